@@ -1,0 +1,54 @@
+# Each target does its own set-up in .venv; all it needs is make and Python 3.11 or newer.
+
+VENV := .venv
+BIN := $(VENV)/bin
+OUT ?= out
+CANDIDATES := $(PYTHON) python3.13 python3.12 python3.11 python3 python
+
+.PHONY: help demo test lint format clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+demo: $(VENV)/.demo ## Train, draw and write everything into out/ (DEMO_STEPS=20 for a short run)
+	$(BIN)/python examples/demo.py --out $(OUT) $${DEMO_STEPS:+--steps $$DEMO_STEPS}
+
+test: lint ## Lint, types, import contracts, tests, doctests and coverage
+	$(BIN)/pytest -n 2 --cov
+
+lint: $(VENV)/.dev ## Lint, formatting, types and import contracts
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev ## Format the code and mend what ruff can mend
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean: ## Remove .venv, out/, dist/, caches and coverage data
+	rm -rf $(VENV) out dist .coverage .coverage.* htmlcov
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.created:
+	@for python in $(CANDIDATES); do \
+	    if "$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	        echo "setting up $(VENV) with $$($$python --version); the first time takes a minute or two"; \
+	        "$$python" -m venv --clear $(VENV) && touch $@ && exit 0; \
+	        exit 1; \
+	    fi; \
+	done; \
+	echo "tinygrad_lstm needs Python 3.11 or newer with its venv module (on Debian and Ubuntu: apt install" \
+	     "python3 python3-venv), and none of these is one: $(strip $(CANDIDATES)). Name yours:" \
+	     "make PYTHON=/path/to/python3" >&2; \
+	exit 1
+
+# What is installed follows pyproject.toml: when that is newer than the stamp, pip looks again.
+$(VENV)/.demo: $(VENV)/.created pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[plots]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.created pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@ $(VENV)/.demo

@@ -1,0 +1,217 @@
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tinygrad_lstm.draw import _layout
+from tinygrad_lstm.draw import render as render_module
+from tinygrad_lstm.draw.render import render
+from tinygrad_lstm.errors import DrawingError, UsageError
+
+HELLO = "digraph { x -> y }"
+PLACED = 'digraph { x [pos="0,0"]; y [pos="100,50"]; x -> y [pos="e,80,40 20,10 40,20 60,30 80,40"] }'
+# Every node to every later one: `dot` takes minutes to order the ranks of it.
+SLOW = "digraph {" + "".join(f"{i} -> {j};" for i in range(150) for j in range(i + 1, 150)) + "}"
+MAGIC = {"svg": b"<?xml", "png": b"\x89PNG\r\n", "pdf": b"%PDF-"}
+
+
+def fake_dot(folder, script):
+    """A program named `dot` in a folder that is the PATH."""
+    program = folder / "dot"
+    program.write_text(f"#!{sys.executable}\nimport sys\n{script}\n")
+    program.chmod(0o755)
+    return program
+
+
+@pytest.fixture
+def no_pygraphviz(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pygraphviz", None)
+
+
+@pytest.fixture
+def no_path(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize("format", MAGIC)
+@pytest.mark.parametrize(("engine", "dot"), [("dot", HELLO), ("neato", HELLO), ("nop2", PLACED)])
+def test_every_format_by_every_engine_with_an_empty_path(format, engine, dot, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    assert render(dot, format, engine=engine).startswith(MAGIC[format])
+
+
+def test_nop2_keeps_the_given_positions():
+    svg = ET.fromstring(render(PLACED, "svg", engine="nop2"))
+    x, y = ([float(e.attrib[axis]) for e in svg.iter() if e.tag.endswith("ellipse")] for axis in ("cx", "cy"))
+    assert (x[1] - x[0], y[1] - y[0]) == (100, -50)
+
+
+def test_dpi_scales_a_png():
+    def width(png):
+        return int.from_bytes(png[16:20])
+
+    small, large = (render(HELLO, "png", engine="dot", dpi=dpi) for dpi in (72, 288.0))
+    assert width(large) == pytest.approx(4 * width(small), abs=8)
+
+
+def test_works_where_a_module_in_the_working_folder_hides_one_of_pythons(tmp_path, monkeypatch):
+    (tmp_path / "tempfile.py").write_text("raise RuntimeError")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert render(HELLO, "svg", engine="dot")
+
+
+def test_characters_that_no_picture_can_hold_are_replaced():
+    svg = render('digraph { x [label="a\x00b\x07c\udc80d"] }', "svg", engine="dot").decode()
+    assert "a\ufffdb\ufffdc\ufffdd" in svg
+
+
+def test_warnings_are_dropped(capfd):
+    assert render("digraph { x [shape=nosuchshape] }", "svg", engine="dot")
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("dot", "engine", "message"),
+    [
+        ("digraph { x ->", "dot", "syntax error in line 1"),
+        ("no graph", "dot", "syntax error in line 1 near 'no'"),
+        ("digraph { x [label=<<B>bold>] }", "dot", "mismatched tag in line 1"),
+        (HELLO, "nop2", "has no position"),
+        ("", "dot", "DotError"),
+    ],
+)
+def test_what_graphviz_can_not_draw_raises_what_it_says(dot, engine, message, capfd):
+    with pytest.raises(DrawingError, match=message) as caught:
+        render(dot, "svg", engine=engine)
+    assert "Traceback" not in str(caught.value)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_text_that_is_a_file_name_is_not_read(tmp_path):
+    path = tmp_path / "graph.dot"
+    path.write_text(HELLO)
+    with pytest.raises(DrawingError, match="syntax error"):
+        render(str(path), "svg", engine="dot")
+
+
+def test_a_layout_over_the_limit_names_the_size_the_limit_and_the_ways_out():
+    with pytest.raises(DrawingError) as caught:
+        render(SLOW, "svg", engine="dot", timeout=2)
+    message = str(caught.value)
+    for words in ("150 nodes and 11175 edges", "limit of 2 s", "fold scopes", "`timeout=`"):
+        assert words in message
+
+
+def test_threads_render_side_by_side():
+    graphs = [f"digraph {{ node{i} -> end }}" for i in range(8)]
+    with ThreadPoolExecutor(4) as pool:
+        pictures = list(pool.map(lambda dot: render(dot, "svg", engine="dot"), graphs))
+    assert all(f"<title>node{i}</title>".encode() in picture for i, picture in enumerate(pictures))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
+def test_ctrl_c_ends_the_child_and_comes_through():
+    program = f"""
+import subprocess, sys
+from tinygrad_lstm.draw.render import render
+
+class Announced(subprocess.Popen):
+    def communicate(self, *args, **kwargs):
+        print(self.pid, flush=True)
+        return super().communicate(*args, **kwargs)
+
+subprocess.Popen = Announced
+try:
+    render({SLOW!r}, "svg", engine="dot", timeout=300)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as parent:
+        child = int(parent.stdout.readline())
+        parent.send_signal(signal.SIGINT)
+        said, _ = parent.communicate(timeout=60)
+    assert said == "interrupted\n"
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no interval timers")
+def test_a_child_whose_parent_is_gone_ends_itself():
+    command = next(render_module._commands("svg", "dot", timeout=1, dpi=None))
+    child = subprocess.run(command, input=SLOW.encode(), capture_output=True, timeout=60, check=False)
+    assert child.returncode == -signal.SIGALRM
+
+
+def test_without_any_graphviz_the_error_says_how_to_get_one(no_pygraphviz, no_path):
+    with pytest.raises(DrawingError, match=r"pygraphviz is not installed.*pip install pygraphviz.*install Graphviz"):
+        render(HELLO, "svg", engine="dot")
+
+
+def test_a_pygraphviz_that_fails_to_import_is_reported(no_path, monkeypatch):
+    package = no_path / "pygraphviz"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise ImportError('libgvc.so: not found')")
+    # -S: without the environment's own pygraphviz.
+    broken = [sys.executable, "-I", "-S", _layout.__file__, str(no_path), "svg", "dot", "60"]
+    monkeypatch.setattr(render_module, "_commands", lambda *args: [broken])
+    with pytest.raises(DrawingError, match=r"can not be imported \(libgvc.so: not found\)"):
+        render(HELLO, "svg", engine="dot")
+
+
+def test_the_systems_dot_is_the_fallback(no_pygraphviz, no_path):
+    fake_dot(no_path, "print(sys.argv[1:], sys.stdin.read())")
+    picture = render(HELLO, "png", engine="nop2", dpi=200).decode()
+    assert picture == f"['-Knop2', '-Tpng', '-Gdpi=200'] {HELLO}\n"
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ("sys.exit('Error: no such thing')", "no such thing"),
+        ("sys.exit(7)", "status 7: it gave no reason"),
+        ("import os; os.kill(os.getpid(), 9)", "ended by signal 9"),
+        ("while True: pass", "1 lines of DOT took longer"),
+    ],
+)
+@pytest.mark.skipif(sys.platform == "win32", reason="the fake `dot` is a script with a #! line")
+def test_a_dot_that_fails_is_reported(script, message, no_pygraphviz, no_path):
+    fake_dot(no_path, script)
+    with pytest.raises(DrawingError, match=message):
+        render(HELLO, "svg", engine="dot", timeout=2)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the fake `dot` is a script with a #! line")
+def test_a_dot_that_can_not_start_is_reported(no_pygraphviz, no_path):
+    fake_dot(no_path, "").write_text("#!/no/such/program\n")
+    with pytest.raises(DrawingError, match="can not start"):
+        render(HELLO, "svg", engine="dot")
+
+
+@pytest.mark.skipif(shutil.which("dot") is None, reason="the system has no `dot`")
+def test_the_systems_own_dot(no_pygraphviz):
+    assert render(HELLO, "svg", engine="dot").startswith(MAGIC["svg"])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"format": "gif"},
+        {"engine": "circo"},
+        {"timeout": 0},
+        {"timeout": float("nan")},
+        {"timeout": float("inf")},
+        {"dpi": 0},
+        {"dpi": float("inf")},
+    ],
+)
+def test_arguments_outside_their_values_are_refused(wrong):
+    (name,) = wrong
+    with pytest.raises(UsageError, match=f"render: {name} is"):
+        render(HELLO, **{"format": "svg", "engine": "dot", **wrong})

@@ -1,0 +1,1 @@
+"""Independent computations in plain NumPy that the tests hold the package against."""

@@ -1,0 +1,206 @@
+"""Reverse mode: cotangents flow from the results to the sources, and each step is again a graph."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tinygrad_lstm.autodiff.active import active_nodes
+from tinygrad_lstm.autodiff.summing import sum_to
+from tinygrad_lstm.autodiff.table import LOOP_RULES, RULES, VARIADIC_RULES
+from tinygrad_lstm.errors import DTypeError, GradientError, ShapeError, UsageError
+from tinygrad_lstm.graph.cells import Cell, Parameter
+from tinygrad_lstm.graph.convert import as_tensor
+from tinygrad_lstm.graph.registry import OPS
+from tinygrad_lstm.graph.scopes import Scope
+from tinygrad_lstm.graph.slots import slots
+from tinygrad_lstm.graph.structure import flatten, unflatten
+from tinygrad_lstm.graph.tensor import Deriving, Node, Tensor, deriving, make_leaf
+from tinygrad_lstm.graph.walk import topological
+from tinygrad_lstm.ops.composite import ones_like, zeros_like
+from tinygrad_lstm.ops.source import full_node
+
+__all__ = ["cotangents", "gradients"]
+
+
+def gradients(ys: Any, xs: Any, cotangents: Any = None) -> Any:
+    """The gradient graphs ``∂(Σ ys)/∂x`` for each ``x`` in ``xs``, in the structure of ``xs``.
+
+    Args:
+        ys: a float tensor, or several in a nested structure; without ``cotangents`` their elements are summed.
+        xs: tensors, symbols or Parameters to differentiate by; integers have no derivative.
+        cotangents: weights for the elements of ``ys``, in their structure and shapes.
+
+    Returns:
+        Tensors of the shapes of ``xs``, zeros where ``ys`` does not depend on ``x``. They are graphs: they can be
+        printed, drawn, and differentiated again.
+
+    Raises:
+        GradientError: when an ``x`` or ``y`` holds no floats.
+
+    >>> import tinygrad_lstm as tl
+    >>> x = tl.symbol("x")
+    >>> dy = tl.gradients(x**3, x)
+    >>> print(dy.evaluate({x: 2.0}), tl.gradients(dy, x).evaluate({x: 2.0}))
+    12.0 12.0
+    """
+    y_leaves, y_structure = flatten(ys)
+    results = [as_tensor(y) for y in y_leaves]
+    x_leaves, x_structure = flatten(xs)
+    for y in results:
+        if not y.dtype.is_float:
+            raise GradientError(f"gradients: y is {y.type}; only floats have derivatives")
+    if not results:
+        raise UsageError("gradients: there is nothing to differentiate, ys is empty")
+    order = topological(results)
+    by_cell = _leaves_by_cell(order)
+    sources: list[list[Tensor]] = []
+    for x in x_leaves:
+        if not isinstance(x, Tensor | Cell):
+            raise UsageError(f"gradients: differentiate by a tensor, symbol or Parameter, not {type(x).__name__}")
+        if not x.dtype.is_float:
+            raise GradientError(f"gradients: x is {as_tensor(x).type}; only floats have derivatives")
+        # A cell may hold another leaf by now than when the graph was built: what counts is what the graph read.
+        sources.append(by_cell.get(x, [x.leaf]) if isinstance(x, Cell) else [x])
+    seeds = list(zip(results, _seeds(results, cotangents, y_structure), strict=True))
+    flat = [x for group in sources for x in group]
+    found = iter(_cotangents(seeds, flat, order))
+    return unflatten(x_structure, [_total([next(found) for _ in group], group[0]) for group in sources])
+
+
+def _seeds(results: list[Tensor], cotangents: Any, structure: Any) -> list[Tensor]:
+    if cotangents is None:
+        return [ones_like(y) for y in results]
+    leaves, given = flatten(cotangents)
+    if given != structure:
+        raise UsageError(f"gradients: cotangents are {given}, but ys are {structure}")
+    nodes = [as_tensor(c, like=y) for c, y in zip(leaves, results, strict=True)]
+    for c, y in zip(nodes, results, strict=True):
+        if c.shape != y.shape:
+            raise ShapeError(f"gradients: the cotangent is {c.type}, but y is {y.type}")
+        if c.dtype is not y.dtype:
+            raise DTypeError(f"gradients: the cotangent is {c.type}, but y is {y.type}; convert it with .astype")
+    return nodes
+
+
+def _leaves_by_cell(order: list[Node]) -> Mapping[Any, list[Tensor]]:
+    found: dict[Any, list[Tensor]] = {}
+    for node in order:
+        if node.cell is not None:
+            cell = node.cell()
+            if cell is not None:
+                found.setdefault(cell, []).append(node)  # type: ignore[arg-type]  # a cell holds a tensor
+    return found
+
+
+def _total(parts: list[Tensor | None], like: Tensor) -> Tensor:
+    present = [p for p in parts if p is not None]
+    if not present:
+        return zeros_like(like)
+    total = present[0]
+    for p in present[1:]:
+        total = total + p
+    return total
+
+
+def cotangents(
+    seeds: Sequence[tuple[Tensor, Tensor]], sources: Sequence[Tensor], order: Sequence[Node]
+) -> list[Tensor | None]:
+    """The cotangent of each source, None where nothing flows.
+
+    Args:
+        seeds: results and their cotangents; one result may come up several times.
+        sources: what to differentiate by.
+        order: the ancestors of the results in topological order.
+    """
+    active = active_nodes(order, sources)
+    collected: dict[Node, Tensor] = {}
+    projected: dict[Node, dict[Any, Tensor]] = {}
+    scopes: dict[Scope | None, Scope] = {}
+    for y, seed in seeds:
+        if y in active:
+            collected[y] = collected[y] + seed if y in collected else seed
+    wanted = set(sources)
+    for node in reversed(order):
+        if node not in active or not node.inputs:
+            continue
+        g: Any = collected.get(node) if node in wanted else collected.pop(node, None)
+        if g is None and node not in projected:
+            continue
+        token = deriving.set(Deriving(node, _gradient_scope(node.scope, scopes)))
+        try:
+            if node in projected:
+                _through_loop(node, projected.pop(node), active, collected)
+            elif OPS[node.op].kind == "projection":
+                slot = node.attrs["index"] if node.op == "item" else node.attrs["value"]
+                projected.setdefault(node.inputs[0], {})[slot] = g
+            else:
+                _through_op(node, g, active, collected)
+        finally:
+            deriving.reset(token)
+    return [collected.get(x) for x in sources]
+
+
+_cotangents = cotangents  # `gradients` has a parameter of this name
+
+
+def _through_op(node: Any, g: Tensor, active: set[Node], collected: dict[Node, Tensor]) -> None:
+    inputs, attrs = node.inputs, node.attrs
+    rules = RULES.get(node.op)
+    variadic = VARIADIC_RULES.get(node.op)
+    elementwise = OPS[node.op].kind == "elementwise"
+    for k, x in enumerate(inputs):
+        if x not in active:
+            continue
+        if rules is not None:
+            f = rules[k]
+            if f is None:
+                continue
+            ct = f(g, node, *inputs, **attrs)
+        elif variadic is not None:
+            ct = variadic(g, node, k, *inputs, **attrs)
+        else:
+            raise GradientError(f"op {node.op!r} is marked differentiable but has no gradient rule")
+        if elementwise:
+            ct = sum_to(ct, x.type.shape)
+        collected[x] = collected[x] + ct if x in collected else ct
+
+
+def _through_loop(node: Any, cts: dict[Any, Tensor], active: set[Node], collected: dict[Node, Tensor]) -> None:
+    wanted = {k for k, x in enumerate(node.inputs) if x in active}
+    for x, ct in zip(node.inputs, LOOP_RULES[node.op](node, cts, wanted), strict=True):
+        if ct is not None and x in active:
+            collected[x] = collected[x] + ct if x in collected else ct
+
+
+def _gradient_scope(scope: Scope | None, made: dict[Scope | None, Scope]) -> Scope:
+    """The scope of the gradient of what was made in ``scope``: the same path below ``gradient``."""
+    if scope not in made:
+        if scope is None:
+            made[None] = Scope("gradient")
+        else:
+            made[scope] = Scope(scope.name, None, _gradient_scope(scope.parent, made))
+    return made[scope]
+
+
+def backward(loss: Tensor) -> None:
+    """Evaluate ``loss`` and add its gradients to ``.grad`` of every Parameter that it reaches."""
+    if loss.shape != () and loss.size != 1:
+        raise GradientError(f"backward: the loss is {loss.type}; reduce it to a scalar, for example with .mean()")
+    if not loss.dtype.is_float:
+        raise GradientError(f"backward: the loss is {loss.type}; only floats have derivatives")
+    order = topological((loss,))
+    reached = {c: leaves for c, leaves in _leaves_by_cell(order).items() if isinstance(c, Parameter)}
+    if not reached:
+        raise GradientError("backward: the loss reaches no Parameter; make one with tl.tensor(…, requires_grad=True)")
+    flat = [x for leaves in reached.values() for x in leaves]
+    seed = full_node(loss.shape, 1.0, loss.dtype, loss.device)
+    found = iter(cotangents([(loss, seed)], flat, order))
+    new: list[Tensor] = []
+    for cell, leaves in reached.items():
+        g = _total([next(found) for _ in leaves], leaves[0])
+        new.append(g if cell.grad is None else cell.grad + g)
+    slots.evaluate((loss, *new), None)
+    for cell, g in zip(reached, new, strict=True):
+        cell.grad = make_leaf(g.value, g.type)
+
+
+slots.differentiate = backward

@@ -1,0 +1,36 @@
+"""Gradient rules of ``ops/elementwise.py``."""
+
+from tinygrad_lstm.autodiff.table import rule
+from tinygrad_lstm.ops.elementwise import cos, equal, log, sigmoid, sign, sin, where
+
+rule("add", lambda g, y, a, b: g, lambda g, y, a, b: g)
+rule("subtract", lambda g, y, a, b: g, lambda g, y, a, b: -g)
+rule("multiply", lambda g, y, a, b: g * b, lambda g, y, a, b: g * a)
+rule("divide", lambda g, y, a, b: g / b, lambda g, y, a, b: -(g * y) / b)
+rule(
+    "power",
+    lambda g, y, a, b: g * (b * a ** where(equal(b, 0), 1, b - 1)),
+    lambda g, y, a, b: g * (y * log(where(equal(a, 0), 1, a))),
+)
+rule(
+    "maximum",
+    lambda g, y, a, b: where(equal(a, b), g / 2, where(a > b, g, 0)),
+    lambda g, y, a, b: where(equal(a, b), g / 2, where(b > a, g, 0)),
+)
+rule(
+    "minimum",
+    lambda g, y, a, b: where(equal(a, b), g / 2, where(a < b, g, 0)),
+    lambda g, y, a, b: where(equal(a, b), g / 2, where(b < a, g, 0)),
+)
+rule("negative", lambda g, y, x: -g)
+rule("abs", lambda g, y, x: g * sign(x))
+rule("exp", lambda g, y, x: g * y)
+rule("log", lambda g, y, x: g / x)
+rule("sqrt", lambda g, y, x: g / (2 * y))
+rule("sin", lambda g, y, x: g * cos(x))
+rule("cos", lambda g, y, x: -(g * sin(x)))
+rule("tanh", lambda g, y, x: g * (1 - y * y))
+rule("sigmoid", lambda g, y, x: g * (y * (1 - y)))
+rule("softplus", lambda g, y, x: g * sigmoid(x))
+rule("where", None, lambda g, y, c, a, b: where(c, g, 0), lambda g, y, c, a, b: where(c, 0, g))
+rule("cast", lambda g, y, x, dtype: g.astype(x.dtype))

@@ -1,0 +1,125 @@
+"""A picture not rendered yet: DOT, the layout engine it is made for, and words for who can not see it."""
+
+import hashlib
+import html
+import os
+import re
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinygrad_lstm.draw.render import Engine, legal_text, render
+from tinygrad_lstm.errors import DrawingError, UsageError
+
+__all__ = ["Drawing"]
+
+_SUFFIXES = (".svg", ".png", ".pdf", ".dot")
+_SVG_TAG = re.compile(r"<svg\b([^>]*)>")
+
+
+@dataclass(frozen=True, repr=False)
+class Drawing:
+    """A graph in DOT with a title and a description; rendered when it is asked for.
+
+    Jupyter shows it as SVG. A drawing's DOT is the same bytes everywhere; the rendered forms depend on the
+    machine's fonts.
+
+    >>> drawing = Drawing("digraph { x -> y }", "dot", "y of x", "One arrow, from x to y.")
+    >>> drawing
+    <Drawing 'y of x': 1 line of DOT for dot>
+    >>> drawing.png()[:4]
+    b'\\x89PNG'
+    """
+
+    dot: str
+    engine: Engine
+    title: str
+    description: str = ""
+
+    def __repr__(self) -> str:
+        lines = len(self.dot.splitlines())
+        return f"<Drawing {self.title!r}: {lines} line{'s' * (lines != 1)} of DOT for {self.engine}>"
+
+    def svg(self, *, timeout: float = 20.0) -> str:
+        """The picture as one ``<svg>`` element, to be written to a file or put into a page as it is.
+
+        Its ``<title>`` and ``<desc>`` are the drawing's; screen readers read them. There is no XML prolog.
+        Raises what :func:`~tinygrad_lstm.draw.render.render` raises.
+
+        >>> text = Drawing("digraph { x -> y }", "dot", "x < y").svg()
+        >>> text[:4], "<title id=" in text, "x &lt; y</title>" in text
+        ('<svg', True, True)
+        """
+        picture = render(self.dot, "svg", engine=self.engine, timeout=timeout)
+        text = legal_text(picture.decode("utf-8", "replace"))
+        tag = _SVG_TAG.search(text)
+        if tag is None:
+            raise DrawingError(f"Graphviz returned no <svg> element for {self!r}.")
+        # Several drawings may stand in one page, where an id must be unique.
+        content = "\0".join((self.dot, self.title, self.description)).encode("utf-8", "replace")
+        digest = hashlib.sha256(content).hexdigest()
+        words = {"title": self.title, "desc": self.description}
+        named = {name: f"{name}-{digest[:12]}" for name, said in words.items() if said.strip()}
+        label = f' aria-labelledby="{" ".join(named.values())}"' if named else ""
+        elements = "".join(
+            f'\n<{name} id="{id}">{html.escape(legal_text(words[name]), quote=False)}</{name}>'
+            for name, id in named.items()
+        )
+        return f'<svg{tag[1]} role="img"{label}>{elements}{text[tag.end() :]}'
+
+    def png(self, *, dpi: float | None = None, timeout: float = 20.0) -> bytes:
+        """The picture as PNG, at ``dpi`` dots an inch (Graphviz's own choice is 96)."""
+        return render(self.dot, "png", engine=self.engine, timeout=timeout, dpi=dpi)
+
+    def pdf(self, *, timeout: float = 20.0) -> bytes:
+        """The picture as a PDF of one page."""
+        return render(self.dot, "pdf", engine=self.engine, timeout=timeout)
+
+    def save(self, path: str | os.PathLike[str], *, dpi: float | None = None, timeout: float = 20.0) -> Path:
+        """Write the picture in the form that the suffix says, and return the path.
+
+        The file appears whole or not at all: it is written beside and then renamed. ``dpi`` is for ``.png``.
+
+        Raises:
+            UsageError: the suffix is none of ``.svg``, ``.png``, ``.pdf``, ``.dot``.
+            DrawingError: the picture can not be rendered, or the file not be written.
+
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     Drawing("digraph { x -> y }", "dot", "y of x").save(f"{folder}/y.svg").name
+        'y.svg'
+        """
+        path = Path(path)
+        suffix = path.suffix.lower()
+        if suffix not in _SUFFIXES:
+            known = ", ".join(_SUFFIXES)
+            raise UsageError(f"can not tell the picture's form from {path.name!r}: end it in one of {known}.")
+        # Before the layout, which may take a while.
+        if not path.parent.is_dir():
+            raise DrawingError(f"can not write {path}: there is no folder {path.parent}; make it first.")
+        if suffix == ".dot":
+            content = legal_text(self.dot).encode("utf-8")
+        elif suffix == ".svg":
+            content = self.svg(timeout=timeout).encode("utf-8")
+        elif suffix == ".png":
+            content = self.png(dpi=dpi, timeout=timeout)
+        else:
+            content = self.pdf(timeout=timeout)
+        _write_whole(path, content)
+        return path
+
+    def _repr_svg_(self) -> str:
+        return self.svg()
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    # Not tempfile's: those files are private to the user, and a picture gets the permissions of any new file.
+    beside = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        try:
+            beside.write_bytes(content)
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise DrawingError(f"can not write {path}: {error.strerror or error}.") from error

@@ -1,0 +1,143 @@
+"""DOT to a picture, by a Graphviz that runs in a child process with a time limit.
+
+The child uses the Graphviz that pygraphviz's wheel bundles; where pygraphviz is missing, the system's ``dot``
+does the same work.
+"""
+
+import importlib.util
+import itertools
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, get_args
+
+from tinygrad_lstm.draw import _layout
+from tinygrad_lstm.errors import DrawingError, UsageError
+
+__all__ = ["Engine", "Format", "legal_text", "render"]
+
+Format = Literal["svg", "png", "pdf"]
+"""What a picture can be rendered to."""
+
+Engine = Literal["dot", "nop2", "neato"]
+"""``dot`` lays out in ranks, ``neato`` by springs, ``nop2`` takes the given positions (``neato -n2``)."""
+
+_DAY = 86_400.0
+_HOW_TO_GET_IT = "`pip install pygraphviz` brings one, or install Graphviz so that `dot` is on the PATH"
+_SIZE = re.compile(r"\A\d+ nodes and \d+ edges$", re.MULTILINE)
+_NOISE = re.compile(r"warning|fontconfig|\Z", re.IGNORECASE)
+# Outside XML 1.0's Char production (https://www.w3.org/TR/xml/#charsets), NUL and lone surrogates among them.
+_ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def legal_text(text: str) -> str:
+    r"""Replace each character that neither XML nor UTF-8 can hold by U+FFFD.
+
+    >>> legal_text("a\x00b") == "a\ufffdb"
+    True
+    """
+    return _ILLEGAL.sub("\ufffd", text)
+
+
+def render(dot: str, format: Format, *, engine: Engine, timeout: float = 20.0, dpi: float | None = None) -> bytes:
+    """Lay out a graph in DOT and return the picture's bytes.
+
+    The layout runs in a child process, which is killed after ``timeout`` seconds and on Ctrl-C. It needs no
+    ``dot`` on the PATH where pygraphviz is installed. Graphviz's warnings are dropped, its errors are raised.
+
+    Args:
+        dot: the graph, in Graphviz's DOT language.
+        format: ``"svg"``, ``"png"`` or ``"pdf"``.
+        engine: ``"dot"``, ``"nop2"`` (every node and edge has its ``pos``) or ``"neato"``.
+        timeout: the limit in seconds, above 0 and at most a day.
+        dpi: dots an inch of a PNG, above 0; Graphviz's own choice is 96.
+
+    Raises:
+        DrawingError: there is no Graphviz, it can not read or draw this graph, or the time is over.
+        UsageError: an argument outside the values above.
+
+    >>> render("digraph { x -> y }", "png", engine="dot")[:4]
+    b'\\x89PNG'
+    """
+    _check_arguments(format, engine, timeout, dpi)
+    source = legal_text(dot).encode("utf-8")
+    reason = "pygraphviz is not installed"
+    for command in _commands(format, engine, timeout, dpi):
+        child = _run(command, source, timeout)
+        message = child.stderr.decode("utf-8", "replace")
+        if child.returncode != _layout.NO_PYGRAPHVIZ:
+            _check_outcome(child.returncode, message)
+            return child.stdout
+        reason = f"pygraphviz can not be imported ({message.strip()})"
+    raise DrawingError(f"no Graphviz to draw with: {reason} and there is no `dot`; {_HOW_TO_GET_IT}.")
+
+
+def _check_arguments(format: str, engine: str, timeout: float, dpi: float | None) -> None:
+    for name, value, choices in (("format", format, get_args(Format)), ("engine", engine, get_args(Engine))):
+        if value not in choices:
+            raise UsageError(f"render: {name} is one of {', '.join(map(repr, choices))}; got {value!r}.")
+    if not 0 < timeout <= _DAY:
+        raise UsageError(f"render: timeout is a number of seconds from 0 to {_DAY:.0f}; got {timeout!r}.")
+    if dpi is not None and not 0 < dpi < float("inf"):
+        raise UsageError(f"render: dpi is a number above 0; got {dpi!r}.")
+
+
+def _commands(format: str, engine: str, timeout: float, dpi: float | None) -> Iterator[list[str]]:
+    """The command lines that can render here, the preferred one first."""
+    spec = importlib.util.find_spec("pygraphviz")
+    # An embedded interpreter may not know its executable; a mere folder named pygraphviz has no origin.
+    if sys.executable and spec is not None and spec.origin is not None:
+        folder = str(Path(spec.origin).resolve().parents[1])
+        resolution = "" if dpi is None else str(dpi)
+        # Isolated (-I), so that no module in the working folder, or beside the script, hides one of Python's.
+        yield [sys.executable, "-I", _layout.__file__, folder, format, engine, str(timeout + 1), resolution]
+    program = shutil.which("dot")
+    if program is not None:
+        yield [program, f"-K{engine}", f"-T{format}", *([] if dpi is None else [f"-Gdpi={dpi}"])]
+
+
+def _run(command: list[str], source: bytes, timeout: float) -> subprocess.CompletedProcess[bytes]:
+    try:
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
+    except OSError as error:
+        raise DrawingError(f"can not start {command[0]} to lay out the graph: {error}.") from error
+    with child:
+        try:
+            picture, message = child.communicate(source, timeout)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            size = _SIZE.match(child.communicate()[1].decode("utf-8", "replace"))
+            graph = size.group() if size else f"{len(source.splitlines())} lines of DOT"
+            raise DrawingError(
+                f"laying out a graph of {graph} took longer than the limit of {timeout:g} s; "
+                "fold scopes to draw fewer nodes, or raise the limit with `timeout=`."
+            ) from None
+        finally:
+            # `subprocess.run` would leave the child unreaped on Ctrl-C.
+            child.kill()
+            child.wait()
+    return subprocess.CompletedProcess(command, child.returncode, picture, message)
+
+
+def _check_outcome(status: int, message: str) -> None:
+    """Raise what Graphviz says: it may report a mistake on standard error and yet exit with 0 and a torso."""
+    lines = [line.rstrip() for line in message.splitlines() if not _NOISE.match(line)]
+    first = next((i for i, line in enumerate(lines) if line.startswith("Error:")), None)
+    if first is not None:
+        # pygraphviz adds a traceback, which tells the reader no more.
+        said = itertools.takewhile(lambda line: not line.startswith("Traceback"), lines[first:])
+        raise DrawingError(f"Graphviz can not draw this graph: {' '.join(said).replace('Error: ', '')}.")
+    if status < 0:
+        raise DrawingError(f"Graphviz was ended by signal {-status} while it laid out the graph.")
+    if status != 0:
+        reason = lines[-1] if lines else "it gave no reason"
+        raise DrawingError(f"Graphviz failed with status {status}: {reason}.")

@@ -1,0 +1,102 @@
+"""Every exception class of the package.
+
+Each derives from :class:`Error` and from the built-in exception that a Python user would expect, so that
+``except ValueError`` goes on working. A message says what went wrong, where, what was got, and how to mend it.
+"""
+
+__all__ = [
+    "BackendError",
+    "CheckpointError",
+    "DTypeError",
+    "DataError",
+    "DeviceError",
+    "DrawingError",
+    "Error",
+    "EvaluationError",
+    "GradientError",
+    "GraphError",
+    "IndexingError",
+    "NameConflictError",
+    "ShapeError",
+    "StateDictError",
+    "StructureError",
+    "TraceError",
+    "UnboundSymbolError",
+    "UsageError",
+]
+
+
+class Error(Exception):
+    """Base of every exception that this package raises on purpose."""
+
+
+class ShapeError(Error, ValueError):
+    """Shapes that do not fit the operation, or an axis out of range."""
+
+
+class DTypeError(Error, TypeError):
+    """Element types that do not fit the operation, or do not mix."""
+
+
+class DeviceError(Error, ValueError):
+    """Operands that live on different devices, or a device that no backend serves."""
+
+
+class IndexingError(Error, IndexError):
+    """An index that is out of range, or of a kind that is not supported."""
+
+
+class GraphError(Error, ValueError):
+    """A graph that is not well formed; found by the verifier."""
+
+
+class TraceError(Error, RuntimeError):
+    """A symbolic value used where a concrete one is needed."""
+
+
+class UnboundSymbolError(TraceError):
+    """A symbol that has no value in this evaluation."""
+
+
+class GradientError(Error, ValueError):
+    """A derivative that does not exist or was asked for in a way that has no answer."""
+
+
+class EvaluationError(Error, RuntimeError):
+    """A kernel failed while a graph was evaluated."""
+
+
+class StructureError(Error, TypeError):
+    """Nested tuples, lists, dicts or dataclasses whose structures differ."""
+
+
+class NameConflictError(Error, ValueError):
+    """A name that is registered twice."""
+
+
+class BackendError(Error, RuntimeError):
+    """A backend that is not installed, has no device, or is broken."""
+
+
+class StateDictError(Error, KeyError):
+    """A state dict that does not fit the module."""
+
+    def __str__(self) -> str:
+        # KeyError shows the repr of its argument; a sentence should read as one.
+        return str(self.args[0]) if self.args else ""
+
+
+class DataError(Error, ValueError):
+    """Text or data that can not be used."""
+
+
+class CheckpointError(Error, ValueError):
+    """A checkpoint that is missing, truncated, foreign, or of another architecture."""
+
+
+class DrawingError(Error, RuntimeError):
+    """A picture that can not be rendered."""
+
+
+class UsageError(Error, ValueError):
+    """An argument outside the values that a function accepts."""

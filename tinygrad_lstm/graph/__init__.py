@@ -1,0 +1,1 @@
+"""THE GRAPH: types, nodes, cells, the op registry, scopes, walks, the printed form, the verifier."""

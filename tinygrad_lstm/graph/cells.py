@@ -1,0 +1,132 @@
+"""The only mutable objects: named cells that hold an evaluated leaf."""
+
+from typing import Any, NoReturn
+
+from tinygrad_lstm.errors import DTypeError, ShapeError, UsageError
+from tinygrad_lstm.graph.dtypes import DType
+from tinygrad_lstm.graph.operators import Operators
+from tinygrad_lstm.graph.registry import apply
+from tinygrad_lstm.graph.slots import slots
+from tinygrad_lstm.graph.tensor import Tensor, bind_cell, make_leaf
+from tinygrad_lstm.graph.types import Shape
+
+__all__ = ["Cell", "Parameter", "State"]
+
+
+class Cell(Operators):
+    """A place for a value that changes. Operations read the leaf it holds at the moment they are called."""
+
+    __slots__ = ("__weakref__", "_leaf", "name")
+    __hash__ = object.__hash__
+
+    def __init__(self, value: Any, name: str | None = None) -> None:
+        self.name = name
+        self._hold(apply("as_tensor", value))
+
+    def _hold(self, tensor: Tensor) -> None:
+        value = slots.evaluate((tensor,), None)[0].value
+        self._leaf = make_leaf(value, tensor.type)
+        bind_cell(self._leaf, self)
+
+    @property
+    def leaf(self) -> Tensor:
+        """The leaf that holds the current value. Graphs built from it keep it, whatever the cell does later."""
+        return self._leaf
+
+    @property
+    def shape(self) -> Shape:
+        """The sizes of the axes."""
+        return self._leaf.shape
+
+    @property
+    def dtype(self) -> DType:
+        """The type of the elements."""
+        return self._leaf.dtype
+
+    @property
+    def device(self) -> str:
+        """Where the elements live."""
+        return self._leaf.device
+
+    def assign(self, value: Any) -> None:
+        """Put in a new value of the same shape and element type; it is evaluated now.
+
+        Raises:
+            ShapeError: when the shape differs.
+            DTypeError: when the element type differs.
+        """
+        assign_all([(self, value)])
+
+    def move(self, device: str) -> None:
+        """Put the value on another device."""
+        self._hold(apply("to", self._leaf, device))
+
+    def detach(self) -> Tensor:
+        """An evaluated leaf with the current value that no longer knows this cell."""
+        return self._leaf.detach()
+
+    def _no_rebinding(self, other: Any) -> NoReturn:
+        kind = type(self).__name__
+        raise UsageError(f"a {kind} does not change by += and its kin; write p.assign(p + …)")
+
+    __iadd__ = __isub__ = __imul__ = __itruediv__ = __ipow__ = __imatmul__ = _no_rebinding
+
+    def __repr__(self) -> str:
+        name = f"{self.name!r}, " if self.name else ""
+        return f"{type(self).__name__}({name}{self._leaf!r})"
+
+    def __str__(self) -> str:
+        return str(self._leaf)
+
+    def __format__(self, spec: str) -> str:
+        return format(self._leaf, spec)
+
+
+class Parameter(Cell):
+    """A trained value. ``backward()`` adds to its ``grad``, an evaluated tensor or None.
+
+    >>> import tinygrad_lstm as tl
+    >>> w = tl.Parameter([1.0, 2.0], name="w")
+    >>> (w * w).sum().backward()
+    >>> w.grad
+    tensor([2., 4.])
+    """
+
+    __slots__ = ("grad",)
+
+    def __init__(self, value: Any, name: str | None = None) -> None:
+        super().__init__(value, name)
+        if not self.dtype.is_float:
+            raise DTypeError(f"a Parameter holds floats, not {self.dtype}; convert with .astype(tl.float32)")
+        self.grad: Tensor | None = None
+
+    def move(self, device: str) -> None:
+        """Put the value on another device; the gradient is dropped."""
+        super().move(device)
+        self.grad = None
+
+
+class State(Cell):
+    """A value that changes but is not trained: a moment, a step count, a learning rate, a random key."""
+
+    __slots__ = ()
+
+
+def assign_all(updates: list[tuple[Cell, Any]]) -> None:
+    """Assign to several cells at once; the new values are evaluated in one pass over the graph.
+
+    Raises:
+        ShapeError, DTypeError: when a value does not fit its cell; then no cell has changed.
+    """
+    values = [apply("as_tensor", value, like=cell.leaf) for cell, value in updates]
+    for (cell, _), value in zip(updates, values, strict=True):
+        where = f"assign to {cell.name!r}" if cell.name else "assign"
+        if value.shape != cell.shape:
+            raise ShapeError(f"{where}: the cell holds {cell.leaf.type}, the new value is {value.type}")
+        if value.dtype is not cell.dtype:
+            raise DTypeError(
+                f"{where}: the cell holds {cell.leaf.type}, the new value is {value.type}; convert it with .astype"
+            )
+    evaluated = slots.evaluate(tuple(values), None)
+    for (cell, _), value in zip(updates, evaluated, strict=True):
+        cell._hold(value)

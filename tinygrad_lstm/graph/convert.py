@@ -1,0 +1,101 @@
+"""From Python values to operands."""
+
+import numbers
+from typing import Any
+
+from tinygrad_lstm.errors import DTypeError
+from tinygrad_lstm.graph.cells import Cell
+from tinygrad_lstm.graph.device import current_device
+from tinygrad_lstm.graph.dtypes import DType, float32, promote, weak_dtype
+from tinygrad_lstm.graph.registry import apply, function
+from tinygrad_lstm.graph.tensor import Tensor, make
+
+__all__ = ["as_tensor", "constant", "float_operands", "full_like_scalar", "is_scalar", "operands"]
+
+
+def constant(value: bool | int | float, dtype: DType, device: str | None = None) -> Tensor:
+    """A 0-d value that stands in the graph itself, such as the 2 in ``2·x``."""
+    kind = dtype.kind
+    if kind == "f":
+        value = float(value)
+    elif kind == "b":
+        value = bool(value)
+    else:
+        value = int(value)
+        low, high = (
+            (0, 2**32 - 1) if kind == "u" else (-(2 ** (8 * dtype.itemsize - 1)), 2 ** (8 * dtype.itemsize - 1) - 1)
+        )
+        if not low <= value <= high:
+            raise DTypeError(f"{value} does not fit into {dtype}, which holds {low} … {high}")
+    result: Tensor = make("constant", value=value, dtype=dtype, device=device or current_device())
+    return result
+
+
+def is_scalar(value: Any) -> bool:
+    """Whether ``value`` is a Python or NumPy scalar, whose element type gives way to its partners'."""
+    return isinstance(value, numbers.Real)
+
+
+def _plain(value: Any) -> bool | int | float:
+    plain: bool | int | float = value.item() if hasattr(value, "item") else value
+    return plain
+
+
+@function
+def as_tensor(value: Any, like: Tensor | None = None) -> Tensor:
+    """``value`` as a node: a tensor is itself, a cell its leaf, a scalar a constant, anything else ``tl.tensor``.
+
+    Args:
+        like: a partner whose element type and device a scalar takes.
+    """
+    if isinstance(value, Tensor):
+        return value
+    if isinstance(value, Cell):
+        return value.leaf
+    if is_scalar(value):
+        plain = _plain(value)
+        if like is None:
+            return constant(plain, weak_dtype(plain))
+        return constant(plain, weak_dtype(plain, like.dtype), like.device)
+    result: Tensor = apply("tensor", value)
+    return result
+
+
+def operands(*values: Any) -> list[Tensor]:
+    """Operands of one operation, converted to their common element type."""
+    nodes: list[Tensor | None] = []
+    dtypes: list[DType] = []
+    for value in values:
+        node = None if is_scalar(value) else as_tensor(value)
+        nodes.append(node)
+        if node is not None:
+            dtypes.append(node.type.dtype)
+    if len(dtypes) == len(values) and all(d is dtypes[0] for d in dtypes):
+        return nodes  # type: ignore[return-value]  # no None is among them
+    device = next((n.type.device for n in nodes if n is not None), None)
+    plain = [_plain(v) if n is None else None for v, n in zip(values, nodes, strict=True)]
+    target = promote(*dtypes, *[weak_dtype(p, *dtypes) for p in plain if p is not None])
+    return [
+        constant(p, target, device) if n is None and p is not None else cast_to(n, target)
+        for n, p in zip(nodes, plain, strict=True)
+    ]
+
+
+def cast_to(node: Tensor | None, dtype: DType) -> Tensor:
+    """``node`` with elements of type ``dtype``; the node itself when they are that already."""
+    assert node is not None
+    if node.type.dtype is dtype:
+        return node
+    result: Tensor = make("cast", node, dtype=dtype)
+    return result
+
+
+def float_operands(*values: Any) -> list[Tensor]:
+    """Operands of a function of real numbers: integers and bools become float32."""
+    nodes = operands(*values)
+    return nodes if nodes[0].type.dtype.is_float else [cast_to(n, float32) for n in nodes]
+
+
+def full_like_scalar(value: bool | int | float, like: Tensor) -> Tensor:
+    """A constant of the element type and device of ``like``."""
+    return constant(value, like.type.dtype, like.type.device)

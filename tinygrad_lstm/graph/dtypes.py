@@ -1,0 +1,133 @@
+"""Element types, and how they combine."""
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from tinygrad_lstm.errors import DTypeError
+
+__all__ = [
+    "DTYPES",
+    "DType",
+    "as_dtype",
+    "bool_",
+    "float16",
+    "float32",
+    "float64",
+    "int32",
+    "int64",
+    "promote",
+    "uint32",
+    "weak_dtype",
+]
+
+Kind = Literal["b", "i", "u", "f"]
+
+
+@dataclass(frozen=True, slots=True)
+class DType:
+    """An element type: its NumPy name, its kind (bool, int, unsigned, float) and its size in bytes."""
+
+    name: str
+    kind: Kind
+    itemsize: int
+    short: str
+
+    @property
+    def is_float(self) -> bool:
+        """Whether values of this type have derivatives."""
+        return self.kind == "f"
+
+    def __repr__(self) -> str:
+        return f"tl.{self.name}" if self.name != "bool" else "tl.bool_"
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, DType):
+            return self is other
+        if isinstance(other, str):
+            return self.name == other
+        # NumPy's dtypes compare by name, so that `t.dtype == np.float32` reads as it does in NumPy.
+        return getattr(other, "name", getattr(other, "__name__", None)) == self.name
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+
+bool_: Final = DType("bool", "b", 1, "bool")
+int32: Final = DType("int32", "i", 4, "i32")
+int64: Final = DType("int64", "i", 8, "i64")
+uint32: Final = DType("uint32", "u", 4, "u32")
+float16: Final = DType("float16", "f", 2, "f16")
+float32: Final = DType("float32", "f", 4, "f32")
+float64: Final = DType("float64", "f", 8, "f64")
+
+DTYPES: Final = {d.name: d for d in (bool_, int32, int64, uint32, float16, float32, float64)}
+_PYTHON: Final[dict[type, DType]] = {bool: bool_, int: int64, float: float32}
+
+
+def as_dtype(value: Any) -> DType:
+    """The element type that ``value`` names: a DType, a name, a NumPy dtype, or ``bool``, ``int``, ``float``.
+
+    >>> as_dtype("float64")
+    tl.float64
+    >>> as_dtype(float)
+    tl.float32
+
+    Raises:
+        DTypeError: for a type that is not supported.
+    """
+    if isinstance(value, DType):
+        return value
+    if isinstance(value, type) and value in _PYTHON:
+        return _PYTHON[value]
+    name = value if isinstance(value, str) else getattr(value, "name", getattr(value, "__name__", None))
+    if name in DTYPES:
+        return DTYPES[name]
+    raise DTypeError(f"dtype {name or value!r} is not supported; use one of {', '.join(DTYPES)}")
+
+
+def weak_dtype(value: bool | int | float, *others: DType) -> DType:
+    """The type that a Python scalar takes beside operands of the types ``others``.
+
+    A scalar never widens a type of its own kind or a higher one: ``f16 + 1.5`` is float16 and ``i32 + 1`` int32,
+    while ``i32 + 1.5`` is float32.
+    """
+    partner = promote(*others) if others else None
+    if isinstance(value, bool):
+        return partner or bool_
+    if isinstance(value, int):
+        return partner if partner is not None and partner.kind != "b" else int64
+    return partner if partner is not None and partner.is_float else float32
+
+
+def promote(*dtypes: DType) -> DType:
+    """The type of the result of an operation over arrays of these types.
+
+    NumPy 2's rules, except that an integer or bool beside a float takes the float's type, and that two float
+    widths do not mix.
+
+    >>> promote(int32, uint32)
+    tl.int64
+    >>> promote(int64, float32)
+    tl.float32
+
+    Raises:
+        DTypeError: for two float types of different widths.
+    """
+    result = dtypes[0]
+    for other in dtypes[1:]:
+        if other is not result:
+            result = _promote_two(result, other)
+    return result
+
+
+def _promote_two(a: DType, b: DType) -> DType:
+    if a.is_float and b.is_float:
+        raise DTypeError(f"{a} and {b} do not mix; convert one of them, for example with .astype(tl.{a.name})")
+    if a.is_float or b.kind == "b":
+        return a
+    if b.is_float or a.kind == "b":
+        return b
+    return int64

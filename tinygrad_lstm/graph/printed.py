@@ -1,0 +1,87 @@
+"""The printed form: stable text, one node a line."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tinygrad_lstm.graph.dtypes import DType
+from tinygrad_lstm.graph.function import Graph
+from tinygrad_lstm.graph.tensor import Node
+from tinygrad_lstm.graph.types import TensorType
+from tinygrad_lstm.graph.walk import topological
+
+__all__ = ["printed"]
+
+
+def printed(*what: Node | Graph, scopes: bool = False) -> str:
+    """The graph of some tensors, or of one traced function, as text.
+
+    Args:
+        scopes: whether each line ends in the scope that it was made in.
+
+    >>> import tinygrad_lstm as tl
+    >>> x = tl.symbol("x", (3,))
+    >>> print(tl.printed(tl.tanh(x * 2.0)))
+    %0: f32[3] = symbol "x"
+    %1: f32[] = constant 2.0
+    %2: f32[3] = multiply %0 %1
+    %3: f32[3] = tanh %2
+    return %3
+    """
+    graph = what[0] if what and isinstance(what[0], Graph) else None
+    inputs = graph.inputs if graph else ()
+    outputs = graph.outputs if graph else tuple(n for n in what if isinstance(n, Node))
+    return "\n".join(_lines(inputs, outputs, "", {}, scopes))
+
+
+def _lines(
+    inputs: tuple[Node, ...], outputs: tuple[Node, ...], prefix: str, outer: Mapping[Node, str], scopes: bool
+) -> list[str]:
+    names = dict(outer)
+    lines: list[str] = []
+    for index, node in enumerate(topological((*inputs, *outputs))):
+        name = names[node] = f"%{prefix}{index}"
+        text = [f"{name}: {_type(node.type)} = {node.op}", *[names[x] for x in node.inputs]]
+        body = node.attrs.get("body")
+        if isinstance(body, Graph):
+            inner = _lines(body.inputs, body.outputs, f"{prefix}{index}.", {}, scopes)
+            # The names of the body's nodes are needed when a later line refers to one of them.
+            for i, n in enumerate(body.nodes()):
+                names[n] = f"%{prefix}{index}.{i}"
+            text += [f"{k}={_value(v, names)}" for k, v in node.attrs.items() if k != "body"]
+            lines += [" ".join(text) + " {", *["  " + line for line in inner], "}"]
+            continue
+        text += _attributes(node, names)
+        if scopes and node.scope is not None:
+            text.append(f"; {node.scope}")
+        lines.append(" ".join(text))
+    lines.append("return " + " ".join(names[y] for y in outputs))
+    return lines
+
+
+def _attributes(node: Node, names: Mapping[Node, str]) -> list[str]:
+    if node.op == "constant":
+        return [repr(node.attrs["value"])]
+    if node.op in ("symbol", "named"):
+        return [_quoted(node.attrs["name"])]
+    if node.op == "leaf":
+        cell = node.cell() if node.cell else None
+        return [_quoted(cell.name)] if cell is not None and cell.name else []
+    return [f"{k}={_value(v, names)}" for k, v in node.attrs.items()]
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+
+
+def _type(type_: Any) -> str:
+    return str(type_) if isinstance(type_, TensorType) else "(" + ", ".join(map(str, type_)) + ")"
+
+
+def _value(value: Any, names: Mapping[Node, str]) -> str:
+    if isinstance(value, Node):
+        return names.get(value, "%?")
+    if isinstance(value, DType):
+        return value.short
+    if isinstance(value, tuple | list):
+        return "[" + ",".join(_value(v, names) for v in value) + "]"
+    return str(value)

@@ -1,0 +1,107 @@
+"""Names for parts of a computation. Scopes and lines never change a result."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Final, Literal, get_args
+
+from tinygrad_lstm.errors import UsageError
+
+__all__ = ["ROLES", "Line", "Role", "Scope", "current_scope", "inside", "scope", "user_line"]
+
+Role = Literal["cell", "layer", "gate", "pointwise", "state"]
+ROLES: Final[tuple[str, ...]] = get_args(Role)
+Line = tuple[str, int]
+
+_PACKAGE: Final = str(Path(__file__).parent.parent) + os.sep
+_is_ours: dict[str, bool] = {}
+
+
+class Scope:
+    """One named part of a computation, inside its parent. Entering a name twice makes two scopes."""
+
+    __slots__ = ("name", "parent", "role")
+
+    def __init__(self, name: str, role: Role | None = None, parent: "Scope | None" = None) -> None:
+        self.name = name
+        self.role = role
+        self.parent = parent
+
+    @property
+    def path(self) -> tuple["Scope", ...]:
+        """The scopes from the outermost to this one."""
+        chain = []
+        at: Scope | None = self
+        while at is not None:
+            chain.append(at)
+            at = at.parent
+        return tuple(reversed(chain))
+
+    def __str__(self) -> str:
+        return "/".join(s.name for s in self.path)
+
+    def __repr__(self) -> str:
+        return f"Scope({str(self)!r}, role={self.role!r})"
+
+
+_current: ContextVar[Scope | None] = ContextVar("scope", default=None)
+
+
+def current_scope() -> Scope | None:
+    """The innermost scope that is open here."""
+    return _current.get()
+
+
+@contextmanager
+def scope(name: str, role: Role | None = None) -> Iterator[Scope]:
+    """Name the part of a computation that is built in the ``with`` block.
+
+    Args:
+        name: any text; pictures and errors show it.
+        role: what the part is in the textbook's picture: ``cell``, ``layer``, ``gate``, ``pointwise`` or ``state``.
+
+    Raises:
+        UsageError: for a role outside the five.
+
+    >>> import tinygrad_lstm as tl
+    >>> x = tl.symbol("x")
+    >>> with tl.scope("forget gate", role="gate"):
+    ...     f = tl.sigmoid(x)
+    >>> str(f.scope), f.scope.role
+    ('forget gate', 'gate')
+    """
+    if not isinstance(name, str):
+        raise UsageError(f"a scope's name is a string, not {name!r}")
+    if role is not None and role not in ROLES:
+        raise UsageError(f"scope {name!r}: role {role!r} is not one of {', '.join(ROLES)}")
+    with inside(Scope(name, role, _current.get())) as entered:
+        yield entered
+
+
+@contextmanager
+def inside(entered: Scope | None) -> Iterator[Scope]:
+    """Enter a scope that exists already."""
+    token = _current.set(entered)
+    try:
+        yield entered  # type: ignore[misc]  # None is yielded only where nobody reads it
+    finally:
+        _current.reset(token)
+
+
+def user_line() -> Line | None:
+    """File and line of the innermost frame outside this package; never the frame itself, which would keep it alive."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        name = frame.f_code.co_filename
+        ours = _is_ours.get(name)
+        if ours is None:
+            ours = _is_ours[name] = name.startswith(_PACKAGE)
+        if not ours:
+            return name, frame.f_lineno
+        if frame.f_back is None:
+            return None
+        frame = frame.f_back
+    return None

@@ -1,0 +1,292 @@
+"""The node of the graph."""
+
+import weakref
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from tinygrad_lstm.errors import DeviceError, Error, UsageError
+from tinygrad_lstm.graph.dtypes import DType
+from tinygrad_lstm.graph.operators import Operators
+from tinygrad_lstm.graph.registry import OPS, NodeType
+from tinygrad_lstm.graph.scopes import Line, Scope, current_scope, user_line
+from tinygrad_lstm.graph.slots import slots
+from tinygrad_lstm.graph.types import Shape, TensorType
+
+if TYPE_CHECKING:
+    from tinygrad_lstm.graph.cells import Cell
+
+__all__ = [
+    "Deriving",
+    "Node",
+    "Tensor",
+    "bind_cell",
+    "deriving",
+    "make",
+    "make_leaf",
+    "origin_of",
+    "remake",
+    "set_value",
+]
+
+
+class Node:
+    """A step of a computation: an operation on the results of other steps. It never changes.
+
+    Attributes:
+        op: the name of the operation, a key of ``OPS``.
+        inputs: the nodes it reads.
+        attrs: what else determines it, such as an axis.
+        type: shape, element type and device; a tuple of them for an operation with several results.
+        scope: the innermost scope in which it was made.
+        line: file and line of the user's code that made it.
+        symbolic: whether a symbol is among its ancestors, so that it has no value by itself.
+        origin: weakly, the forward node whose gradient it helps to compute.
+        cell: weakly, the cell that this leaf was read from.
+        value: the backend's array once it was asked for. It is a cache, and the only field that is ever filled later.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "attrs",
+        "cell",
+        "inputs",
+        "line",
+        "op",
+        "origin",
+        "scope",
+        "symbolic",
+        "type",
+        "value",
+    )
+
+    op: str
+    inputs: "tuple[Tensor, ...]"
+    attrs: Mapping[str, Any]
+    type: Any
+    scope: Scope | None
+    line: Line | None
+    symbolic: bool
+    origin: "weakref.ref[Node] | None"
+    cell: "weakref.ref[Cell] | None"
+    value: Any
+
+    def __init__(self) -> None:
+        raise UsageError("nodes are made by operations; make a value with tl.tensor or tl.symbol")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise UsageError(f"a node of the graph never changes (tried to set {name!r}); build a new one")
+
+    def __delattr__(self, name: str) -> None:
+        raise UsageError(f"a node of the graph never changes (tried to delete {name!r})")
+
+    def __repr__(self) -> str:
+        return f"<{self.op} node>"
+
+    def __reduce__(self) -> Any:
+        raise UsageError("a node of the graph can not be pickled; save numpy() of it, or a module's state_dict()")
+
+
+class Tensor(Node, Operators):
+    """An array-valued node of the graph. Make one with ``tl.tensor``, ``tl.symbol``, or an operation."""
+
+    __slots__ = ()
+    __hash__ = object.__hash__
+
+    type: TensorType
+
+    @property
+    def shape(self) -> Shape:
+        """The sizes of the axes."""
+        return self.type.shape
+
+    @property
+    def dtype(self) -> DType:
+        """The type of the elements."""
+        return self.type.dtype
+
+    @property
+    def device(self) -> str:
+        """Where the elements live: ``cpu`` or ``cuda:0``."""
+        return self.type.device
+
+    def evaluate(self, bindings: "Mapping[Tensor, Any] | None" = None) -> "Tensor":
+        """An evaluated leaf with this tensor's value.
+
+        Args:
+            bindings: a value for each symbol that this tensor depends on.
+
+        Raises:
+            UnboundSymbolError: when a symbol has no value.
+
+        >>> import tinygrad_lstm as tl
+        >>> x = tl.symbol("x")
+        >>> print((x * x).evaluate({x: 3.0}))
+        9.0
+        """
+        return cast(Tensor, slots.evaluate((self,), bindings)[0])
+
+    def detach(self) -> "Tensor":
+        """An evaluated leaf with the same value and no history: gradients stop, and what came before is freed."""
+        value = slots.evaluate((self,), None)[0].value
+        return make_leaf(value, self.type)
+
+    def backward(self) -> None:
+        """Evaluate this scalar and its gradients, and add them to ``.grad`` of every Parameter reached.
+
+        Raises:
+            GradientError: when this is no scalar of a float type, or reaches no Parameter.
+        """
+        slots.differentiate(self)
+
+    def __repr__(self) -> str:
+        if not self.symbolic:
+            try:
+                return _show(self)
+            except Exception:
+                # A repr is what a debugger shows after a failure: it must not fail itself.
+                return f"<{self.type} = {self.op}, no value>"
+        name = f" {self.attrs['name']!r}" if self.op in ("symbol", "named") else ""
+        return f"<{self.type} = {self.op}{name}>"
+
+    def __str__(self) -> str:
+        if self.symbolic:
+            return repr(self)
+        try:
+            return str(self.numpy())
+        except Exception:
+            return repr(self)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else str(self)
+
+    def __deepcopy__(self, memo: Any) -> "Tensor":
+        return self
+
+    def __copy__(self) -> "Tensor":
+        return self
+
+
+def _show(tensor: Tensor) -> str:
+    text = repr(tensor.numpy()).removeprefix("array(").removesuffix(")")
+    body = text.split(", dtype=")[0].rstrip(", ")
+    dtype = "" if tensor.dtype.name in ("float32", "int64", "bool") else f", dtype={tensor.dtype}"
+    return f"tensor({body}{dtype})".replace("\n      ", "\n       ")
+
+
+def _setter(slot: str) -> Callable[[Node, Any], None]:
+    """The way round the frozen ``__setattr__``: the slot's own descriptor, which is also the fastest."""
+    return cast(Callable[[Node, Any], None], Node.__dict__[slot].__set__)
+
+
+_set_op: Final = _setter("op")
+_set_inputs: Final = _setter("inputs")
+_set_attrs: Final = _setter("attrs")
+_set_type: Final = _setter("type")
+_set_scope: Final = _setter("scope")
+_set_line: Final = _setter("line")
+_set_symbolic: Final = _setter("symbolic")
+_set_origin: Final = _setter("origin")
+_set_cell: Final = _setter("cell")
+set_value: Final = _setter("value")
+
+
+def _build(
+    op: str,
+    inputs: tuple[Tensor, ...],
+    attrs: Mapping[str, Any],
+    type_: NodeType,
+    scope: Scope | None,
+    line: Line | None,
+    origin: "weakref.ref[Node] | None" = None,
+) -> Any:
+    node = object.__new__(Tensor if type_.__class__ is TensorType else Node)
+    symbolic = op == "symbol"
+    for x in inputs:
+        if x.symbolic:
+            symbolic = True
+            break
+    _set_op(node, op)
+    _set_inputs(node, inputs)
+    _set_attrs(node, attrs)
+    _set_type(node, type_)
+    _set_scope(node, scope)
+    _set_line(node, line)
+    _set_symbolic(node, symbolic)
+    _set_origin(node, origin)
+    _set_cell(node, None)
+    set_value(node, None)
+    return node
+
+
+class Deriving:
+    """While gradient rules run: the forward node that they belong to, which lends its line and scope."""
+
+    __slots__ = ("line", "origin", "scope")
+
+    def __init__(self, node: Node, scope: Scope | None) -> None:
+        self.line = node.line
+        self.origin = weakref.ref(node)
+        self.scope = scope
+
+
+deriving: Final[ContextVar[Deriving | None]] = ContextVar("deriving", default=None)
+
+
+def make(op: str, *inputs: Tensor, **attrs: Any) -> Tensor:
+    """A new node of the operation ``op``; its type is inferred here, so a mistake raises on the user's line.
+
+    Raises:
+        Error: of the kind that the shape rule raises, with op, operands, scope and line added.
+    """
+    definition = OPS[op]
+    try:
+        if len(inputs) > 1:
+            device = inputs[0].type.device
+            for x in inputs:
+                if x.type.device != device:
+                    raise DeviceError(
+                        f"operands live on {device} and {x.type.device}; move one with .to({device!r}), "
+                        f"or a module with model.to({device!r})"
+                    )
+        type_ = definition.infer(*[x.type for x in inputs], **attrs)
+    except Error as error:
+        raise type(error)(_explained(op, inputs, str(error))) from None
+    by = deriving.get()
+    if by is not None:
+        return cast(Tensor, _build(op, inputs, attrs, type_, by.scope, by.line, by.origin))
+    return cast(Tensor, _build(op, inputs, attrs, type_, current_scope(), user_line()))
+
+
+def _explained(op: str, inputs: tuple[Tensor, ...], message: str) -> str:
+    where = current_scope()
+    line = user_line()
+    operands = ", ".join(str(x.type) for x in inputs)
+    place = f" in {str(where)!r}" if where else ""
+    at = f" [{line[0]}:{line[1]}]" if line else ""
+    return f"{op}({operands}){place}: {message}{at}"
+
+
+def make_leaf(value: Any, type_: TensorType) -> Tensor:
+    """An evaluated node without inputs that holds a backend's array."""
+    leaf = cast(Tensor, _build("leaf", (), {}, type_, current_scope(), user_line()))
+    set_value(leaf, value)
+    return leaf
+
+
+def bind_cell(leaf: Tensor, cell: "Cell") -> None:
+    """Note, weakly, that ``leaf`` is the content of ``cell``. Done once, before anyone else sees the leaf."""
+    _set_cell(leaf, weakref.ref(cell))
+
+
+def remake(node: Node, inputs: tuple[Tensor, ...], attrs: Mapping[str, Any] | None = None) -> Any:
+    """The same operation on other inputs; scope, line and origin are kept."""
+    attrs = node.attrs if attrs is None else attrs
+    same = attrs is node.attrs and all(a.type == b.type for a, b in zip(inputs, node.inputs, strict=True))
+    type_ = node.type if same else OPS[node.op].infer(*[x.type for x in inputs], **attrs)
+    return _build(node.op, inputs, attrs, type_, node.scope, node.line, node.origin)
+
+
+def origin_of(node: Node) -> Node | None:
+    """The forward node whose gradient ``node`` helps to compute, if it is one and its origin still lives."""
+    return node.origin() if node.origin is not None else None

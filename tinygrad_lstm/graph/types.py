@@ -1,0 +1,100 @@
+"""What is known of a value before it exists: its shape, element type and device."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from tinygrad_lstm.errors import ShapeError, UsageError
+from tinygrad_lstm.graph.dtypes import DType
+
+__all__ = ["Shape", "TensorType", "as_shape", "broadcast_shapes", "normalize_axes", "normalize_axis"]
+
+Shape: TypeAlias = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TensorType:
+    """Shape, element type and device of one array; prints as ``f32[2,3]``."""
+
+    shape: Shape
+    dtype: DType
+    device: str = "cpu"
+
+    def __str__(self) -> str:
+        where = "" if self.device == "cpu" else f"@{self.device}"
+        return f"{self.dtype.short}[{','.join(map(str, self.shape))}]{where}"
+
+
+def as_shape(shape: Any) -> Shape:
+    """A shape as a tuple of sizes, from an integer or a sequence of integers.
+
+    >>> as_shape(3), as_shape([2, 3])
+    ((3,), (2, 3))
+
+    Raises:
+        UsageError: when it is neither.
+        ShapeError: for a negative size.
+    """
+    items = (shape,) if not isinstance(shape, Sequence) or isinstance(shape, str) else tuple(shape)
+    sizes = []
+    for size in items:
+        if isinstance(size, bool) or not hasattr(size, "__index__"):
+            raise UsageError(f"a shape is an integer or a tuple of integers, not {shape!r}")
+        sizes.append(int(size.__index__()))
+    if any(size < 0 for size in sizes):
+        raise ShapeError(f"a shape has no negative sizes, got {tuple(sizes)}")
+    return tuple(sizes)
+
+
+def broadcast_shapes(*shapes: Shape) -> Shape:
+    """The common shape of arrays that meet in one elementwise operation, by NumPy's rules.
+
+    >>> broadcast_shapes((16, 1), (64,))
+    (16, 64)
+
+    Raises:
+        ShapeError: when two sizes differ and neither is 1.
+    """
+    first = shapes[0]
+    if all(shape == first for shape in shapes):
+        return first
+    rank = max(len(shape) for shape in shapes)
+    result = [1] * rank
+    for shape in shapes:
+        for axis, size in enumerate(shape, rank - len(shape)):
+            if size == 1 or size == result[axis]:
+                continue
+            if result[axis] != 1:
+                listed = " and ".join(str(list(s)) for s in shapes)
+                raise ShapeError(
+                    f"shapes {listed} do not broadcast: axis {axis - rank} has sizes {result[axis]} and {size}; "
+                    "sizes must be equal or 1, counted from the right"
+                )
+            result[axis] = size
+    return tuple(result)
+
+
+def normalize_axis(axis: Any, rank: int, what: str = "axis") -> int:
+    """``axis`` counted from the left, in ``0 … rank − 1``.
+
+    Raises:
+        ShapeError: when it is out of range.
+        UsageError: when it is no integer.
+    """
+    if isinstance(axis, bool) or not hasattr(axis, "__index__"):
+        raise UsageError(f"{what} is an integer, not {axis!r}")
+    index = int(axis.__index__())
+    if not -rank <= index < rank:
+        dims = "1 axis" if rank == 1 else f"{rank} axes"
+        raise ShapeError(f"{what} {index} is out of range for an array of {dims}")
+    return index % rank
+
+
+def normalize_axes(axis: Any, rank: int) -> tuple[int, ...]:
+    """The sorted axes that ``axis`` names: ``None`` for all, an integer, or a tuple without repetitions."""
+    if axis is None:
+        return tuple(range(rank))
+    axes = [normalize_axis(a, rank) for a in (axis if isinstance(axis, tuple | list) else (axis,))]
+    if len(set(axes)) != len(axes):
+        raise ShapeError(f"axis {axis} names an axis twice")
+    return tuple(sorted(axes))

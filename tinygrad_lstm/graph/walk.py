@@ -1,0 +1,69 @@
+"""Walks over the graph. None is recursive, so that depth is bounded by memory alone."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from tinygrad_lstm.graph.tensor import Node, Tensor, remake
+
+__all__ = ["ancestors_of", "reaching", "substitute", "topological"]
+
+
+def topological(outputs: Iterable[Node], stop: Callable[[Node], bool] | None = None) -> list[Node]:
+    """Every ancestor of ``outputs`` and themselves, inputs before the nodes that read them.
+
+    Args:
+        stop: nodes for which it answers True are listed, but what lies before them is not.
+    """
+    order: list[Node] = []
+    append = order.append
+    done: set[Node] = set()
+    # Two visits a node: the first pushes its inputs above it, the second lists it.
+    opened: set[Node] = set()
+    stack: list[Node] = list(outputs)[::-1]
+    pop = stack.pop
+    while stack:
+        node = stack[-1]
+        if node in done:
+            pop()
+        elif node in opened or not node.inputs or (stop is not None and stop(node)):
+            pop()
+            done.add(node)
+            append(node)
+        else:
+            opened.add(node)
+            stack.extend([x for x in node.inputs[::-1] if x not in done])
+    return order
+
+
+def ancestors_of(outputs: Iterable[Node]) -> set[Node]:
+    """The set of what :func:`topological` lists."""
+    return set(topological(outputs))
+
+
+def reaching(order: Iterable[Node], sources: Iterable[Node]) -> set[Node]:
+    """Those nodes of a topological ``order`` that depend on a source, the sources included."""
+    found = set(sources)
+    for node in order:
+        if node not in found:
+            for x in node.inputs:
+                if x in found:
+                    found.add(node)
+                    break
+    return found
+
+
+def substitute(outputs: Iterable[Tensor], mapping: Mapping[Any, Tensor]) -> list[Tensor]:
+    """``outputs`` rebuilt with the keys of ``mapping`` replaced by its values; what depends on no key is kept."""
+    outputs = list(outputs)
+    new: dict[Node, Node] = {}
+    new.update(mapping)
+    for node in topological(outputs, stop=new.__contains__):
+        if node in new:
+            continue
+        for x in node.inputs:
+            if new[x] is not x:
+                new[node] = remake(node, tuple(new[y] for y in node.inputs))  # type: ignore[misc]  # inputs are tensors
+                break
+        else:
+            new[node] = node
+    return [new[y] for y in outputs]  # type: ignore[misc]  # an output's replacement is a tensor

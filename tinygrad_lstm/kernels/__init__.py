@@ -1,0 +1,1 @@
+"""The kernels: what each primitive does to arrays, written once for any NumPy-like module."""

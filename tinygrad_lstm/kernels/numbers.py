@@ -1,0 +1,62 @@
+"""Kernels that compute numbers: elementwise operations, reductions, products."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+__all__ = ["rows"]
+
+
+def rows(xp: Any) -> Mapping[str, Callable[..., Any]]:
+    """The rows of the op table for the array module ``xp``."""
+
+    def sigmoid(x: Any) -> Any:
+        # exp overflows to inf for very negative x, and 1/inf is the 0 that is wanted.
+        return 1.0 / (1.0 + xp.exp(-x))
+
+    def softplus(x: Any) -> Any:
+        return xp.logaddexp(x, xp.zeros_like(x))
+
+    def logsumexp(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
+        if x.size == 0:
+            return xp.log(x.sum(axis=axis, keepdims=keepdims))
+        largest = x.max(axis=axis, keepdims=True)
+        # An infinite maximum would make inf − inf below.
+        shift = xp.where(xp.isfinite(largest), largest, xp.zeros_like(largest))
+        total = xp.log(xp.exp(x - shift).sum(axis=axis, keepdims=True)) + shift
+        return total if keepdims else total.reshape([n for i, n in enumerate(x.shape) if i not in axis])
+
+    return {
+        "add": xp.add,
+        "subtract": xp.subtract,
+        "multiply": xp.multiply,
+        "divide": xp.true_divide,
+        "power": xp.power,
+        "maximum": xp.maximum,
+        "minimum": xp.minimum,
+        "negative": xp.negative,
+        "abs": xp.absolute,
+        "sign": xp.sign,
+        "exp": xp.exp,
+        "log": xp.log,
+        "sqrt": xp.sqrt,
+        "sin": xp.sin,
+        "cos": xp.cos,
+        "tanh": xp.tanh,
+        "sigmoid": sigmoid,
+        "softplus": softplus,
+        "right_shift": xp.right_shift,
+        "equal": xp.equal,
+        "less": xp.less,
+        "less_equal": xp.less_equal,
+        "logical_and": xp.logical_and,
+        "logical_or": xp.logical_or,
+        "logical_not": xp.logical_not,
+        "where": xp.where,
+        "cast": lambda x, *, dtype: x.astype(dtype.name),
+        "sum": lambda x, *, axis, keepdims: x.sum(axis=axis, dtype=x.dtype, keepdims=keepdims),
+        "max": lambda x, *, axis, keepdims: x.max(axis=axis, keepdims=keepdims),
+        "min": lambda x, *, axis, keepdims: x.min(axis=axis, keepdims=keepdims),
+        "logsumexp": logsumexp,
+        "argmax": lambda x, *, axis: x.argmax(axis=axis),
+        "matmul": xp.matmul,
+    }

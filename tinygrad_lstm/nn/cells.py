@@ -1,0 +1,220 @@
+"""The recurrent cells: one step of time, as the textbook writes it.
+
+Sources: S. Hochreiter, J. Schmidhuber, "Long short-term memory", 1997, with the forget gate of F. Gers et al., 2000;
+K. Cho et al., "Learning phrase representations using RNN encoder–decoder", 2014, for the GRU.
+"""
+
+from typing import Any, ClassVar, NamedTuple
+
+from tinygrad_lstm.graph.dtypes import as_dtype, float32
+from tinygrad_lstm.graph.scopes import Role, scope
+from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.nn.layers import Linear, sizes
+from tinygrad_lstm.nn.module import Module, expect_shape
+from tinygrad_lstm.ops import random
+from tinygrad_lstm.ops.composite import ones_like, zeros
+from tinygrad_lstm.ops.elementwise import sigmoid, tanh
+from tinygrad_lstm.ops.shape import concatenate
+
+__all__ = ["GRUCell", "GRUGates", "Gates", "LSTMCell", "LSTMState", "RNNCell"]
+
+
+class LSTMState(NamedTuple):
+    """What an LSTM carries from step to step: hidden state ``h`` and cell state ``c``, each ``(batch, hidden)``."""
+
+    h: Tensor
+    c: Tensor
+
+
+class Gates(NamedTuple):
+    """What happens inside one step of an LSTM; each ``(batch, hidden)``."""
+
+    forget: Tensor
+    input: Tensor
+    candidate: Tensor
+    output: Tensor
+    cell: Tensor
+    hidden: Tensor
+
+
+class GRUGates(NamedTuple):
+    """What happens inside one step of a GRU; each ``(batch, hidden)``."""
+
+    update: Tensor
+    reset: Tensor
+    candidate: Tensor
+    hidden: Tensor
+
+
+class _Cell(Module):
+    """What the cells share: sizes, and layers that look at ``[h, x]``."""
+
+    role: ClassVar[Role | None] = "cell"
+
+    def __init__(self, input_size: int, hidden_size: int, layers: tuple[str, ...], key: Any, dtype: Any) -> None:
+        sizes(type(self).__name__, input_size=input_size, hidden_size=hidden_size)
+        self.input_size, self.hidden_size, self.dtype = input_size, hidden_size, as_dtype(dtype)
+        keys = random.split(random.next_key() if key is None else key, len(layers))
+        for name, k in zip(layers, keys, strict=True):
+            setattr(self, name, Linear(hidden_size + input_size, hidden_size, key=k, dtype=dtype))
+
+    def _zeros(self, batch: int) -> Tensor:
+        sizes(type(self).__name__, batch=batch)
+        return zeros((batch, self.hidden_size), self.dtype)
+
+    def _checked(self, x: Any, **states: Any) -> list[Tensor]:
+        node = expect_shape(self, "x", x, ("batch", self.input_size))
+        wanted = (node.shape[0], self.hidden_size)
+        return [node, *[expect_shape(self, name, value, wanted) for name, value in states.items()]]
+
+
+class RNNCell(_Cell):
+    """One step of a plain recurrent network: ``h_t = tanh(W·[h_{t−1}, x_t] + b)``.
+
+    Shapes: x ``(batch, input_size)``, h ``(batch, hidden_size)``; the layer ``hidden`` has a weight
+    ``(hidden_size + input_size, hidden_size)``.
+
+    >>> import tinygrad_lstm as tl
+    >>> cell = tl.nn.RNNCell(3, 4, key=tl.random.key(0))
+    >>> cell(tl.ones((1, 3)), cell.zeros(batch=1)).shape
+    (1, 4)
+    """
+
+    hidden: Linear
+
+    def __init__(self, input_size: int, hidden_size: int, *, key: Any = None, dtype: Any = float32) -> None:
+        super().__init__(input_size, hidden_size, ("hidden",), key, dtype)
+
+    def zeros(self, batch: int) -> Tensor:
+        """The state before the first step."""
+        return self._zeros(batch)
+
+    def forward(self, x: Any, state: Any) -> Tensor:
+        """The next hidden state."""
+        x, h = self._checked(x, h=state)
+        hx = concatenate([h.named("h_{t-1}"), x.named("x_t")], axis=-1)
+        with scope("hidden layer", role="layer"):
+            h = tanh(self.hidden(hx))
+        return h.named("h_t")
+
+
+class LSTMCell(_Cell):
+    """One step of a long short-term memory::
+
+        f_t = σ(W_f·[h_{t−1}, x_t] + b_f)       what to forget
+        i_t = σ(W_i·[h_{t−1}, x_t] + b_i)       what to store
+        C̃_t = tanh(W_C·[h_{t−1}, x_t] + b_C)    candidates for it
+        o_t = σ(W_o·[h_{t−1}, x_t] + b_o)       what to output
+        C_t = f_t∘C_{t−1} + i_t∘C̃_t
+        h_t = o_t∘tanh(C_t)
+
+    Shapes: x ``(batch, input_size)``, h and C ``(batch, hidden_size)``. The layers ``forget``, ``input``,
+    ``candidate`` and ``output`` each have a weight ``(hidden_size + input_size, hidden_size)`` and a bias.
+
+    Args:
+        forget_bias: where the bias of the forget gate starts; 1 lets a new cell remember
+            (R. Jozefowicz et al., "An empirical exploration of recurrent network architectures", 2015).
+
+    >>> import tinygrad_lstm as tl
+    >>> cell = tl.nn.LSTMCell(3, 4, key=tl.random.key(0))
+    >>> h, c = cell(tl.ones((1, 3)), cell.zeros(batch=1))
+    >>> h.shape, c.shape
+    ((1, 4), (1, 4))
+    """
+
+    forget: Linear
+    input: Linear
+    candidate: Linear
+    output: Linear
+
+    def __init__(
+        self, input_size: int, hidden_size: int, *, forget_bias: float = 1.0, key: Any = None, dtype: Any = float32
+    ) -> None:
+        super().__init__(input_size, hidden_size, ("forget", "input", "candidate", "output"), key, dtype)
+        bias = self.forget.bias
+        assert bias is not None
+        bias.assign(ones_like(bias) * forget_bias)
+
+    def zeros(self, batch: int) -> LSTMState:
+        """The state before the first step."""
+        return LSTMState(self._zeros(batch), self._zeros(batch))
+
+    def gates(self, x: Any, state: Any) -> Gates:
+        """Everything that one step computes, by name.
+
+        >>> import tinygrad_lstm as tl
+        >>> cell = tl.nn.LSTMCell(3, 4, key=tl.random.key(0))
+        >>> gates = cell.gates(tl.ones((1, 3)), cell.zeros(batch=1))
+        >>> bool(tl.min(gates.forget) > 0), bool(tl.max(gates.forget) < 1)
+        (True, True)
+        """
+        h, c = state
+        x, h, c = self._checked(x, h=h, c=c)
+        hx = concatenate([h.named("h_{t-1}"), x.named("x_t")], axis=-1)
+        with scope("forget gate", role="gate"):
+            f = sigmoid(self.forget(hx)).named("f_t")
+        with scope("input gate", role="gate"):
+            i = sigmoid(self.input(hx)).named("i_t")
+        with scope("candidate", role="layer"):
+            candidate = tanh(self.candidate(hx)).named("C̃_t")
+        with scope("output gate", role="gate"):
+            o = sigmoid(self.output(hx)).named("o_t")
+        with scope("cell state", role="state"):
+            c = (f * c.named("C_{t-1}") + i * candidate).named("C_t")
+        with scope("hidden state", role="state"):
+            h = (o * tanh(c)).named("h_t")
+        return Gates(f, i, candidate, o, c, h)
+
+    def forward(self, x: Any, state: Any) -> LSTMState:
+        """The next state."""
+        gates = self.gates(x, state)
+        return LSTMState(gates.hidden, gates.cell)
+
+
+class GRUCell(_Cell):
+    """One step of a gated recurrent unit::
+
+        z_t = σ(W_z·[h_{t−1}, x_t] + b_z)             how much to renew
+        r_t = σ(W_r·[h_{t−1}, x_t] + b_r)             how much of the past to look at
+        h̃_t = tanh(W_h·[r_t∘h_{t−1}, x_t] + b_h)      candidates
+        h_t = (1 − z_t)∘h_{t−1} + z_t∘h̃_t
+
+    Shapes: x ``(batch, input_size)``, h ``(batch, hidden_size)``. The layers ``update``, ``reset`` and ``candidate``
+    each have a weight ``(hidden_size + input_size, hidden_size)`` and a bias.
+
+    >>> import tinygrad_lstm as tl
+    >>> cell = tl.nn.GRUCell(3, 4, key=tl.random.key(0))
+    >>> cell(tl.ones((1, 3)), cell.zeros(batch=1)).shape
+    (1, 4)
+    """
+
+    update: Linear
+    reset: Linear
+    candidate: Linear
+
+    def __init__(self, input_size: int, hidden_size: int, *, key: Any = None, dtype: Any = float32) -> None:
+        super().__init__(input_size, hidden_size, ("update", "reset", "candidate"), key, dtype)
+
+    def zeros(self, batch: int) -> Tensor:
+        """The state before the first step."""
+        return self._zeros(batch)
+
+    def gates(self, x: Any, state: Any) -> GRUGates:
+        """Everything that one step computes, by name."""
+        x, h = self._checked(x, h=state)
+        h, x = h.named("h_{t-1}"), x.named("x_t")
+        hx = concatenate([h, x], axis=-1)
+        with scope("update gate", role="gate"):
+            z = sigmoid(self.update(hx)).named("z_t")
+        with scope("reset gate", role="gate"):
+            r = sigmoid(self.reset(hx)).named("r_t")
+        reset = concatenate([r * h, x], axis=-1)
+        with scope("candidate", role="layer"):
+            candidate = tanh(self.candidate(reset)).named("h̃_t")
+        with scope("hidden state", role="state"):
+            h = ((1 - z) * h + z * candidate).named("h_t")
+        return GRUGates(z, r, candidate, h)
+
+    def forward(self, x: Any, state: Any) -> Tensor:
+        """The next hidden state."""
+        return self.gates(x, state).hidden

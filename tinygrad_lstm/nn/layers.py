@@ -1,0 +1,100 @@
+"""Layers without time."""
+
+import math
+from typing import Any, ClassVar
+
+from tinygrad_lstm.errors import DTypeError, ShapeError, UsageError
+from tinygrad_lstm.graph.cells import Parameter
+from tinygrad_lstm.graph.convert import as_tensor
+from tinygrad_lstm.graph.dtypes import float32
+from tinygrad_lstm.graph.scopes import Role
+from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.nn.module import Module
+from tinygrad_lstm.ops import random
+from tinygrad_lstm.ops.index import take
+
+__all__ = ["Embedding", "Linear"]
+
+
+def sizes(kind: str, **named: int) -> None:
+    """Check sizes that a user gave.
+
+    Raises:
+        UsageError: for one that is no integer ≥ 1.
+    """
+    for name, value in named.items():
+        if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
+            raise UsageError(f"{kind}: {name} is an integer of at least 1, not {value!r}")
+
+
+class Linear(Module):
+    """``y = x·W + b``.
+
+    Shapes: x ``(…, in_features)``, weight ``(in_features, out_features)``, bias ``(out_features,)``,
+    y ``(…, out_features)``. Weight and bias start uniform in ``±1/√in_features``.
+
+    Args:
+        key: for the initial values; the generator of ``tl.seed`` by default.
+
+    >>> import tinygrad_lstm as tl
+    >>> layer = tl.nn.Linear(3, 2, key=tl.random.key(0))
+    >>> layer(tl.ones((5, 3))).shape
+    (5, 2)
+    """
+
+    role: ClassVar[Role | None] = "layer"
+
+    def __init__(
+        self, in_features: int, out_features: int, bias: bool = True, *, key: Any = None, dtype: Any = float32
+    ) -> None:
+        sizes("Linear", in_features=in_features, out_features=out_features)
+        self.in_features, self.out_features = in_features, out_features
+        k_weight, k_bias = random.split(random.next_key() if key is None else key)
+        bound = 1 / math.sqrt(in_features)
+        self.weight = Parameter(random.uniform(k_weight, (in_features, out_features), -bound, bound, dtype))
+        self.bias = Parameter(random.uniform(k_bias, out_features, -bound, bound, dtype)) if bias else None
+
+    def forward(self, x: Any) -> Tensor:
+        """``x·W + b``.
+
+        Raises:
+            ShapeError: when the last axis of ``x`` is not ``in_features`` long.
+        """
+        node = as_tensor(x)
+        if node.shape[-1:] != (self.in_features,):
+            raise ShapeError(f"Linear: x has the shape {list(node.shape)}, its last size must be {self.in_features}")
+        y = node @ self.weight
+        return y if self.bias is None else y + self.bias
+
+
+class Embedding(Module):
+    """A learned vector for each of ``num_embeddings`` integers: ``y = W[i]``.
+
+    Shapes: indices ``(…)``, weight ``(num_embeddings, embedding_dim)``, y ``(…, embedding_dim)``. The weight starts
+    normal with mean 0 and deviation 1.
+
+    >>> import tinygrad_lstm as tl
+    >>> table = tl.nn.Embedding(10, 4, key=tl.random.key(0))
+    >>> table(tl.tensor([[1, 2, 3]])).shape
+    (1, 3, 4)
+    """
+
+    role: ClassVar[Role | None] = "layer"
+
+    def __init__(self, num_embeddings: int, embedding_dim: int, *, key: Any = None, dtype: Any = float32) -> None:
+        sizes("Embedding", num_embeddings=num_embeddings, embedding_dim=embedding_dim)
+        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
+        chosen = random.next_key() if key is None else key
+        self.weight = Parameter(random.normal(chosen, (num_embeddings, embedding_dim), dtype=dtype))
+
+    def forward(self, indices: Any) -> Tensor:
+        """``W[indices]``.
+
+        Raises:
+            DTypeError: when the indices are no integers.
+            IndexError: when one is out of range; found when the result is evaluated.
+        """
+        node = as_tensor(indices)
+        if node.dtype.kind not in "iu":
+            raise DTypeError(f"Embedding: indices are integers, got {node.type}; convert with .astype(tl.int64)")
+        return take(self.weight, node, axis=0)

@@ -1,0 +1,152 @@
+"""The module: a description with named parameters."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+from tinygrad_lstm.errors import DTypeError, ShapeError, StateDictError, UsageError
+from tinygrad_lstm.graph.cells import Cell, Parameter, assign_all
+from tinygrad_lstm.graph.convert import as_tensor
+from tinygrad_lstm.graph.scopes import Role, scope
+from tinygrad_lstm.graph.tensor import Tensor
+
+__all__ = ["Module"]
+
+
+class Module:
+    """Base of everything that has parameters. Write the equations in ``forward``.
+
+    Attributes that hold Parameters, States, Modules, or lists and dicts of them are found by their names. Calling a
+    module runs ``forward`` in a scope that bears the module's name.
+
+    >>> import tinygrad_lstm as tl
+    >>> class Scale(tl.nn.Module):
+    ...     def __init__(self):
+    ...         self.factor = tl.Parameter(2.0)
+    ...
+    ...     def forward(self, x):
+    ...         return self.factor * x
+    >>> print(Scale()([1.0, 2.0]), [path for path, _ in Scale().named_parameters()])
+    [2. 4.] ['factor']
+    """
+
+    role: ClassVar[Role | None] = None
+    """What a module of this kind is in the textbook's picture."""
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """The computation; every subclass writes its own."""
+        raise UsageError(f"{type(self).__name__} has no forward method; write its equations there")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """``forward`` in this module's scope."""
+        with scope(self.__dict__.get("_name") or type(self).__name__, self.role):
+            return self.forward(*args, **kwargs)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, Tensor) and isinstance(self.__dict__.get(name), Cell):
+            kind = type(self.__dict__[name]).__name__
+            raise UsageError(
+                f"{type(self).__name__}.{name} is a {kind}; a tensor in its place would end its training. "
+                f"Write self.{name}.assign(…) to change its value"
+            )
+        for key, item in _children(name, value):
+            if isinstance(item, Cell) and item.name is None:
+                item.name = key
+            elif isinstance(item, Module) and "_name" not in item.__dict__:
+                item.__dict__["_name"] = key
+        self.__dict__[name] = value
+
+    def named_cells(self) -> Iterator[tuple[str, Cell]]:
+        """Every Parameter and State with its path, such as ``cells.0.forget.weight``; shared ones once."""
+        seen: set[int] = set()
+        pending: list[tuple[str, Any]] = [("", self)]
+        while pending:
+            path, item = pending.pop()
+            if id(item) in seen:
+                continue
+            seen.add(id(item))
+            if isinstance(item, Cell):
+                yield path, item
+                continue
+            children = [pair for name, value in item.__dict__.items() for pair in _children(name, value)]
+            pending += [(f"{path}.{name}" if path else name, child) for name, child in reversed(children)]
+
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """Every Parameter with its path."""
+        return ((path, cell) for path, cell in self.named_cells() if isinstance(cell, Parameter))
+
+    def parameters(self) -> list[Parameter]:
+        """Every Parameter, in the order of the attributes."""
+        return [p for _, p in self.named_parameters()]
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters."""
+        for p in self.parameters():
+            p.grad = None
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The values of all cells by path, as evaluated leaves."""
+        return {path: cell.detach() for path, cell in self.named_cells()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Put in the values of a ``state_dict``.
+
+        Raises:
+            StateDictError: when paths are missing or too many, or a shape or element type differs. Nothing has
+                changed then.
+        """
+        cells = dict(self.named_cells())
+        missing, extra = [p for p in cells if p not in state], [p for p in state if p not in cells]
+        if missing or extra:
+            parts = [f"missing are {', '.join(missing)}"] if missing else []
+            parts += [f"not known are {', '.join(extra)}"] if extra else []
+            raise StateDictError(f"the state does not fit {type(self).__name__}: {'; '.join(parts)}")
+        values = {path: as_tensor(state[path], like=cell.leaf) for path, cell in cells.items()}
+        wrong = [
+            f"{path} is {cell.leaf.type} here and {values[path].type} there"
+            for path, cell in cells.items()
+            if values[path].shape != cell.shape or values[path].dtype is not cell.dtype
+        ]
+        if wrong:
+            raise StateDictError(f"the state does not fit {type(self).__name__}: {'; '.join(wrong)}")
+        assign_all([(cell, values[path]) for path, cell in cells.items()])
+
+    def to(self, device: str) -> "Module":
+        """Move every cell to another device; gradients are dropped."""
+        for _, cell in self.named_cells():
+            cell.move(device)
+        return self
+
+    def __repr__(self) -> str:
+        inner = ", ".join(f"{path}: {cell.leaf.type}" for path, cell in self.named_cells())
+        return f"{type(self).__name__}({inner})"
+
+
+def expect_shape(module: Module, name: str, value: Any, wanted: tuple[int | str, ...]) -> Tensor:
+    """``value`` as a float tensor of the shape ``wanted``, where a word stands for any size.
+
+    Raises:
+        ShapeError: when it has another shape.
+        DTypeError: when it holds no floats.
+    """
+    node = as_tensor(value)
+    fits = len(node.shape) == len(wanted) and all(
+        isinstance(w, str) or w == n for w, n in zip(wanted, node.shape, strict=True)
+    )
+    if not fits:
+        listed = ", ".join(map(str, wanted))
+        raise ShapeError(f"{type(module).__name__}: {name} has the shape {list(node.shape)}, wanted is [{listed}]")
+    if not node.dtype.is_float:
+        raise DTypeError(f"{type(module).__name__}: {name} is {node.type}; convert it with .astype(tl.float32)")
+    return node
+
+
+def _children(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """The modules and cells that an attribute holds, with their names."""
+    if isinstance(value, Module | Cell):
+        yield name, value
+    elif isinstance(value, list | tuple):
+        for i, item in enumerate(value):
+            yield from _children(f"{name}.{i}", item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _children(f"{name}.{key}", item)

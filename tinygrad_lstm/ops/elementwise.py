@@ -1,0 +1,453 @@
+"""Elementwise operations. Primitives broadcast their inputs and want them of one element type."""
+
+from typing import Any
+
+from tinygrad_lstm.errors import DTypeError
+from tinygrad_lstm.graph.convert import as_tensor, cast_to, float_operands, operands
+from tinygrad_lstm.graph.dtypes import as_dtype, bool_
+from tinygrad_lstm.graph.registry import define, function
+from tinygrad_lstm.graph.tensor import Tensor, make
+from tinygrad_lstm.graph.types import TensorType, broadcast_shapes
+
+__all__ = [
+    "abs",
+    "add",
+    "cast",
+    "cos",
+    "divide",
+    "equal",
+    "exp",
+    "greater",
+    "greater_equal",
+    "less",
+    "less_equal",
+    "log",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "maximum",
+    "minimum",
+    "multiply",
+    "negative",
+    "not_equal",
+    "power",
+    "right_shift",
+    "sigmoid",
+    "sign",
+    "sin",
+    "softplus",
+    "sqrt",
+    "subtract",
+    "tanh",
+    "where",
+]
+
+
+def _same_dtype(*types: TensorType) -> None:
+    if any(t.dtype is not types[0].dtype for t in types):
+        raise DTypeError("operands of one element type are wanted; convert with .astype")
+
+
+def _numbers(*types: TensorType) -> TensorType:
+    _same_dtype(*types)
+    if types[0].dtype is bool_:
+        raise DTypeError("bools are no numbers; use logical operations, or .astype(tl.int64)")
+    return TensorType(broadcast_shapes(*[t.shape for t in types]), types[0].dtype, types[0].device)
+
+
+def _reals(*types: TensorType) -> TensorType:
+    _same_dtype(*types)
+    if not types[0].dtype.is_float:
+        raise DTypeError(f"floats are wanted, not {types[0].dtype}; convert with .astype(tl.float32)")
+    return TensorType(broadcast_shapes(*[t.shape for t in types]), types[0].dtype, types[0].device)
+
+
+def _integers(*types: TensorType) -> TensorType:
+    _same_dtype(*types)
+    if types[0].dtype.kind not in "iu":
+        raise DTypeError(f"integers are wanted, not {types[0].dtype}")
+    return TensorType(broadcast_shapes(*[t.shape for t in types]), types[0].dtype, types[0].device)
+
+
+def _comparison(a: TensorType, b: TensorType) -> TensorType:
+    _same_dtype(a, b)
+    return TensorType(broadcast_shapes(a.shape, b.shape), bool_, a.device)
+
+
+def _logical(*types: TensorType) -> TensorType:
+    if any(t.dtype is not bool_ for t in types):
+        raise DTypeError(f"bools are wanted, not {types[0].dtype}; compare first, for example x != 0")
+    return TensorType(broadcast_shapes(*[t.shape for t in types]), bool_, types[0].device)
+
+
+def _where(condition: TensorType, a: TensorType, b: TensorType) -> TensorType:
+    if condition.dtype is not bool_:
+        raise DTypeError(f"the condition is of bools, not {condition.dtype}; compare first, for example x != 0")
+    _same_dtype(a, b)
+    return TensorType(broadcast_shapes(condition.shape, a.shape, b.shape), a.dtype, a.device)
+
+
+for _name, _label, _latex in [("add", "+", "+"), ("subtract", "−", "-"), ("multiply", "×", r"\cdot")]:
+    define(_name, _numbers, label=_label, latex=_latex, kind="elementwise")
+for _name, _label in [("maximum", "max"), ("minimum", "min"), ("negative", "−"), ("abs", "|·|")]:
+    define(_name, _numbers, label=_label, latex=rf"\{_label}" if _label in ("max", "min") else "-", kind="elementwise")
+define("divide", _reals, label="÷", latex="/", kind="elementwise")
+define("power", _reals, label="xʸ", latex="^", kind="elementwise")
+for _name in ("exp", "log", "sin", "cos", "tanh"):
+    define(_name, _reals, latex=rf"\{_name}", kind="elementwise")
+define("sqrt", _reals, label="√", latex=r"\sqrt", kind="elementwise")
+define("sigmoid", _reals, label="σ", latex=r"\sigma", kind="elementwise")
+define("softplus", _reals, label="softplus", kind="elementwise")
+define("sign", _numbers, label="sign", kind="elementwise", differentiable=False)
+define("right_shift", _integers, label="≫", latex=r"\gg", kind="elementwise", differentiable=False)
+for _name, _label, _latex in [("equal", "=", "="), ("less", "<", "<"), ("less_equal", "≤", r"\le")]:
+    define(_name, _comparison, label=_label, latex=_latex, kind="elementwise", differentiable=False)
+for _name, _label, _latex in [("and", "∧", r"\land"), ("or", "∨", r"\lor"), ("not", "¬", r"\lnot")]:
+    define(f"logical_{_name}", _logical, label=_label, latex=_latex, kind="elementwise", differentiable=False)
+define("where", _where, label="where", kind="elementwise")
+define(
+    "cast",
+    lambda x, *, dtype: TensorType(x.shape, dtype, x.device),
+    label="cast",
+    kind="elementwise",
+)
+
+
+@function
+def add(x: Any, y: Any) -> Tensor:
+    """``x + y``, broadcast to a common shape.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.add([1.0, 2.0], 0.5))
+    [1.5 2.5]
+    """
+    return make("add", *operands(x, y))
+
+
+@function
+def subtract(x: Any, y: Any) -> Tensor:
+    """``x − y``, broadcast to a common shape.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.subtract([1.0, 2.0], 0.5))
+    [0.5 1.5]
+    """
+    return make("subtract", *operands(x, y))
+
+
+@function
+def multiply(x: Any, y: Any) -> Tensor:
+    """``x · y`` element by element, broadcast to a common shape.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.multiply([1.0, 2.0], 3))
+    [3. 6.]
+    """
+    return make("multiply", *operands(x, y))
+
+
+@function
+def divide(x: Any, y: Any) -> Tensor:
+    """``x / y``; integers become float32 first. Division by 0 gives ±inf or nan, as in NumPy.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.divide([1.0, 3.0], 2))
+    [0.5 1.5]
+    """
+    return make("divide", *float_operands(x, y))
+
+
+@function
+def power(x: Any, y: Any) -> Tensor:
+    """``x ** y`` in floats; a negative ``x`` with a fractional ``y`` gives nan.
+
+    Derivatives: ``y·x^(y−1)`` by ``x`` (0 where ``y`` is 0, also at ``x`` = 0) and ``x^y·log x`` by ``y`` (0 where
+    ``x`` is 0 and ``y`` ≥ 0).
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.power([2.0, 3.0], 2))
+    [4. 9.]
+    """
+    return make("power", *float_operands(x, y))
+
+
+@function
+def maximum(x: Any, y: Any) -> Tensor:
+    """The larger of two, element by element; nan where either is. A tie shares the gradient in halves.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.maximum([1.0, -1.0], 0))
+    [1. 0.]
+    """
+    return make("maximum", *operands(x, y))
+
+
+@function
+def minimum(x: Any, y: Any) -> Tensor:
+    """The smaller of two, element by element; nan where either is. A tie shares the gradient in halves.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.minimum([1.0, -1.0], 0))
+    [ 0. -1.]
+    """
+    return make("minimum", *operands(x, y))
+
+
+@function
+def negative(x: Any) -> Tensor:
+    """``−x``.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.negative([1.0, -2.0]))
+    [-1.  2.]
+    """
+    return make("negative", as_tensor(x))
+
+
+@function
+def abs(x: Any) -> Tensor:
+    """``|x|``; the derivative is ``sign(x)``, so 0 at 0.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.abs([1.0, -2.0]))
+    [1. 2.]
+    """
+    return make("abs", as_tensor(x))
+
+
+@function
+def sign(x: Any) -> Tensor:
+    """−1, 0 or 1 by the sign of ``x``, nan for nan; not differentiable.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.sign([3.0, -2.0, 0.0]))
+    [ 1. -1.  0.]
+    """
+    return make("sign", as_tensor(x))
+
+
+@function
+def exp(x: Any) -> Tensor:
+    """``eˣ``; inf beyond the range of the element type.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(f"{tl.exp(1.0):.4f}")
+    2.7183
+    """
+    return make("exp", *float_operands(x))
+
+
+@function
+def log(x: Any) -> Tensor:
+    """The natural logarithm; −inf at 0, nan below.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(f"{tl.log(2.0):.4f}")
+    0.6931
+    """
+    return make("log", *float_operands(x))
+
+
+@function
+def sqrt(x: Any) -> Tensor:
+    """``√x``; nan below 0. The derivative ``1/(2√x)`` is inf at 0.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.sqrt([4.0, 9.0]))
+    [2. 3.]
+    """
+    return make("sqrt", *float_operands(x))
+
+
+@function
+def sin(x: Any) -> Tensor:
+    """``sin x``, ``x`` in radians.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(f"{tl.sin(1.0):.4f}")
+    0.8415
+    """
+    return make("sin", *float_operands(x))
+
+
+@function
+def cos(x: Any) -> Tensor:
+    """``cos x``, ``x`` in radians.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(f"{tl.cos(1.0):.4f}")
+    0.5403
+    """
+    return make("cos", *float_operands(x))
+
+
+@function
+def tanh(x: Any) -> Tensor:
+    """``tanh x``, between −1 and 1; the derivative is ``1 − tanh² x``.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(f"{tl.tanh(1.0):.4f}")
+    0.7616
+    """
+    return make("tanh", *float_operands(x))
+
+
+@function
+def sigmoid(x: Any) -> Tensor:
+    """``σ(x) = 1 / (1 + e⁻ˣ)``, between 0 and 1; the derivative is ``σ·(1 − σ)``.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(f"{tl.sigmoid(2.0):.4f}")
+    0.8808
+    """
+    return make("sigmoid", *float_operands(x))
+
+
+@function
+def softplus(x: Any) -> Tensor:
+    """``log(1 + eˣ)`` without overflow; the derivative is ``σ(x)``.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(f"{tl.softplus(0.0):.4f}", tl.softplus(100.0))
+    0.6931 100.0
+    """
+    return make("softplus", *float_operands(x))
+
+
+@function
+def right_shift(x: Any, y: Any) -> Tensor:
+    """``x >> y`` of integers; not differentiable.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.right_shift(tl.tensor([8, 9]), 1))
+    [4 4]
+    """
+    return make("right_shift", *operands(x, y))
+
+
+@function
+def equal(x: Any, y: Any) -> Tensor:
+    """``x == y`` element by element, as bools; nan equals nothing.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.equal([1.0, 2.0], 2))
+    [False  True]
+    """
+    return make("equal", *operands(x, y))
+
+
+@function
+def not_equal(x: Any, y: Any) -> Tensor:
+    """``x != y`` element by element, as bools.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.not_equal([1.0, 2.0], 2))
+    [ True False]
+    """
+    return make("logical_not", make("equal", *operands(x, y)))
+
+
+@function
+def less(x: Any, y: Any) -> Tensor:
+    """``x < y`` element by element, as bools.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.less([1.0, 2.0], 2))
+    [ True False]
+    """
+    return make("less", *operands(x, y))
+
+
+@function
+def less_equal(x: Any, y: Any) -> Tensor:
+    """``x ≤ y`` element by element, as bools.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.less_equal([1.0, 3.0], 2))
+    [ True False]
+    """
+    return make("less_equal", *operands(x, y))
+
+
+@function
+def greater(x: Any, y: Any) -> Tensor:
+    """``x > y`` element by element, as bools.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.greater([1.0, 3.0], 2))
+    [False  True]
+    """
+    return less(y, x)
+
+
+@function
+def greater_equal(x: Any, y: Any) -> Tensor:
+    """``x ≥ y`` element by element, as bools.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.greater_equal([1.0, 2.0], 2))
+    [False  True]
+    """
+    return less_equal(y, x)
+
+
+def _truth(x: Any) -> Tensor:
+    node = as_tensor(x)
+    return node if node.dtype is bool_ else not_equal(node, 0)
+
+
+@function
+def logical_and(x: Any, y: Any) -> Tensor:
+    """Whether both are true; numbers are true when they are not 0.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.logical_and([True, True], [True, False]))
+    [ True False]
+    """
+    return make("logical_and", _truth(x), _truth(y))
+
+
+@function
+def logical_or(x: Any, y: Any) -> Tensor:
+    """Whether either is true; numbers are true when they are not 0.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.logical_or([True, False], [False, False]))
+    [ True False]
+    """
+    return make("logical_or", _truth(x), _truth(y))
+
+
+@function
+def logical_not(x: Any) -> Tensor:
+    """Whether it is false; numbers are true when they are not 0.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.logical_not([True, False]))
+    [False  True]
+    """
+    return make("logical_not", _truth(x))
+
+
+@function
+def where(condition: Any, x: Any, y: Any) -> Tensor:
+    """``x`` where the condition holds, ``y`` elsewhere; a nan on the side not taken does no harm to the value.
+
+    The gradient of the side not taken is multiplied by 0, so guard its argument too where it could be inf or nan.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.where([True, False], [1.0, 2.0], 0))
+    [1. 0.]
+    """
+    return make("where", as_tensor(condition), *operands(x, y))
+
+
+@function
+def cast(x: Any, dtype: Any) -> Tensor:
+    """``x`` with elements of another type. Floats become integers by truncation; the gradient is cast back.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.cast([1.7, -1.7], tl.int32))
+    [ 1 -1]
+    """
+    return cast_to(as_tensor(x), as_dtype(dtype))

@@ -1,0 +1,60 @@
+"""Linear algebra."""
+
+from typing import Any
+
+from tinygrad_lstm.errors import DTypeError, ShapeError
+from tinygrad_lstm.graph.convert import operands
+from tinygrad_lstm.graph.dtypes import bool_
+from tinygrad_lstm.graph.registry import define, function
+from tinygrad_lstm.graph.tensor import Tensor, make
+from tinygrad_lstm.graph.types import TensorType, broadcast_shapes
+from tinygrad_lstm.ops.shape import reshape
+
+__all__ = ["matmul"]
+
+
+def _matmul(a: TensorType, b: TensorType) -> TensorType:
+    if a.dtype is not b.dtype or a.dtype is bool_:
+        raise DTypeError("numbers of one element type are wanted; convert with .astype")
+    if a.shape[-1] != b.shape[-2]:
+        raise ShapeError(
+            f"the inner sizes {a.shape[-1]} and {b.shape[-2]} differ; "
+            "the last axis of the left operand meets the last but one of the right"
+        )
+    batch = broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    return TensorType((*batch, a.shape[-2], b.shape[-1]), a.dtype, a.device)
+
+
+define("matmul", _matmul, label="@", latex=r"\cdot")
+
+
+@function
+def matmul(x: Any, y: Any) -> Tensor:
+    """The matrix product ``x @ y``.
+
+    Shapes: ``(…, n, k) @ (…, k, m) → (…, n, m)``, the leading axes broadcast; a vector counts as a row on the left
+    and as a column on the right, and that axis is dropped from the result.
+
+    Raises:
+        ShapeError: when the inner sizes differ, or an operand has no axes.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.matmul([[1.0, 2.0], [3.0, 4.0]], [1.0, 1.0]))
+    [3. 7.]
+    """
+    a, b = operands(x, y)
+    if not a.shape or not b.shape:
+        raise ShapeError(f"matmul({a.type}, {b.type}): an operand without axes is a scalar; use * for it")
+    if a.ndim > 2 and b.ndim == 2:
+        # Rows are independent: one product of matrices instead of one for each leading index.
+        return reshape(make("matmul", reshape(a, (-1, a.shape[-1])), b), (*a.shape[:-1], b.shape[-1]))
+    row, column = a.ndim == 1, b.ndim == 1
+    if row:
+        a = make("reshape", a, shape=(1, *a.shape))
+    if column:
+        b = make("reshape", b, shape=(*b.shape, 1))
+    product: Tensor = make("matmul", a, b)
+    if row or column:
+        shape = product.shape[: -2 if row else -1] + (() if column else product.shape[-1:])
+        product = make("reshape", product, shape=shape)
+    return product

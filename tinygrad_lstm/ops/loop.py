@@ -1,0 +1,175 @@
+"""The loop as an op: ``scan``, and the projections that read its results."""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from tinygrad_lstm.errors import DTypeError, ShapeError, StructureError, UsageError
+from tinygrad_lstm.graph.convert import as_tensor
+from tinygrad_lstm.graph.function import Graph, close, fresh_symbol
+from tinygrad_lstm.graph.registry import NodeType, define
+from tinygrad_lstm.graph.scopes import user_line
+from tinygrad_lstm.graph.structure import Structure, flatten, paths, unflatten
+from tinygrad_lstm.graph.tensor import Node, Tensor, make
+from tinygrad_lstm.graph.types import TensorType, as_shape
+
+__all__ = ["loop_items", "loop_node", "scan", "stacked"]
+
+
+def _scan(*types: TensorType, body: Graph, carries: int, xs: int, length: int, reverse: bool) -> NodeType:
+    for k, (given, inner) in enumerate(zip(types, body.inputs, strict=True)):
+        wanted = inner.type
+        if carries <= k < carries + xs:
+            wanted = TensorType((length, *wanted.shape), wanted.dtype, wanted.device)
+        if given != wanted:
+            raise ShapeError(f"operand {k} is {given} where the body wants {wanted}")
+    ys = [TensorType((length, *y.shape), y.dtype, y.device) for y in body.outputs[carries:]]
+    return (*types[:carries], *ys)
+
+
+def _item(loop: tuple[TensorType, ...], *, index: int) -> TensorType:
+    return loop[index]
+
+
+def _stacked(loop: tuple[TensorType, ...], *, value: Tensor, length: int) -> TensorType:
+    return TensorType((length, *value.shape), value.dtype, value.device)
+
+
+define("scan", _scan, label="scan", kind="loop")
+define("item", _item, label="item", kind="projection")
+define("stacked", _stacked, label="stacked", kind="projection")
+
+
+def scan(
+    f: Callable[[Any, Any], tuple[Any, Any]],
+    init: Any,
+    xs: Any = None,
+    length: int | None = None,
+    reverse: bool = False,
+) -> tuple[Any, Any]:
+    """A loop: ``carry, y_t = f(carry, x_t)`` for each ``t``.
+
+    ``f`` is called once, on symbols; it becomes the body of one node, so the graph has the same size for 10 steps and
+    for 10,000. What the body reads from outside is differentiated like any other input.
+
+    Args:
+        f: ``(carry, x) -> (carry, y)``; the new carry has the structure, shapes and element types of the old one.
+        init: the first carry: a tensor, or nested tuples, lists, dicts or dataclasses of tensors.
+        xs: arrays to step through along their first axis, nested likewise; None for none.
+        length: the number of steps; needed when ``xs`` is None.
+        reverse: whether to go from the last step to the first. Results stay in the order of ``xs``.
+
+    Returns:
+        The last carry, and the ``y_t`` stacked along a new first axis.
+
+    Raises:
+        ShapeError, DTypeError, StructureError: when a carry leaves in another form than it entered, or the arrays of
+            ``xs`` differ in length.
+
+    >>> import tinygrad_lstm as tl
+    >>> total, sums = tl.scan(lambda c, x: (c + x, c + x), tl.tensor(0.0), tl.tensor([1.0, 2.0, 3.0]))
+    >>> print(total, sums)
+    6.0 [1. 3. 6.]
+    """
+    init_leaves, carry_structure = flatten(init)
+    first = [as_tensor(v) for v in init_leaves]
+    x_leaves, x_structure = flatten(xs)
+    sequences = [as_tensor(v) for v in x_leaves]
+    steps = _length(sequences, paths(x_structure, "xs"), length)
+
+    line = user_line()
+    owner = f"the body of a scan at {line[0]}:{line[1]}" if line else "the body of a scan"
+    names = [_short(p) for p in paths(carry_structure, "carry")]
+    carries = [fresh_symbol(n, t.type, owner) for n, t in zip(names, first, strict=True)]
+    slices = [
+        fresh_symbol(_short(p), TensorType(s.shape[1:], s.dtype, s.device), owner)
+        for p, s in zip(paths(x_structure, "x"), sequences, strict=True)
+    ]
+    result = f(unflatten(carry_structure, carries), unflatten(x_structure, slices))
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise StructureError(f"scan body: return a pair (carry, y), not {type(result).__name__}; y may be None")
+    new_leaves, new_structure = flatten(result[0])
+    new = _checked_carries(names, carries, new_leaves, carry_structure, new_structure)
+    y_leaves, y_structure = flatten(result[1])
+    ys = [as_tensor(v) for v in y_leaves]
+
+    body, operands = close([*carries, *slices], [*new, *ys], owner)
+    loop = loop_node(body, first, sequences, operands, steps, reverse)
+    items = loop_items(loop)
+    return unflatten(carry_structure, items[: len(first)]), unflatten(y_structure, items[len(first) :])
+
+
+def loop_node(
+    body: Graph, init: list[Tensor], xs: list[Tensor], operands: list[Tensor], length: int, reverse: bool
+) -> Node:
+    """The tuple-typed node of a loop whose closed body takes carries, slices of ``xs`` and operands in this order."""
+    node: Node = make(
+        "scan",
+        *init,
+        *xs,
+        *operands,
+        body=body,
+        carries=len(init),
+        xs=len(xs),
+        length=length,
+        reverse=reverse,
+    )
+    return node
+
+
+def loop_items(loop: Any) -> list[Tensor]:
+    """All results of a loop: the last carries, then the stacked ys."""
+    return [make("item", loop, index=k) for k in range(len(loop.type))]
+
+
+def stacked(loop: Any, value: Tensor) -> Tensor:
+    """The values that ``value``, a node of the loop's body, takes over time. The loop runs once all the same."""
+    body, carries, length = loop.attrs["body"], loop.attrs["carries"], loop.attrs["length"]
+    for k, y in enumerate(body.outputs[carries:], carries):
+        if y is value:
+            return make("item", loop, index=k)
+    for k in range(carries, carries + loop.attrs["xs"]):
+        if body.inputs[k] is value:
+            return cast(Tensor, loop.inputs[k])
+    return make("stacked", loop, value=value, length=length)
+
+
+def _length(sequences: list[Tensor], names: list[str], length: int | None) -> int:
+    found: int | None = None
+    if length is not None:
+        (found,) = as_shape(length) if hasattr(length, "__index__") else (None,)
+        if found is None:
+            raise UsageError(f"scan: length is an integer, not {length!r}")
+    first = "length"
+    for sequence, name in zip(sequences, names, strict=True):
+        if not sequence.shape:
+            raise ShapeError(f"scan: {name} is {sequence.type} and has no axis to step along")
+        if found is None:
+            found, first = sequence.shape[0], name
+        elif sequence.shape[0] != found:
+            raise ShapeError(f"scan: {name} has {sequence.shape[0]} steps, but {first} says {found}")
+    if found is None:
+        raise UsageError("scan: without xs the number of steps is unknown; give length=")
+    return found
+
+
+def _checked_carries(
+    names: list[str], old: list[Tensor], new: list[Any], entered: Structure, left: Structure
+) -> list[Tensor]:
+    if entered != left:
+        raise StructureError(
+            f"scan body: the carry enters as {entered} but leaves as {left}; return the entry structure"
+        )
+    nodes = [as_tensor(v, like=o) for v, o in zip(new, old, strict=True)]
+    for name, before, after in zip(names, old, nodes, strict=True):
+        told = f"scan body: carry {name!r} enters as {before.type} but leaves as {after.type}"
+        if after.shape != before.shape:
+            raise ShapeError(f"{told}; return the entry shape")
+        if after.dtype is not before.dtype:
+            raise DTypeError(f"{told}; convert with .astype(tl.{before.dtype})")
+    return nodes
+
+
+def _short(path: str) -> str:
+    """``carry.h`` as ``h``: the last name that the user gave, the whole path where he gave none."""
+    tail = path.rsplit(".", 1)[-1]
+    return tail if "." in path and "[" not in tail else path

@@ -1,0 +1,127 @@
+"""Reductions over axes."""
+
+from typing import Any
+
+from tinygrad_lstm.errors import DTypeError, ShapeError
+from tinygrad_lstm.graph.convert import as_tensor, float_operands
+from tinygrad_lstm.graph.dtypes import bool_, int64
+from tinygrad_lstm.graph.registry import define, function
+from tinygrad_lstm.graph.tensor import Tensor, make
+from tinygrad_lstm.graph.types import Shape, TensorType, normalize_axes, normalize_axis
+
+__all__ = ["argmax", "logsumexp", "max", "min", "sum"]
+
+
+def reduced_shape(shape: Shape, axes: tuple[int, ...], keepdims: bool) -> Shape:
+    """``shape`` after a reduction over ``axes``."""
+    if keepdims:
+        return tuple(1 if i in axes else n for i, n in enumerate(shape))
+    return tuple(n for i, n in enumerate(shape) if i not in axes)
+
+
+def _sum(x: TensorType, *, axis: tuple[int, ...], keepdims: bool) -> TensorType:
+    if x.dtype is bool_:
+        raise DTypeError("bools are no numbers; convert with .astype(tl.int64)")
+    return TensorType(reduced_shape(x.shape, axis, keepdims), x.dtype, x.device)
+
+
+def _extreme(x: TensorType, *, axis: tuple[int, ...], keepdims: bool) -> TensorType:
+    for a in axis:
+        if x.shape[a] == 0:
+            raise ShapeError(f"axis {a} has size 0, and an empty set has no largest or smallest element")
+    return TensorType(reduced_shape(x.shape, axis, keepdims), x.dtype, x.device)
+
+
+def _logsumexp(x: TensorType, *, axis: tuple[int, ...], keepdims: bool) -> TensorType:
+    if not x.dtype.is_float:
+        raise DTypeError(f"floats are wanted, not {x.dtype}; convert with .astype(tl.float32)")
+    return TensorType(reduced_shape(x.shape, axis, keepdims), x.dtype, x.device)
+
+
+def _argmax(x: TensorType, *, axis: int) -> TensorType:
+    if x.shape[axis] == 0:
+        raise ShapeError(f"axis {axis} has size 0, and an empty set has no largest element")
+    return TensorType(reduced_shape(x.shape, (axis,), keepdims=False), int64, x.device)
+
+
+define("sum", _sum, label="Σ", latex=r"\sum")
+define("max", _extreme, label="max", latex=r"\max")
+define("min", _extreme, label="min", latex=r"\min")
+define("logsumexp", _logsumexp, label="log Σ exp", latex=r"\log\sum\exp")
+define("argmax", _argmax, label="argmax", latex=r"\arg\max", differentiable=False)
+
+
+@function
+def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """``Σ x`` over ``axis``: None for all axes, an integer, or a tuple. Bools are counted as int64.
+
+    Raises:
+        ShapeError: for an axis that is out of range or named twice.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.sum([[1.0, 2.0], [3.0, 4.0]], axis=0))
+    [4. 6.]
+    """
+    node = as_tensor(x)
+    if node.dtype is bool_:
+        node = make("cast", node, dtype=int64)
+    axes = normalize_axes(axis, node.ndim)
+    return make("sum", node, axis=axes, keepdims=bool(keepdims))
+
+
+@function
+def max(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """The largest element over ``axis``, nan if one is among them; ties share the gradient equally.
+
+    Raises:
+        ShapeError: for an axis out of range or of size 0.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.max([[1.0, 2.0], [3.0, 0.0]], axis=1))
+    [2. 3.]
+    """
+    node = as_tensor(x)
+    return make("max", node, axis=normalize_axes(axis, node.ndim), keepdims=bool(keepdims))
+
+
+@function
+def min(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """The smallest element over ``axis``, nan if one is among them; ties share the gradient equally.
+
+    Raises:
+        ShapeError: for an axis out of range or of size 0.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.min([[1.0, 2.0], [3.0, 0.0]], axis=1))
+    [1. 0.]
+    """
+    node = as_tensor(x)
+    return make("min", node, axis=normalize_axes(axis, node.ndim), keepdims=bool(keepdims))
+
+
+@function
+def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """``log Σ eˣ`` over ``axis`` without overflow; −inf over nothing. The gradient is the softmax.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(f"{tl.logsumexp([1000.0, 1000.0]):.3f}")
+    1000.693
+    """
+    (node,) = float_operands(x)
+    axes = normalize_axes(axis, node.ndim)
+    return make("logsumexp", node, axis=axes, keepdims=bool(keepdims))
+
+
+@function
+def argmax(x: Any, axis: Any = None) -> Tensor:
+    """The index (int64) of the first largest element along ``axis``, of the flattened array by default.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.argmax([[1.0, 2.0], [3.0, 0.0]], axis=1))
+    [1 0]
+    """
+    node = as_tensor(x)
+    if axis is None:
+        node = make("reshape", node, shape=(node.size,))
+        axis = 0
+    return make("argmax", node, axis=normalize_axis(axis, node.ndim))

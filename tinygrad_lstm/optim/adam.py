@@ -1,0 +1,59 @@
+"""Adam."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from tinygrad_lstm.errors import UsageError
+from tinygrad_lstm.graph.cells import Cell, Parameter, State
+from tinygrad_lstm.graph.dtypes import float64
+from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.ops.composite import full
+from tinygrad_lstm.ops.elementwise import sqrt
+from tinygrad_lstm.optim.optimizer import Optimizer
+
+__all__ = ["Adam"]
+
+
+class Adam(Optimizer):
+    """Steps of bounded size from running means of the gradient and of its square::
+
+        m ← β₁·m + (1 − β₁)·g      v ← β₂·v + (1 − β₂)·g²
+        p ← p − lr · (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε)
+
+    Source: D. Kingma, J. Ba, "Adam: a method for stochastic optimization", 2015.
+
+    >>> import tinygrad_lstm as tl
+    >>> p = tl.Parameter(1.0)
+    >>> opt = tl.optim.Adam([p], lr=0.1)
+    >>> (p * p).backward()
+    >>> opt.step()
+    >>> print(f"{p:.4f}")
+    0.9000
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[Parameter],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+    ) -> None:
+        super().__init__(parameters, lr)
+        if not all(0 <= b < 1 for b in betas):
+            raise UsageError(f"Adam: betas are in [0, 1), not {betas}")
+        self.betas, self.eps = betas, eps
+        # In float64, since 1 − β₂ᵗ loses five digits of float32 at the first steps.
+        self.count = State(full((), 0, float64), "count")
+        self.mean, self.square = self._moments("mean"), self._moments("square")
+
+    def _before(self) -> list[tuple[Cell, Any]]:
+        return [(self.count, self.count + 1)]
+
+    def _update(self, k: int, p: Parameter, g: Tensor) -> list[tuple[Cell, Any]]:
+        b1, b2 = self.betas
+        count = self.count + 1
+        m = b1 * self.mean[k] + (1 - b1) * g
+        v = b2 * self.square[k] + (1 - b2) * (g * g)
+        rate = self.rate.astype(p.dtype) / (1 - b1**count).astype(p.dtype)
+        step = rate * m / (sqrt(v / (1 - b2**count).astype(p.dtype)) + self.eps)
+        return [(self.mean[k], m), (self.square[k], v), (p, p - step)]

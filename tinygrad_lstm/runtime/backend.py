@@ -1,0 +1,195 @@
+"""Backends: what one must offer, which are installed, and which is in use.
+
+A backend is found through the entry-point group ``tinygrad_lstm.backends``; each entry names a callable without
+arguments that returns an object of the :class:`Backend` protocol. Listing the backends imports none of them.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Final, Protocol, runtime_checkable
+
+from tinygrad_lstm.errors import BackendError, Error
+from tinygrad_lstm.graph.device import default_device
+from tinygrad_lstm.graph.dtypes import DType
+from tinygrad_lstm.kernels.table import Kernel
+
+__all__ = [
+    "Backend",
+    "BackendStatus",
+    "backend_for",
+    "backend_names",
+    "current_backend",
+    "describe_backends",
+    "load_backend",
+    "use_backend",
+]
+
+GROUP: Final = "tinygrad_lstm.backends"
+_DEFAULT: Final = "numpy"
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """An executor: an op table, and the way to and from host memory."""
+
+    name: str
+    device_kind: str
+    """``cpu`` or ``cuda``: the kind of device that its arrays live on."""
+    kernels: Mapping[str, Kernel]
+    """``op name -> function(*arrays, **attributes) -> array``, such as ``kernels(numpy)`` gives."""
+
+    def default_device(self) -> str:
+        """The device of new leaves, such as ``cpu`` or ``cuda:0``; raises BackendError when there is none."""
+
+    def describe(self) -> str:
+        """One line on the version and the device; raises BackendError when the backend can not work here."""
+
+    def put(self, array: Any, device: str) -> Any:
+        """A copy of a NumPy array on the device."""
+
+    def get(self, array: Any) -> Any:
+        """A NumPy array with the values of one of the backend's arrays."""
+
+    def finished(self, array: Any) -> Any:
+        """A result as it is kept: an array of its own, also where a kernel gave a scalar."""
+
+    def empty(self, shape: tuple[int, ...], dtype: DType, device: str) -> Any:
+        """An array of undefined content, for the interpreter's loops to write to."""
+
+    def arange(self, length: int, dtype: DType, device: str) -> Any:
+        """The integers from 0."""
+
+    def running(self, device: str) -> AbstractContextManager[Any]:
+        """Entered round each evaluation: selects the device and silences floating-point warnings."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackendStatus:
+    """What ``describe_backends`` says of one backend."""
+
+    name: str
+    usable: bool
+    detail: str
+    distribution: str
+
+
+_loaded: dict[str, Backend] = {}
+_current: ContextVar[str] = ContextVar("backend", default=_DEFAULT)
+
+
+def _entries() -> dict[str, list[EntryPoint]]:
+    found: dict[str, list[EntryPoint]] = {}
+    for entry in entry_points(group=GROUP):
+        same = found.setdefault(entry.name, [])
+        # One distribution may be seen twice where a checkout and its installed metadata are both on the path.
+        if all(_distribution(e) != _distribution(entry) for e in same):
+            same.append(entry)
+    return found
+
+
+def _distribution(entry: EntryPoint) -> str:
+    return entry.dist.name if entry.dist is not None else "an unknown distribution"
+
+
+def backend_names() -> list[str]:
+    """The names of the installed backends, in alphabetical order; none is imported.
+
+    >>> "numpy" in backend_names()
+    True
+    """
+    return sorted(_entries())
+
+
+def load_backend(name: str) -> Backend:
+    """The backend of this name, imported at the first call.
+
+    Raises:
+        BackendError: when it is not installed, when two distributions offer the name, or when it can not be loaded.
+    """
+    if name in _loaded:
+        return _loaded[name]
+    entries = _entries()
+    if not entries:
+        raise BackendError(
+            "no backend is registered: this checkout was never installed; run `pip install -e .` in its folder"
+        )
+    if name not in entries:
+        raise BackendError(f"no backend is named {name!r}; installed are {', '.join(sorted(entries))}")
+    if len(entries[name]) > 1:
+        both = " and ".join(_distribution(e) for e in entries[name])
+        raise BackendError(f"two distributions offer a backend named {name!r}: {both}; uninstall one of them")
+    entry = entries[name][0]
+    try:
+        backend = entry.load()()
+    except Error:
+        raise
+    except Exception as error:
+        raise BackendError(
+            f"the backend {name!r} of {_distribution(entry)} can not be loaded: {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(backend, Backend):
+        raise BackendError(f"what {_distribution(entry)} registers as {name!r} lacks parts of the Backend protocol")
+    _loaded[name] = backend
+    return backend
+
+
+def current_backend() -> Backend:
+    """The backend in use here: ``numpy`` unless ``use_backend`` says otherwise."""
+    return load_backend(_current.get())
+
+
+def backend_for(device: str) -> Backend:
+    """The executor for arrays on ``device``: the backend in use if it works there, else the first one that does.
+
+    Raises:
+        BackendError: when none does.
+    """
+    kind = device.partition(":")[0]
+    current = current_backend()
+    if current.device_kind == kind:
+        return current
+    for name in [_DEFAULT, *backend_names()]:
+        candidate = load_backend(name)
+        if candidate.device_kind == kind:
+            return candidate
+    raise BackendError(f"no installed backend works on {device}; see `tinygrad-lstm backends`")
+
+
+@contextmanager
+def _using(backend: Backend, device: str) -> Iterator[Backend]:
+    chosen, where = _current.set(backend.name), default_device.set(device)
+    try:
+        yield backend
+    finally:
+        default_device.reset(where)
+        _current.reset(chosen)
+
+
+def use_backend(name: str) -> AbstractContextManager[Backend]:
+    """A context in which the named backend executes graphs and new leaves live on its device.
+
+    Raises:
+        BackendError: at once, when it is not installed or has no device.
+
+    >>> import tinygrad_lstm as tl
+    >>> with tl.use_backend("numpy") as backend:
+    ...     print(backend.name, tl.zeros(2).device)
+    numpy cpu
+    """
+    backend = load_backend(name)
+    return _using(backend, backend.default_device())
+
+
+def describe_backends() -> list[BackendStatus]:
+    """Every installed backend, whether it can work here, and one line that says with what or why not."""
+    found = []
+    for name, entries in sorted(_entries().items()):
+        where = _distribution(entries[0])
+        try:
+            found.append(BackendStatus(name, True, load_backend(name).describe(), where))
+        except Error as error:
+            found.append(BackendStatus(name, False, str(error), where))
+    return found

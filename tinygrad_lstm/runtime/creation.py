@@ -1,0 +1,118 @@
+"""From Python and NumPy values to leaves, and back."""
+
+from typing import Any, Literal, overload
+
+import numpy as np
+
+from tinygrad_lstm.errors import DTypeError, ShapeError, UsageError
+from tinygrad_lstm.graph.cells import Cell, Parameter
+from tinygrad_lstm.graph.convert import as_tensor
+from tinygrad_lstm.graph.device import current_device
+from tinygrad_lstm.graph.dtypes import DTYPES, as_dtype
+from tinygrad_lstm.graph.registry import FUNCTIONS, function
+from tinygrad_lstm.graph.slots import slots
+from tinygrad_lstm.graph.tensor import Tensor, make_leaf
+from tinygrad_lstm.graph.types import TensorType
+from tinygrad_lstm.runtime.backend import backend_for
+
+__all__ = ["tensor", "to", "to_numpy"]
+
+
+@overload
+def tensor(
+    value: Any, dtype: Any = None, requires_grad: Literal[False] = False, device: str | None = None
+) -> Tensor: ...
+@overload
+def tensor(value: Any, dtype: Any = None, *, requires_grad: Literal[True], device: str | None = None) -> Parameter: ...
+def tensor(value: Any, dtype: Any = None, requires_grad: bool = False, device: str | None = None) -> Any:
+    """A leaf with a copy of ``value``: a number, nested lists, a NumPy array, or another tensor.
+
+    Python floats become float32; integers int64, bools bool; NumPy arrays keep their type.
+
+    Args:
+        dtype: the element type, instead of what the value suggests.
+        requires_grad: whether to return a Parameter, which ``backward()`` gives a ``.grad``.
+        device: where it lives; that of the backend in use by default.
+
+    Raises:
+        ShapeError: for nested lists of uneven lengths.
+        DTypeError: for values that are no numbers.
+
+    >>> tensor([[1, 2], [3, 4]], dtype="float32")
+    tensor([[1., 2.],
+            [3., 4.]])
+    """
+    if isinstance(value, Tensor | Cell):
+        array = to_numpy(value)
+        where = device or value.device
+    else:
+        array = _as_array(value)
+        where = device or current_device()
+    if dtype is not None:
+        wanted = as_dtype(dtype)
+        array = array.astype(wanted.name)
+    elif array.dtype == np.float64 and not hasattr(value, "dtype"):
+        array = array.astype(np.float32)
+    type_ = TensorType(array.shape, _dtype_of(array), where)
+    leaf = make_leaf(backend_for(where).put(array, where), type_)
+    return Parameter(leaf) if requires_grad else leaf
+
+
+FUNCTIONS["tensor"] = tensor
+
+
+def _as_array(value: Any) -> np.ndarray[Any, Any]:
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        if "inhomogeneous" in str(error):
+            raise ShapeError("tensor: nested lists must all have the same lengths; pad the shorter ones") from None
+        raise UsageError(f"tensor: {error}") from None
+    except OverflowError:
+        raise DTypeError("tensor: an integer does not fit into int64; give dtype=tl.float32") from None
+    if array.dtype == object and _holds_tensors(value):
+        raise UsageError("tensor takes plain values; join tensors with tl.stack or tl.concatenate")
+    return array
+
+
+def _holds_tensors(value: Any) -> bool:
+    return isinstance(value, Tensor | Cell) or (
+        isinstance(value, list | tuple) and any(_holds_tensors(v) for v in value)
+    )
+
+
+def _dtype_of(array: np.ndarray[Any, Any]) -> Any:
+    if array.dtype.name not in DTYPES:
+        told = "no numbers" if array.dtype.kind in "OUSV" else f"of dtype {array.dtype}"
+        raise DTypeError(f"tensor: the values are {told}; supported are {', '.join(DTYPES)}")
+    return DTYPES[array.dtype.name]
+
+
+@function
+def to_numpy(x: Any) -> np.ndarray[Any, Any]:
+    """The value as a read-only NumPy array; evaluates the graph if that was not done.
+
+    >>> import tinygrad_lstm as tl
+    >>> to_numpy(tl.tensor([1.0, 2.0]) * 2)
+    array([2., 4.], dtype=float32)
+    """
+    node = as_tensor(x)
+    value = slots.evaluate((node,), None)[0].value
+    array: np.ndarray[Any, Any] = backend_for(node.device).get(value).view()
+    array.flags.writeable = False
+    return array
+
+
+@function
+def to(x: Any, device: str) -> Tensor:
+    """An evaluated leaf with the value of ``x`` on another device.
+
+    Raises:
+        BackendError: when no backend serves the device.
+
+    >>> import tinygrad_lstm as tl
+    >>> tl.tensor([1.0]).to("cpu").device
+    'cpu'
+    """
+    node = as_tensor(x)
+    return node if node.device == device else tensor(to_numpy(node), device=device)

@@ -1,0 +1,76 @@
+"""Evaluating tensors: all that is asked for in one pass, each intermediate freed at its last use."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tinygrad_lstm.errors import DTypeError, ShapeError, UsageError
+from tinygrad_lstm.graph.cells import Cell
+from tinygrad_lstm.graph.convert import as_tensor
+from tinygrad_lstm.graph.slots import slots
+from tinygrad_lstm.graph.tensor import Node, Tensor, make_leaf, set_value
+from tinygrad_lstm.runtime.backend import backend_for
+from tinygrad_lstm.runtime.creation import tensor
+from tinygrad_lstm.runtime.interpreter import lower
+
+__all__ = ["evaluate"]
+
+
+def evaluate(*tensors: Any) -> Any:
+    """Compute the values of all ``tensors`` in one pass, and keep them on their nodes.
+
+    Returns:
+        The tensors: one for one argument, a tuple for several.
+
+    Raises:
+        UnboundSymbolError: when one depends on a symbol; bind it with ``y.evaluate({x: …})``.
+
+    >>> import tinygrad_lstm as tl
+    >>> x = tl.tensor([1.0, 2.0])
+    >>> tl.evaluate(x + 1, x.sum())
+    (tensor([2., 3.]), tensor(3.))
+    """
+    nodes = tuple(as_tensor(t) for t in tensors)
+    evaluated(nodes, None)
+    return nodes[0] if len(nodes) == 1 else nodes
+
+
+def evaluated(tensors: tuple[Tensor, ...], bindings: Mapping[Tensor, Any] | None) -> tuple[Tensor, ...]:
+    """``tensors`` with their values: themselves, or new leaves where symbols were bound for the occasion."""
+    bound = _bound(bindings)
+    pending = [t for t in tensors if t.value is None]
+    values: dict[Node, Any] = {}
+    for kind in {t.type.device.partition(":")[0] for t in pending}:
+        group = list(dict.fromkeys(t for t in pending if t.type.device.partition(":")[0] == kind))
+        device = group[0].type.device
+        backend = backend_for(device)
+        with backend.running(device):
+            program = lower(group, bound, backend)
+            registers = program.fresh()
+            program.run_releasing(registers)
+            for t in group:
+                values[t] = backend.finished(registers[program.registers[t]])
+    if bound:
+        return tuple(t if t.value is not None else make_leaf(values[t], t.type) for t in tensors)
+    for node, value in values.items():
+        set_value(node, value)
+    return tensors
+
+
+def _bound(bindings: Mapping[Tensor, Any] | None) -> dict[Node, Any]:
+    bound: dict[Node, Any] = {}
+    for symbol, given in (bindings or {}).items():
+        if not isinstance(symbol, Tensor) or symbol.op != "symbol":
+            raise UsageError(f"evaluate binds symbols, and {symbol!r} is none; make one with tl.symbol")
+        name = symbol.attrs["name"]
+        value = given.leaf if isinstance(given, Cell) else given
+        if not isinstance(value, Tensor):
+            value = tensor(value, dtype=symbol.dtype, device=symbol.device)
+        if value.shape != symbol.shape:
+            raise ShapeError(f"symbol {name!r} is {symbol.type}, the value bound to it has shape {list(value.shape)}")
+        if value.dtype is not symbol.dtype:
+            raise DTypeError(f"symbol {name!r} is {symbol.type}, the value is {value.type}; convert it with .astype")
+        bound[symbol] = evaluated((value,), None)[0].value
+    return bound
+
+
+slots.evaluate = evaluated

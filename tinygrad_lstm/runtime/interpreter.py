@@ -1,0 +1,195 @@
+"""The interpreter: one kernel a node, in topological order.
+
+A graph is lowered once to a list of calls on numbered registers, and the list is run: once at the top level, once a
+step for the body of a loop.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from operator import itemgetter
+from typing import Any
+
+from tinygrad_lstm.errors import Error, EvaluationError, IndexingError, UnboundSymbolError
+from tinygrad_lstm.graph.tensor import Node, Tensor
+from tinygrad_lstm.graph.walk import topological
+from tinygrad_lstm.runtime.backend import Backend
+
+__all__ = ["Program", "lower"]
+
+Step = tuple[Callable[..., Any], tuple[int, ...], int]
+
+
+@dataclass(slots=True)
+class Program:
+    """Calls on registers. ``given`` are the registers of what is known before the run."""
+
+    nodes: list[Node]
+    steps: list[Step]
+    given: dict[int, Any]
+    registers: dict[Node, int]
+    releases: list[tuple[int, ...]]
+
+    def run(self, registers: list[Any]) -> None:
+        """Fill the registers; an exception of a kernel is told in terms of the graph."""
+        at = 0
+        try:
+            for f, reads, writes in self.steps:
+                registers[writes] = f(*[registers[i] for i in reads])
+                at += 1
+        except Exception as error:
+            raise _explained(error, self.nodes[at]) from error
+
+    def run_releasing(self, registers: list[Any]) -> None:
+        """The same, and every value is let go after its last use."""
+        at = 0
+        try:
+            for (f, reads, writes), last in zip(self.steps, self.releases, strict=True):
+                registers[writes] = f(*[registers[i] for i in reads])
+                for i in last:
+                    registers[i] = None
+                at += 1
+        except Exception as error:
+            raise _explained(error, self.nodes[at]) from error
+
+    def fresh(self) -> list[Any]:
+        """Registers that hold what is given."""
+        registers: list[Any] = [None] * len(self.registers)
+        for i, value in self.given.items():
+            registers[i] = value
+        return registers
+
+
+def _explained(error: Exception, node: Node) -> Exception:
+    if isinstance(error, Error):
+        return error
+    operands = ", ".join(str(x.type) for x in node.inputs if not isinstance(x.type, tuple))
+    scope = f" in {str(node.scope)!r}" if node.scope else ""
+    line = f" [{node.line[0]}:{node.line[1]}]" if node.line else ""
+    told = f"{node.op}({operands}){scope}: {error or type(error).__name__}{line}"
+    return IndexingError(told) if isinstance(error, IndexError) else EvaluationError(told)
+
+
+def lower(outputs: Sequence[Node], known: Mapping[Node, Any], backend: Backend) -> Program:
+    """The program that computes ``outputs``.
+
+    Args:
+        known: values of symbols and of nodes that were evaluated before; the walk stops at them. The value None marks
+            a register that is filled later, such as the carry of a loop.
+
+    Raises:
+        UnboundSymbolError: for a symbol that is not known.
+    """
+    order = topological(outputs, stop=lambda n: n in known or n.value is not None)
+    registers = {node: i for i, node in enumerate(order)}
+    for node in known:
+        registers.setdefault(node, len(registers))
+    requested: dict[Node, list[Any]] = {}
+    for node in order:
+        if node.op in _PROJECTIONS and node not in known and node.value is None:
+            requested.setdefault(node.inputs[0], []).append(_slot(node))
+
+    program = Program([], [], {}, registers, [])
+    for node in order:
+        register = registers[node]
+        if node in known:
+            program.given[register] = known[node]
+        elif node.value is not None:
+            program.given[register] = node.value
+        elif node.op in _SOURCES:
+            program.given[register] = _SOURCES[node.op](node, backend)
+        else:
+            if node.op == "scan":
+                f = _loop(node, requested.get(node, []), backend)
+            elif node.op in _PROJECTIONS:
+                f = itemgetter(_slot(node))
+            else:
+                f = backend.kernels[node.op]
+                if node.attrs:
+                    f = partial(f, **node.attrs)
+            program.nodes.append(node)
+            program.steps.append((f, tuple([registers[x] for x in node.inputs]), register))
+    program.releases = _last_uses(program, [registers[y] for y in outputs])
+    return program
+
+
+def _last_uses(program: Program, kept: Iterable[int]) -> list[tuple[int, ...]]:
+    seen = set(kept)
+    releases: list[tuple[int, ...]] = []
+    for _, reads, _ in reversed(program.steps):
+        last = tuple({i for i in reads if i not in seen})
+        seen.update(last)
+        releases.append(last)
+    releases.reverse()
+    return releases
+
+
+def _constant(node: Node, backend: Backend) -> Any:
+    return _filled(backend, (), node.attrs["value"], node.type)
+
+
+def _filled(backend: Backend, shape: tuple[int, ...], value: Any, type_: Any) -> Any:
+    array = backend.empty(shape, type_.dtype, type_.device)
+    array[...] = value
+    return array
+
+
+def _unbound(node: Node, backend: Backend) -> Any:
+    name, owner = node.attrs["name"], node.attrs.get("owner")
+    if owner:
+        raise UnboundSymbolError(
+            f"{name!r} belongs to {owner} and has no value outside it; return it from the body instead of keeping it"
+        )
+    raise UnboundSymbolError(f"symbol {name!r} ({node.type}) has no value; bind it: evaluate({{{name}: …}})")
+
+
+_SOURCES: dict[str, Callable[[Node, Backend], Any]] = {
+    "constant": _constant,
+    "arange": lambda node, backend: backend.arange(node.type.shape[0], node.type.dtype, node.type.device),
+    "symbol": _unbound,
+}
+_PROJECTIONS = frozenset(("item", "stacked"))
+
+
+def _slot(node: Node) -> Any:
+    return node.attrs["index"] if node.op == "item" else node.attrs["value"]
+
+
+def _loop(node: Node, slots: list[Any], backend: Backend) -> Callable[..., Mapping[Any, Any]]:
+    """A function of a loop's operands that runs it and gives the requested results by their slots."""
+    body, n, m = node.attrs["body"], node.attrs["carries"], node.attrs["xs"]
+    length, backwards = node.attrs["length"], node.attrs["reverse"]
+    ins, outs = body.inputs, body.outputs
+    traced: dict[Any, Tensor] = {s: outs[s] if isinstance(s, int) else s for s in slots}
+    histories = {s: value for s, value in traced.items() if not isinstance(s, int) or s >= n}
+    program = lower([*outs[:n], *histories.values()], dict.fromkeys(ins), backend)
+    register = program.registers
+    enters = [register[x] for x in ins]
+    leaves = [register[y] for y in outs[:n]]
+    device = (outs[0] if outs else ins[0]).type.device if outs or ins else ""
+    stacks = [(s, register[v], (length, *v.type.shape), v.type.dtype) for s, v in histories.items()]
+    times = range(length - 1, -1, -1) if backwards else range(length)
+    run = program.run
+
+    def loop(*operands: Any) -> Mapping[Any, Any]:
+        registers = program.fresh()
+        carries: Sequence[Any] = operands[:n]
+        sliced = list(zip(enters[n : n + m], operands[n : n + m], strict=True))
+        for i, value in zip(enters[n + m :], operands[n + m :], strict=True):
+            registers[i] = value
+        results = {s: backend.empty(shape, dtype, device) for s, _, shape, dtype in stacks}
+        writes = [(results[s], i) for s, i, _, _ in stacks]
+        entering = enters[:n]
+        for t in times:
+            for i, value in zip(entering, carries):  # noqa: B905  # `strict` costs in the innermost loop
+                registers[i] = value
+            for i, values in sliced:
+                registers[i] = values[t]
+            run(registers)
+            for history, i in writes:
+                history[t] = registers[i]
+            carries = [registers[i] for i in leaves]
+        results.update({s: carries[s] for s in traced if isinstance(s, int) and s < n})
+        return results
+
+    return loop
