@@ -1,8 +1,9 @@
 """Symbolic autodiff with pluggable backends: write the textbook's equations, look at the graph, run it fast."""
 
-from tinygrad_lstm import errors, nn, optim
+from tinygrad_lstm import draw, errors, nn, optim
 from tinygrad_lstm.autodiff.reverse import gradients
 from tinygrad_lstm.autodiff.transforms import grad, value_and_grad
+from tinygrad_lstm.draw.expression import text
 from tinygrad_lstm.graph.cells import Parameter, State
 from tinygrad_lstm.graph.dtypes import bool_, float16, float32, float64, int32, int64, uint32
 from tinygrad_lstm.graph.printed import printed
@@ -93,6 +94,7 @@ __all__ = [
     "cos",
     "describe_backends",
     "divide",
+    "draw",
     "equal",
     "errors",
     "evaluate",
@@ -161,6 +163,7 @@ __all__ = [
     "take",
     "tanh",
     "tensor",
+    "text",
     "threefry2x32",
     "transpose",
     "uint32",

@@ -14,6 +14,7 @@ __all__ = [
     "Error",
     "EvaluationError",
     "GradientError",
+    "GradientMismatchError",
     "GraphError",
     "IndexingError",
     "NameConflictError",
@@ -60,6 +61,10 @@ class UnboundSymbolError(TraceError):
 
 class GradientError(Error, ValueError):
     """A derivative that does not exist or was asked for in a way that has no answer."""
+
+
+class GradientMismatchError(Error, AssertionError):
+    """A gradient that finite differences contradict; raised by ``testing.check_gradients``."""
 
 
 class EvaluationError(Error, RuntimeError):

@@ -131,7 +131,9 @@ def cotangents(
                 _through_loop(node, projected.pop(node), active, collected)
             elif OPS[node.op].kind == "projection":
                 slot = node.attrs["index"] if node.op == "item" else node.attrs["value"]
-                projected.setdefault(node.inputs[0], {})[slot] = g
+                # Several projections may read one slot: the user's, and those that an earlier gradient made.
+                arrived = projected.setdefault(node.inputs[0], {})
+                arrived[slot] = arrived[slot] + g if slot in arrived else g
             else:
                 _through_op(node, g, active, collected)
         finally:

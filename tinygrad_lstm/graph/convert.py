@@ -17,7 +17,10 @@ def constant(value: bool | int | float, dtype: DType, device: str | None = None)
     """A 0-d value that stands in the graph itself, such as the 2 in ``2·x``."""
     kind = dtype.kind
     if kind == "f":
-        value = float(value)
+        try:
+            value = float(value)
+        except OverflowError:
+            raise DTypeError(f"an integer of {int(value).bit_length()} bits does not fit into {dtype}") from None
     elif kind == "b":
         value = bool(value)
     else:

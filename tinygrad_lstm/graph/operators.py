@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from tinygrad_lstm.errors import UsageError
+from tinygrad_lstm.errors import TraceError, UsageError
 from tinygrad_lstm.graph.registry import FUNCTIONS, apply
 
 if TYPE_CHECKING:
@@ -248,11 +248,18 @@ class Operators:
                 f"the truth of an array of shape {list(self.shape)} is ambiguous; "
                 "reduce it first, for example with tl.max or tl.min"
             )
+        if getattr(self, "symbolic", False):
+            raise TraceError(
+                f"{self!r} has no value yet, so Python can not branch on it; "
+                "choose between values with tl.where, repeat steps with tl.scan"
+            )
         return bool(self.item())
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         value = self.numpy()
-        return value.astype(dtype) if dtype is not None and value.dtype != dtype else value
+        if dtype is not None and value.dtype != dtype:
+            return value.astype(dtype)
+        return value.copy() if copy else value
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         name = {"absolute": "abs"}.get(ufunc.__name__, ufunc.__name__)

@@ -44,9 +44,6 @@ def _lines(
         body = node.attrs.get("body")
         if isinstance(body, Graph):
             inner = _lines(body.inputs, body.outputs, f"{prefix}{index}.", {}, scopes)
-            # The names of the body's nodes are needed when a later line refers to one of them.
-            for i, n in enumerate(body.nodes()):
-                names[n] = f"%{prefix}{index}.{i}"
             text += [f"{k}={_value(v, names)}" for k, v in node.attrs.items() if k != "body"]
             lines += [" ".join(text) + " {", *["  " + line for line in inner], "}"]
             continue
@@ -66,7 +63,21 @@ def _attributes(node: Node, names: Mapping[Node, str]) -> list[str]:
     if node.op == "leaf":
         cell = node.cell() if node.cell else None
         return [_quoted(cell.name)] if cell is not None and cell.name else []
+    if node.op == "stacked":
+        loop = node.inputs[0]
+        length = node.attrs["length"]
+        return [f"value={_in_body(loop, names[loop], node.attrs['value'])}", f"length={length}"]
     return [f"{k}={_value(v, names)}" for k, v in node.attrs.items()]
+
+
+def _in_body(loop: Node, name: str, value: Node) -> str:
+    """What a line outside a loop calls a value of its body, or a projection of a loop in its body."""
+    places = {n: f"{name}.{i}" for i, n in enumerate(loop.attrs["body"].nodes())}
+    if value in places:
+        return places[value]
+    inner = value.inputs[0]
+    slot = value.attrs["index"] if value.op == "item" else _in_body(inner, places[inner], value.attrs["value"])
+    return f"{value.op}({places[inner]},{slot})"
 
 
 def _quoted(text: str) -> str:

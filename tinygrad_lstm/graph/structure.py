@@ -44,7 +44,9 @@ def _open(value: Any) -> tuple[str, tuple[Any, ...], list[Any]] | None:
         kind = "tuple" if isinstance(value, tuple) else "list"
         return kind, tuple(range(len(value))), list(value)
     if isinstance(value, dict):
-        return "dict", tuple(value), list(value.values())
+        # In an order of their own: two dicts of the same keys have one structure.
+        keys = sorted(value, key=repr)
+        return "dict", tuple(keys), [value[k] for k in keys]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         names = tuple(f.name for f in dataclasses.fields(value))
         return "dataclass", names, [getattr(value, n) for n in names]

@@ -43,7 +43,8 @@ class Node:
         symbolic: whether a symbol is among its ancestors, so that it has no value by itself.
         origin: weakly, the forward node whose gradient it helps to compute.
         cell: weakly, the cell that this leaf was read from.
-        value: the backend's array once it was asked for. It is a cache, and the only field that is ever filled later.
+        value: the backend's array once it was asked for; for a loop its last carries, by number. It is a cache, and the
+            only field that is ever filled later.
     """
 
     __slots__ = (

@@ -69,5 +69,8 @@ def _verify_node(node: Node, symbols: frozenset[Node] | None) -> None:
         raise GraphError(f"{node.op} claims the type {node.type}, its rule infers {inferred}")
     if node.op == "stacked":
         loop = node.inputs[0]
-        if node.attrs["value"] not in set(loop.attrs["body"].nodes()):
+        value, inner = node.attrs["value"], set(loop.attrs["body"].nodes())
+        # A gradient may want more of a loop inside the body than the body itself reads of it.
+        projects = value.op in OPS and OPS[value.op].kind == "projection"
+        if value not in inner and not (projects and value.inputs[0] in inner):
             raise GraphError("a stacked value is no node of the loop's body")

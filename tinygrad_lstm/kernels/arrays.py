@@ -32,6 +32,8 @@ def rows(xp: Any) -> Mapping[str, Callable[..., Any]]:
             # Sorted into runs of one index each, so that every sum has a fixed order.
             order = xp.argsort(flat, kind="stable")
             sorted_ = flat[order]
+            if sorted_[0] < 0 or sorted_[-1] >= size:
+                raise IndexError(f"an index is out of range for axis {axis} of size {size}")
             starts = xp.flatnonzero(xp.concatenate([xp.ones(1, dtype=bool), sorted_[1:] != sorted_[:-1]]))
             lead = (slice(None),) * axis
             rows_ = updates.reshape((*before, count, *after))[(*lead, order)]

@@ -6,9 +6,8 @@ from tinygrad_lstm.errors import DTypeError, ShapeError
 from tinygrad_lstm.graph.convert import as_tensor, float_operands
 from tinygrad_lstm.graph.scopes import scope
 from tinygrad_lstm.graph.tensor import Tensor
-from tinygrad_lstm.ops.composite import mean
+from tinygrad_lstm.ops.composite import log_softmax, mean
 from tinygrad_lstm.ops.index import take_along_last
-from tinygrad_lstm.ops.reduce import logsumexp
 
 __all__ = ["cross_entropy"]
 
@@ -35,4 +34,4 @@ def cross_entropy(logits: Any, targets: Any) -> Tensor:
             f"cross_entropy: logits {scores.type} want targets of shape {list(scores.shape[:-1])}, got {indices.type}"
         )
     with scope("cross entropy"):
-        return mean(logsumexp(scores, axis=-1) - take_along_last(scores, indices))
+        return -mean(take_along_last(log_softmax(scores), indices))

@@ -53,7 +53,10 @@ class Module:
                 item.name = key
             elif isinstance(item, Module) and "_name" not in item.__dict__:
                 item.__dict__["_name"] = key
-        self.__dict__[name] = value
+                for path, cell in item.named_cells():
+                    if cell.name == path:
+                        cell.name = f"{key}.{path}"
+        object.__setattr__(self, name, value)
 
     def named_cells(self) -> Iterator[tuple[str, Cell]]:
         """Every Parameter and State with its path, such as ``cells.0.forget.weight``; shared ones once."""

@@ -10,9 +10,9 @@ from tinygrad_lstm.graph.registry import function
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.types import as_shape, normalize_axes
 from tinygrad_lstm.ops.elementwise import where
-from tinygrad_lstm.ops.reduce import logsumexp, sum
+from tinygrad_lstm.ops.reduce import logsumexp, max, sum
 from tinygrad_lstm.ops.shape import broadcast_to
-from tinygrad_lstm.ops.source import arange_node
+from tinygrad_lstm.ops.source import arange_node, stop_gradient
 
 __all__ = [
     "arange",
@@ -159,4 +159,8 @@ def log_softmax(x: Any, axis: int = -1) -> Tensor:
     -0.6931
     """
     (node,) = float_operands(x)
-    return node - logsumexp(node, axis, keepdims=True)
+    if node.size == 0:
+        return node
+    # From the largest on down: near 10,000 a float32 has no digits left for the logarithm.
+    shifted = node - stop_gradient(max(node, axis, keepdims=True))
+    return shifted - logsumexp(shifted, axis, keepdims=True)

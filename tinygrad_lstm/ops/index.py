@@ -9,8 +9,8 @@ from tinygrad_lstm.graph.dtypes import as_dtype, bool_, float32
 from tinygrad_lstm.graph.registry import define, function
 from tinygrad_lstm.graph.tensor import Tensor, make
 from tinygrad_lstm.graph.types import TensorType, normalize_axis
-from tinygrad_lstm.ops.elementwise import equal
-from tinygrad_lstm.ops.shape import expand_dims, flip, reshape
+from tinygrad_lstm.ops.elementwise import equal, where
+from tinygrad_lstm.ops.shape import expand_dims, flip, reshape, transpose
 from tinygrad_lstm.ops.source import arange_node
 
 __all__ = ["getitem", "one_hot", "scatter_add", "take"]
@@ -71,8 +71,11 @@ def scatter_add(updates: Any, indices: Any, axis: int = 0, *, size: int) -> Tens
     >>> print(tl.scatter_add([1.0, 2.0, 3.0], tl.tensor([0, 2, 0]), size=4))
     [4. 0. 2. 0.]
     """
-    node = as_tensor(updates)
-    return make("scatter_add", node, as_tensor(indices), axis=normalize_axis(axis, node.ndim), size=size)
+    node, places = as_tensor(updates), as_tensor(indices)
+    rank = node.ndim - places.ndim + 1
+    if rank < 1:
+        raise ShapeError(f"scatter_add({node.type}, {places.type}): there are more axes of indices than of updates")
+    return make("scatter_add", node, places, axis=normalize_axis(axis, rank), size=size)
 
 
 @function
@@ -147,7 +150,7 @@ def getitem(x: Any, key: Any) -> Tensor:
         result = flip(result, tuple(reversed_axes))
     if gathered is not None:
         result = take(result, gathered[1], gathered[0])
-    return _shaped(result, items, shape, gathered)
+    return _in_numpy_order(_shaped(result, items, shape, gathered), items)
 
 
 def _shaped(result: Tensor, items: list[Any], shape: list[int | None], gathered: tuple[int, Tensor] | None) -> Tensor:
@@ -166,6 +169,17 @@ def _shaped(result: Tensor, items: list[Any], shape: list[int | None], gathered:
         else:
             at += 1
     return reshape(result, tuple(target))
+
+
+def _in_numpy_order(result: Tensor, items: list[Any]) -> Tensor:
+    """The axes of the array of indices in front, where a slice or None stands between it and an integer."""
+    picks = [k for k, item in enumerate(items) if isinstance(item, Tensor | int)]
+    array = next((k for k in picks if isinstance(items[k], Tensor)), None)
+    if array is None or picks[-1] - picks[0] + 1 == len(picks):
+        return result
+    before = sum(1 for item in items[:array] if not isinstance(item, int))
+    moved = range(before, before + items[array].ndim)
+    return transpose(result, (*moved, *[k for k in range(result.ndim) if k not in moved]))
 
 
 def _expanded(node: Tensor, key: tuple[Any, ...]) -> list[Any]:
@@ -207,9 +221,9 @@ def _bounds(item: slice, size: int) -> tuple[int, int, int]:
 
 
 def take_along_last(x: Any, indices: Any) -> Tensor:
-    """``x[…, indices[…]]``: one element of the last axis for each position, as a product with a one-hot array."""
+    """``x[…, indices[…]]``: one element of the last axis for each position; what is not chosen may be infinite."""
     (node,) = operands(x)
-    chosen = one_hot(indices, node.shape[-1], node.dtype)
+    chosen = one_hot(indices, node.shape[-1], bool_)
     if chosen.shape != node.shape:
         raise UsageError(f"indices {chosen.shape[:-1]} do not fit the leading axes of {node.type}")
-    return (node * chosen).sum(axis=-1)
+    return where(chosen, node, 0).sum(axis=-1)

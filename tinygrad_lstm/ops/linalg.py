@@ -1,5 +1,6 @@
 """Linear algebra."""
 
+import math
 from typing import Any
 
 from tinygrad_lstm.errors import DTypeError, ShapeError
@@ -45,9 +46,16 @@ def matmul(x: Any, y: Any) -> Tensor:
     a, b = operands(x, y)
     if not a.shape or not b.shape:
         raise ShapeError(f"matmul({a.type}, {b.type}): an operand without axes is a scalar; use * for it")
+    inner = b.shape[-2] if b.ndim > 1 else b.shape[0]
+    if a.shape[-1] != inner:
+        raise ShapeError(
+            f"matmul({a.type}, {b.type}): the inner sizes {a.shape[-1]} and {inner} differ; "
+            "the last axis of the left operand meets the last but one of the right"
+        )
     if a.ndim > 2 and b.ndim == 2:
         # Rows are independent: one product of matrices instead of one for each leading index.
-        return reshape(make("matmul", reshape(a, (-1, a.shape[-1])), b), (*a.shape[:-1], b.shape[-1]))
+        rows = math.prod(a.shape[:-1])
+        return reshape(make("matmul", reshape(a, (rows, a.shape[-1])), b), (*a.shape[:-1], b.shape[-1]))
     row, column = a.ndim == 1, b.ndim == 1
     if row:
         a = make("reshape", a, shape=(1, *a.shape))

@@ -184,7 +184,12 @@ def use_backend(name: str) -> AbstractContextManager[Backend]:
 
 
 def describe_backends() -> list[BackendStatus]:
-    """Every installed backend, whether it can work here, and one line that says with what or why not."""
+    """Every installed backend, whether it can work here, and one line that says with what or why not.
+
+    >>> import tinygrad_lstm as tl
+    >>> [status.usable for status in tl.describe_backends() if status.name == "numpy"]
+    [True]
+    """
     found = []
     for name, entries in sorted(_entries().items()):
         where = _distribution(entries[0])

@@ -44,7 +44,7 @@ def evaluated(tensors: tuple[Tensor, ...], bindings: Mapping[Tensor, Any] | None
         device = group[0].type.device
         backend = backend_for(device)
         with backend.running(device):
-            program = lower(group, bound, backend)
+            program = lower(group, bound, backend, keep=not bound)
             registers = program.fresh()
             program.run_releasing(registers)
             for t in group:

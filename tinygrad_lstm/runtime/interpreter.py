@@ -11,7 +11,8 @@ from operator import itemgetter
 from typing import Any
 
 from tinygrad_lstm.errors import Error, EvaluationError, IndexingError, UnboundSymbolError
-from tinygrad_lstm.graph.tensor import Node, Tensor
+from tinygrad_lstm.graph.registry import OPS
+from tinygrad_lstm.graph.tensor import Node, Tensor, set_value
 from tinygrad_lstm.graph.walk import topological
 from tinygrad_lstm.runtime.backend import Backend
 
@@ -66,27 +67,31 @@ def _explained(error: Exception, node: Node) -> Exception:
     operands = ", ".join(str(x.type) for x in node.inputs if not isinstance(x.type, tuple))
     scope = f" in {str(node.scope)!r}" if node.scope else ""
     line = f" [{node.line[0]}:{node.line[1]}]" if node.line else ""
-    told = f"{node.op}({operands}){scope}: {error or type(error).__name__}{line}"
+    told = f"{node.op}({operands}){scope}: {str(error) or type(error).__name__}{line}"
     return IndexingError(told) if isinstance(error, IndexError) else EvaluationError(told)
 
 
-def lower(outputs: Sequence[Node], known: Mapping[Node, Any], backend: Backend) -> Program:
+def lower(outputs: Sequence[Node], known: Mapping[Node, Any], backend: Backend, keep: bool = False) -> Program:
     """The program that computes ``outputs``.
 
     Args:
         known: values of symbols and of nodes that were evaluated before; the walk stops at them. The value None marks
             a register that is filled later, such as the carry of a loop.
+        keep: whether loops note their last carries on their nodes. They cost nothing more, and asking for the state of
+            a recurrent layer after its gradient must not run the layer again.
 
     Raises:
         UnboundSymbolError: for a symbol that is not known.
     """
-    order = topological(outputs, stop=lambda n: n in known or n.value is not None)
-    registers = {node: i for i, node in enumerate(order)}
-    for node in known:
-        registers.setdefault(node, len(registers))
+    order = topological(outputs, stop=lambda n: n in known or _value(n) is not None)
+    registers: dict[Node, int] = {}
     requested: dict[Node, list[Any]] = {}
-    for node in order:
-        if node.op in _PROJECTIONS and node not in known and node.value is None:
+    for node in (*known, *order):
+        if node in registers:
+            continue
+        identity = OPS[node.op].kind == "identity" and node not in known and node.value is None
+        registers[node] = registers[node.inputs[0]] if identity else len(registers)
+        if node.op in _PROJECTIONS and node not in known and _value(node) is None:
             requested.setdefault(node.inputs[0], []).append(_slot(node))
 
     program = Program([], [], {}, registers, [])
@@ -94,13 +99,13 @@ def lower(outputs: Sequence[Node], known: Mapping[Node, Any], backend: Backend) 
         register = registers[node]
         if node in known:
             program.given[register] = known[node]
-        elif node.value is not None:
-            program.given[register] = node.value
+        elif (value := _value(node)) is not None:
+            program.given[register] = value
         elif node.op in _SOURCES:
             program.given[register] = _SOURCES[node.op](node, backend)
-        else:
+        elif OPS[node.op].kind != "identity":
             if node.op == "scan":
-                f = _loop(node, requested.get(node, []), backend)
+                f = _loop(node, requested.get(node, []), backend, keep)
             elif node.op in _PROJECTIONS:
                 f = itemgetter(_slot(node))
             else:
@@ -111,6 +116,15 @@ def lower(outputs: Sequence[Node], known: Mapping[Node, Any], backend: Backend) 
             program.steps.append((f, tuple([registers[x] for x in node.inputs]), register))
     program.releases = _last_uses(program, [registers[y] for y in outputs])
     return program
+
+
+def _value(node: Node) -> Any:
+    """The value that is cached on a node, or for the last carry of a loop on the loop's."""
+    if node.op == "scan":
+        return None
+    if node.value is None and node.op == "item":
+        return (node.inputs[0].value or {}).get(node.attrs["index"])
+    return node.value
 
 
 def _last_uses(program: Program, kept: Iterable[int]) -> list[tuple[int, ...]]:
@@ -155,7 +169,7 @@ def _slot(node: Node) -> Any:
     return node.attrs["index"] if node.op == "item" else node.attrs["value"]
 
 
-def _loop(node: Node, slots: list[Any], backend: Backend) -> Callable[..., Mapping[Any, Any]]:
+def _loop(node: Node, slots: list[Any], backend: Backend, keep: bool) -> Callable[..., Mapping[Any, Any]]:
     """A function of a loop's operands that runs it and gives the requested results by their slots."""
     body, n, m = node.attrs["body"], node.attrs["carries"], node.attrs["xs"]
     length, backwards = node.attrs["length"], node.attrs["reverse"]
@@ -189,7 +203,9 @@ def _loop(node: Node, slots: list[Any], backend: Backend) -> Callable[..., Mappi
             for history, i in writes:
                 history[t] = registers[i]
             carries = [registers[i] for i in leaves]
-        results.update({s: carries[s] for s in traced if isinstance(s, int) and s < n})
-        return results
+        last = {k: backend.finished(carry) for k, carry in enumerate(carries)}
+        if keep:
+            set_value(node, last)
+        return {**results, **last}
 
     return loop

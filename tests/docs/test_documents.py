@@ -1,0 +1,50 @@
+"""Every Python block of the documents runs, in order, in a folder of its own."""
+
+import contextlib
+import io
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+
+
+def blocks(document: Path) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```$", document.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def run(block: str, names: dict[str, object]) -> str:
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        exec(compile(block, "<document>", "exec"), names)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("document", [d for d in DOCUMENTS if blocks(d)], ids=lambda d: d.name)
+def test_blocks_run(document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for block in blocks(document):
+        run(block, names)
+
+
+def test_readme_example_answers_as_its_comments_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    block = blocks(ROOT / "README.md")[0]
+    assert len(block.splitlines()) <= 12
+    answer, gates, shape = run(block, {}).splitlines()
+    assert answer.startswith("2·x·cos(x²) 1.08060")
+    numbers = [float(n) for n in gates.strip("[]").split()]
+    assert len(numbers) == 4
+    assert all(0 < n < 1 for n in numbers)
+    assert shape == "(7, 4)"
+    assert (tmp_path / "lstm.svg").read_text(encoding="utf-8").lstrip().startswith("<svg")
+
+
+def test_links_lead_somewhere() -> None:
+    for document in DOCUMENTS:
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8")):
+            if not target.startswith(("http://", "https://")):
+                assert (document.parent / target).exists(), f"{document.name} links to {target}"

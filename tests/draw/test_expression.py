@@ -1,0 +1,83 @@
+"""Expressions as text."""
+
+from typing import Any
+
+import pytest
+
+import tinygrad_lstm as tl
+
+X, Y = tl.symbol("x"), tl.symbol("y")
+
+
+@pytest.mark.parametrize(
+    ("expression", "wanted"),
+    [
+        (tl.sin(X**2), "sin(x²)"),
+        (X * Y - (X - Y), "x·y − x + y"),
+        ((X + Y) * 2, "2·(x + y)"),
+        ((X + Y) ** 2 / (X - Y), "(x + y)²/(x − y)"),
+        (1 / (X * Y), "1/(x·y)"),
+        (X / Y / Y, "x/y²"),
+        (-X * -Y, "x·y"),
+        (-(X**2), "−x²"),
+        ((-X) ** 3, "−x³"),
+        (X**0.5, "x^0.5"),
+        (2**X, "2^x"),
+        (X * X * X, "x³"),
+        (X + X, "2·x"),
+        (X - X, "0"),
+        (tl.sqrt(X + 1), "√(x + 1)"),
+        (tl.abs(X - Y), "|x − y|"),
+        (tl.sigmoid(-X), "σ(−x)"),
+        (tl.where(X > 0, X, 0), "where(0 < x, x, 0)"),
+        ((X * 3) * (Y * 2), "6·x·y"),
+        (X * 0.1, "0.1·x"),
+        (tl.exp(X) * tl.exp(X), "exp(x)²"),
+        (tl.maximum(X, Y), "maximum(x, y)"),
+        (tl.symbol("a", (2, 3)) @ tl.symbol("b", (3, 2)), "a @ b"),
+        (tl.symbol("a", (2, 3)).sum(), "Σ(a)"),
+        (tl.symbol("a", (2, 3)).sum(axis=1), "Σ(a, axis=1)"),
+        (tl.symbol("a", (2, 3)).T, "aᵀ"),
+        (tl.concatenate([tl.symbol("h", 2), tl.symbol("x", 3)]), "[h, x]"),
+    ],
+    ids=str,
+)
+def test_text(expression: Any, wanted: str) -> None:
+    assert tl.text(expression) == wanted
+
+
+@pytest.mark.parametrize(
+    ("expression", "first", "second"),
+    [
+        (tl.sin(X**2), "2·x·cos(x²)", "2·cos(x²) − 4·x²·sin(x²)"),
+        (X**3, "3·x²", "6·x"),
+        (1 / X, "−1/x²", "2/x³"),
+        (tl.exp(-X * X), "−2·x·exp(−x²)", "4·x²·exp(−x²) − 2·exp(−x²)"),
+        (X * tl.log(X), "log(x) + 1", "1/x"),
+        (tl.tanh(X) * Y, "y·(1 − tanh(x)²)", "−2·y·tanh(x)·(1 − tanh(x)²)"),
+        (tl.sqrt(X), "0.5/√x", "−0.25/(√x)³"),
+    ],
+    ids=str,
+)
+def test_gradients_read_as_in_a_textbook(expression: Any, first: str, second: str) -> None:
+    slope = tl.gradients(expression, X)
+    assert tl.text(slope) == first
+    assert tl.text(tl.gradients(slope, X)) == second
+
+
+def test_cells_read_as_their_equations() -> None:
+    cell = tl.nn.LSTMCell(3, 4, key=tl.random.key(0))
+    gates = cell.gates(tl.symbol("x", (1, 3)), (tl.symbol("h", (1, 4)), tl.symbol("c", (1, 4))))
+    assert tl.text(gates.forget) == "σ([h_{t-1}, x_t] @ forget.weight + forget.bias)"
+    assert tl.text(gates.cell) == "f_t·C_{t-1} + i_t·C̃_t"
+    assert tl.text(gates.hidden) == "o_t·tanh(C_t)"
+
+
+def test_long_expressions_name_what_they_share_and_stay_short() -> None:
+    deep: tl.Tensor = X
+    for _ in range(20_000):
+        deep = tl.sin(deep) + deep
+    text = tl.text(deep)
+    assert " where v₁ = " in text
+    assert "more …" in text
+    assert len(text) < 10_000

@@ -1,0 +1,88 @@
+r"""Text that Graphviz shows as that text: names in textbook form, and labels of hostile strings.
+
+Graphviz reads ``\n`` and ``\N`` in plain labels, entities in all labels, and markup in those between ``<`` and ``>``.
+"""
+
+import html
+import re
+
+import graphviz
+
+__all__ = ["FONT", "plain", "pretty", "rich", "width_of"]
+
+FONT = "Helvetica,Arial,sans-serif"
+"""The font of every picture; SVG viewers and Pango take the first that they have."""
+
+_NAME = re.compile(r"(?P<base>[^_]+)_(?:\{(?P<braced>[^{}]*)\}|(?P<plain>[^_{}]+))", re.DOTALL)
+_SPACE = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+_MARK = re.compile(r"[\u0300-\u036f]")
+
+
+def plain(text: str) -> str:
+    r"""``text`` as a plain label or tooltip: the quotes are added, and nothing in it is interpreted.
+
+    >>> print(plain("a\n&lt;\\N"))
+    a\n&amp;lt;\\N
+    """
+    clean = "\n".join(_SPACE.sub(" ", line) for line in text.split("\n"))
+    escaped = clean.replace("&", "&amp;").replace("\\", "\\\\").replace("\n", "\\n")
+    return graphviz.nohtml(escaped)  # type: ignore[no-any-return]  # the package has no types
+
+
+def rich(text: str, size: float) -> str:
+    """An HTML-like label of a name: the letter in italics, what follows ``_`` as a subscript.
+
+    Args:
+        size: of the font, in points. Graphviz makes subscripts smaller in PNG but not in SVG, so they get a size.
+
+    >>> print(rich("h_{t-1}", 20))
+    <<I>h</I><SUB><FONT POINT-SIZE="16.4">t−1</FONT></SUB>>
+    >>> print(rich("a & b", 20))
+    <a &amp; b>
+    """
+    parts = _split(text)
+    if parts is None:
+        return f"<{_escaped(text)}>" if text.strip() else "< >"
+    base, below = (_escaped(part) for part in parts)
+    sub = f'<SUB><FONT POINT-SIZE="{size * 0.82:g}">{below}</FONT></SUB>' if below else ""
+    return f"<<I>{base}</I>{sub}>"
+
+
+def pretty(text: str) -> str:
+    """A name in one line of plain text.
+
+    >>> pretty("C_{t-1}"), pretty("forget gate")
+    ('C_{t−1}', 'forget gate')
+    """
+    parts = _split(text)
+    if parts is None:
+        return _SPACE.sub(" ", text)
+    base, below = parts
+    return f"{base}_{{{below}}}" if len(below) > 1 else f"{base}_{below}" if below else base
+
+
+def width_of(text: str, size: float) -> float:
+    """About how wide ``text`` is in a font of ``size``, in the units of ``size``.
+
+    >>> width_of("tanh", 10.0) > width_of("σ", 10.0)
+    True
+    """
+    letters = _MARK.sub("", text)
+    narrow = sum(letter in "iljtf.,:;'|!()[] " for letter in letters)
+    return size * (0.58 * (len(letters) - narrow) + 0.32 * narrow)
+
+
+def _split(text: str) -> tuple[str, str] | None:
+    """Letter and subscript of a textbook's name, None for other text."""
+    if len(_MARK.sub("", text)) == 1 and not text.isspace():
+        return text, ""
+    match = _NAME.fullmatch(text)
+    if match is None or len(_MARK.sub("", match["base"])) > 3 or _SPACE.search(text):
+        return None
+    below = match["braced"] if match["braced"] is not None else match["plain"]
+    return (match["base"], below.replace("-", "−")) if below and len(below) <= 8 else None
+
+
+def _escaped(text: str) -> str:
+    # Graphviz replaces \N and its like in HTML-like labels too.
+    return html.escape(_SPACE.sub(" ", text)).replace("\\", "&#92;")

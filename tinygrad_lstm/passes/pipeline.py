@@ -1,0 +1,45 @@
+"""The passes in their order. The graph is verified after each."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.graph.verify import verify
+from tinygrad_lstm.passes.drop_names import drop_names
+from tinygrad_lstm.passes.fold_constants import fold_constants
+from tinygrad_lstm.passes.simplify import simplify
+
+__all__ = ["Pass", "run", "simplified"]
+
+Pass = Callable[[Iterable[Tensor]], list[Tensor]]
+
+
+def run(outputs: Iterable[Tensor], passes: Sequence[Pass]) -> list[Tensor]:
+    """``outputs`` after each of the passes in turn.
+
+    Raises:
+        GraphError: when a pass leaves a graph that is not well formed.
+    """
+    current = list(outputs)
+    for rewriting in passes:
+        current = rewriting(current)
+        for y in current:
+            verify(y)
+    return current
+
+
+def simplified(*outputs: Tensor, keep_names: bool = False) -> list[Tensor]:
+    """``outputs`` in the form that a reader expects: constants folded, and no factors of 1.
+
+    Args:
+        keep_names: whether named values stay visible as such.
+
+    >>> import tinygrad_lstm as tl
+    >>> x = tl.symbol("x")
+    >>> print(tl.printed(*simplified(tl.gradients(x**2, x))))
+    %0: f32[] = constant 2.0
+    %1: f32[] = symbol "x"
+    %2: f32[] = multiply %0 %1
+    return %2
+    """
+    names: list[Pass] = [] if keep_names else [drop_names]
+    return run(outputs, [*names, fold_constants, simplify])

@@ -1,0 +1,25 @@
+"""How a pass visits a graph."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from tinygrad_lstm.graph.tensor import Node, Tensor, remake
+from tinygrad_lstm.graph.walk import topological
+
+__all__ = ["Rule", "rewrite"]
+
+Rule = Callable[[Any], Node | None]
+"""From a node, whose inputs are rewritten already, to what takes its place, or None to keep it."""
+
+
+def rewrite(outputs: Iterable[Tensor], rule: Rule) -> list[Tensor]:
+    """``outputs`` with ``rule`` applied to every node once, inputs before readers."""
+    outputs = list(outputs)
+    new: dict[Node, Any] = {}
+    for node in topological(outputs):
+        inputs = tuple([new[x] for x in node.inputs])
+        changed = any(a is not b for a, b in zip(inputs, node.inputs, strict=True))
+        candidate = remake(node, inputs) if changed else node
+        replacement = rule(candidate)
+        new[node] = candidate if replacement is None else replacement
+    return [new[y] for y in outputs]
