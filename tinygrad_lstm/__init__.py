@@ -2,7 +2,7 @@
 
 from tinygrad_lstm import draw, errors, nn, optim
 from tinygrad_lstm.autodiff.reverse import gradients
-from tinygrad_lstm.autodiff.transforms import grad, value_and_grad
+from tinygrad_lstm.autodiff.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from tinygrad_lstm.draw.expression import text
 from tinygrad_lstm.graph.cells import Parameter, State
 from tinygrad_lstm.graph.dtypes import bool_, float16, float32, float64, int32, int64, uint32
@@ -109,8 +109,12 @@ __all__ = [
     "gradients",
     "greater",
     "greater_equal",
+    "hessian",
+    "hvp",
     "int32",
     "int64",
+    "jacobian",
+    "jvp",
     "less",
     "less_equal",
     "log",
@@ -169,6 +173,7 @@ __all__ = [
     "uint32",
     "use_backend",
     "value_and_grad",
+    "vjp",
     "where",
     "zeros",
     "zeros_like",

@@ -2,6 +2,6 @@
 
 from tinygrad_lstm.autodiff import rules
 from tinygrad_lstm.autodiff.reverse import gradients
-from tinygrad_lstm.autodiff.transforms import grad, value_and_grad
+from tinygrad_lstm.autodiff.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 
-__all__ = ["grad", "gradients", "rules", "value_and_grad"]
+__all__ = ["grad", "gradients", "hessian", "hvp", "jacobian", "jvp", "rules", "value_and_grad", "vjp"]

@@ -1,16 +1,22 @@
 """Functions from functions to functions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tinygrad_lstm.autodiff.reverse import gradients
 from tinygrad_lstm.errors import GradientError, UsageError
 from tinygrad_lstm.graph.cells import Cell
 from tinygrad_lstm.graph.convert import as_tensor
+from tinygrad_lstm.graph.dtypes import int64
 from tinygrad_lstm.graph.structure import flatten, unflatten
 from tinygrad_lstm.graph.tensor import Tensor, make
+from tinygrad_lstm.ops.composite import zeros_like
+from tinygrad_lstm.ops.index import one_hot
+from tinygrad_lstm.ops.loop import scan
+from tinygrad_lstm.ops.shape import reshape
+from tinygrad_lstm.ops.source import arange_node
 
-__all__ = ["grad", "value_and_grad"]
+__all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
 
 
 def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., tuple[Tensor, Any]]:
@@ -32,12 +38,8 @@ def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) ->
         for k in places:
             if not -len(args) <= k < len(args):
                 raise UsageError(f"grad: argument {k} is asked for, but {len(args)} were given")
-            leaves, structure = flatten(args[k])
-            # A node of its own for each argument, so that one value given twice is two variables.
-            own[k] = unflatten(structure, [v if isinstance(v, Cell) else _variable(v) for v in leaves])
-        y = as_tensor(f(*own, **kwargs))
-        if y.shape != ():
-            raise GradientError(f"grad: the function gives {y.type}; reduce it to a scalar, for example with .sum()")
+            own[k] = _variables(args[k])
+        y = _scalar(f(*own, **kwargs), "grad")
         found = gradients(y, [own[k] for k in places])
         return y, tuple(found) if many else found[0]
 
@@ -57,6 +59,101 @@ def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[
         return both(*args, **kwargs)[1]
 
     return wrapped
+
+
+def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+    """``f(*args)`` and its pullback: from a cotangent ``u`` of the result to ``uᵀ·∂f/∂x`` for each argument.
+
+    Raises:
+        GradientError: when an argument or the result holds no floats.
+
+    >>> import tinygrad_lstm as tl
+    >>> y, pullback = tl.vjp(lambda a, b: a * b, tl.tensor([1.0, 2.0]), tl.tensor([3.0, 4.0]))
+    >>> print(y, *pullback(tl.tensor([1.0, 10.0])))
+    [3. 8.] [ 3. 40.] [ 1. 20.]
+    """
+    own = [_variables(a) for a in args]
+    y = f(*own)
+
+    def pullback(cotangent: Any) -> tuple[Any, ...]:
+        return tuple(gradients(y, own, cotangent))
+
+    return y, pullback
+
+
+def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+    """``f(*primals)`` and its derivative along ``tangents``: ``Σ ∂f/∂x·v``.
+
+    The pullback is linear in its cotangent, and its own pullback is the derivative that is wanted.
+
+    Raises:
+        GradientError: when an argument or the result holds no floats.
+
+    >>> import tinygrad_lstm as tl
+    >>> y, slope = tl.jvp(lambda x: x**3, (2.0,), (10.0,))
+    >>> print(y, slope)
+    8.0 120.0
+    """
+    y, pullback = vjp(f, *primals)
+    leaves, structure = flatten(y)
+    weights = [_variable(zeros_like(v)) for v in leaves]
+    back = pullback(unflatten(structure, weights))
+    return y, unflatten(structure, gradients(list(back), weights, list(tangents)))
+
+
+def hvp(f: Callable[..., Any], x: Any, v: Any) -> Any:
+    """The product of the Hessian of the scalar ``f`` at ``x`` with ``v``, without the Hessian.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.hvp(lambda x: (x**3).sum(), tl.tensor([1.0, 2.0]), tl.tensor([1.0, 1.0])))
+    [ 6. 12.]
+    """
+    own = _variables(x)
+    return gradients(gradients(_scalar(f(own), "hvp"), own), own, v)
+
+
+def jacobian(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A function that gives ``∂f/∂x`` of shape ``(*y.shape, *x.shape)``: a scan of pullbacks over the rows of 1.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.jacobian(lambda x: x**2)(tl.tensor([1.0, 2.0])))
+    [[2. 0.]
+     [0. 4.]]
+    """
+
+    def wrapped(x: Any) -> Any:
+        own = _variables(x)
+        y = as_tensor(f(own))
+        places = arange_node(y.size, int64, y.device)
+        _, rows = scan(lambda _, k: ((), gradients(y, own, reshape(one_hot(k, y.size, y.dtype), y.shape))), (), places)
+        leaves, structure = flatten(rows)
+        return unflatten(structure, [reshape(r, (*y.shape, *r.shape[1:])) for r in leaves])
+
+    return wrapped
+
+
+def hessian(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A function that gives the second derivatives of the scalar ``f``, of shape ``(*x.shape, *x.shape)``.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.hessian(lambda x: (x**3).sum())(tl.tensor([1.0, 2.0])))
+    [[ 6.  0.]
+     [ 0. 12.]]
+    """
+    return jacobian(grad(f))
+
+
+def _scalar(value: Any, what: str) -> Tensor:
+    y = as_tensor(value)
+    if y.shape != ():
+        raise GradientError(f"{what}: the function gives {y.type}; reduce it to a scalar, for example with .sum()")
+    return y
+
+
+def _variables(value: Any) -> Any:
+    """A node of its own for each leaf of an argument, so that one value given twice is two variables."""
+    leaves, structure = flatten(value)
+    return unflatten(structure, [v if isinstance(v, Cell) else _variable(v) for v in leaves])
 
 
 def _variable(value: Any) -> Tensor:

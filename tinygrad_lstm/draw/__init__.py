@@ -2,5 +2,6 @@
 
 from tinygrad_lstm.draw.cells import cell
 from tinygrad_lstm.draw.drawing import Drawing
+from tinygrad_lstm.draw.graphs import graph
 
-__all__ = ["Drawing", "cell"]
+__all__ = ["Drawing", "cell", "graph"]

@@ -9,11 +9,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from tinygrad_lstm.draw.markup import last_name
 from tinygrad_lstm.errors import UsageError
+from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.scopes import Scope
 from tinygrad_lstm.graph.structure import flatten, paths, unflatten
 from tinygrad_lstm.graph.tensor import Node, Tensor, make
+from tinygrad_lstm.graph.types import Shape
 from tinygrad_lstm.graph.walk import topological
 
 __all__ = ["Anatomy", "Part", "dissect", "is_relu", "trace_step"]
@@ -72,15 +75,16 @@ def trace_step(cell: Any, x: Any = None, state: Any = None) -> tuple[list[Tensor
         if not hasattr(cell, "zeros"):
             raise UsageError(f"draw.cell: {kind} has no method zeros(batch) that tells its state; give state=")
         state = cell.zeros(1)
-    leaves, structure = flatten(state)
+    leaves, structure = [as_tensor(v) for v in flatten(state)[0]], flatten(state)[1]
     if x is None:
         if not hasattr(cell, "input_size"):
             raise UsageError(f"draw.cell: {kind} has no input_size; give an input: x=tl.symbol('x', (1, 3))")
         x = _symbol("x_t", (1, cell.input_size), leaves[0])
-    inputs = [_symbol(f"{_name_of(v, k)}", v.shape, v) for k, v in enumerate(flatten(x)[0])]
+    given = [as_tensor(v) for v in flatten(x)[0]]
+    inputs = [_symbol(_name_of(v, k), v.shape, v) for k, v in enumerate(given)]
     default = ["h", "C"] if len(leaves) == 2 else ["h"] if len(leaves) == 1 else []
-    fields = [p.rsplit(".", 1)[-1].rsplit("[", 1)[-1].strip("']") for p in paths(structure)]
-    names = [f if f.isidentifier() else (default or [f"s{k}" for k in range(len(fields))])[k] for k, f in enumerate(fields)]
+    default = default or [f"s{k}" for k in range(len(leaves))]
+    names = [last_name(path) or name for path, name in zip(paths(structure), default, strict=True)]
     names = ["C" if name == "c" and len(names) == 2 else name for name in names]
     states = [_symbol(f"{name}_{{t-1}}", v.shape, v) for name, v in zip(names, leaves, strict=True)]
     result = cell(unflatten(flatten(x)[1], inputs), unflatten(structure, states))
@@ -94,13 +98,13 @@ def trace_step(cell: Any, x: Any = None, state: Any = None) -> tuple[list[Tensor
     return inputs, states, results, names
 
 
-def _symbol(name: str, shape: Any, like: Any) -> Tensor:
-    result: Tensor = make("symbol", name=name, shape=tuple(shape), dtype=like.dtype, device=like.device, owner="")
+def _symbol(name: str, shape: Shape, like: Tensor) -> Tensor:
+    result: Tensor = make("symbol", name=name, shape=shape, dtype=like.dtype, device=like.device, owner="")
     return result
 
 
-def _name_of(value: Any, index: int) -> str:
-    if isinstance(value, Tensor) and value.op == "symbol":
+def _name_of(value: Tensor, index: int) -> str:
+    if value.op == "symbol":
         return str(value.attrs["name"])
     return "x_t" if index == 0 else f"x{index}_t"
 
@@ -122,7 +126,8 @@ class _Dissection:
         self.given: dict[Node, str] = {}
         self.order = topological([*inputs, *states, *reversed(results)])
         # The scope of the cell's own call is round everything; a role on it tells nothing apart.
-        self.outer = {n.scope.path[0] for n in self.order if n.scope is not None and n.symbolic and n.op != "symbol"}
+        outer = {n.scope.path[0] for n in self.order if n.scope is not None and n.symbolic and n.op != "symbol"}
+        self.enclosed = len(outer) == 1 and (hasattr(cell, "forward") or all(s.role == "cell" for s in outer))
         for node in self.order:
             if node.op == "named":
                 self.given.setdefault(self.value(node), node.attrs["name"])
@@ -158,7 +163,7 @@ class _Dissection:
         """The outermost scope inside the cell that makes a layer of ``node``."""
         if node.scope is None:
             return None
-        inside = node.scope.path[1:] if len(self.outer) == 1 else node.scope.path
+        inside = node.scope.path[1:] if self.enclosed else node.scope.path
         return next((s for s in inside if s.role in ("gate", "layer")), None)
 
     def find_layers(self) -> None:
@@ -229,8 +234,8 @@ class _Dissection:
         """The parts, wired."""
         self.find_layers()
         made: dict[Any, Part] = {}
-        kinds: list[PartKind] = ["input"] * len(self.inputs) + ["state"] * len(self.states)
-        for symbol, kind in zip([*self.inputs, *self.states], kinds, strict=True):
+        kinds: list[tuple[PartKind, list[Tensor]]] = [("input", self.inputs), ("state", self.states)]
+        for kind, symbol in ((kind, symbol) for kind, symbols in kinds for symbol in symbols):
             made[symbol] = Part(kind, self.given.get(symbol, symbol.attrs["name"]), (symbol,))
         parts = list(made.values())
         reading: list[tuple[Part, list[Node]]] = []
@@ -252,6 +257,10 @@ class _Dissection:
                 if other is not part and (part.kind != "layer" or other not in part.reads):
                     part.reads.append(other)
             part.name = part.name or next((self.given[n] for n in reversed(nodes) if n in self.given), None)
+        for result in self.results:
+            if result not in made:
+                made[result] = Part("op", OPS[result.op].label, (result,))
+                parts.append(made[result])
         parts += _sorted([part for part, _ in reading])
         return self._finished(_merged_joins(parts, {made[r] for r in self.results}), made)
 

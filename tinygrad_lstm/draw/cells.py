@@ -5,10 +5,11 @@ from typing import Any, Final
 import graphviz
 
 from tinygrad_lstm.draw.anatomy import Anatomy, Part, dissect
+from tinygrad_lstm.draw.curves import Point, splines
 from tinygrad_lstm.draw.drawing import Drawing
 from tinygrad_lstm.draw.markup import FONT, plain, pretty, rich
 from tinygrad_lstm.draw.placement import Placement, Spot, UnplacedError
-from tinygrad_lstm.draw.wires import Plan, Wire, plan, splines
+from tinygrad_lstm.draw.wires import Plan, Wire, plan
 
 __all__ = ["cell"]
 
@@ -26,7 +27,15 @@ LOOKS: Final[dict[str, dict[str, str]]] = {
     "next": {"shape": "plaintext", "style": "solid"},
     "join": {"shape": "point", "style": "invis"},
 }
-SIZES: Final = {"input": 17.0, "output": 17.0, "state": 16.5, "next": 16.5, "layer": 16.5, "pointwise": 13.5, "op": 12.0}
+SIZES: Final = {
+    "input": 17.0,
+    "output": 17.0,
+    "state": 16.5,
+    "next": 16.5,
+    "layer": 16.5,
+    "pointwise": 13.5,
+    "op": 12.0,
+}
 PREFIX: Final = {"input": "x", "state": "state", "pointwise": "op", "output": "out"}
 
 
@@ -130,7 +139,7 @@ def _at(spot: Spot) -> dict[str, str]:
     }
 
 
-def _point(point: tuple[float, float]) -> str:
+def _point(point: Point) -> str:
     # Graphviz counts upwards.
     return f"{point[0] * SCALE:.2f},{0 - point[1] * SCALE:.2f}"
 
@@ -138,7 +147,7 @@ def _point(point: tuple[float, float]) -> str:
 def _drawn(wire: Wire) -> dict[str, str]:
     pointed = wire.target.kind != "join"
     size = 0.7 if wire.peephole else 0.9
-    pieces, tip = splines(wire, 10 * size / SCALE if pointed else 0.0)
+    pieces, tip = splines(wire.way, wire.gaps, 10 * size / SCALE if pointed else 0.0)
     ways = [" ".join(_point(p) for p in piece) for piece in pieces]
     if tip is not None:
         ways[-1] = f"e,{_point(tip)} {ways[-1]}"
@@ -161,10 +170,11 @@ def _add_legend(dot: Any, middle: float, y: float) -> None:
         dot.node(f"legend{k}", **caption, **_at(Spot(x, y + 44, 70, 20)))
         if k < 2:
             look = LOOKS["layer" if k == 0 else "pointwise"]
-            dot.node(f"legend{k}s", **{"label": "", **look, **_at(Spot(x, y, 25 if k == 0 else 16, 17 if k == 0 else 16))})
+            dot.node(
+                f"legend{k}s", **{"label": "", **look, **_at(Spot(x, y, 25 if k == 0 else 16, 17 if k == 0 else 16))}
+            )
             continue
-        ends = [(x - 38, y), (x + 38, y)]
-        ways = [((ends[0], ends[1]), True)]
+        ways: list[tuple[tuple[Point, ...], bool]] = [(((x - 38, y), (x + 38, y)), True)]
         if k == 3:
             ways.append((((x - 10, y + 20), (x - 10, y), (x + 20, y)), False))
         if k == 4:
@@ -242,8 +252,12 @@ def _term(part: Part, operands: list[str]) -> str:
         return f"[{', '.join(operands)}]"
     if part.kind == "layer":
         if not part.affine or len(operands) > 1:
-            return f"{part.label}(layer({', '.join(operands)}))" if part.about != part.label else f"{part.label}({', '.join(operands)})"
-        below = f"_{letter}" if (letter := (part.name or "")[:1]) else ""
+            return (
+                f"{part.label}(layer({', '.join(operands)}))"
+                if part.about != part.label
+                else f"{part.label}({', '.join(operands)})"
+            )
+        below = f"_{letter}" if (letter := (part.name or "")[:1]).isalpha() else ""
         return f"{part.label}(W{below}·{operands[0]} + b{below})"
     if len(operands) == 1:
         after = part.kind == "pointwise" and part.label[:1] in "×+−÷"

@@ -8,12 +8,13 @@ import re
 
 import graphviz
 
-__all__ = ["FONT", "plain", "pretty", "rich", "width_of"]
+__all__ = ["FONT", "last_name", "plain", "pretty", "rich", "width_of", "words"]
 
 FONT = "Helvetica,Arial,sans-serif"
 """The font of every picture; SVG viewers and Pango take the first that they have."""
 
 _NAME = re.compile(r"(?P<base>[^_]+)_(?:\{(?P<braced>[^{}]*)\}|(?P<plain>[^_{}]+))", re.DOTALL)
+_STEP = re.compile(r"\[['\"](?P<key>.*)['\"]\]$|(?:^|\.)(?P<field>[^.\[\]]+)$", re.DOTALL)
 _SPACE = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _MARK = re.compile(r"[\u0300-\u036f]")
 
@@ -72,6 +73,31 @@ def width_of(text: str, size: float) -> float:
     return size * (0.58 * (len(letters) - narrow) + 0.32 * narrow)
 
 
+def words(text: str, names: list[str], small: list[str], size: float, name: bool) -> str:
+    """An HTML-like label of several lines: ``text``, the ``names`` of the value, and ``small`` print.
+
+    Args:
+        name: whether ``text`` is a name itself.
+    """
+    first = rich(text, size)[1:-1] if name else _escaped(text)
+    lines = [first, *[f'<FONT POINT-SIZE="{size - 2:g}">{rich(n, size - 2)[1:-1]}</FONT>' for n in names]]
+    lines += [f'<FONT POINT-SIZE="9" COLOR="#546e7a">{_escaped(s)}</FONT>' for s in small]
+    if len(lines) == 1:
+        return f"<{first or ' '}>"
+    rows = "".join(f"<TR><TD>{line or ' '}</TD></TR>" for line in lines)
+    return f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0">{rows}</TABLE>>'
+
+
+def last_name(path: str) -> str | None:
+    """The last name in the path of a leaf of nested values; None where it is a mere number.
+
+    >>> last_name("state.h"), last_name("['forget.weight']"), last_name("xs[0]"), last_name("")
+    ('h', 'forget.weight', None, None)
+    """
+    match = _STEP.search(path)
+    return (match["key"] or match["field"]) if match is not None else None
+
+
 def _split(text: str) -> tuple[str, str] | None:
     """Letter and subscript of a textbook's name, None for other text."""
     if len(_MARK.sub("", text)) == 1 and not text.isspace():
@@ -85,4 +111,4 @@ def _split(text: str) -> tuple[str, str] | None:
 
 def _escaped(text: str) -> str:
     # Graphviz replaces \N and its like in HTML-like labels too.
-    return html.escape(_SPACE.sub(" ", text)).replace("\\", "&#92;")
+    return html.escape(_SPACE.sub(" ", text)).replace("\\", "\\\\")

@@ -6,6 +6,7 @@ conveyor. *Rails* at the bottom bring inputs and joined vectors to the layers. U
 """
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from tinygrad_lstm.draw.anatomy import Anatomy, Part
 from tinygrad_lstm.draw.markup import width_of
@@ -146,7 +147,8 @@ class Placement:
         if column.hanging:
             return column.stack[0] is part
         tapped = any(reader is part and port == "top" for (_, reader), port in self.port.items())
-        return not tapped and column.top is None and (column.stack[-1:] or [column.base])[0] is part
+        highest = column.stack[-1] if column.stack else column.base
+        return not tapped and column.top is None and highest is part
 
     def _put(self, part: Part) -> None:
         solid = self._solid(part)
@@ -236,7 +238,7 @@ class Placement:
         low = {p: 1 for stack in stacks for p in stack}
         for _ in range(len(low) + 1):
             for stack in stacks:
-                for lower, upper in zip(stack, stack[1:], strict=False):
+                for lower, upper in pairwise(stack):
                     low[upper] = max(low[upper], low[lower] + 1)
             for a, b in lateral:
                 low[b] = max(low[b], low.get(a, 1))

@@ -5,15 +5,13 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from tinygrad_lstm.draw.anatomy import Part
+from tinygrad_lstm.draw.curves import GAP, RADIUS, Point
 from tinygrad_lstm.draw.markup import pretty, width_of
 from tinygrad_lstm.draw.placement import CONVEYOR, LEFT, RAIL_GAP, ROW, Placement, Spot, UnplacedError
 
-__all__ = ["Plan", "Wire", "plan", "splines"]
+__all__ = ["Plan", "Wire", "plan"]
 
-Point = tuple[float, float]
-RADIUS, GAP, ARROW = 15.0, 8.0, 20.0
 _BRACES = {ord(mark): None for mark in "_{}"}
-KAPPA = 0.5523  # the cubic Bézier curve nearest to a quarter of a circle
 
 
 @dataclass(frozen=True)
@@ -110,7 +108,7 @@ class _Router:
     def _frame(self) -> None:
         p = self.p
         carried_out = p.carried is not None and p.carried[1].reads[0]
-        shown = [s for s in p.anatomy.shown]
+        shown = p.anatomy.shown
         far = 72.0 if any(s.reads[0] is carried_out for s in shown) else 37.0
         self.top_x = {s: self.end + far + 70 * k for k, s in enumerate(shown)}
         right = max([self.end + 37, *self.top_x.values()]) + 40
@@ -312,7 +310,9 @@ def _simplified(way: Sequence[Point]) -> tuple[Point, ...]:
     for point in way:
         if result and abs(point[0] - result[-1][0]) < 0.01 and abs(point[1] - result[-1][1]) < 0.01:
             continue
-        if len(result) > 1 and any(abs(result[-2][k] - result[-1][k]) + abs(result[-1][k] - point[k]) < 0.01 for k in (0, 1)):
+        if len(result) > 1 and any(
+            abs(result[-2][k] - result[-1][k]) + abs(result[-1][k] - point[k]) < 0.01 for k in (0, 1)
+        ):
             result[-1] = point
         else:
             result.append(point)
@@ -323,8 +323,11 @@ def _simplified(way: Sequence[Point]) -> tuple[Point, ...]:
 
 def _related(a: Wire, b: Wire) -> bool:
     """Wires that carry one value, or merge: they may touch and overlap."""
-    return a.source is b.source or (a.target is b.target and a.target.kind == "join") or a.target is b.source or (
-        b.target is a.source
+    return (
+        a.source is b.source
+        or (a.target is b.target and a.target.kind == "join")
+        or a.target is b.source
+        or (b.target is a.source)
     )
 
 
@@ -371,57 +374,3 @@ def _check_overlap(wire: Wire, other: Wire) -> None:
                     )
                     if shared > 1:
                         raise UnplacedError("two wires run over each other")
-
-
-def splines(wire: Wire, arrow: float) -> tuple[list[list[Point]], Point | None]:
-    """Cubic Bézier curves, one list of points each, and the tip of the arrow."""
-    way = list(wire.way)
-    tip = None
-    if arrow:
-        tip, before = way[-1], way[-2]
-        length = abs(tip[0] - before[0]) + abs(tip[1] - before[1])
-        short = min(arrow, length * 0.9) / length
-        way[-1] = (tip[0] + (before[0] - tip[0]) * short, tip[1] + (before[1] - tip[1]) * short)
-    pieces = [[way[0]]]
-    at = way[0]
-    for k in range(1, len(way)):
-        corner = way[k]
-        last = k + 1 == len(way)
-        radius = 0.0
-        if not last:
-            before = _length(way[k - 1], corner) / (1 if k == 1 else 2)
-            behind = _length(corner, way[k + 1]) / (1 if k + 2 == len(way) else 2)
-            radius = min(RADIUS, before, behind)
-        stop = _towards(corner, way[k - 1], radius)
-        for gap in sorted((g for g in wire.gaps if _between(at, g, stop)), key=lambda g: _length(at, g)):
-            _line(pieces[-1], _towards(gap, at, GAP))
-            pieces.append([_towards(gap, stop, GAP)])
-        _line(pieces[-1], stop)
-        at = stop
-        if radius:
-            after = _towards(corner, way[k + 1], radius)
-            bent = 1 - KAPPA
-            pieces[-1] += [_towards(corner, stop, radius * bent), _towards(corner, after, radius * bent), after]
-            at = after
-    return pieces, tip
-
-
-def _length(a: Point, b: Point) -> float:
-    return abs(a[0] - b[0]) + abs(a[1] - b[1])
-
-
-def _towards(a: Point, b: Point, by: float) -> Point:
-    length = _length(a, b)
-    part = by / length if length else 0.0
-    return a[0] + (b[0] - a[0]) * part, a[1] + (b[1] - a[1]) * part
-
-
-def _between(a: Point, g: Point, b: Point) -> bool:
-    return a[0] == g[0] == b[0] and min(a[1], b[1]) + GAP <= g[1] <= max(a[1], b[1]) - GAP
-
-
-def _line(points: list[Point], end: Point) -> None:
-    start = points[-1]
-    if _length(start, end) > 0.01:
-        thirds = [(start[0] + (end[0] - start[0]) * t, start[1] + (end[1] - start[1]) * t) for t in (1 / 3, 2 / 3)]
-        points += [*thirds, end]

@@ -10,7 +10,7 @@ from tinygrad_lstm.graph.dtypes import as_dtype, float32
 from tinygrad_lstm.graph.scopes import Role, scope
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.nn.layers import Linear, sizes
-from tinygrad_lstm.nn.module import Module, expect_shape
+from tinygrad_lstm.nn.module import Module, device_of, expect_shape
 from tinygrad_lstm.ops import random
 from tinygrad_lstm.ops.composite import ones_like, zeros
 from tinygrad_lstm.ops.elementwise import sigmoid, tanh
@@ -60,7 +60,7 @@ class _Cell(Module):
 
     def _zeros(self, batch: int) -> Tensor:
         sizes(type(self).__name__, batch=batch)
-        return zeros((batch, self.hidden_size), self.dtype)
+        return zeros((batch, self.hidden_size), self.dtype, device_of(self))
 
     def _checked(self, x: Any, **states: Any) -> list[Tensor]:
         node = expect_shape(self, "x", x, ("batch", self.input_size))

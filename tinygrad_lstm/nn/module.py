@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from tinygrad_lstm.errors import DTypeError, ShapeError, StateDictError, UsageError
 from tinygrad_lstm.graph.cells import Cell, Parameter, assign_all
 from tinygrad_lstm.graph.convert import as_tensor
+from tinygrad_lstm.graph.device import current_device
 from tinygrad_lstm.graph.scopes import Role, scope
 from tinygrad_lstm.graph.tensor import Tensor
 
@@ -122,6 +123,11 @@ class Module:
     def __repr__(self) -> str:
         inner = ", ".join(f"{path}: {cell.leaf.type}" for path, cell in self.named_cells())
         return f"{type(self).__name__}({inner})"
+
+
+def device_of(module: Module) -> str:
+    """Where the module's first Parameter lives; the device of the backend in use where it has none."""
+    return next((p.device for _, p in module.named_parameters()), current_device())
 
 
 def expect_shape(module: Module, name: str, value: Any, wanted: tuple[int | str, ...]) -> Tensor:

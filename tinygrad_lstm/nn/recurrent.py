@@ -11,7 +11,7 @@ from tinygrad_lstm.graph.structure import flatten, unflatten
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.nn.cells import GRUCell, LSTMCell, RNNCell
 from tinygrad_lstm.nn.layers import sizes
-from tinygrad_lstm.nn.module import Module
+from tinygrad_lstm.nn.module import Module, device_of
 from tinygrad_lstm.ops import random
 from tinygrad_lstm.ops.composite import zeros
 from tinygrad_lstm.ops.loop import scan
@@ -53,7 +53,7 @@ class _Recurrent(Module, Generic[C]):
         first = self.cells[0]
         leaves, structure = flatten(first.zeros(1))
         shape = (self.num_layers, batch, self.hidden_size)
-        return unflatten(structure, [zeros(shape, first.dtype) for _ in leaves])
+        return unflatten(structure, [zeros(shape, first.dtype, device_of(first)) for _ in leaves])
 
     def forward(self, x: Any, state: Any = None) -> tuple[Tensor, Any]:
         """The hidden states of the last layer at all steps, and the last states of all layers.
@@ -104,7 +104,8 @@ class _Recurrent(Module, Generic[C]):
 
     def _empty(self) -> Any:
         leaves, structure = flatten(self.cells[0].zeros(1))
-        return unflatten(structure, [zeros((self.num_layers, 0, self.hidden_size), leaf.dtype) for leaf in leaves])
+        shape = (self.num_layers, 0, self.hidden_size)
+        return unflatten(structure, [zeros(shape, leaf.dtype, leaf.device) for leaf in leaves])
 
 
 def _step(cell: Any, state: Any, x_t: Tensor) -> tuple[Any, Tensor]:

@@ -43,7 +43,7 @@ class Adam(Optimizer):
             raise UsageError(f"Adam: betas are in [0, 1), not {betas}")
         self.betas, self.eps = betas, eps
         # In float64, since 1 − β₂ᵗ loses five digits of float32 at the first steps.
-        self.count = State(full((), 0, float64), "count")
+        self.count = State(full((), 0, float64, self._device), "count")
         self.mean, self.square = self._moments("mean"), self._moments("square")
 
     def _before(self) -> list[tuple[Cell, Any]]:

@@ -5,9 +5,10 @@ from typing import Any
 
 from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.cells import Cell, Parameter, State, assign_all
+from tinygrad_lstm.graph.dtypes import float32
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.nn.module import Module
-from tinygrad_lstm.ops.composite import zeros_like
+from tinygrad_lstm.ops.composite import full, zeros_like
 
 __all__ = ["Optimizer"]
 
@@ -20,7 +21,12 @@ class Optimizer(Module):
         self.__dict__["targets"] = _Targets(parameters, type(self).__name__)
         if not lr >= 0:
             raise UsageError(f"{type(self).__name__}: the learning rate is ≥ 0, not {lr}")
-        self.rate = State(float(lr), "lr")
+        self.rate = State(full((), float(lr), float32, self._device), "lr")
+
+    @property
+    def _device(self) -> str:
+        """Where the first of the parameters lives, and with it the state that belongs to none of them."""
+        return self.parameters_to_update[0].device
 
     @property
     def parameters_to_update(self) -> list[Parameter]:

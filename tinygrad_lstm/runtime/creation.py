@@ -49,10 +49,9 @@ def tensor(value: Any, dtype: Any = None, requires_grad: bool = False, device: s
         array = _as_array(value)
         where = device or current_device()
     if dtype is not None:
-        wanted = as_dtype(dtype)
-        array = array.astype(wanted.name)
+        array = _converted(array, as_dtype(dtype).name)
     elif array.dtype == np.float64 and not hasattr(value, "dtype"):
-        array = array.astype(np.float32)
+        array = _converted(array, "float32")
     type_ = TensorType(array.shape, _dtype_of(array), where)
     leaf = make_leaf(backend_for(where).put(array, where), type_)
     return Parameter(leaf) if requires_grad else leaf
@@ -62,17 +61,24 @@ FUNCTIONS["tensor"] = tensor
 
 
 def _as_array(value: Any) -> np.ndarray[Any, Any]:
+    if _holds_tensors(value):
+        # NumPy would take their values, and silently cut their gradients.
+        raise UsageError("tensor takes plain values; join tensors with tl.stack or tl.concatenate")
     try:
         array = np.asarray(value)
     except ValueError as error:
         if "inhomogeneous" in str(error):
             raise ShapeError("tensor: nested lists must all have the same lengths; pad the shorter ones") from None
         raise UsageError(f"tensor: {error}") from None
-    except OverflowError:
-        raise DTypeError("tensor: an integer does not fit into int64; give dtype=tl.float32") from None
-    if array.dtype == object and _holds_tensors(value):
-        raise UsageError("tensor takes plain values; join tensors with tl.stack or tl.concatenate")
     return array
+
+
+def _converted(array: np.ndarray[Any, Any], name: str) -> np.ndarray[Any, Any]:
+    try:
+        with np.errstate(all="ignore"):
+            return array.astype(name)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise DTypeError(f"tensor: the values do not convert to {name}: {error}") from None
 
 
 def _holds_tensors(value: Any) -> bool:
@@ -83,6 +89,8 @@ def _holds_tensors(value: Any) -> bool:
 
 def _dtype_of(array: np.ndarray[Any, Any]) -> Any:
     if array.dtype.name not in DTYPES:
+        if array.dtype == object and array.size and all(isinstance(v, int) for v in array.flat):
+            raise DTypeError("tensor: an integer does not fit into int64; give dtype=tl.float32")
         told = "no numbers" if array.dtype.kind in "OUSV" else f"of dtype {array.dtype}"
         raise DTypeError(f"tensor: the values are {told}; supported are {', '.join(DTYPES)}")
     return DTYPES[array.dtype.name]

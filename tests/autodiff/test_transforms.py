@@ -1,0 +1,82 @@
+"""vjp, jvp, hvp, jacobian and hessian against derivatives written by hand."""
+
+import numpy as np
+import pytest
+
+import tinygrad_lstm as tl
+from tinygrad_lstm.errors import GradientError
+
+M = np.random.default_rng(0).normal(size=(3, 2))
+AT = np.array([0.4, -0.9])
+V = np.array([1.5, 0.7])
+
+
+def f(x):
+    """R² → R³, with the Jacobian diag(cos(Mx))·M."""
+    return tl.sin(tl.matmul(M, x))
+
+
+JACOBIAN = np.cos(M @ AT)[:, None] * M
+
+
+def g(x):
+    """R² → R, with the Hessian Mᵀ·diag(−sin(Mx))·M."""
+    return tl.sum(f(x))
+
+
+HESSIAN = M.T @ (-np.sin(M @ AT)[:, None] * M)
+
+
+def looped(x):
+    """g again, its sum written as a loop."""
+    return tl.scan(lambda total, row: (total + tl.sin(tl.sum(row * x)), None), tl.sum(x) * 0, tl.tensor(M))[0]
+
+
+def test_vjp() -> None:
+    u = np.array([1.0, -2.0, 0.5])
+    y, pullback = tl.vjp(f, AT)
+    np.testing.assert_allclose(y.numpy(), np.sin(M @ AT))
+    np.testing.assert_allclose(pullback(u)[0].numpy(), u @ JACOBIAN)
+    y, pullback = tl.vjp(lambda a, b: {"y": a * b}, AT, V)
+    found = pullback({"y": np.ones(2)})
+    np.testing.assert_allclose([found[0].numpy(), found[1].numpy()], [V, AT])
+
+
+def test_jvp() -> None:
+    y, slope = tl.jvp(f, (AT,), (V,))
+    np.testing.assert_allclose(y.numpy(), np.sin(M @ AT))
+    np.testing.assert_allclose(slope.numpy(), JACOBIAN @ V)
+    _, slopes = tl.jvp(lambda a, b: (a * b, {"sum": a + b}), (AT, V), (V, AT))
+    np.testing.assert_allclose(slopes[0].numpy(), V * V + AT * AT)
+    np.testing.assert_allclose(slopes[1]["sum"].numpy(), V + AT)
+
+
+@pytest.mark.parametrize("f", [g, looped])
+def test_second_derivatives(f) -> None:
+    np.testing.assert_allclose(tl.hvp(f, AT, V).numpy(), HESSIAN @ V, rtol=1e-12)
+    np.testing.assert_allclose(tl.hessian(f)(AT).numpy(), HESSIAN, rtol=1e-12)
+    np.testing.assert_allclose(tl.jacobian(tl.grad(f))(AT).numpy(), HESSIAN, rtol=1e-12)
+    _, slope = tl.jvp(tl.grad(f), (AT,), (V,))
+    np.testing.assert_allclose(slope.numpy(), HESSIAN @ V, rtol=1e-12)
+
+
+def test_jacobians_of_all_shapes() -> None:
+    np.testing.assert_allclose(tl.jacobian(f)(AT).numpy(), JACOBIAN, rtol=1e-12)
+    assert tl.jacobian(lambda x: tl.reshape(f(x), (1, 3)))(AT).shape == (1, 3, 2)
+    assert tl.jacobian(lambda x: x)(tl.ones((2, 2))).numpy().reshape(4, 4).tolist() == np.eye(4).tolist()
+    assert tl.jacobian(tl.sum)(AT).tolist() == [1.0, 1.0]
+    assert tl.jacobian(lambda x: x[:0])(AT).shape == (0, 2)
+    by_parts = tl.jacobian(lambda p: p["a"] * p["b"])({"a": tl.tensor(AT), "b": tl.tensor(V)})
+    np.testing.assert_allclose(by_parts["a"].numpy(), np.diag(V))
+
+
+def test_the_graph_of_a_jacobian_does_not_grow_with_its_rows() -> None:
+    sizes = {tl.printed(tl.jacobian(tl.tanh)(tl.ones(n))).count("\n") for n in (3, 300)}
+    assert len(sizes) == 1
+
+
+def test_mistakes() -> None:
+    with pytest.raises(GradientError, match=r"hvp: the function gives f64\[3\]; reduce it"):
+        tl.hvp(f, AT, V)
+    with pytest.raises(GradientError, match="only floats"):
+        tl.vjp(f, np.array([1, 2]))[1](np.ones(3))

@@ -1,0 +1,285 @@
+import os
+import re
+import runpy
+import shlex
+import sys
+from importlib import metadata
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from tinygrad_lstm.cli import main
+from tinygrad_lstm.train import Trainer
+
+TEXT = "To be, or not to be, that is the question:\nWhether 'tis nobler in the mind to suffer\n" * 6
+SMALL = ["--hidden", "6", "--embedding", "5", "--window", "8", "--batch", "5", "--validate-every", "8"]
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path, monkeypatch):
+    """Each test runs in a folder of its own, with a text in it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "hamlet.txt").write_text(TEXT)
+
+
+@pytest.fixture
+def run(capsys):
+    """The status of a command, and what it printed on stdout and on stderr."""
+
+    def run(line):
+        capsys.readouterr()
+        status = main(shlex.split(line) if isinstance(line, str) else line)
+        return status, *capsys.readouterr()
+
+    return run
+
+
+def train(steps=10, more=""):
+    return ["train", "hamlet.txt", *SMALL, "--steps", str(steps), *shlex.split(more)]
+
+
+def test_training_reports_and_saves(run):
+    status, out, err = run(train())
+    assert status == 0
+    assert f"text: hamlet.txt, {len(TEXT):,} characters" in out
+    assert re.search(r"SHA-256 of the text: [0-9a-f]{64}\n", out)
+    assert re.search(r"held-out text: \d\.\d{4} nats = \d\.\d{4} bits per character after 10 steps", out)
+    assert "tinygrad-lstm sample model.safetensors" in out
+    assert [line.split(":")[0] for line in err.splitlines()] == ["step 8 of 10", "step 10 of 10"]
+
+
+def test_without_a_file_the_text_is_the_default_corpus(run):
+    status, out, _ = run([*train(1)[:1], *train(1)[2:]])
+    assert status == 0
+    assert "text: the Python language reference" in out
+
+
+def test_a_run_in_two_parts_is_as_one_bit_for_bit(run):
+    run(train(20, "--checkpoint whole"))
+    run(train(10, "--checkpoint part"))
+    status, out, _ = run("train hamlet.txt --steps 20 --resume part --checkpoint rest")
+    assert status == 0
+    assert "going on from step 10" in out
+    whole, rest = load_file("whole"), load_file("rest")
+    assert {k: v.tobytes() for k, v in whole.items()} == {k: v.tobytes() for k, v in rest.items()}
+    assert len(whole["losses"]) == 20
+
+
+def test_resuming_without_a_path_takes_the_checkpoints(run):
+    run(train(3, "--checkpoint a"))
+    assert run(train(5, "--checkpoint a --resume"))[0] == 0
+    assert len(load_file("a")["losses"]) == 5
+    status, out, _ = run("train hamlet.txt --resume a")
+    assert status == 0
+    assert "after 5 steps" in out
+
+
+def test_a_model_that_will_be_replaced_is_named(run):
+    run(train(1))
+    assert "model.safetensors will be replaced; --resume would go on from it" in run(train(1))[2]
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(run, monkeypatch):
+    run(train(12, "--checkpoint whole"))
+    step = Trainer.step
+
+    def interrupted(self):
+        if self.at == 7:
+            raise KeyboardInterrupt
+        return step(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "step", interrupted)
+        status, _, err = run(train(12, "--threads 2 --checkpoint 'my model'"))
+    assert status == 130
+    assert err == (
+        "tinygrad-lstm: interrupted; step 7 is saved, go on with: "
+        "tinygrad-lstm train hamlet.txt --threads 2 --resume 'my model'\n"
+    )
+    assert run(err.split("tinygrad-lstm ")[-1])[0] == 0
+    whole, part = load_file("whole"), load_file("my model")
+    assert {k: v.tobytes() for k, v in whole.items()} == {k: v.tobytes() for k, v in part.items()}
+
+
+def test_ctrl_c_before_there_is_a_model(run, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tinygrad_lstm.cli.training.read_corpus", interrupt)
+    assert run(train()) == (130, "", "tinygrad-lstm: interrupted\n")
+
+
+def test_ctrl_c_while_the_checkpoint_is_written_tells_what_is_saved(run, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tinygrad_lstm.train.loop.write_checkpoint", interrupt)
+    status, _, err = run(train(3))
+    assert status == 130
+    assert err.splitlines()[-1] == "tinygrad-lstm: interrupted before there was anything to save"
+
+
+def test_sampling_writes_the_prompt_and_goes_on(run):
+    run(train())
+    status, out, err = run("sample model.safetensors --prompt 'To be' --length 30 --seed 4")
+    assert (status, err) == (0, "")
+    assert out.startswith("To be")
+    assert len(out) == 5 + 30 + 1
+    assert run("sample model.safetensors --prompt 'To be' --length 30 --seed 4")[1] == out
+    assert run("sample model.safetensors --prompt 'To be' --length 30 --temperature 0")[0] == 0
+
+
+@pytest.mark.parametrize("cell", ["lstm", "rnn", "gru"])
+def test_drawing_a_cell(run, tmp_path, cell):
+    assert run(f"draw {cell} -o cell.svg") == (0, "cell.svg\n", "")
+    assert (tmp_path / "cell.svg").read_text().startswith("<svg")
+
+
+@pytest.mark.parametrize("what", ["loss", "gradient"])
+def test_drawing_a_graph(run, tmp_path, what):
+    assert run(f"draw {what} -o graph.dot") == (0, "graph.dot\n", "")
+    assert "digraph" in (tmp_path / "graph.dot").read_text()
+
+
+def test_listing_the_backends(run):
+    status, out, _ = run("backends")
+    assert status == 0
+    assert re.search(r"^numpy +yes +NumPy .*tinygrad-lstm$", out, re.MULTILINE)
+
+
+def test_the_version_and_the_help(capsys):
+    for option, said in (("--version", metadata.version("tinygrad-lstm")), ("--help", "sample")):
+        with pytest.raises(SystemExit) as caught:
+            main([option])
+        assert caught.value.code == 0
+        assert said in capsys.readouterr().out
+
+
+def test_a_checkout_that_was_never_installed_says_so(capsys, monkeypatch):
+    def missing(name):
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr("tinygrad_lstm.cli.program.metadata.version", missing)
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert "pip install -e ." in capsys.readouterr().out.replace("\n", " ")
+
+
+def test_the_package_runs_as_a_program(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["tinygrad-lstm", "backends"])
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_module("tinygrad_lstm", run_name="__main__")
+    assert caught.value.code == 0
+    assert "numpy" in capsys.readouterr().out
+
+
+BAD = [
+    ("", "arguments are required: COMMAND"),
+    ("dance", "invalid choice: 'dance'"),
+    ("train --hidden 0", "argument --hidden: an integer from 1 to a billion is wanted, not '0'"),
+    ("train --hidden many", "an integer from 1 to a billion is wanted, not 'many'"),
+    ("train --steps -5", "argument --steps"),
+    ("train --embedding 99999999999999999999", "argument --embedding"),
+    ("train --lr nan", "argument --lr: a finite number above 0 is wanted, not 'nan'"),
+    ("train --lr 0", "argument --lr"),
+    ("train --lr fast", "argument --lr"),
+    ("train --threads 0", "argument --threads"),
+    ("train --clip inf", "argument --clip"),
+    ("train --seed 18446744073709551616", "argument --seed"),
+    ("train --cell transformer", "argument --cell: invalid choice: 'transformer'"),
+    ("train --checkpoint ''", "argument --checkpoint: a path is wanted"),
+    ("train --hid 3", "unrecognized arguments: --hid"),
+    ("train --backend abacus", "no backend is named 'abacus'"),
+    ("train none.txt", "there is no file none.txt"),
+    ("train .", "is a folder"),
+    ("train empty", "empty is empty"),
+    ("train binary", "binary is binary: byte 1 is NUL"),
+    ("train latin", "latin is not UTF-8: byte 2 is 0xf6"),
+    ("train short", "--batch, --window"),
+    ("train hamlet.txt --batch 500", "--batch, --window"),
+    ("train hamlet.txt --checkpoint none/a", "there is no folder"),
+    ("train hamlet.txt --checkpoint .", "is a folder"),
+    ("train hamlet.txt --checkpoint hamlet.txt", "hamlet.txt exists and is no checkpoint"),
+    ("train hamlet.txt --resume", "there is no checkpoint model.safetensors"),
+    ("train hamlet.txt --resume none", "there is no checkpoint none"),
+    ("train hamlet.txt --resume hamlet.txt", "hamlet.txt exists and is no checkpoint"),
+    ("train hamlet.txt --resume cut", "cut is no whole safetensors file"),
+    ("train hamlet.txt --resume a --cell gru", "a was trained with cell lstm, not gru"),
+    ("train hamlet.txt --resume a --hidden 7", "a was trained with hidden 6, not 7"),
+    ("train hamlet.txt --resume a --lr 1", "a was trained with lr 0.01, not 1.0"),
+    ("train --resume a", "a was trained on another text, hamlet.txt"),
+    ("sample none", "there is no checkpoint none"),
+    ("sample cut", "cut is no whole safetensors file"),
+    ("sample random", "random is no whole safetensors file"),
+    ("sample foreign", "foreign is a safetensors file of another program"),
+    ("sample a --temperature -1", "argument --temperature: a finite number of at least 0 is wanted, not '-1'"),
+    ("sample a --temperature nan", "argument --temperature"),
+    ("sample a --length -1", "argument --length"),
+    ("sample a --prompt 'to § or not'", "the character '§' is none of the"),
+    ("sample a --prompt 'to\tbe'", r"the character '\t' is none of the"),
+    ("draw lstm", "the following arguments are required: -o/--output"),
+    ("draw lstm -o lstm.bmp", "lstm.bmp"),
+    ("draw lstm -o none/lstm.dot", "there is no folder"),
+    ("draw transformer -o a.svg", "invalid choice: 'transformer'"),
+]
+
+
+@pytest.fixture
+def _bad_files(tmp_path, run):
+    contents = {"empty": b"", "binary": b"a\0b", "latin": "größer".encode("latin-1"), "short": b"short text"}
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    run(train(1, "--checkpoint a"))
+    (tmp_path / "cut").write_bytes((tmp_path / "a").read_bytes()[:-1])
+    (tmp_path / "random").write_bytes(np.random.default_rng(0).bytes(1000))
+    save_file({"x": np.zeros(3)}, "foreign")
+
+
+@pytest.mark.usefixtures("_bad_files")
+@pytest.mark.parametrize(("line", "said"), BAD, ids=[line for line, _ in BAD])
+def test_bad_input_is_one_line_and_status_2(run, tmp_path, line, said):
+    files = sorted(os.listdir(tmp_path))
+    status, _, err = run(line)
+    assert status == 2
+    assert err.startswith("tinygrad-lstm: error: ")
+    assert err.count("\n") == 1
+    assert said in err
+    assert sorted(os.listdir(tmp_path)) == files
+
+
+def test_control_characters_of_a_path_do_not_reach_the_terminal(run):
+    status, _, err = run(["train", "a\nb\x1b[31m\udcff"])
+    assert status == 2
+    assert r"there is no file a\nb\x1b[31m\udcff;" in err
+
+
+def test_training_that_diverges_is_bad_input(run):
+    status, _, err = run(train(50, "--lr 1e38"))
+    assert status == 2
+    assert re.fullmatch(r"tinygrad-lstm: error: training diverged at step \d+: .*\n", err)
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        (MemoryError(), "there is not enough memory; make --hidden, --batch or --window smaller"),
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (OSError(5, "Input/output error", "disk"), "Input/output error: disk"),
+        (OSError("odd"), "odd"),
+    ],
+)
+def test_what_the_system_can_not_do_is_one_line(run, monkeypatch, failure, said):
+    def fail(*_):
+        raise failure
+
+    monkeypatch.setattr("tinygrad_lstm.cli.training.default_corpus", fail)
+    assert run("train") == (2, "", f"tinygrad-lstm: error: {said}\n")
+
+
+def test_a_reader_that_went_away_ends_quietly(run, monkeypatch):
+    def fail(*_):
+        raise BrokenPipeError
+
+    monkeypatch.setattr("tinygrad_lstm.cli.looking.describe_backends", fail)
+    assert run("backends") == (141, "", "")

@@ -1,0 +1,54 @@
+"""What only a process of its own can show: signals, closed pipes, full disks."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+COMMAND = [sys.executable, "-m", "tinygrad_lstm"]
+SMALL = ["--hidden", "6", "--embedding", "5", "--window", "8", "--batch", "5"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for a single process")
+def test_ctrl_c_ends_with_a_checkpoint_and_status_130(tmp_path):
+    line = [*COMMAND, "train", *SMALL, "--steps", "1000000", "--validate-every", "20", "--checkpoint", "a"]
+    with subprocess.Popen(line, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        # The first line of progress: training is under way.
+        process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert err.splitlines()[-1].endswith("go on with: tinygrad-lstm train --resume a")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+def test_a_full_disk_under_the_output_is_one_line():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([*COMMAND, "backends"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "tinygrad-lstm: error: No space left on device\n")
+
+
+def test_a_pipe_that_is_closed_ends_quietly():
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([*COMMAND, "backends"], stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_terminal_of_few_characters_gets_codes(tmp_path):
+    (tmp_path / "a").write_bytes(b"\0")
+    done = subprocess.run(
+        [*COMMAND, "train", "größer"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(r"tinygrad-lstm: error: there is no file gr\xf6\xdfer")

@@ -1,0 +1,111 @@
+import codecs
+import hashlib
+import os
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tinygrad_lstm.data import Corpus, default_corpus, read_corpus
+from tinygrad_lstm.errors import DataError
+
+
+def test_the_default_corpus_is_large_and_the_same_each_time():
+    corpus = default_corpus()
+    assert len(corpus.text) > 400_000
+    assert corpus.sha256 == default_corpus().sha256
+    assert repr(corpus) == f"<Corpus 'the Python language reference': {len(corpus.text):,} characters>"
+
+
+def test_several_files_are_joined_in_the_order_given(tmp_path):
+    for name, text in (("a", "ä\r\n"), ("b", "b")):
+        (tmp_path / name).write_bytes(text.encode())
+    corpus = read_corpus([tmp_path / "b", tmp_path / "a"])
+    assert corpus.text == "bä\r\n"
+    assert corpus.name == f"{tmp_path / 'b'}, {tmp_path / 'a'}"
+
+
+def test_the_digest_is_that_of_the_text_in_utf_8():
+    assert Corpus("größer", "x").sha256 == hashlib.sha256("größer".encode()).hexdigest()
+
+
+def test_a_byte_order_mark_is_no_text(tmp_path):
+    (tmp_path / "a").write_bytes(b"\xef\xbb\xbfa")
+    assert read_corpus([tmp_path / "a"]).text == "a"
+
+
+@given(content=st.binary(min_size=1, max_size=30))
+def test_bytes_are_text_or_a_sentence(tmp_path_factory, content):
+    path = tmp_path_factory.mktemp("bytes") / "a"
+    path.write_bytes(content)
+    if b"\0" in content or content.decode("utf-8-sig", "ignore").encode() != content.removeprefix(codecs.BOM_UTF8):
+        with pytest.raises(DataError, match=r"a is (binary|not UTF-8)"):
+            read_corpus([path])
+    elif content != codecs.BOM_UTF8:
+        assert read_corpus([path]).text == content.decode("utf-8-sig")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "is empty"),
+        (b"\xef\xbb\xbf", "is empty"),
+        (b"abc\0def", "is binary: byte 3 is NUL"),
+        (b"\xef\xbb\xbfab\xff", "is not UTF-8: byte 5 is 0xff"),
+        ("größer".encode("latin-1"), "is not UTF-8: byte 2 is 0xf6"),
+        (b"half a character \xc3", "is not UTF-8: byte 17 is 0xc3"),
+    ],
+)
+def test_content_that_is_no_text(tmp_path, content, said):
+    (tmp_path / "a").write_bytes(content)
+    with pytest.raises(DataError, match=said):
+        read_corpus([tmp_path / "a"])
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(DataError, match="there is no file"):
+        read_corpus([tmp_path / "none"])
+
+
+def test_a_folder(tmp_path):
+    with pytest.raises(DataError, match="is a folder"):
+        read_corpus([tmp_path])
+
+
+def test_no_path_at_all():
+    with pytest.raises(DataError, match="there is no file to read"):
+        read_corpus([])
+
+
+def test_a_path_that_no_system_has():
+    with pytest.raises(DataError, match=r"'a\\x00b' can not be read"):
+        read_corpus(["a\0b"])
+
+
+def test_a_device_that_never_ends():
+    with pytest.raises(DataError, match="is no file of text"):
+        read_corpus([os.devnull if os.name == "nt" else "/dev/zero"])
+
+
+def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
+    path = tmp_path / "a"
+    path.write_text("a")
+
+    def refused(self):
+        raise PermissionError(13, "Permission denied")
+
+    # The user who runs the tests may be one who may read everything.
+    monkeypatch.setattr(type(path), "read_bytes", refused)
+    with pytest.raises(DataError, match="may not be read"):
+        read_corpus([path])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_read_to_its_end(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_text, args=("abc",))
+    writer.start()
+    assert read_corpus([path]).text == "abc"
+    writer.join()

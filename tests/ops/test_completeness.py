@@ -1,0 +1,119 @@
+"""The tables have the same keys, and every public name is documented."""
+
+import inspect
+
+import numpy as np
+import pytest
+
+import tinygrad_lstm as tl
+from tests.ops.cases import CASES, SPECIAL
+from tinygrad_lstm.autodiff.table import LOOP_RULES, RULES, VARIADIC_RULES
+from tinygrad_lstm.graph.dtypes import DType
+from tinygrad_lstm.graph.registry import FUNCTIONS, OPS
+from tinygrad_lstm.graph.structure import flatten
+from tinygrad_lstm.graph.walk import topological
+from tinygrad_lstm.kernels.table import kernels
+from tinygrad_lstm.ops import composite, elementwise, index, linalg, reduce, shape
+
+STRUCTURAL = {"leaf", "constant", "symbol", "arange", "scan", "item", "stacked"}
+"""What the interpreter runs itself."""
+PROJECTIONS = {"item", "stacked"}
+"""Their gradient is a part of their loop's."""
+FLAT = {
+    "leaf", "constant", "symbol", "arange", "stop_gradient", "threefry2x32", "argmax",
+    "sign", "right_shift", "equal", "less", "less_equal", "logical_and", "logical_or", "logical_not",
+}  # fmt: skip
+"""What has no derivative, or the derivative 0."""
+
+
+def test_every_op_has_a_kernel_or_is_structural() -> None:
+    table = set(kernels(np))
+    assert table | STRUCTURAL == set(OPS)
+    assert not table & STRUCTURAL
+
+
+def test_every_op_has_a_gradient_rule_or_is_flat() -> None:
+    rules = {*RULES, *VARIADIC_RULES, *LOOP_RULES}
+    assert rules | FLAT | PROJECTIONS == set(OPS)
+    assert not rules & (FLAT | PROJECTIONS)
+    assert {name for name, op in OPS.items() if not op.differentiable} == FLAT
+    assert {name for name, op in OPS.items() if op.kind == "projection"} == PROJECTIONS
+
+
+def test_every_op_has_a_case_that_contains_it() -> None:
+    seen: set[str] = set()
+    for case in CASES:
+        inputs = [tl.symbol(f"x{k}", x.shape, x.dtype) for k, x in enumerate(case.inputs)]
+        for node in topological(flatten(case.f(*inputs))[0]):
+            seen.add(node.op)
+            if node.op == "scan":
+                seen |= {inner.op for inner in node.attrs["body"].nodes()}
+    assert seen == set(OPS)
+    assert set(OPS) <= {case.name for case in CASES}
+
+
+@pytest.mark.parametrize("family", [composite, elementwise, index, linalg, reduce, shape], ids=lambda m: m.__name__)
+def test_every_public_function_has_a_case(family) -> None:
+    assert set(family.__all__) <= {case.name for case in CASES}
+
+
+def test_every_smooth_case_is_in_float64() -> None:
+    for case in CASES:
+        if case.smooth:
+            assert {x.dtype.name for x in case.inputs if x.dtype.kind == "f"} == {"float64"}, str(case)
+
+
+def test_special_values_are_what_they_are_called() -> None:
+    assert np.isnan(SPECIAL[0])
+    assert np.signbit(SPECIAL[4])
+
+
+def test_every_op_has_a_label_and_latex() -> None:
+    for op in OPS.values():
+        assert op.label
+        assert op.latex
+        assert op.latex.isascii(), op.name
+
+
+def test_there_are_few_primitives() -> None:
+    assert len(OPS) <= 60
+
+
+def test_a_rule_has_an_entry_for_each_input() -> None:
+    for name, by_input in RULES.items():
+        counts = {len(n.inputs) for c in CASES for n in graph_of(c) if n.op == name}
+        assert counts == {len(by_input)}, name
+
+
+def graph_of(case):
+    inputs = [tl.symbol(f"x{k}", x.shape, x.dtype) for k, x in enumerate(case.inputs)]
+    return topological(flatten(case.f(*inputs))[0])
+
+
+def public_objects() -> dict[str, object]:
+    found = {}
+    for module in (tl, tl.nn, tl.optim, tl.random):
+        for name in getattr(module, "__all__", dir(module)):
+            value = getattr(module, name)
+            if not name.startswith("_") and callable(value) and not isinstance(value, DType):
+                found[f"{module.__name__}.{name}"] = value
+    return found
+
+
+# Bases and plain records, whose use their subclasses and makers show.
+WITHOUT_EXAMPLE = {"Optimizer", "Tensor", "State", "LSTMState", "Gates", "GRUGates", "next_key"}
+
+
+@pytest.mark.parametrize("name", sorted(public_objects()))
+def test_every_public_name_is_documented(name: str) -> None:
+    value = public_objects()[name]
+    text = inspect.getdoc(value) or ""
+    assert text, f"{name} has no docstring"
+    assert text[0].isupper() or not text[0].isalpha(), f"{name}: a docstring starts like a sentence"
+    if name.rpartition(".")[2] not in WITHOUT_EXAMPLE and not inspect.isclass(value):
+        assert ">>>" in text, f"{name} has no example"
+
+
+def test_methods_dispatch_to_functions_that_exist() -> None:
+    for name in ("add", "getitem", "as_tensor", "tensor", "to_numpy", "to", "mean", "matmul"):
+        assert name in FUNCTIONS

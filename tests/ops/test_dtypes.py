@@ -1,0 +1,132 @@
+"""Which element type a result has, and which mixtures are mistakes."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+import tinygrad_lstm as tl
+from tinygrad_lstm.errors import DTypeError
+from tinygrad_lstm.graph.dtypes import DTYPES, as_dtype, promote
+
+ALL = list(DTYPES.values())
+FLOATS = [tl.float16, tl.float32, tl.float64]
+INTEGERS = [tl.int32, tl.int64, tl.uint32]
+# What differs from NumPy: an integer or bool beside a float takes the float's type.
+PAIRS = [(a, b) for a, b in itertools.product(ALL, ALL) if not (a.is_float and b.is_float and a is not b)]
+
+
+def filled(dtype, value=1):
+    return tl.tensor(np.full(2, value, dtype.name))
+
+
+@pytest.mark.parametrize(("a", "b"), PAIRS, ids=str)
+def test_arrays_promote_as_in_numpy_2_except_that_floats_keep_their_width(a, b) -> None:
+    wanted = a if a.is_float else b if b.is_float else as_dtype(np.promote_types(a.name, b.name))
+    assert promote(a, b) is wanted
+    assert promote(b, a) is wanted
+    if wanted is not tl.bool_:
+        result = filled(a) + filled(b)
+        assert result.dtype is wanted
+        assert result.numpy().dtype == wanted.name
+    assert tl.where(True, filled(a), filled(b)).dtype is wanted
+    assert tl.concatenate([filled(a), filled(b)]).dtype is wanted
+
+
+@pytest.mark.parametrize(("a", "b"), list(itertools.permutations(FLOATS, 2)), ids=str)
+@pytest.mark.parametrize("op", [tl.add, tl.matmul, tl.maximum, tl.equal, lambda a, b: tl.concatenate([a, b])])
+def test_two_widths_of_floats_do_not_mix(op, a, b) -> None:
+    with pytest.raises(DTypeError, match=rf"{a} and {b} do not mix; .*\.astype\(tl\.{a}\)"):
+        op(filled(a), filled(b))
+
+
+@pytest.mark.parametrize("dtype", ALL, ids=str)
+def test_python_scalars_are_weak(dtype) -> None:
+    x = filled(dtype)
+    if dtype is not tl.bool_:
+        for result in (x + 1, 1 + x, x * True, x - 0, 2 * x):
+            assert result.dtype is dtype
+    else:
+        assert (x + 1).dtype is tl.int64
+    wanted = dtype if dtype.is_float else tl.float32
+    for result in (x + 1.5, 1.5 * x, x / 2, 2 / x, x**2, tl.exp(x), tl.mean(x)):
+        assert result.dtype is wanted
+
+
+@pytest.mark.parametrize("scalar", [np.float64(1.5), np.float32(1.5), np.float16(1.5)])
+@pytest.mark.parametrize("dtype", FLOATS, ids=str)
+def test_numpy_scalars_are_weak_too(dtype, scalar) -> None:
+    assert (filled(dtype) + scalar).dtype is dtype
+    assert (scalar + filled(dtype)).dtype is dtype
+    assert (filled(dtype) + np.int64(3)).dtype is dtype
+    assert (np.int64(3) * filled(tl.int32)).dtype is tl.int32
+
+
+def test_python_values_make_float32_int64_and_bool() -> None:
+    assert tl.tensor(1.0).dtype is tl.float32
+    assert tl.tensor([1.0, 2]).dtype is tl.float32
+    assert tl.tensor(1).dtype is tl.int64
+    assert tl.tensor([True]).dtype is tl.bool_
+    assert tl.tensor([]).dtype is tl.float32
+    assert tl.sigmoid(0.0).dtype is tl.float32
+    assert tl.tensor([1, 2], dtype=float).dtype is tl.float32
+
+
+@pytest.mark.parametrize("dtype", ALL, ids=str)
+def test_numpy_arrays_keep_their_type(dtype) -> None:
+    assert tl.tensor(np.ones(2, dtype.name)).dtype is dtype
+    assert (tl.tensor(np.ones(2, dtype.name)) == np.ones(2, dtype.name)).dtype is tl.bool_
+
+
+def test_sums_keep_their_type_and_bools_are_counted() -> None:
+    for dtype in ALL:
+        assert filled(dtype).sum().dtype is (tl.int64 if dtype is tl.bool_ else dtype)
+        assert filled(dtype).max().dtype is dtype
+        assert filled(dtype).argmax().dtype is tl.int64
+
+
+def test_a_dtype_compares_with_its_other_names() -> None:
+    assert tl.float32 == "float32"
+    assert tl.float32 == np.float32
+    assert tl.float32 == np.dtype("float32")
+    assert np.dtype("int64") == tl.int64
+    assert tl.float32 != tl.float64
+    assert tl.float32 != None  # noqa: E711  # the comparison itself is what is tested
+    assert tl.bool_ == np.bool_
+    assert tl.bool_ == "bool"
+    assert repr(tl.bool_) == "tl.bool_"
+    assert {tl.float32: 1}["float32"] == 1
+
+
+@pytest.mark.parametrize("name", ["float128", "complex64", int, "uint8", str, 3])
+def test_other_types_are_named_in_the_error(name) -> None:
+    if name is int:
+        assert as_dtype(int) is tl.int64
+        return
+    with pytest.raises(DTypeError, match="is not supported; use one of bool, int32"):
+        as_dtype(name)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value"),
+    [(tl.uint32, -1), (tl.uint32, 2**32), (tl.int32, 2**31), (tl.int64, 2**63), (tl.int64, -(2**64))],
+)
+def test_a_scalar_that_does_not_fit_is_an_error(dtype, value) -> None:
+    with pytest.raises(DTypeError, match=f"{value} does not fit into {dtype}, which holds"):
+        filled(dtype) + value
+
+
+def test_an_integer_too_large_for_any_float_is_an_error() -> None:
+    with pytest.raises(DTypeError, match="1024 bits does not fit into float32"):
+        filled(tl.float32) * (2**1024 - 1)
+    assert (filled(tl.float16) * 2**1000).tolist() == [np.inf, np.inf]
+
+
+def test_functions_of_reals_take_integers_as_float32() -> None:
+    for f in (tl.exp, tl.tanh, tl.sqrt, tl.sigmoid, tl.softplus, tl.logsumexp, tl.softmax):
+        assert f(tl.tensor([1, 2])).dtype is tl.float32
+
+
+def test_integers_wrap_round() -> None:
+    assert (filled(tl.int32, 2**31 - 1) + 1).tolist() == [-(2**31)] * 2
+    assert (filled(tl.uint32, 0) - 1).tolist() == [2**32 - 1] * 2

@@ -1,0 +1,43 @@
+"""``tensor``: what it accepts and how it converts."""
+
+import math
+
+import numpy as np
+import pytest
+
+import tinygrad_lstm as tl
+
+
+@pytest.mark.parametrize(
+    "value", [1, 1.5, True, [1, 2], [[1.0], [2.0]], (1, 2.5), [], np.eye(2), np.float16(2), range(3)]
+)
+def test_values_are_those_of_numpy(value) -> None:
+    got = tl.tensor(value)
+    assert got.shape == np.asarray(value).shape
+    np.testing.assert_array_equal(got.numpy(), np.asarray(value))
+
+
+def test_a_tensor_of_a_tensor_is_a_copy_without_history() -> None:
+    w = tl.Parameter([1.0, 2.0])
+    x = tl.tensor(w * 2)
+    assert (x.op, x.tolist()) == ("leaf", [2.0, 4.0])
+    assert tl.tensor(w, dtype=tl.int64).tolist() == [1, 2]
+    assert tl.tensor(w).cell is None
+
+
+def test_conversion_is_silent_about_what_does_not_fit_a_float() -> None:
+    assert tl.tensor([1e300]).tolist() == [math.inf]
+    assert tl.tensor(2**70, dtype=tl.float32).item() == 2.0**70
+    assert tl.tensor(np.array([1e10]), dtype="float16").tolist() == [math.inf]
+
+
+def test_every_layout_of_numpy_is_taken() -> None:
+    array = np.arange(12.0).reshape(3, 4)
+    for view in (array.T, array[::2, ::-1], array[:, 1], np.asfortranarray(array), np.broadcast_to(array[0], (2, 4))):
+        np.testing.assert_array_equal(tl.tensor(view).numpy(), view)
+    np.testing.assert_array_equal(tl.tensor(array.astype(">f8").astype("<f8")).numpy(), array)
+
+
+def test_evaluate_takes_anything_and_gives_tensors() -> None:
+    assert tl.evaluate(2.0).item() == 2.0
+    assert [t.item() for t in tl.evaluate(1, tl.Parameter(2.0), tl.ones(1).sum())] == [1, 2.0, 1.0]

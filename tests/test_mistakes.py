@@ -1,0 +1,175 @@
+"""Mistakes that a user can make, and what each must say: what went wrong, what was got, and how to mend it."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_lstm as tl
+from tinygrad_lstm import errors
+from tinygrad_lstm.errors import (
+    BackendError,
+    DTypeError,
+    Error,
+    GradientError,
+    IndexingError,
+    ShapeError,
+    StateDictError,
+    StructureError,
+    TraceError,
+    UnboundSymbolError,
+    UsageError,
+)
+
+X = tl.symbol("x", (2, 3))
+N = tl.tensor([1, 2, 3])
+
+# Mistake, exception, the words that the message must hold.
+MISTAKES: list[tuple[str, Callable[[], Any], type[Error], tuple[str, ...]]] = [
+    # shapes
+    ("add shapes", lambda: X + tl.zeros(4), ShapeError, ("add(f32[2,3], f32[4])", "[2, 3] and [4]", "equal or 1")),
+    ("where shapes", lambda: tl.where(X > 0, X, tl.zeros((2, 4))), ShapeError, ("where(", "do not broadcast")),
+    ("matmul inner", lambda: X @ tl.zeros((2, 4)), ShapeError, ("f32[2,3], f32[2,4]", "3 and 2 differ", "last axis")),
+    ("matmul vector", lambda: X @ tl.zeros(2), ShapeError, ("f32[2,3], f32[2]", "3 and 2 differ")),
+    ("matmul 3-d", lambda: tl.zeros((5, 2, 3)) @ tl.zeros((4, 1)), ShapeError, ("f32[5,2,3]", "3 and 4 differ")),
+    ("matmul scalar", lambda: tl.matmul(X, 2.0), ShapeError, ("without axes is a scalar", "use *")),
+    ("matmul batch", lambda: tl.zeros((2, 1, 1)) @ tl.zeros((3, 1, 1)), ShapeError, ("[2] and [3]", "broadcast")),
+    ("reshape size", lambda: X.reshape(4, 2), ShapeError, ("6 elements", "[4, 2] of 8")),
+    ("reshape unknown", lambda: X.reshape(4, -1), ShapeError, ("6 elements", "(4, -1)")),
+    ("reshape two unknown", lambda: X.reshape(-1, -1), ShapeError, ("only one size", "-1")),
+    ("reshape words", lambda: X.reshape("a"), UsageError, ("integer or a tuple of integers", "'a'")),
+    ("reshape negative", lambda: X.reshape(-2, 3), ShapeError, ("no negative sizes", "(-2, 3)")),
+    ("transpose", lambda: X.transpose(0, 0), ShapeError, ("f32[2,3]", "no permutation of its 2 axes")),
+    ("transpose few", lambda: X.transpose(0), ShapeError, ("no permutation",)),
+    ("swapaxes", lambda: tl.swapaxes(X, 0, 2), ShapeError, ("axis 2 is out of range", "2 axes")),
+    ("broadcast_to", lambda: tl.broadcast_to(X, (2, 4)), ShapeError, ("broadcast_to(f32[2,3])", "[2, 3]", "[2, 4]")),
+    ("broadcast_to smaller", lambda: tl.broadcast_to(X, (3,)), ShapeError, ("does not broadcast to [3]",)),
+    ("squeeze", lambda: tl.squeeze(X, 0), ShapeError, ("squeeze(f32[2,3])", "axis 0 has size 2, not 1")),
+    ("expand_dims", lambda: tl.expand_dims(X, 4), ShapeError, ("axis 4 is out of range",)),
+    ("expand_dims twice", lambda: tl.expand_dims(X, (0, 0)), ShapeError, ("names an axis twice",)),
+    ("concatenate", lambda: tl.concatenate([X, tl.zeros((2, 2))]), ShapeError, ("[2, 3] and [2, 2]", "axis 0")),
+    ("concatenate ranks", lambda: tl.concatenate([X, tl.zeros(2)]), ShapeError, ("[2, 3] and [2]",)),
+    ("concatenate none", lambda: tl.concatenate([]), UsageError, ("at least one array",)),
+    ("concatenate scalars", lambda: tl.concatenate([tl.tensor(1.0)]), ShapeError, ("use stack",)),
+    ("concatenate tensor", lambda: tl.concatenate(X), UsageError, ("tuple or list of arrays, not Tensor",)),
+    ("stack", lambda: tl.stack([X, tl.zeros(3)]), ShapeError, ("one shape", "f32[2,3] and f32[3]")),
+    ("pad pairs", lambda: tl.pad(X, [(1, 1)]), ShapeError, ("pad(f32[2,3])", "one pair of widths", "[(1, 1)]")),
+    ("pad negative", lambda: tl.pad(X, -1), ShapeError, ("≥ 0", "-1")),
+    ("pad words", lambda: tl.pad(X, "a"), UsageError, ("a number or a pair for each axis", "'a'")),
+    # axes
+    ("sum axis", lambda: X.sum(2), ShapeError, ("axis 2 is out of range", "2 axes")),
+    ("sum axis twice", lambda: X.sum((0, -2)), ShapeError, ("names an axis twice",)),
+    ("sum axis float", lambda: X.sum(1.0), UsageError, ("axis is an integer, not 1.0",)),
+    ("max of nothing", lambda: tl.max(tl.zeros((0, 2)), 0), ShapeError, ("axis 0 has size 0", "empty")),
+    ("argmax of nothing", lambda: tl.argmax(tl.zeros(0)), ShapeError, ("axis 0 has size 0",)),
+    ("softmax axis", lambda: tl.softmax(X, 3), ShapeError, ("axis 3 is out of range",)),
+    ("flip axis", lambda: tl.flip(X, 5), ShapeError, ("axis 5 is out of range",)),
+    # dtypes
+    ("two floats", lambda: X + tl.zeros(3, tl.float64), DTypeError, ("float32 and float64 do not mix", ".astype(tl.f")),
+    ("bools as numbers", lambda: (X > 0) * (X > 0), DTypeError, ("multiply(bool", "bools are no numbers", ".astype")),
+    ("minus a bool", lambda: -(X > 0), DTypeError, ("negative(bool", "logical")),
+    ("where of numbers", lambda: tl.where(X, 1.0, 2.0), DTypeError, ("condition is of bools, not float32", "x != 0")),
+    ("take floats", lambda: tl.take(X, tl.tensor([0.0])), DTypeError, ("indices are integers, not float32", ".astype")),
+    ("one_hot floats", lambda: tl.one_hot(tl.tensor([0.0]), 3), DTypeError, ("one_hot(f32[1])", ".astype")),
+    ("shift floats", lambda: tl.right_shift(X, 1), DTypeError, ("right_shift(f32[2,3]", "integers are wanted")),
+    ("unknown dtype", lambda: tl.zeros(2, "complex64"), DTypeError, ("'complex64' is not supported", "float32")),
+    ("words", lambda: tl.tensor(["a"]), DTypeError, ("no numbers",)),
+    ("complex", lambda: tl.tensor(1j), DTypeError, ("of dtype complex128", "supported are")),
+    ("objects", lambda: tl.tensor(object()), DTypeError, ("no numbers",)),
+    ("None", lambda: X + None, DTypeError, ("no numbers",)),
+    ("too large", lambda: tl.tensor(2**70), DTypeError, ("does not fit into int64",)),
+    ("convert words", lambda: tl.tensor("a", dtype=tl.float32), DTypeError, ("do not convert to float32", "'a'")),
+    ("convert objects", lambda: tl.tensor(object(), dtype=tl.int32), DTypeError, ("do not convert to int32",)),
+    ("convert large", lambda: tl.tensor(2**70, dtype=tl.int64), DTypeError, ("do not convert to int64",)),
+    ("integer parameter", lambda: tl.Parameter(N), DTypeError, ("holds floats, not int64", ".astype")),
+    # values and symbols
+    ("ragged", lambda: tl.tensor([[1.0], [1.0, 2.0]]), ShapeError, ("same lengths", "pad")),
+    ("tensors in a list", lambda: tl.tensor([X, X]), UsageError, ("tl.stack or tl.concatenate",)),
+    ("tensors of values in a list", lambda: tl.tensor([tl.ones(2), tl.ones(2)]), UsageError, ("tl.stack",)),
+    ("unbound", lambda: X.numpy(), UnboundSymbolError, ("symbol 'x' (f32[2,3]) has no value", "evaluate({x: …})")),
+    ("unbound in float", lambda: float(X.sum()), UnboundSymbolError, ("symbol 'x'", "bind it")),
+    ("branch", lambda: 1 if X.sum() > 0 else 2, TraceError, ("tl.where", "tl.scan")),
+    ("bind a word", lambda: X.evaluate({"x": 1.0}), UsageError, ("binds symbols", "'x'", "tl.symbol")),
+    ("bind a shape", lambda: X.evaluate({X: 1.0}), ShapeError, ("symbol 'x' is f32[2,3]", "shape []")),
+    ("empty name", lambda: tl.symbol(""), UsageError, ("non-empty string",)),
+    ("name", lambda: X.named(3), UsageError, ("non-empty string, not 3",)),
+    ("item of many", lambda: tl.ones(2).item(), UsageError, ("one element", "[2]")),
+    ("truth of many", lambda: bool(tl.ones(2)), UsageError, ("ambiguous", "tl.max")),
+    ("length of a scalar", lambda: len(tl.tensor(1.0)), UsageError, ("no length",)),
+    ("iterate a scalar", lambda: list(tl.tensor(1.0)), UsageError, ("no length",)),
+    ("in", lambda: 1.0 in tl.ones(2), UsageError, ("ambiguous", "tl.max(tensor == value)")),
+    ("arange", lambda: tl.arange(-1), UsageError, ("length ≥ 0", "-1")),
+    ("shape of floats", lambda: tl.zeros(2.5), UsageError, ("integer or a tuple of integers", "2.5")),
+    # indices
+    ("index range", lambda: X[2], IndexingError, ("getitem(f32[2,3])", "index 2 is out of range", "axis 0 of size 2")),
+    ("too many indices", lambda: X[0, 0, 0], IndexingError, ("3 indices for 2 axes",)),
+    ("mask", lambda: X[X > 0], IndexingError, ("mask of bools", "tl.where")),
+    ("float index", lambda: X[1.5], IndexingError, ("1.5 is no index", "integers, slices")),
+    ("two arrays", lambda: X[N, N], IndexingError, ("only one array of indices",)),
+    ("index a scalar", lambda: tl.tensor(1.0)[0], IndexingError, ("1 indices for 0 axes",)),
+    ("take a scalar", lambda: tl.take(tl.tensor(1.0), 0), ShapeError, ("without axes has no slices",)),
+    ("take range", lambda: tl.take(tl.ones(2), N).numpy(), IndexingError, ("take(f32[2], i64[3])", "out of bounds")),
+    ("scatter shape", lambda: tl.scatter_add(X, N, size=3), ShapeError, ("updates f32[2,3]", "indices' shape [3]")),
+    ("scatter rank", lambda: tl.scatter_add(1.0, N, size=3), ShapeError, ("more axes of indices",)),
+    # gradients
+    ("backward of many", lambda: (tl.Parameter(1.0) * tl.ones(2)).backward(), GradientError, ("f32[2]", ".mean()")),
+    ("backward of nothing", lambda: tl.tensor(1.0).backward(), GradientError, ("no Parameter", "requires_grad=True")),
+    ("gradient of integers", lambda: tl.gradients(N, X), GradientError, ("i64[3]", "only floats")),
+    ("gradient by a number", lambda: tl.gradients(X, 1.0), UsageError, ("symbol or Parameter, not float",)),
+    # cells and modules
+    ("parameter +=", lambda: exec("p += 1", {"p": tl.Parameter(1.0)}), UsageError, ("Parameter", "p.assign(p + …)")),
+    ("assign shape", lambda: tl.State(1.0, "s").assign([1.0]), ShapeError, ("assign to 's'", "f32[]", "f32[1]")),
+    ("set a node", lambda: setattr(X, "value", 1), UsageError, ("never changes", "build a new one")),
+    ("linear", lambda: tl.nn.Linear(2, 2)(X), ShapeError, ("[2, 3]", "last size must be 2")),
+    ("linear size", lambda: tl.nn.Linear(0, 2), UsageError, ("in_features is an integer of at least 1, not 0",)),
+    ("load", lambda: tl.nn.Linear(2, 2).load_state_dict({}), StateDictError, ("missing are weight, bias",)),
+    ("scope", lambda: tl.scope("a", role="b").__enter__(), UsageError, ("role 'b'", "cell, layer, gate")),
+    # loops and backends
+    ("scan result", lambda: tl.scan(lambda c, x: c, 0.0, X), StructureError, ("(carry, y)", "Tensor")),
+    ("scan carry", lambda: tl.scan(lambda c, x: (x, x), 0.0, X), ShapeError, ("enters as f32[]", "leaves as f32[3]")),
+    ("scan length", lambda: tl.scan(lambda c, x: (c, x), 0.0), UsageError, ("give length=",)),
+    ("backend", lambda: tl.use_backend("abacus"), BackendError, ("'abacus'", "installed are")),
+    ("device", lambda: tl.ones(2).to("moon").numpy(), Error, ("moon",)),
+    ("seed", lambda: tl.random.key(-1), UsageError, ("2**64 - 1", "-1")),
+]
+
+
+@pytest.mark.parametrize(("call", "error", "words"), [m[1:] for m in MISTAKES], ids=[m[0] for m in MISTAKES])
+def test_mistake(call: Callable[[], Any], error: type[Error], words: tuple[str, ...]) -> None:
+    with pytest.raises(error) as caught:
+        call()
+    for word in words:
+        assert word in str(caught.value)
+    assert type(caught.value) is error or error is Error
+
+
+def test_the_words_of_the_table_are_no_patterns() -> None:
+    assert len(MISTAKES) >= 40
+    assert len({m[0] for m in MISTAKES}) == len(MISTAKES)
+    assert all(re.escape(w) for m in MISTAKES for w in m[3])
+
+
+@pytest.mark.parametrize("name", errors.__all__)
+def test_every_error_is_ours_and_a_builtin_one(name: str) -> None:
+    error = getattr(errors, name)
+    assert issubclass(error, Error)
+    assert error.__doc__
+    if error is not Error:
+        builtin = {ValueError, TypeError, IndexError, KeyError, RuntimeError, AssertionError}
+        assert builtin & set(error.__mro__), name
+
+
+def test_a_sentence_in_a_key_error_reads_as_one() -> None:
+    assert str(StateDictError("the state does not fit")) == "the state does not fit"
+    assert str(StateDictError()) == ""
+
+
+def test_numpy_arrays_on_the_left_do_not_swallow_tensors() -> None:
+    y = np.ones(2, np.float32) + tl.ones(2)
+    assert isinstance(y, tl.Tensor)
+    with pytest.raises(DTypeError, match="do not mix"):
+        np.ones(2) + tl.ones(2)
+    with pytest.raises(ShapeError, match="do not broadcast"):
+        np.ones(3, np.float32) * tl.ones(2)

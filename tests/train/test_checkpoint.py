@@ -1,0 +1,247 @@
+import contextlib
+import json
+import os
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.numpy import load, save
+
+from tests.train.conftest import TEXT, make
+from tinygrad_lstm.data import Corpus
+from tinygrad_lstm.errors import CheckpointError
+from tinygrad_lstm.train import Trainer, load_model
+from tinygrad_lstm.train.checkpoint import check_writable, read_checkpoint, write_checkpoint
+
+ARRAYS = {"x": np.arange(6, dtype=np.float32).reshape(2, 3), "n": np.array(3.5)}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The bytes of a checkpoint."""
+    path = tmp_path_factory.mktemp("whole") / "a"
+    make(Corpus(TEXT, "Hamlet")).save(path)
+    return path.read_bytes()
+
+
+def edited(content, change):
+    """A checkpoint whose description ``change`` has changed in place."""
+    size = int.from_bytes(content[:8], "little")
+    description = json.loads(json.loads(content[8 : 8 + size])["__metadata__"]["tinygrad_lstm"])
+    change(description)
+    return save(load(content), {"tinygrad_lstm": json.dumps(description)})
+
+
+def test_what_is_written_is_read(tmp_path):
+    description = {"words": "größer\n\u2028", "numbers": [1, 0.1, 1e-300], "none": None}
+    write_checkpoint(tmp_path / "a", ARRAYS, description)
+    arrays, found = read_checkpoint(tmp_path / "a")
+    assert found == description
+    assert {name: (a.dtype, a.tolist()) for name, a in arrays.items()} == {
+        name: (a.dtype, a.tolist()) for name, a in ARRAYS.items()
+    }
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_arrays_that_are_no_block_of_memory_are_written_as_they_look(tmp_path):
+    write_checkpoint(tmp_path / "a", {"x": ARRAYS["x"].T, "y": ARRAYS["x"][:, ::2]}, {})
+    arrays, _ = read_checkpoint(tmp_path / "a")
+    assert arrays["x"].tolist() == ARRAYS["x"].T.tolist()
+    assert arrays["y"].tolist() == ARRAYS["x"][:, ::2].tolist()
+
+
+@pytest.mark.parametrize("place", ["os.fsync", "pathlib.Path.replace"])
+@pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_failure_at_any_point_leaves_the_old_checkpoint(tmp_path, monkeypatch, place, failure):
+    write_checkpoint(tmp_path / "a", ARRAYS, {"step": 1})
+    old = (tmp_path / "a").read_bytes()
+
+    def fail(*_):
+        raise failure
+
+    with monkeypatch.context() as patch:
+        patch.setattr(place, fail)
+        with pytest.raises((CheckpointError, KeyboardInterrupt)) as caught:
+            write_checkpoint(tmp_path / "a", {"x": np.zeros(9)}, {"step": 2})
+    if isinstance(failure, OSError):
+        assert "can not be written: No space left on device" in str(caught.value)
+    assert (tmp_path / "a").read_bytes() == old
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_new_checkpoint_takes_the_place_of_the_old_one_and_keeps_links(tmp_path):
+    write_checkpoint(tmp_path / "a", ARRAYS, {"step": 1})
+    (tmp_path / "link").symlink_to("a")
+    write_checkpoint(tmp_path / "link", ARRAYS, {"step": 2})
+    assert (tmp_path / "link").is_symlink()
+    assert read_checkpoint(tmp_path / "a")[1] == {"step": 2}
+
+
+def test_a_checkpoint_has_the_permissions_of_any_new_file(tmp_path):
+    write_checkpoint(tmp_path / "a", ARRAYS, {})
+    (tmp_path / "b").write_bytes(b"")
+    assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
+
+
+@given(data=st.data())
+def test_a_checkpoint_that_was_cut_off_is_refused(tmp_path_factory, whole, data):
+    path = tmp_path_factory.mktemp("cut") / "a"
+    path.write_bytes(whole[: data.draw(st.integers(0, len(whole) - 1))])
+    with pytest.raises(CheckpointError, match="cut off"):
+        load_model(path)
+
+
+@given(content=st.binary(max_size=100))
+def test_random_bytes_are_refused(tmp_path_factory, content):
+    path = tmp_path_factory.mktemp("random") / "a"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"cut off|another program"):
+        load_model(path)
+
+
+@given(data=st.data())
+def test_a_header_with_a_byte_changed_is_read_or_refused(tmp_path_factory, whole, data):
+    path = tmp_path_factory.mktemp("changed") / "a"
+    size = int.from_bytes(whole[:8], "little")
+    at = data.draw(st.integers(0, size + 7))
+    changed = bytearray(whole)
+    changed[at] = data.draw(st.integers(0, 255))
+    path.write_bytes(changed)
+    for read in (load_model, lambda p: Trainer.resume(p, Corpus(TEXT, "Hamlet"))):
+        with contextlib.suppress(CheckpointError):
+            read(path)
+
+
+def test_safetensors_of_another_program_are_refused(tmp_path):
+    (tmp_path / "a").write_bytes(save(ARRAYS))
+    (tmp_path / "b").write_bytes(save(ARRAYS, {"format": "pt"}))
+    for name in "ab":
+        with pytest.raises(CheckpointError, match="of another program"):
+            load_model(tmp_path / name)
+
+
+def test_a_missing_checkpoint_and_a_folder(tmp_path):
+    with pytest.raises(CheckpointError, match="there is no checkpoint"):
+        load_model(tmp_path / "none")
+    with pytest.raises(CheckpointError, match="is a folder"):
+        load_model(tmp_path)
+    with pytest.raises(CheckpointError, match="there is no checkpoint"):
+        load_model("a\0b")
+
+
+def test_another_format_is_named(tmp_path, whole):
+    (tmp_path / "a").write_bytes(edited(whole, lambda d: d.update(format=99)))
+    with pytest.raises(CheckpointError, match="has format 99, this program reads 1"):
+        load_model(tmp_path / "a")
+
+
+@pytest.mark.parametrize("header", ["{", "[]", "3", "{}"])
+def test_a_header_that_is_no_description(tmp_path, header):
+    (tmp_path / "a").write_bytes(save(ARRAYS, {"tinygrad_lstm": header}))
+    with pytest.raises(CheckpointError, match="the JSON in its header can not be read"):
+        load_model(tmp_path / "a")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda d: d["model"].update(hidden=7), "does not fit the architecture it names: .*weight is"),
+        (lambda d: d["model"].update(cell="gru"), "does not fit the architecture it names: .*missing are"),
+        (lambda d: d["model"].update(cell="transformer"), "is damaged: cell is one of"),
+        (lambda d: d["model"].update(heads=8), "is damaged: .*heads"),
+        (lambda d: d.pop("model"), "is damaged: it has no 'model'"),
+        (lambda d: d.update(model=3), "is damaged"),
+        (lambda d: d.update(vocabulary="ba"), "is damaged: a vocabulary"),
+        (lambda d: d.update(vocabulary="ab"), "does not fit the architecture"),
+    ],
+)
+def test_a_description_that_does_not_fit_the_arrays(tmp_path, whole, change, said):
+    (tmp_path / "a").write_bytes(edited(whole, change))
+    with pytest.raises(CheckpointError, match=said):
+        load_model(tmp_path / "a")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda d: d.update(vocabulary=d["vocabulary"][:-1] + "\U0001f600"), "has another vocabulary"),
+        (lambda d: d.update(step=5), "its state does not fit"),
+        (lambda d: d["training"].update(batch=4), "its state does not fit"),
+        (lambda d: d["training"].update(lr=-1), "is damaged: lr"),
+        (lambda d: d.pop("data"), "it has no 'data'"),
+        (lambda d: d.update(validations=[[1]]), "is damaged"),
+    ],
+)
+def test_a_description_that_can_not_be_resumed(tmp_path, whole, change, said):
+    (tmp_path / "a").write_bytes(edited(whole, change))
+    with pytest.raises(CheckpointError, match=said):
+        Trainer.resume(tmp_path / "a", Corpus(TEXT, "Hamlet"))
+
+
+def test_the_model_is_read_as_it_was_saved(tmp_path, whole):
+    (tmp_path / "a").write_bytes(whole)
+    model, vocabulary = load_model(tmp_path / "a")
+    trainer = make(Corpus(TEXT, "Hamlet"))
+    assert vocabulary == trainer.vocabulary
+    for path, value in trainer.model.state_dict().items():
+        assert np.array_equal(value.numpy(), model.state_dict()[path].numpy())
+
+
+def test_other_programs_read_the_arrays(whole):
+    arrays = load(whole)
+    assert arrays["model.recurrent.cells.0.forget.weight"].shape == (11, 6)
+    assert arrays["losses"].shape == (0,)
+
+
+def test_whether_a_path_can_be_written_is_found_without_a_trace(tmp_path):
+    check_writable(tmp_path / "a")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "empty").write_bytes(b"")
+    check_writable(tmp_path / "empty")
+
+
+def test_a_checkpoint_is_not_written_over_another_kind_of_file(tmp_path):
+    (tmp_path / "poem.txt").write_text("{a poem that is long enough to be one}")
+    with pytest.raises(CheckpointError, match="exists and is no checkpoint"):
+        check_writable(tmp_path / "poem.txt")
+    with pytest.raises(CheckpointError, match="exists and is no checkpoint"):
+        check_writable(os.devnull)
+
+
+def test_paths_that_can_not_be_written(tmp_path, monkeypatch):
+    with pytest.raises(CheckpointError, match="is a folder"):
+        check_writable(tmp_path)
+    with pytest.raises(CheckpointError, match="there is no folder"):
+        check_writable(tmp_path / "none" / "a")
+    with pytest.raises(CheckpointError, match="can not be written"):
+        check_writable("a\0b")
+
+    def refused(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    # The user who runs the tests may be one who may write everywhere.
+    monkeypatch.setattr("pathlib.Path.touch", refused)
+    with pytest.raises(CheckpointError, match="can not be written: Permission denied"):
+        check_writable(tmp_path / "a")
+
+
+def test_a_checkpoint_that_may_not_be_read(tmp_path, monkeypatch):
+    def refused(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tinygrad_lstm.train.checkpoint.safe_open", refused)
+    with pytest.raises(CheckpointError, match="can not be read: Permission denied"):
+        read_checkpoint(tmp_path / "a")
+
+
+def test_a_type_of_number_that_numpy_does_not_have(tmp_path):
+    header = json.dumps(
+        {
+            "__metadata__": {"tinygrad_lstm": '{"format": 1}'},
+            "x": {"dtype": "F8_E4M3", "shape": [1], "data_offsets": [0, 1]},
+        }
+    ).encode()
+    (tmp_path / "a").write_bytes(len(header).to_bytes(8, "little") + header + b"\0")
+    with pytest.raises(CheckpointError):
+        read_checkpoint(tmp_path / "a")

@@ -1,0 +1,245 @@
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.train.conftest import TEXT, make
+from tinygrad_lstm.data import Corpus, Vocabulary
+from tinygrad_lstm.errors import CheckpointError, DataError, EvaluationError, UsageError
+from tinygrad_lstm.graph.structure import flatten
+from tinygrad_lstm.train import TrainConfig, Trainer, learning_rate
+
+
+def everything(trainer):
+    """All that a trainer has learned, as bytes."""
+    parts = [trainer.model.state_dict(), trainer.optimizer.state_dict()]
+    found = {name: value.numpy().tobytes() for part in parts for name, value in part.items()}
+    state = [leaf.numpy().tobytes() for leaf in flatten(trainer.state)[0]]
+    return found, state, trainer.at, trainer.losses.tobytes(), trainer.validations
+
+
+def test_training_learns(corpus):
+    trainer = make(corpus, steps=60, validate_every=60, lr=0.03)
+    untrained = trainer.validate()
+    trainer.run()
+    assert abs(untrained - math.log(len(trainer.vocabulary))) < 0.5
+    assert trainer.validations[-1][1] < 0.9 * untrained
+    assert trainer.validations[-1][0] == len(trainer.losses) == 60
+
+
+def test_the_same_seed_gives_the_same_bits(corpus):
+    one, two, other = make(corpus), make(corpus), make(corpus, seed=1)
+    for trainer in (one, two, other):
+        trainer.run()
+    assert everything(one) == everything(two)
+    assert one.losses != other.losses
+
+
+@pytest.mark.parametrize(("cell", "layers"), [("lstm", 1), ("gru", 2), ("rnn", 1)])
+def test_a_resumed_run_goes_on_bit_for_bit(corpus, tmp_path, cell, layers):
+    whole = make(corpus, cell, layers)
+    whole.run()
+    part = make(corpus, cell, layers)
+    for _ in range(10):
+        part.step()
+    part.save(tmp_path / "a")
+    part.validations.append((8, part.validate()))  # what is done after saving is not in the checkpoint
+    resumed = Trainer.resume(tmp_path / "a", corpus)
+    assert (resumed.at, resumed.saved_at, resumed.validations) == (10, 10, [])
+    resumed.run()
+    assert everything(resumed)[:4] == everything(whole)[:4]
+    assert resumed.validations == whole.validations[1:]
+
+
+def test_a_run_that_is_prolonged_is_as_one_that_was_planned_so_long(corpus, tmp_path):
+    whole = make(corpus, steps=20, validate_every=5)
+    whole.run()
+    make(corpus, steps=10, validate_every=5).run(checkpoint=tmp_path / "a")
+    prolonged = Trainer.resume(tmp_path / "a", corpus, {"steps": 20})
+    prolonged.run()
+    assert everything(prolonged) == everything(whole)
+
+
+@pytest.mark.parametrize("place", ["gradients", "evaluate", "clip_grad_norm", "learning_rate"])
+def test_a_step_that_is_interrupted_leaves_nothing(trainer, monkeypatch, place):
+    trainer.step()
+    before = everything(trainer)
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"tinygrad_lstm.train.loop.{place}", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            trainer.step()
+    assert everything(trainer) == before
+    assert all(p.grad is None for p in trainer.model.parameters())
+
+
+def test_a_step_that_is_interrupted_between_its_assignments_leaves_nothing(trainer, corpus, monkeypatch):
+    trainer.step()
+    before = everything(trainer)
+    step = trainer.optimizer.step
+
+    def interrupt():
+        step()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer.optimizer, "step", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            trainer.step()
+    assert everything(trainer) == before
+    undisturbed = make(corpus)
+    undisturbed.step()
+    assert undisturbed.step() == trainer.step()
+
+
+def test_an_interrupted_run_is_saved_and_goes_on_bit_for_bit(corpus, tmp_path):
+    whole = make(corpus)
+    whole.run()
+
+    def interrupt(trainer):
+        if trainer.at == 13:
+            raise KeyboardInterrupt
+
+    trainer = make(corpus)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.run(interrupt, tmp_path / "a")
+    assert trainer.saved_at == 13
+    resumed = Trainer.resume(tmp_path / "a", corpus)
+    resumed.run(checkpoint=tmp_path / "a")
+    assert everything(resumed) == everything(whole)
+
+
+def test_an_interruption_while_validating_costs_no_validation(corpus, tmp_path, monkeypatch):
+    whole = make(corpus)
+    whole.run()
+    trainer = make(corpus)
+
+    def interrupt():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trainer, "validate", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.run(checkpoint=tmp_path / "a")
+    resumed = Trainer.resume(tmp_path / "a", corpus)
+    assert (resumed.at, resumed.validations) == (8, [])
+    resumed.run()
+    assert everything(resumed) == everything(whole)
+
+
+def test_validating_changes_nothing(trainer):
+    trainer.step()
+    before = everything(trainer)
+    assert trainer.validate() == trainer.validate()
+    assert everything(trainer) == before
+
+
+def test_the_state_is_carried_and_starts_from_zeros_in_each_round(trainer, monkeypatch):
+    entered = []
+    loss = trainer._loss
+    monkeypatch.setattr(trainer, "_loss", lambda window, state: entered.append(state.h) or loss(window, state))
+    count = len(trainer._windows)
+    for _ in range(count + 1):
+        trainer.step()
+    zero = [not h.numpy().any() for h in entered]
+    assert zero == [True, *[False] * (count - 1), True]
+
+
+def test_a_run_that_is_done_does_nothing(trainer, tmp_path):
+    trainer.run()
+    before = everything(trainer)
+    trainer.run(checkpoint=tmp_path / "a")
+    assert everything(trainer) == before
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_checkpoint_that_can_not_be_written_is_found_before_the_first_step(trainer, tmp_path):
+    with pytest.raises(CheckpointError, match="there is no folder"):
+        trainer.run(checkpoint=tmp_path / "none" / "a")
+    assert trainer.at == 0
+
+
+def test_training_that_diverges_says_so_and_keeps_the_last_good_step(corpus):
+    trainer = make(corpus, lr=1e38, steps=100)
+    with pytest.raises(EvaluationError, match=r"diverged at step \d+: .*--lr"):
+        trainer.run()
+    assert all(math.isfinite(loss) for loss in trainer.losses)
+
+
+def test_the_loss_is_reported_after_each_step_and_each_validation(trainer):
+    seen = []
+    trainer.run(lambda t: seen.append((t.at, len(t.validations))))
+    assert seen[6:9] == [(7, 0), (8, 0), (8, 1)]
+    assert seen[-2:] == [(20, 2), (20, 3)]
+
+
+def test_the_learning_rate_depends_on_the_step_alone():
+    short, long = TrainConfig(steps=10), TrainConfig(steps=10_000)
+    rates = [learning_rate(short, k) for k in range(0, 5000, 100)]
+    assert rates == [learning_rate(long, k) for k in range(0, 5000, 100)]
+    assert rates == sorted(rates, reverse=True)
+    assert rates[0] == short.lr
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ({"hidden": 7}, "trained with hidden 6, not 7"),
+        ({"cell": "gru"}, "trained with cell lstm, not gru"),
+        ({"lr": 0.5}, "trained with lr 0.01, not 0.5"),
+        ({"seed": 3}, "trained with seed 0, not 3"),
+    ],
+)
+def test_a_checkpoint_of_other_settings_is_not_resumed(trainer, corpus, tmp_path, wanted, said):
+    trainer.save(tmp_path / "a")
+    with pytest.raises(CheckpointError, match=said):
+        Trainer.resume(tmp_path / "a", corpus, wanted)
+
+
+def test_settings_that_are_the_checkpoints_may_be_said_again(trainer, corpus, tmp_path):
+    trainer.save(tmp_path / "a")
+    resumed = Trainer.resume(tmp_path / "a", corpus, {"hidden": 6, "steps": 30, "validate_every": 4})
+    assert (resumed.config.steps, resumed.config.validate_every, resumed.config.window) == (30, 4, 8)
+    with pytest.raises(UsageError, match="steps"):
+        Trainer.resume(tmp_path / "a", corpus, {"steps": 0})
+
+
+def test_a_checkpoint_of_another_text_is_not_resumed(trainer, tmp_path):
+    trainer.save(tmp_path / "a")
+    with pytest.raises(CheckpointError, match=r"another text, Hamlet with SHA-256 .* this is Macbeth"):
+        Trainer.resume(tmp_path / "a", Corpus(TEXT[::-1], "Macbeth"))
+
+
+def test_a_text_that_is_too_short_says_so():
+    with pytest.raises(DataError, match="--batch, --window"):
+        Trainer(Corpus("short", "a word"))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"steps": 0}, {"window": 1.5}, {"batch": -1}, {"lr": math.nan}, {"lr": 0}, {"clip": math.inf}, {"decay": 0}],
+)
+def test_settings_out_of_range(wrong):
+    with pytest.raises(UsageError, match=next(iter(wrong))):
+        TrainConfig(**wrong)
+
+
+def test_a_seed_out_of_range():
+    with pytest.raises(UsageError, match="seed"):
+        TrainConfig(seed=-1)
+
+
+def test_the_vocabulary_is_of_the_whole_text(corpus):
+    trainer = make(Corpus(corpus.text + "§", "with a character that only the held-out text has"))
+    assert "§" in trainer.vocabulary.characters
+    assert trainer.vocabulary == Vocabulary.of(corpus.text + "§")
+    assert np.isfinite(trainer.validate())
+
+
+def test_the_path_may_be_a_string(trainer, corpus, tmp_path):
+    trainer.save(str(tmp_path / "a"))
+    assert Path(tmp_path / "a").stat().st_size > 0
+    assert Trainer.resume(str(tmp_path / "a"), corpus).at == 0

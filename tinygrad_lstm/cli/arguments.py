@@ -1,0 +1,89 @@
+"""The command line's parser, and the kinds of values that its options take."""
+
+import argparse
+import math
+from typing import Final, NoReturn
+
+from tinygrad_lstm.errors import UsageError
+
+__all__ = ["Parser", "count", "count_from_zero", "not_negative", "path", "positive", "seed"]
+
+_MOST: Final = 10**9
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose options must be written out, and whose errors are the package's.
+
+    >>> parser = Parser(prog="p")
+    >>> _ = parser.add_argument("--hidden", type=count)
+    >>> parser.parse_args(["--hidden", "0"])
+    Traceback (most recent call last):
+        ...
+    tinygrad_lstm.errors.UsageError: argument --hidden: an integer from 1 to a billion is wanted, not '0'
+    """
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(**options, allow_abbrev=False, argument_default=argparse.SUPPRESS)  # type: ignore[arg-type]
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of printing the usage and ending the program.
+
+        Raises:
+            UsageError: always.
+        """
+        raise UsageError(message)
+
+
+def path(text: str) -> str:
+    """A path, which is not empty."""
+    if not text:
+        raise argparse.ArgumentTypeError("a path is wanted, not an empty text")
+    return text
+
+
+def count(text: str) -> int:
+    """An integer of at least 1, and at most a billion, so that every product of two is a size an array can be asked."""
+    return _integer(text, 1, _MOST, "an integer from 1 to a billion")
+
+
+def count_from_zero(text: str) -> int:
+    """An integer of at least 0."""
+    return _integer(text, 0, _MOST, "an integer from 0 to a billion")
+
+
+def seed(text: str) -> int:
+    """An integer of 64 bits."""
+    return _integer(text, 0, 2**64 - 1, "an integer between 0 and 2**64 - 1")
+
+
+def positive(text: str) -> float:
+    """A finite number above 0."""
+    value = _number(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"a finite number above 0 is wanted, not {text!r}")
+    return value
+
+
+def not_negative(text: str) -> float:
+    """A finite number of at least 0."""
+    value = _number(text)
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"a finite number of at least 0 is wanted, not {text!r}")
+    return value
+
+
+def _integer(text: str, least: int, most: int, wanted: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = least - 1
+    if not least <= value <= most:
+        raise argparse.ArgumentTypeError(f"{wanted} is wanted, not {text!r}")
+    return value
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan

@@ -1,0 +1,99 @@
+"""The commands ``train`` and ``sample``."""
+
+import argparse
+import os
+import shlex
+import sys
+from dataclasses import fields
+from typing import Any
+
+from tinygrad_lstm.data.text import default_corpus, read_corpus
+from tinygrad_lstm.runtime.backend import use_backend
+from tinygrad_lstm.runtime.threads import blas_threads
+from tinygrad_lstm.train.checkpoint import check_writable, load_model
+from tinygrad_lstm.train.language_model import ModelConfig
+from tinygrad_lstm.train.loop import TrainConfig, Trainer, bits
+from tinygrad_lstm.train.progress import Progress
+from tinygrad_lstm.train.sampling import sample
+
+__all__ = ["run_sample", "run_train"]
+
+_CHECKPOINT = "model.safetensors"
+
+
+def run_train(arguments: argparse.Namespace) -> int:
+    """Train a model, from the start or from a checkpoint."""
+    given = vars(arguments)
+    # The path to go on from, or True for that of --checkpoint.
+    resumed = given.get("resume")
+    checkpoint = given.get("checkpoint") or (resumed if isinstance(resumed, str) else _CHECKPOINT)
+    check_writable(checkpoint)
+    corpus = read_corpus(arguments.files) if arguments.files else default_corpus()
+    with use_backend(arguments.backend), blas_threads(arguments.threads):
+        model, training = _given(ModelConfig, given), _given(TrainConfig, given)
+        if resumed is None:
+            trainer = Trainer(corpus, ModelConfig(**model), TrainConfig(**training))
+            if os.path.exists(checkpoint):
+                print(f"{checkpoint} will be replaced; --resume would go on from it", file=sys.stderr)
+        else:
+            trainer = Trainer.resume(checkpoint if resumed is True else resumed, corpus, {**model, **training})
+        _describe(trainer)
+        try:
+            with Progress(trainer, sys.stderr) as progress:
+                trainer.run(progress, checkpoint)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(_how_to_resume(trainer, arguments, checkpoint)) from None
+    _conclude(trainer, checkpoint)
+    return 0
+
+
+def run_sample(arguments: argparse.Namespace) -> int:
+    """Write text with a trained model, character by character."""
+    with use_backend(arguments.backend), blas_threads(arguments.threads):
+        model, vocabulary = load_model(arguments.checkpoint)
+        text = sample(
+            model,
+            vocabulary,
+            arguments.prompt,
+            length=arguments.length,
+            temperature=arguments.temperature,
+            seed=arguments.seed,
+        )
+        print(arguments.prompt, end="")
+        for character in text:
+            print(character, end="", flush=sys.stdout.isatty())
+    print()
+    return 0
+
+
+def _given(kind: type[Any], arguments: dict[str, Any]) -> dict[str, Any]:
+    """Those fields of a configuration that were given as options."""
+    return {field.name: arguments[field.name] for field in fields(kind) if field.name in arguments}
+
+
+def _describe(trainer: Trainer) -> None:
+    corpus, config = trainer.corpus, trainer.model.config
+    numbers = sum(p.leaf.size for p in trainer.model.parameters())
+    print(f"text: {corpus.name}, {len(corpus.text):,} characters, {len(trainer.vocabulary)} different")
+    print(f"SHA-256 of the text: {corpus.sha256}")
+    print(f"model: {config.cell}, layers {config.layers}, hidden {config.hidden}, {numbers:,} parameters")
+    if trainer.at:
+        print(f"going on from step {trainer.at:,}")
+    sys.stdout.flush()
+
+
+def _conclude(trainer: Trainer, checkpoint: str) -> None:
+    step, held_out = trainer.validations[-1]
+    print(f"held-out text: {held_out:.4f} nats = {bits(held_out):.4f} bits per character after {step:,} steps")
+    print(f"saved in {checkpoint}; write with it: tinygrad-lstm sample {shlex.quote(checkpoint)}")
+
+
+def _how_to_resume(trainer: Trainer, arguments: argparse.Namespace, checkpoint: str) -> str:
+    if trainer.saved_at is None:
+        return "interrupted before there was anything to save"
+    # The checkpoint does not hold what it was computed with.
+    words = ["tinygrad-lstm", "train", *arguments.files]
+    words += ["--backend", arguments.backend] if arguments.backend != "numpy" else []
+    words += ["--threads", str(arguments.threads)] if arguments.threads != 1 else []
+    words += ["--resume", checkpoint]
+    return f"interrupted; step {trainer.saved_at:,} is saved, go on with: {shlex.join(words)}"

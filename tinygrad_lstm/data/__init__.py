@@ -1,0 +1,17 @@
+"""Text to train on."""
+
+from tinygrad_lstm.data.text import Corpus, default_corpus, read_corpus
+from tinygrad_lstm.data.vocabulary import Indices, Vocabulary
+from tinygrad_lstm.data.windows import Window, Windows, held_out_windows, split
+
+__all__ = [
+    "Corpus",
+    "Indices",
+    "Vocabulary",
+    "Window",
+    "Windows",
+    "default_corpus",
+    "held_out_windows",
+    "read_corpus",
+    "split",
+]

@@ -1,0 +1,69 @@
+"""Rectangular lines with rounded corners and gaps, as cubic Bézier curves."""
+
+from collections.abc import Sequence
+
+__all__ = ["GAP", "RADIUS", "Point", "splines"]
+
+Point = tuple[float, float]
+RADIUS, GAP = 15.0, 8.0
+KAPPA = 0.5523  # the cubic Bézier curve nearest to a quarter of a circle
+
+
+def splines(way: Sequence[Point], gaps: Sequence[Point], arrow: float) -> tuple[list[list[Point]], Point | None]:
+    """Cubic Bézier curves, one list of points each, and the tip of the arrow, if it has a length.
+
+    Args:
+        way: the corners of a rectangular line.
+        gaps: points on it round which it is interrupted.
+        arrow: the length of the arrowhead, 0 for none.
+    """
+    way = list(way)
+    tip = None
+    if arrow:
+        tip, before = way[-1], way[-2]
+        length = abs(tip[0] - before[0]) + abs(tip[1] - before[1])
+        short = min(arrow, length * 0.9) / length
+        way[-1] = (tip[0] + (before[0] - tip[0]) * short, tip[1] + (before[1] - tip[1]) * short)
+    pieces = [[way[0]]]
+    at = way[0]
+    for k in range(1, len(way)):
+        corner = way[k]
+        last = k + 1 == len(way)
+        radius = 0.0
+        if not last:
+            room = _length(way[k - 1], corner) / (1 if k == 1 else 2)
+            behind = _length(corner, way[k + 1]) / (1 if k + 2 == len(way) else 2)
+            radius = min(RADIUS, room, behind)
+        stop = _towards(corner, way[k - 1], radius)
+        for gap in sorted((g for g in gaps if _between(at, g, stop)), key=lambda g: _length(at, g)):
+            _line(pieces[-1], _towards(gap, at, GAP))
+            pieces.append([_towards(gap, stop, GAP)])
+        _line(pieces[-1], stop)
+        at = stop
+        if radius:
+            after = _towards(corner, way[k + 1], radius)
+            bent = 1 - KAPPA
+            pieces[-1] += [_towards(corner, stop, radius * bent), _towards(corner, after, radius * bent), after]
+            at = after
+    return pieces, tip
+
+
+def _length(a: Point, b: Point) -> float:
+    return abs(a[0] - b[0]) + abs(a[1] - b[1])
+
+
+def _towards(a: Point, b: Point, by: float) -> Point:
+    length = _length(a, b)
+    part = by / length if length else 0.0
+    return a[0] + (b[0] - a[0]) * part, a[1] + (b[1] - a[1]) * part
+
+
+def _between(a: Point, g: Point, b: Point) -> bool:
+    return a[0] == g[0] == b[0] and min(a[1], b[1]) + GAP <= g[1] <= max(a[1], b[1]) - GAP
+
+
+def _line(points: list[Point], end: Point) -> None:
+    start = points[-1]
+    if _length(start, end) > 0.01:
+        thirds = [(start[0] + (end[0] - start[0]) * t, start[1] + (end[1] - start[1]) * t) for t in (1 / 3, 2 / 3)]
+        points += [*thirds, end]

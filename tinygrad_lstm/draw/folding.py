@@ -1,0 +1,156 @@
+"""Large graphs made small enough to look at: scopes, runs and stretches of nodes become one vertex each."""
+
+from dataclasses import dataclass
+
+from tinygrad_lstm.draw.vertices import Cluster, Edge, Vertex
+
+__all__ = ["Folded", "fold_graph"]
+
+LEAVES = ("parameter", "state", "leaf", "constant")
+KEPT = 2
+"""How many vertices of a folded run stay visible at either end."""
+STRETCHES = 60
+
+
+@dataclass(frozen=True)
+class Folded:
+    """What is left to draw, and a sentence on what was folded."""
+
+    vertices: list[Vertex]
+    edges: list[Edge]
+    said: str
+
+
+def fold_graph(vertices: list[Vertex], edges: list[Edge], depth: int | None, limit: int) -> Folded:
+    """Open ``depth`` levels of scopes, or as many as leave ``limit`` vertices; then fold runs, then stretches."""
+    said = []
+    levels = max([v.cluster.level for v in vertices if v.cluster is not None], default=0)
+    if depth is None:
+        depth = next((d for d in range(levels, -1, -1) if _visible(vertices, d) <= limit), 0)
+    if depth < levels:
+        vertices, edges, text = _fold_scopes(vertices, edges, depth)
+        said.append(text)
+    if len(vertices) > limit:
+        vertices, edges, text = _fold_runs(vertices, edges)
+        said.append(text)
+    if len(vertices) > limit:
+        vertices, edges, text = _fold_stretches(vertices, edges, min(limit, STRETCHES))
+        said.append(text)
+    return Folded(vertices, edges, "; ".join(text for text in said if text))
+
+
+def _at_level(cluster: Cluster | None, level: int) -> Cluster | None:
+    """The ancestor of ``cluster`` on ``level``, or itself when it lies above."""
+    while cluster is not None and cluster.level > level:
+        cluster = cluster.parent
+    return cluster
+
+
+def _visible(vertices: list[Vertex], depth: int) -> int:
+    shown = 0
+    closed = set()
+    for v in vertices:
+        if v.cluster is None or v.cluster.level <= depth:
+            shown += 1
+        else:
+            closed.add(_at_level(v.cluster, depth + 1))
+    return shown + len(closed)
+
+
+def _fold_scopes(vertices: list[Vertex], edges: list[Edge], depth: int) -> tuple[list[Vertex], list[Edge], str]:
+    standing: dict[Vertex, Vertex] = {}
+    made: dict[Cluster, Vertex] = {}
+    for v in vertices:
+        if v.cluster is None or v.cluster.level <= depth:
+            continue
+        closed = _at_level(v.cluster, depth + 1)
+        assert closed is not None
+        if closed not in made:
+            made[closed] = Vertex("folded", closed.name, closed.parent, role=closed.role, count=0)
+        made[closed].count += 1
+        made[closed].gradient |= v.gradient
+        standing[v] = made[closed]
+    text = f"{_count(len(standing), 'node')} in {_count(len(made), 'scope')}" if made else ""
+    return *_replaced(vertices, edges, standing), text
+
+
+def _fold_runs(vertices: list[Vertex], edges: list[Edge]) -> tuple[list[Vertex], list[Edge], str]:
+    """Fold the middle of each run of vertices with one operand and one reader; their leaves go with them."""
+    before: dict[Vertex, list[Vertex]] = {}
+    after: dict[Vertex, list[Vertex]] = {}
+    leaves: dict[Vertex, list[Vertex]] = {}
+    for e in edges:
+        if e.source.kind in LEAVES:
+            leaves.setdefault(e.target, []).append(e.source)
+        elif not e.back:
+            before.setdefault(e.target, []).append(e.source)
+            after.setdefault(e.source, []).append(e.target)
+
+    def continues(v: Vertex) -> bool:
+        previous = before.get(v, [])
+        # A square reads one vertex twice, and still is one step of a run.
+        if len(set(previous)) != 1 or len(set(after.get(previous[0], []))) != 1:
+            return False
+        return v.kind != "output" and previous[0].cluster is v.cluster
+
+    standing: dict[Vertex, Vertex] = {}
+    runs: dict[Vertex, list[Vertex]] = {}
+    for v in vertices:
+        if v.kind in LEAVES:
+            continue
+        run = runs.pop(before[v][0], []) if continues(v) else []
+        run.append(v)
+        runs[v] = run
+    folded = 0
+    for run in runs.values():
+        middle = run[KEPT:-KEPT]
+        if len(middle) > 2:
+            folded += 1
+            labels = list(dict.fromkeys(v.label for v in middle))
+            words = " ".join(labels[:4]) + (" …" if len(labels) > 4 else "")
+            box = Vertex("folded", words, middle[0].cluster, gradient=all(v.gradient for v in middle), count=0)
+            for v in middle:
+                for inner in (v, *leaves.get(v, [])):
+                    standing[inner] = box
+                    box.count += inner.count
+    text = f"{_count(sum(v.count for v in standing), 'node')} in {_count(folded, 'chain')}" if standing else ""
+    return *_replaced(vertices, edges, standing), text
+
+
+def _fold_stretches(vertices: list[Vertex], edges: list[Edge], pieces: int) -> tuple[list[Vertex], list[Edge], str]:
+    """Cut the order of computation into ``pieces`` of one length: no edge then leads backwards."""
+    inner = [v for v in vertices if v.kind not in ("output", "symbol")]
+    size = -(-len(inner) // max(1, pieces))
+    standing = {}
+    made = []
+    for start in range(0, len(inner), size):
+        part = inner[start : start + size]
+        labels = list(dict.fromkeys(v.label for v in part if v.kind not in LEAVES))
+        words = " ".join(labels[:4]) + (" …" if len(labels) > 4 else "")
+        made.append(
+            Vertex("folded", words, None, gradient=all(v.gradient for v in part), count=sum(v.count for v in part))
+        )
+        standing.update(dict.fromkeys(part, made[-1]))
+    text = f"{_count(sum(v.count for v in made), 'node')} in {_count(len(made), 'stretch', 'stretches')}"
+    return *_replaced(vertices, edges, standing), text
+
+
+def _replaced(
+    vertices: list[Vertex], edges: list[Edge], standing: dict[Vertex, Vertex]
+) -> tuple[list[Vertex], list[Edge]]:
+    """Each vertex with its stand-in, at the place of the first; edges inside of one vanish, parallel ones merge."""
+    shown = list(dict.fromkeys(standing.get(v, v) for v in vertices))
+    kept: dict[tuple[Vertex, Vertex, str, bool], Edge] = {}
+    for e in edges:
+        source, target = standing.get(e.source, e.source), standing.get(e.target, e.target)
+        if source is target and (e.source in standing or e.target in standing):
+            continue
+        if source is e.source and target is e.target:
+            kept[source, target, str(id(e)), e.back] = e
+        else:
+            kept.setdefault((source, target, "", e.back), Edge(source, target, e.type, e.note, e.back))
+    return shown, list(kept.values())
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

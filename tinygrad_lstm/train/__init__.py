@@ -1,0 +1,19 @@
+"""Training a language model, saving it, and writing text with it."""
+
+from tinygrad_lstm.train.checkpoint import load_model
+from tinygrad_lstm.train.language_model import LanguageModel, ModelConfig
+from tinygrad_lstm.train.loop import TrainConfig, Trainer, bits, learning_rate
+from tinygrad_lstm.train.progress import Progress
+from tinygrad_lstm.train.sampling import sample
+
+__all__ = [
+    "LanguageModel",
+    "ModelConfig",
+    "Progress",
+    "TrainConfig",
+    "Trainer",
+    "bits",
+    "learning_rate",
+    "load_model",
+    "sample",
+]

@@ -1,0 +1,89 @@
+"""A model of text: which character comes next."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tinygrad_lstm.errors import UsageError
+from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.nn.layers import Embedding, Linear
+from tinygrad_lstm.nn.module import Module
+from tinygrad_lstm.nn.recurrent import GRU, LSTM, RNN
+from tinygrad_lstm.ops import random
+
+__all__ = ["CELLS", "LanguageModel", "ModelConfig", "at_least_one"]
+
+CELLS: Final[dict[str, type[LSTM | GRU | RNN]]] = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
+
+
+def at_least_one(config: Any, *names: str) -> None:
+    """Check counts of a configuration.
+
+    Raises:
+        UsageError: for one that is no integer of at least 1.
+    """
+    for name in names:
+        value = getattr(config, name)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise UsageError(f"{name} is an integer of at least 1, not {value!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """The architecture of a :class:`LanguageModel`.
+
+    Attributes:
+        cell: ``lstm``, ``gru`` or ``rnn``.
+        hidden: units in each recurrent layer.
+        embedding: length of the vector that stands for a character.
+        layers: recurrent layers, one above the other.
+
+    Raises:
+        UsageError: for another cell, or a number below 1.
+    """
+
+    cell: str = "lstm"
+    hidden: int = 128
+    embedding: int = 64
+    layers: int = 1
+
+    def __post_init__(self) -> None:
+        if self.cell not in CELLS:
+            raise UsageError(f"cell is one of {', '.join(CELLS)}, not {self.cell!r}")
+        at_least_one(self, "hidden", "embedding", "layers")
+
+
+_DEFAULT: Final = ModelConfig()
+
+
+class LanguageModel(Module):
+    """Embedding, recurrent layers, and a linear layer that scores each character as the next one.
+
+    Shapes: indices ``(time, batch)`` of integers, logits ``(time, batch, characters)``, the state as the recurrent
+    layers have it: ``(layers, batch, hidden)``, for the LSTM a pair of them.
+
+    Args:
+        characters: how many characters there are.
+        key: for the initial values; the generator of ``tl.seed`` by default.
+
+    >>> import tinygrad_lstm as tl
+    >>> model = LanguageModel(10, ModelConfig(hidden=4, embedding=3), key=tl.random.key(0))
+    >>> logits, (h, c) = model(tl.tensor([[1, 2], [3, 4], [5, 6]]), model.zeros(batch=2))
+    >>> logits.shape, h.shape
+    ((3, 2, 10), (1, 2, 4))
+    """
+
+    def __init__(self, characters: int, config: ModelConfig = _DEFAULT, *, key: Any = None) -> None:
+        self.config = config
+        k_embedding, k_recurrent, k_output = random.split(random.next_key() if key is None else key, 3)
+        self.embedding = Embedding(characters, config.embedding, key=k_embedding)
+        self.recurrent = CELLS[config.cell](config.embedding, config.hidden, config.layers, key=k_recurrent)
+        self.output = Linear(config.hidden, characters, key=k_output)
+
+    def zeros(self, batch: int) -> Any:
+        """The state before the first character."""
+        return self.recurrent.zeros(batch)
+
+    def forward(self, indices: Any, state: Any) -> tuple[Tensor, Any]:
+        """The scores of every character as the next one at each step, and the last state."""
+        outputs, last = self.recurrent(self.embedding(indices), state)
+        return self.output(outputs), last

@@ -1,0 +1,304 @@
+"""Training a language model: truncated backpropagation through time over the windows of a text."""
+
+import math
+import os
+from array import array
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+
+from tinygrad_lstm.autodiff.reverse import gradients
+from tinygrad_lstm.data.text import Corpus
+from tinygrad_lstm.data.vocabulary import Vocabulary
+from tinygrad_lstm.data.windows import Window, Windows, held_out_windows, split
+from tinygrad_lstm.errors import CheckpointError, EvaluationError, UsageError
+from tinygrad_lstm.graph.cells import Cell, assign_all
+from tinygrad_lstm.graph.structure import flatten, unflatten
+from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.nn.losses import cross_entropy
+from tinygrad_lstm.ops import random
+from tinygrad_lstm.optim.adam import Adam
+from tinygrad_lstm.optim.clipping import clip_grad_norm
+from tinygrad_lstm.runtime.creation import tensor
+from tinygrad_lstm.runtime.evaluation import evaluate
+from tinygrad_lstm.train.checkpoint import (
+    check_writable,
+    described,
+    part,
+    read_checkpoint,
+    restored_model,
+    write_checkpoint,
+)
+from tinygrad_lstm.train.language_model import LanguageModel, ModelConfig, at_least_one
+
+__all__ = ["TrainConfig", "Trainer", "bits", "learning_rate"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """How a model is trained.
+
+    Attributes:
+        steps: updates in all, those before a resumption included.
+        window: characters that an update looks back over.
+        batch: streams read side by side.
+        lr: the learning rate at the start.
+        decay: steps after which it has halved; see :func:`learning_rate`.
+        clip: bound on the norm of all gradients together.
+        seed: for the initial weights.
+        validate_every: steps between two looks at the held-out text, each with a checkpoint.
+
+    Raises:
+        UsageError: for a number out of its range.
+    """
+
+    steps: int = 1500
+    window: int = 64
+    batch: int = 32
+    lr: float = 1e-2
+    decay: int = 500
+    clip: float = 1.0
+    seed: int = 0
+    validate_every: int = 250
+
+    def __post_init__(self) -> None:
+        at_least_one(self, "steps", "window", "batch", "decay", "validate_every")
+        for name in ("lr", "clip"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise UsageError(f"{name} is a finite number above 0, not {getattr(self, name)!r}")
+        random.key(self.seed)
+
+
+def learning_rate(config: TrainConfig, step: int) -> float:
+    """The learning rate of the update after ``step`` updates: ``lr / (1 + step / decay)``.
+
+    It does not depend on how many steps there are to be, so a run that is prolonged goes on as if it had been planned
+    so long.
+
+    >>> config = TrainConfig(lr=1.0, decay=100)
+    >>> [learning_rate(config, step) for step in (0, 100, 900)]
+    [1.0, 0.5, 0.1]
+    """
+    return config.lr / (1 + step / config.decay)
+
+
+def bits(nats: float) -> float:
+    """Nats as bits.
+
+    >>> bits(math.log(8))
+    3.0
+    """
+    return nats / math.log(2)
+
+
+_MODEL: Final = ModelConfig()
+_TRAINING: Final = TrainConfig()
+_MAY_CHANGE: Final = frozenset(("steps", "validate_every"))
+
+
+class Trainer:
+    """A model on its way through a text.
+
+    Attributes:
+        model: the model.
+        vocabulary: the characters of the text.
+        at: the number of updates made.
+        losses: the loss of each update, in nats per character.
+        validations: pairs of a step and the loss over the held-out tenth of the text.
+        saved_at: the step of the last checkpoint that was written or read.
+
+    Raises:
+        DataError: when the text is too short.
+
+    >>> text = Corpus("to be or not to be, that is the question: " * 20, "a question")
+    >>> trainer = Trainer(text, ModelConfig(hidden=8, embedding=4), TrainConfig(steps=30, window=8, batch=4))
+    >>> trainer.run()
+    >>> trainer.at, trainer.losses[-1] < trainer.losses[0]
+    (30, True)
+    """
+
+    def __init__(self, corpus: Corpus, model: ModelConfig = _MODEL, config: TrainConfig = _TRAINING) -> None:
+        self.corpus, self.config = corpus, config
+        self.vocabulary = Vocabulary.of(corpus.text)
+        training, held_out = split(self.vocabulary.encode(corpus.text))
+        self._windows = Windows(training, config.window, config.batch)
+        self._held_out = list(held_out_windows(held_out, config.window, config.batch))
+        self.model = LanguageModel(len(self.vocabulary), model, key=random.key(config.seed))
+        self.optimizer = Adam(self.model.parameters(), lr=config.lr)
+        self.state = self.model.zeros(config.batch)
+        self.at = 0
+        self.losses = array("d")
+        self.validations: list[tuple[int, float]] = []
+        self.saved_at: int | None = None
+
+    def step(self) -> float:
+        """One update on the next window; returns the loss before it, in nats per character.
+
+        It is made wholly or, when an exception comes in between (Ctrl-C is one), not at all.
+
+        Raises:
+            EvaluationError: when the loss or the gradient is no finite number.
+        """
+        at, state = self.at, self.state
+        before: list[tuple[Cell, Any]] = [(cell, cell.leaf) for cell in self._cells()]
+        try:
+            loss = self._update(self._windows[at])
+            self.losses.append(loss)
+            self.at = at + 1
+        except BaseException:
+            assign_all(before)
+            self.state, self.at = state, at
+            del self.losses[at:]
+            raise
+        finally:
+            self.model.zero_grad()
+        return loss
+
+    def _update(self, window: Window) -> float:
+        parameters = self.model.parameters()
+        loss, state = self._loss(window, self.model.zeros(self.config.batch) if window.first else self.state)
+        leaves, structure = flatten(state)
+        # One evaluation: the gradient asks the loops of the forward pass for more results, and they run once.
+        grads = gradients(loss, parameters)
+        evaluate(loss, *leaves, *grads)
+        for p, g in zip(parameters, grads, strict=True):
+            p.grad = g.detach()
+        norm = clip_grad_norm(parameters, self.config.clip)
+        if not math.isfinite(float(loss)) or not math.isfinite(float(norm)):
+            raise EvaluationError(
+                f"training diverged at step {self.at + 1}: the loss is {float(loss):.4g} and its gradient has the norm "
+                f"{float(norm):.4g}; take a smaller lr or clip (--lr, --clip)"
+            )
+        self.optimizer.lr = learning_rate(self.config, self.at)
+        self.optimizer.step()
+        self.state = unflatten(structure, [leaf.detach() for leaf in leaves])
+        return float(loss)
+
+    def _loss(self, window: Window, state: Any) -> tuple[Tensor, Any]:
+        logits, state = self.model(tensor(window.inputs), state)
+        return cross_entropy(logits, tensor(window.targets)), state
+
+    def validate(self) -> float:
+        """The loss over the held-out text in nats per character; nothing is changed."""
+        total, count = 0.0, 0
+        state = self.model.zeros(self._held_out[0].inputs.shape[1])
+        for window in self._held_out:
+            loss, state = self._loss(window, state)
+            leaves, structure = flatten(state)
+            evaluate(loss, *leaves)
+            state = unflatten(structure, [leaf.detach() for leaf in leaves])
+            total, count = total + float(loss) * window.inputs.size, count + window.inputs.size
+        return total / count
+
+    def run(
+        self, report: "Callable[[Trainer], None] | None" = None, checkpoint: str | os.PathLike[str] | None = None
+    ) -> None:
+        """Train up to ``config.steps``, validating every so often and at the end.
+
+        Args:
+            report: called after each update and each validation.
+            checkpoint: where to save after each validation, and when Ctrl-C ends the run.
+
+        Raises:
+            CheckpointError: when the checkpoint can not be written; that is found out before the first step.
+            KeyboardInterrupt: at Ctrl-C, after saving; nothing of the step under way is left.
+        """
+        if checkpoint is not None:
+            check_writable(checkpoint)
+        try:
+            while True:
+                if self._validation_is_due():
+                    self.validations.append((self.at, self.validate()))
+                    if report:
+                        report(self)
+                    if checkpoint is not None:
+                        self.save(checkpoint)
+                if self.at >= self.config.steps:
+                    return
+                self.step()
+                if report:
+                    report(self)
+        except KeyboardInterrupt:
+            if checkpoint is not None:
+                self.save(checkpoint)
+            raise
+
+    def _validation_is_due(self) -> bool:
+        seen = self.validations[-1][0] if self.validations else 0
+        return self.at > seen and (self.at % self.config.validate_every == 0 or self.at >= self.config.steps)
+
+    def _cells(self) -> list[Cell]:
+        return [cell for part in (self.model, self.optimizer) for _, cell in part.named_cells()]
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write all that :meth:`resume` needs to go on as if nothing had been.
+
+        Raises:
+            CheckpointError: when it can not be written; then the path holds what it held.
+        """
+        arrays = {f"model.{name}": value.numpy() for name, value in self.model.state_dict().items()}
+        arrays |= {f"optimizer.{name}": value.numpy() for name, value in self.optimizer.state_dict().items()}
+        arrays |= {f"state.{k}": leaf.numpy() for k, leaf in enumerate(flatten(self.state)[0])}
+        arrays["losses"] = np.array(self.losses)
+        description = {
+            "model": asdict(self.model.config),
+            "training": asdict(self.config),
+            "vocabulary": self.vocabulary.characters,
+            "data": {"name": self.corpus.name, "sha256": self.corpus.sha256},
+            "step": self.at,
+            "validations": self.validations,
+        }
+        write_checkpoint(path, arrays, description)
+        self.saved_at = self.at
+
+    @classmethod
+    def resume(cls, path: str | os.PathLike[str], corpus: Corpus, wanted: Mapping[str, Any] | None = None) -> "Trainer":
+        """The trainer as it was when it was saved to ``path``; it goes on bit for bit.
+
+        Args:
+            corpus: the text that the checkpoint was trained on.
+            wanted: fields of ModelConfig and TrainConfig that the caller has in mind. ``steps`` and
+                ``validate_every`` replace those of the checkpoint; others must be equal to them.
+
+        Raises:
+            CheckpointError: when there is no checkpoint to be read, or it is of another text, another vocabulary, or
+                other settings.
+        """
+        arrays, description = read_checkpoint(path)
+        model, vocabulary = restored_model(path, arrays, description)
+        with described(path):
+            config = TrainConfig(**description["training"])
+            settings = {**asdict(model.config), **asdict(config)}
+            data, at = description["data"], int(description["step"])
+            digest, name = data["sha256"], data["name"]
+            validations = [(int(step), float(loss)) for step, loss in description["validations"]]
+            losses = array("d", arrays["losses"].tolist())
+        for key, value in (wanted or {}).items():
+            if key not in _MAY_CHANGE and settings[key] != value:
+                raise CheckpointError(
+                    f"{path} was trained with {key} {settings[key]}, not {value}; "
+                    f"leave that out to go on, or train a new model"
+                )
+        if digest != corpus.sha256:
+            raise CheckpointError(
+                f"{path} was trained on another text, {name} with SHA-256 {digest[:12]}…, and this is {corpus.name} "
+                f"with {corpus.sha256[:12]}…; name the files it was trained on"
+            )
+        trainer = cls(corpus, model.config, config)
+        with described(path):
+            if trainer.vocabulary != vocabulary:
+                raise CheckpointError(f"{path} has another vocabulary than the text it names; train a new model")
+            trainer.model.load_state_dict(part(arrays, "model"))
+            trainer.optimizer.load_state_dict(part(arrays, "optimizer"))
+            leaves, structure = flatten(trainer.state)
+            saved = [tensor(arrays[f"state.{k}"]) for k in range(len(leaves))]
+            if [s.type for s in saved] != [leaf.type for leaf in leaves] or len(losses) != at:
+                raise CheckpointError(f"{path} is damaged: its state does not fit its settings")
+        trainer.state = unflatten(structure, saved)
+        trainer.at = trainer.saved_at = at
+        trainer.losses, trainer.validations = losses, validations
+        changes = {key: value for key, value in (wanted or {}).items() if key in _MAY_CHANGE}
+        trainer.config = replace(config, **changes)
+        return trainer
