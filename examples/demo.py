@@ -92,7 +92,9 @@ def draw_curve(trainer: Trainer, path: Path) -> None:
     axes.plot(np.arange(len(smooth)) + width, smooth, color="#0b5394", linewidth=1.8, label="training text")
     steps, held_out = zip(*trainer.validations, strict=True)
     axes.plot(steps, held_out, "o--", color="#c2410c", linewidth=1.4, markersize=5, label="held-out text")
-    axes.annotate(f"{held_out[-1]:.3f}", (steps[-1], held_out[-1]), xytext=(0, 9), textcoords="offset points", ha="right")
+    axes.annotate(
+        f"{held_out[-1]:.3f}", (steps[-1], held_out[-1]), xytext=(0, 9), textcoords="offset points", ha="right"
+    )
     axes.set(xlabel="updates", ylabel="nats per character", ylim=(0.9 * losses.min(), losses.max() * 1.03))
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="#e5e7eb")
@@ -113,7 +115,7 @@ def draw_graphs(model: LanguageModel, out: Path) -> tl.draw.Drawing:
     tl.draw.graph(tl.nn.cross_entropy(logits, targets), title="The loss of the language model").save(out / "loss.svg")
 
     x = tl.symbol("x_t", (1, cell.input_size))
-    h, c = cell(x, (tl.symbol("h_{t-1}", (1, cell.hidden_size)), tl.symbol("C_{t-1}", (1, cell.hidden_size))))
+    h, _ = cell(x, (tl.symbol("h_{t-1}", (1, cell.hidden_size)), tl.symbol("C_{t-1}", (1, cell.hidden_size))))
     slope = tl.gradients((h * h).sum(), cell.forget.weight)
     tl.draw.graph(slope, title="The gradient by the forget gate's weight").save(out / "gradient.svg")
     return picture
@@ -123,7 +125,7 @@ def main(argv: list[str] | None = None) -> None:
     """Run the demonstration."""
     parser = argparse.ArgumentParser(description="Train an LSTM on real text, draw it, and show it on one page.")
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder for what is made")
-    parser.add_argument("--steps", type=int, default=TrainConfig().steps, help="updates to train")
+    parser.add_argument("--steps", type=int, default=1000, help="updates to train")
     options = parser.parse_args(argv)
     options.out.mkdir(parents=True, exist_ok=True)
     checkpoint = options.out / "model.safetensors"
@@ -133,7 +135,7 @@ def main(argv: list[str] | None = None) -> None:
     trainer = Trainer(corpus, ModelConfig(), TrainConfig(steps=options.steps))
     print(f"Training {options.steps:,} updates; the held-out text is its last tenth.")
     started = time.perf_counter()
-    with Progress(trainer, sys.stderr) as progress:
+    with tl.blas_threads(1), Progress(trainer, sys.stderr) as progress:
         trainer.run(progress, checkpoint)
     seconds = time.perf_counter() - started
     nats = trainer.validations[-1][1]

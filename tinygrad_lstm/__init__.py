@@ -29,21 +29,12 @@ from tinygrad_lstm.ops.elementwise import (
     cast,
     cos,
     divide,
-    equal,
     exp,
-    greater,
-    greater_equal,
-    less,
-    less_equal,
     log,
-    logical_and,
-    logical_not,
-    logical_or,
     maximum,
     minimum,
     multiply,
     negative,
-    not_equal,
     power,
     right_shift,
     sigmoid,
@@ -53,10 +44,21 @@ from tinygrad_lstm.ops.elementwise import (
     sqrt,
     subtract,
     tanh,
-    where,
 )
 from tinygrad_lstm.ops.index import one_hot, scatter_add, take
 from tinygrad_lstm.ops.linalg import matmul
+from tinygrad_lstm.ops.logic import (
+    equal,
+    greater,
+    greater_equal,
+    less,
+    less_equal,
+    logical_and,
+    logical_not,
+    logical_or,
+    not_equal,
+    where,
+)
 from tinygrad_lstm.ops.loop import scan
 from tinygrad_lstm.ops.random import seed, threefry2x32
 from tinygrad_lstm.ops.reduce import argmax, logsumexp, max, min, sum
@@ -77,6 +79,7 @@ from tinygrad_lstm.ops.source import named, stop_gradient, symbol
 from tinygrad_lstm.runtime.backend import backend_names, describe_backends, use_backend
 from tinygrad_lstm.runtime.creation import tensor
 from tinygrad_lstm.runtime.evaluation import evaluate
+from tinygrad_lstm.runtime.threads import blas_threads
 
 __all__ = [
     "Parameter",
@@ -87,6 +90,7 @@ __all__ = [
     "arange",
     "argmax",
     "backend_names",
+    "blas_threads",
     "bool_",
     "broadcast_to",
     "cast",

@@ -283,3 +283,76 @@ def test_standard_cells_render(cell):
 def test_what_is_no_cell_is_refused(cell, options, said):
     with pytest.raises(UsageError, match=said):
         draw.cell(cell, **options)
+
+
+WEIGHTS = [tl.Parameter(tl.ones((7, 4)), name=name) for name in "abcde"]
+
+
+def join(*values):
+    return tl.concatenate(values, axis=-1)
+
+
+def minimal_gated(x, h):
+    f = tl.sigmoid(join(h, x) @ WEIGHTS[0])
+    g = tl.tanh(join(f * h, x) @ WEIGHTS[1])
+    return (1 - f) * h + f * g
+
+
+def euler(x, h):
+    return h + 0.1 * (tl.tanh(join(h, x) @ WEIGHTS[0]) - h)
+
+
+def two_layers(x, h):
+    inner = tl.relu(join(h, x) @ WEIGHTS[0])
+    return 0.9 * h + tl.tanh(join(inner, x) @ WEIGHTS[1])
+
+
+def clipped(x, h):
+    return tl.maximum(h**2 + tl.exp(-(join(h, x) @ WEIGHTS[0])), 2.0**h)
+
+
+def three_states(x, state):
+    hx = join(state["h"], x)
+    f, i = tl.sigmoid(hx @ WEIGHTS[0]), tl.exp(hx @ WEIGHTS[1])
+    c = f * state["c"] + i * tl.tanh(hx @ WEIGHTS[2])
+    n = f * state["n"] + i
+    return {"c": c, "h": tl.sigmoid(hx @ WEIGHTS[3]) * (c / n), "n": n}
+
+
+def in_one_product(x, state):
+    h, c = state
+    z = join(h, x) @ tl.concatenate(WEIGHTS[:4], axis=-1)
+    f, i, g, o = (z[:, 4 * k : 4 * k + 4] for k in range(4))
+    c = tl.sigmoid(f) * c + tl.sigmoid(i) * tl.tanh(g)
+    return tl.sigmoid(o) * tl.tanh(c), c
+
+
+def looks_at_everything(x, state):
+    h, c = state
+    f = tl.sigmoid(join(join(c, h), x)[:, :7] @ WEIGHTS[0])
+    c = f * c + tl.tanh(join(h, x) @ WEIGHTS[1])
+    return tl.sigmoid(join(c, x) @ WEIGHTS[2]) * c, c
+
+
+ONE, TWO = tl.zeros((1, 4)), (tl.zeros((1, 4)), tl.zeros((1, 4)))
+
+
+@pytest.mark.parametrize(
+    ("step", "state"),
+    [
+        (minimal_gated, ONE),
+        (euler, ONE),
+        (two_layers, ONE),
+        (clipped, ONE),
+        (three_states, {"c": ONE, "h": ONE, "n": ONE}),
+        (in_one_product, TWO),
+        (looks_at_everything, TWO),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_small_cells_of_other_kinds(step, state):
+    drawing = draw.cell(step, x=tl.ones((1, 3)), state=state)
+    anatomy = dissect(step, tl.ones((1, 3)), state)
+    assert len(dot.edges(drawing)) == sum(len(dict.fromkeys(part.reads)) for part in anatomy.parts)
+    assert drawing.engine == "nop2"
+    drawing.svg()

@@ -41,3 +41,8 @@ def test_every_layout_of_numpy_is_taken() -> None:
 def test_evaluate_takes_anything_and_gives_tensors() -> None:
     assert tl.evaluate(2.0).item() == 2.0
     assert [t.item() for t in tl.evaluate(1, tl.Parameter(2.0), tl.ones(1).sum())] == [1, 2.0, 1.0]
+
+
+def test_integers_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(tl.errors.DTypeError, match="does not fit into uint32"):
+        tl.tensor([-1], dtype=tl.uint32)

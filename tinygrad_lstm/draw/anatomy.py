@@ -207,7 +207,8 @@ class _Dissection:
         return groups[0] if self._is_function(node) else None
 
     def _is_function(self, node: Node) -> bool:
-        return is_relu(node) or (len(node.inputs) == 1 and OPS[node.op].kind == "elementwise")
+        plain = len(node.inputs) == 1 and OPS[node.op].kind == "elementwise" and node.op != "negative"
+        return plain or is_relu(node)
 
     def _new_group(self) -> int:
         self.members.append([])
@@ -222,11 +223,11 @@ class _Dissection:
             inner = [i for i in self.operands(node) if i in members]
             if is_relu(node):
                 return prefix + "relu"
-            if len(node.inputs) == 1:
+            if self._is_function(node):
                 return prefix + OPS[node.op].label
-            if len(inner) != 1 or not any(_is_scalar(i) for i in node.inputs):
+            if len(inner) != 1 or not (node.op == "negative" or any(_is_scalar(i) for i in node.inputs)):
                 return None
-            prefix += _with_constant(node)
+            prefix += _with_constant(node) if len(node.inputs) > 1 else OPS[node.op].label
             node = inner[0]
         return None
 

@@ -262,6 +262,8 @@ def _term(part: Part, operands: list[str]) -> str:
     if len(operands) == 1:
         after = part.kind == "pointwise" and part.label[:1] in "×+−÷"
         before = part.label[-1:] in "×+−÷" and len(part.label) > 1
+        if part.label.startswith("x") and part.kind == "pointwise":
+            return f"{operands[0]}{part.label[1:]}" if len(operands[0]) < 9 else f"({operands[0]}){part.label[1:]}"
         if before:
             return f"({part.label}{operands[0]})"
         return f"({operands[0]}{part.label})" if after and len(part.label) > 1 else f"{part.label}({operands[0]})"

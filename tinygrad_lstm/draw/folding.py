@@ -14,11 +14,12 @@ STRETCHES = 60
 
 @dataclass(frozen=True)
 class Folded:
-    """What is left to draw, and a sentence on what was folded."""
+    """What is left to draw, a sentence on what was folded, and whether stretches of the order had to be cut."""
 
     vertices: list[Vertex]
     edges: list[Edge]
     said: str
+    cut: bool = False
 
 
 def fold_graph(vertices: list[Vertex], edges: list[Edge], depth: int | None, limit: int) -> Folded:
@@ -33,10 +34,11 @@ def fold_graph(vertices: list[Vertex], edges: list[Edge], depth: int | None, lim
     if len(vertices) > limit:
         vertices, edges, text = _fold_runs(vertices, edges)
         said.append(text)
-    if len(vertices) > limit:
+    cut = len(vertices) > limit
+    if cut:
         vertices, edges, text = _fold_stretches(vertices, edges, min(limit, STRETCHES))
         said.append(text)
-    return Folded(vertices, edges, "; ".join(text for text in said if text))
+    return Folded(vertices, edges, "; ".join(text for text in said if text), cut)
 
 
 def _at_level(cluster: Cluster | None, level: int) -> Cluster | None:

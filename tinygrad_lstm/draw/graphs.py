@@ -166,7 +166,7 @@ class _Emission:
 
     def __init__(self, folded: Folded, direction: str, shapes: bool) -> None:
         self.folded = folded
-        self.large = len(folded.vertices) > BOUNDED
+        self.large = folded.cut or len(folded.vertices) > BOUNDED
         self.shapes = shapes and not self.large
         self.ids = {v: f"n{k}" for k, v in enumerate(folded.vertices)}
         self.dot = graphviz.Digraph("graph")

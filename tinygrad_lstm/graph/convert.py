@@ -10,7 +10,7 @@ from tinygrad_lstm.graph.dtypes import DType, float32, promote, weak_dtype
 from tinygrad_lstm.graph.registry import apply, function
 from tinygrad_lstm.graph.tensor import Tensor, make
 
-__all__ = ["as_tensor", "constant", "float_operands", "full_like_scalar", "is_scalar", "operands"]
+__all__ = ["as_tensor", "constant", "float_operands", "is_scalar", "operands"]
 
 
 def constant(value: bool | int | float, dtype: DType, device: str | None = None) -> Tensor:
@@ -97,8 +97,3 @@ def float_operands(*values: Any) -> list[Tensor]:
     """Operands of a function of real numbers: integers and bools become float32."""
     nodes = operands(*values)
     return nodes if nodes[0].type.dtype.is_float else [cast_to(n, float32) for n in nodes]
-
-
-def full_like_scalar(value: bool | int | float, like: Tensor) -> Tensor:
-    """A constant of the element type and device of ``like``."""
-    return constant(value, like.type.dtype, like.type.device)

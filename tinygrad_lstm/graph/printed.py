@@ -30,20 +30,18 @@ def printed(*what: Node | Graph, scopes: bool = False) -> str:
     graph = what[0] if what and isinstance(what[0], Graph) else None
     inputs = graph.inputs if graph else ()
     outputs = graph.outputs if graph else tuple(n for n in what if isinstance(n, Node))
-    return "\n".join(_lines(inputs, outputs, "", {}, scopes))
+    return "\n".join(_lines(inputs, outputs, "", scopes))
 
 
-def _lines(
-    inputs: tuple[Node, ...], outputs: tuple[Node, ...], prefix: str, outer: Mapping[Node, str], scopes: bool
-) -> list[str]:
-    names = dict(outer)
+def _lines(inputs: tuple[Node, ...], outputs: tuple[Node, ...], prefix: str, scopes: bool) -> list[str]:
+    names: dict[Node, str] = {}
     lines: list[str] = []
     for index, node in enumerate(topological((*inputs, *outputs))):
         name = names[node] = f"%{prefix}{index}"
         text = [f"{name}: {_type(node.type)} = {node.op}", *[names[x] for x in node.inputs]]
         body = node.attrs.get("body")
         if isinstance(body, Graph):
-            inner = _lines(body.inputs, body.outputs, f"{prefix}{index}.", {}, scopes)
+            inner = _lines(body.inputs, body.outputs, f"{prefix}{index}.", scopes)
             text += [f"{k}={_value(v, names)}" for k, v in node.attrs.items() if k != "body"]
             lines += [" ".join(text) + " {", *["  " + line for line in inner], "}"]
             continue

@@ -5,7 +5,7 @@ from typing import Any
 
 from tinygrad_lstm.graph.tensor import Node, Tensor, remake
 
-__all__ = ["ancestors_of", "reaching", "substitute", "topological"]
+__all__ = ["reaching", "substitute", "topological"]
 
 
 def topological(outputs: Iterable[Node], stop: Callable[[Node], bool] | None = None) -> list[Node]:
@@ -33,11 +33,6 @@ def topological(outputs: Iterable[Node], stop: Callable[[Node], bool] | None = N
             opened.add(node)
             stack.extend([x for x in node.inputs[::-1] if x not in done])
     return order
-
-
-def ancestors_of(outputs: Iterable[Node]) -> set[Node]:
-    """The set of what :func:`topological` lists."""
-    return set(topological(outputs))
 
 
 def reaching(order: Iterable[Node], sources: Iterable[Node]) -> set[Node]:

@@ -10,7 +10,10 @@ def rows(xp: Any) -> Mapping[str, Callable[..., Any]]:
     """The rows of the op table for the array module ``xp``."""
 
     def sigmoid(x: Any) -> Any:
-        # exp overflows to inf for very negative x, and 1/inf is the 0 that is wanted.
+        if x.dtype == xp.float16:
+            # exp overflows from 11 on, where σ is far from 0 yet.
+            return sigmoid(x.astype("float32")).astype("float16")
+        # For very negative x exp overflows to inf, and 1/inf is the 0 that is wanted.
         return 1.0 / (1.0 + xp.exp(-x))
 
     def softplus(x: Any) -> Any:

@@ -9,7 +9,7 @@ from tinygrad_lstm.graph.dtypes import as_dtype, bool_, float32, int64
 from tinygrad_lstm.graph.registry import function
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.types import as_shape, normalize_axes
-from tinygrad_lstm.ops.elementwise import where
+from tinygrad_lstm.ops.logic import where
 from tinygrad_lstm.ops.reduce import logsumexp, max, sum
 from tinygrad_lstm.ops.shape import broadcast_to
 from tinygrad_lstm.ops.source import arange_node, stop_gradient

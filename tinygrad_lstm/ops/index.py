@@ -9,7 +9,7 @@ from tinygrad_lstm.graph.dtypes import as_dtype, bool_, float32
 from tinygrad_lstm.graph.registry import define, function
 from tinygrad_lstm.graph.tensor import Tensor, make
 from tinygrad_lstm.graph.types import TensorType, normalize_axis
-from tinygrad_lstm.ops.elementwise import equal, where
+from tinygrad_lstm.ops.logic import equal, where
 from tinygrad_lstm.ops.shape import expand_dims, flip, reshape, transpose
 from tinygrad_lstm.ops.source import arange_node
 

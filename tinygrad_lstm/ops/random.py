@@ -106,7 +106,7 @@ def fold_in(key: Any, data: int) -> Tensor:
 
 
 def uniform(key: Any, shape: Any, low: float = 0.0, high: float = 1.0, dtype: Any = float32) -> Tensor:
-    """Numbers from ``[low, high)``, all representable steps of the unit interval equally likely.
+    """Numbers from ``[0, 1)`` in equal steps, scaled to ``low … high``; rounding may then give ``high`` itself.
 
     >>> import tinygrad_lstm as tl
     >>> print(tl.random.uniform(tl.random.key(0), 2))

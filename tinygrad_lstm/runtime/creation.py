@@ -76,9 +76,12 @@ def _as_array(value: Any) -> np.ndarray[Any, Any]:
 def _converted(array: np.ndarray[Any, Any], name: str) -> np.ndarray[Any, Any]:
     try:
         with np.errstate(all="ignore"):
-            return array.astype(name)
+            converted = array.astype(name)
     except (TypeError, ValueError, OverflowError) as error:
         raise DTypeError(f"tensor: the values do not convert to {name}: {error}") from None
+    if array.dtype.kind in "iu" and converted.dtype.kind in "iu" and (converted != array).any():
+        raise DTypeError(f"tensor: an integer does not fit into {name}; give a wider dtype")
+    return converted
 
 
 def _holds_tensors(value: Any) -> bool:

@@ -4,6 +4,7 @@ A graph is lowered once to a list of calls on numbered registers, and the list i
 step for the body of a loop.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -67,7 +68,11 @@ def _explained(error: Exception, node: Node) -> Exception:
     operands = ", ".join(str(x.type) for x in node.inputs if not isinstance(x.type, tuple))
     scope = f" in {str(node.scope)!r}" if node.scope else ""
     line = f" [{node.line[0]}:{node.line[1]}]" if node.line else ""
-    told = f"{node.op}({operands}){scope}: {str(error) or type(error).__name__}{line}"
+    what = str(error) or type(error).__name__
+    if isinstance(error, MemoryError) and not isinstance(node.type, tuple):
+        size = math.prod(node.type.shape) * node.type.dtype.itemsize
+        what = f"out of memory: {node.type} takes {size / 2**30:.3g} GiB; make a batch, a window or a layer smaller"
+    told = f"{node.op}({operands}){scope}: {what}{line}"
     return IndexingError(told) if isinstance(error, IndexError) else EvaluationError(told)
 
 
@@ -102,7 +107,10 @@ def lower(outputs: Sequence[Node], known: Mapping[Node, Any], backend: Backend, 
         elif (value := _value(node)) is not None:
             program.given[register] = value
         elif node.op in _SOURCES:
-            program.given[register] = _SOURCES[node.op](node, backend)
+            try:
+                program.given[register] = _SOURCES[node.op](node, backend)
+            except Exception as error:
+                raise _explained(error, node) from error
         elif OPS[node.op].kind != "identity":
             if node.op == "scan":
                 f = _loop(node, requested.get(node, []), backend, keep)

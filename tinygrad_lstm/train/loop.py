@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from tinygrad_lstm.autodiff.reverse import gradients
 from tinygrad_lstm.data.text import Corpus
 from tinygrad_lstm.data.vocabulary import Vocabulary
 from tinygrad_lstm.data.windows import Window, Windows, held_out_windows, split
@@ -159,12 +158,8 @@ class Trainer:
     def _update(self, window: Window) -> float:
         parameters = self.model.parameters()
         loss, state = self._loss(window, self.model.zeros(self.config.batch) if window.first else self.state)
-        leaves, structure = flatten(state)
-        # One evaluation: the gradient asks the loops of the forward pass for more results, and they run once.
-        grads = gradients(loss, parameters)
-        evaluate(loss, *leaves, *grads)
-        for p, g in zip(parameters, grads, strict=True):
-            p.grad = g.detach()
+        self.optimizer.zero_grad()
+        loss.backward()
         norm = clip_grad_norm(parameters, self.config.clip)
         if not math.isfinite(float(loss)) or not math.isfinite(float(norm)):
             raise EvaluationError(
@@ -173,6 +168,7 @@ class Trainer:
             )
         self.optimizer.lr = learning_rate(self.config, self.at)
         self.optimizer.step()
+        leaves, structure = flatten(state)
         self.state = unflatten(structure, [leaf.detach() for leaf in leaves])
         return float(loss)
 

@@ -1,7 +1,8 @@
 """Gradient rules of ``ops/elementwise.py``."""
 
 from tinygrad_lstm.autodiff.table import rule
-from tinygrad_lstm.ops.elementwise import cos, equal, log, sigmoid, sign, sin, where
+from tinygrad_lstm.ops.elementwise import cos, log, sigmoid, sign, sin
+from tinygrad_lstm.ops.logic import equal, where
 
 rule("add", lambda g, y, a, b: g, lambda g, y, a, b: g)
 rule("subtract", lambda g, y, a, b: g, lambda g, y, a, b: -g)
@@ -32,5 +33,4 @@ rule("cos", lambda g, y, x: -(g * sin(x)))
 rule("tanh", lambda g, y, x: g * (1 - y * y))
 rule("sigmoid", lambda g, y, x: g * (y * (1 - y)))
 rule("softplus", lambda g, y, x: g * sigmoid(x))
-rule("where", None, lambda g, y, c, a, b: where(c, g, 0), lambda g, y, c, a, b: where(c, 0, g))
 rule("cast", lambda g, y, x, dtype: g.astype(x.dtype))

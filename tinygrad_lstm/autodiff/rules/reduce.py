@@ -4,7 +4,8 @@ from typing import Any
 
 from tinygrad_lstm.autodiff.table import rule
 from tinygrad_lstm.graph.tensor import Tensor
-from tinygrad_lstm.ops.elementwise import equal, exp, where
+from tinygrad_lstm.ops.elementwise import exp
+from tinygrad_lstm.ops.logic import equal, where
 from tinygrad_lstm.ops.reduce import reduced_shape
 from tinygrad_lstm.ops.shape import broadcast_to, reshape
 

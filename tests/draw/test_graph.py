@@ -1,0 +1,239 @@
+import time
+import xml.etree.ElementTree as ET
+
+import pytest
+
+import tinygrad_lstm as tl
+from tests.draw import dot
+from tinygrad_lstm import draw, nn
+from tinygrad_lstm.errors import UsageError
+from tinygrad_lstm.graph.function import Graph
+
+X = tl.symbol("x", (2, 3))
+
+
+def labels(drawing):
+    return [dot.shown(look) for look in dot.nodes(drawing).values()]
+
+
+def test_nodes_and_edges_are_those_of_the_graph():
+    drawing = draw.graph((tl.sigmoid(X) * 2).named("y"))
+    assert dot.pairs(drawing) == [
+        ("2", "× y"),
+        ("x f32[2,3]", "σ"),
+        ("× y", "y f32[2,3]"),
+        ("σ", "× y"),
+    ]
+    assert drawing.engine == "dot"
+    assert drawing.description == "A computation graph of 2 operations on 1 input. Result: f32[2,3]."
+
+
+def test_an_operand_read_twice_has_two_edges():
+    assert dot.pairs(draw.graph(X * X)).count(("x f32[2,3]", "×")) == 2
+
+
+def test_leaves_are_told_apart_by_shape_and_colour():
+    parameter, state = tl.Parameter([1.0, 2.0, 3.0], name="w"), tl.State(2.0, name="rate")
+    total = X * parameter + state * 3.0 + tl.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    found = {dot.shown(look).split()[0]: look for look in dot.nodes(draw.graph(total)).values()}
+    looks = [found[name] for name in ("x", "w", "rate", "data", "3", "×", "result")]
+    assert len({(look["shape"], look.get("peripheries")) for look in looks}) == 6
+    assert len({look.get("fillcolor") for look in looks}) == 7
+
+
+def test_parameters_and_constants_stand_beside_each_reader():
+    w = tl.Parameter([1.0, 2.0, 3.0], name="w")
+    drawing = draw.graph((X * w) * 2.0 + w)
+    assert labels(drawing).count("w f32[3]") == 2
+    assert labels(drawing).count("x f32[2,3]") == 1
+
+
+def test_scopes_are_clusters_tinted_by_role():
+    drawing = draw.graph(nn.LSTMCell(3, 4), tl.ones((2, 3)), nn.LSTMCell(3, 4).zeros(2))
+    lines = drawing.dot.splitlines()
+    starts = [k for k, line in enumerate(lines) if "subgraph cluster_" in line]
+    named = {line.split("label=")[1].split(" labeljust")[0].strip('"'): line for line in (lines[k + 1] for k in starts)}
+    assert {"LSTMCell", "forget gate", "input gate", "candidate", "output gate", "cell state"} <= set(named)
+    assert '"#fff59d"' in named["forget gate"]
+    assert '"#fff59d"' not in named["cell state"]
+    assert len(lines) - len(starts) > drawing.dot.count("}") == len(starts) + 1
+
+
+def test_shapes_can_be_left_out():
+    assert "f32[2,3]" in [look.get("label") for _, _, look in dot.edges(draw.graph(tl.tanh(X)))]
+    assert not [look for _, _, look in dot.edges(draw.graph(tl.tanh(X), shapes=False)) if "label" in look]
+
+
+def test_a_loop_is_a_box_with_its_body_and_dashed_edges_back():
+    last, ys = tl.scan(lambda c, x: (tl.tanh(c + x), c * 2.0), tl.tensor([0.0, 0.0, 0.0]), X)
+    drawing = draw.graph({"last": last, "ys": ys})
+    assert "scan: 2 steps, dashed: to the next step" in drawing.dot
+    found = {name: dot.shown(look) for name, look in dot.nodes(drawing).items()}
+    back = [(found[a], found[b]) for a, b, look in dot.edges(drawing) if look.get("style") == "dashed"]
+    assert back == [("tanh", "carry")]
+    noted = {(found[a], found[b]): look["label"] for a, b, look in dot.edges(drawing) if "label" in look}
+    assert noted["x f32[2,3]", "x"] == "each step f32[2,3]"
+    assert noted["data f32[3]", "carry"] == "first f32[3]"
+    assert noted["tanh", "last f32[3]"] == "last f32[3]"
+    assert noted["×", "ys f32[2,3]"] == "all steps f32[2,3]"
+    assert "1 loop" in drawing.description
+
+
+def test_operands_of_a_loop_are_read_inside_of_its_body():
+    w = tl.Parameter([1.0, 2.0, 3.0], name="w")
+    last, _ = tl.scan(lambda c, x: (c * w + x * X[0], None), tl.zeros(3), X)
+    found = dot.pairs(draw.graph(last))
+    assert ("w f32[3]", "×") in found
+    assert not [pair for pair in found if "operand" in "".join(pair)]
+
+
+def test_loops_in_loops_and_their_gradients_are_drawn_once():
+    w = tl.Parameter(2.0, name="w")
+
+    def outer(c, x):
+        inner, _ = tl.scan(lambda q, _: (tl.tanh(q * w) + x, None), c, length=3)
+        return inner, inner
+
+    last, ys = tl.scan(outer, tl.tensor(0.5), tl.symbol("xs", (5,)))
+    assert draw.graph([last, ys]).dot.count("scan: 3 steps") == 2  # label and tooltip
+    gradient = draw.graph(tl.gradients(ys.sum(), w))
+    assert gradient.dot.count('label="scan: 3 steps') == 2
+    assert gradient.dot.count("backwards") == 4
+
+
+def test_gradient_nodes_have_another_outline():
+    x = tl.symbol("x")
+    found = dot.nodes(draw.graph(tl.gradients(tl.sin(x * x), x)))
+    styles = {dot.shown(look): look.get("style") for look in found.values()}
+    assert styles["cos"] == "filled,dashed"
+    assert styles["x f32[]"] is None
+
+
+def test_a_function_is_traced_on_symbols_like_its_arguments():
+    def f(a, b):
+        return {"product": a @ b, "total": (a + 1).sum()}
+
+    drawing = draw.graph(f, tl.ones((2, 3)), tl.ones((3, 1)), direction="TB")
+    assert {"a f32[2,3]", "product f32[2,1]", "total f32[]"} <= set(labels(drawing))
+    assert drawing.title == "Computation graph of f"
+    assert "rankdir=TB" in drawing.dot
+
+
+def test_a_traced_graph_shows_inputs_that_nothing_reads():
+    drawing = draw.graph(Graph((X, tl.symbol("unused")), (X + 1,)))
+    assert "unused f32[]" in labels(drawing)
+
+
+def test_results_that_are_inputs_or_constants_are_drawn():
+    drawing = draw.graph([X, tl.Parameter(1.0, name="p"), tl.zeros((2, 2))])
+    assert ("x f32[2,3]", "result 0 f32[2,3]") in dot.pairs(drawing)
+    assert ("p f32[]", "result 1 f32[]") in dot.pairs(drawing)
+    assert ("0", "result 2 f32[2,2]") in dot.pairs(drawing)
+
+
+@pytest.mark.parametrize("name", ['"<script>alert(1)</script>', 'a"];', "a&b", "&lt;\\N", "<b>", "a\\", "]]>", "a:b"])
+def test_hostile_names_come_out_as_that_text(name):
+    w = tl.Parameter([1.0, 2.0, 3.0], name=name + "p")
+    with tl.scope(name):
+        y = (tl.symbol(name + "s", (3,)) * w).named(name + "y")
+    root = ET.fromstring(draw.graph(y.sum(), title=name).svg())
+    texts = {element.text for element in root.iter("{http://www.w3.org/2000/svg}text")}
+    assert {name, name + "p", name + "s", name + "y"} <= texts
+    assert root[0].text == name
+
+
+CELL = nn.RNNCell(3, 4, key=tl.random.key(0))
+
+
+def unrolled(steps):
+    x, h = tl.symbol("X", (steps, 1, 3)), CELL.zeros(1)
+    for t in range(steps):
+        h = CELL(x[t], h)
+    return h
+
+
+def test_depth_closes_scopes():
+    drawing = draw.graph(unrolled(3), depth=0)
+    assert labels(drawing).count("RNNCell 6 nodes") == 2
+    assert "… folded: 19 nodes in 3 scopes" in drawing.dot
+    assert drawing.description.endswith("Folded: 19 nodes in 3 scopes.")
+    within = draw.graph(unrolled(3), depth=1)
+    assert within.dot.count("subgraph") == 3
+    assert "hidden layer" in within.dot
+
+
+def test_many_nodes_are_folded_by_scope():
+    assert "folded" not in draw.graph(unrolled(3)).dot
+    drawing = draw.graph(unrolled(3), fold=20)
+    assert len(dot.nodes(drawing)) <= 20
+    assert "in 3 scopes" in drawing.description
+
+
+def test_large_pictures_get_bounded_settings_and_no_labels_on_edges():
+    drawing = draw.graph(unrolled(30))
+    assert len(dot.nodes(drawing)) > 150
+    assert "nslimit=1" in drawing.dot
+    assert not [look for _, _, look in dot.edges(drawing) if "label" in look]
+    assert "nslimit" not in draw.graph(unrolled(3)).dot
+
+
+def test_a_long_chain_is_folded():
+    y = tl.symbol("x")
+    for _ in range(20_000):
+        y = tl.sin(y * 1.5)
+    drawing = draw.graph(y)
+    assert "nodes in 1 chain" in drawing.description
+    assert len(dot.nodes(drawing)) < 20
+    (box,) = [look for look in dot.nodes(drawing).values() if look.get("shape") == "folder"]
+    assert dot.shown(box).endswith(" 59,995 nodes")
+
+
+def test_10_000_entangled_nodes_are_folded_within_seconds():
+    values = [tl.symbol("x", (3,))]
+    for k in range(10_000):
+        values.append(values[-1] + values[max(0, len(values) - 2 - k % 7)])
+    start = time.monotonic()
+    drawing = draw.graph(values[-1])
+    svg = drawing.svg()
+    assert time.monotonic() - start < 20  # 0.3 s here; a layout of all of them takes hours
+    assert len(dot.nodes(drawing)) <= 100
+    assert "stretches" in drawing.description
+    assert "folded" in svg
+
+
+def test_the_same_graph_gives_the_same_bytes():
+    def build():
+        cell = nn.LSTMCell(3, 4, key=tl.random.key(0))
+        x, h, c = tl.symbol("x", (1, 3)), tl.symbol("h", (1, 4)), tl.symbol("c", (1, 4))
+        loss = tl.sum(cell(x, (h, c)).h)
+        return draw.graph([loss, *tl.gradients(loss, cell.parameters())]).dot
+
+    assert build() == build()
+
+
+def test_the_loss_of_a_language_model_renders():
+    table, lstm, head = nn.Embedding(10, 4), nn.LSTM(4, 5), nn.Linear(5, 10)
+    tokens = tl.symbol("tokens", (6, 2), tl.int64)
+    loss = nn.cross_entropy(head(lstm(table(tokens))[0]), tokens)
+    assert draw.graph(loss).png()[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize(
+    ("what", "options", "said"),
+    [
+        ([], {}, "got nothing"),
+        ("x", {}, "got str"),
+        ([X, 3], {}, "got int"),
+        (X, {"direction": "up"}, "direction"),
+        (X, {"depth": -1}, "depth"),
+        (X, {"fold": True}, "fold"),
+    ],
+)
+def test_what_can_not_be_drawn_is_refused(what, options, said):
+    with pytest.raises(UsageError, match=said):
+        draw.graph(what, **options)
+
+
+def test_further_arguments_are_for_functions():
+    with pytest.raises(UsageError, match="one tuple or list"):
+        draw.graph(X, X)
