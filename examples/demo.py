@@ -41,7 +41,7 @@ PAGE = """<!doctype html>
   figure {{ margin: .8rem 0; }}
   .picture {{ background: #fff; border: 1px solid var(--line); border-radius: .5rem; padding: .8rem; overflow: auto; }}
   .picture img {{ display: block; margin: 0 auto; max-width: 100%; height: auto; }}
-  .wide .picture {{ max-height: 34rem; }} .wide .picture img {{ max-width: none; }}
+  .wide {{ width: min(94vw, 100rem); margin-left: 50%; transform: translateX(-50%); }}
   figcaption {{ color: var(--soft); font-size: .9rem; margin-top: .4rem; }}
   pre {{ border: 1px solid var(--line); border-radius: .5rem; padding: .9rem; white-space: pre-wrap;
         overflow-wrap: anywhere; font-size: .9rem; }}
@@ -66,16 +66,23 @@ pointwise operations. Merging lines concatenate, forking lines copy.</figcaption
 </div><figcaption>Loss on the text it learns from, and on the last tenth, which it never sees.</figcaption></figure>
 <h2>What it writes</h2>
 <pre>{sample}</pre>
-<p class="soft">Temperature 0.7, after the prompt “{prompt}”. More:
+<p class="soft">Temperature 0.5, after the prompt “{prompt}”. More:
 <code>tinygrad-lstm sample {checkpoint} --prompt "…"</code></p>
 <h2>The graph of the loss</h2>
-<figure class="wide"><div class="picture"><img src="loss.svg" alt="The computation graph of the loss."></div>
+<figure class="wide"><div class="picture"><a href="loss.svg">
+<img src="loss.svg" alt="The computation graph of the loss."></a></div>
 <figcaption>From characters to the loss. The loop over time is one box, for any number of steps.
-<a href="loss.svg">Open it alone</a>.</figcaption></figure>
+<a href="loss.svg">Open it at full size</a>.</figcaption></figure>
 <h2>The graph of its gradient</h2>
-<figure class="wide"><div class="picture"><img src="gradient.svg" alt="The graph of the gradient."></div>
-<figcaption>The gradient of one step's output by the weight of the forget gate: a graph like any other.
-<a href="gradient.svg">Open it alone</a>.</figcaption></figure>
+<figure class="wide"><div class="picture"><a href="gradient.svg">
+<img src="gradient.svg" alt="The graph of the gradient."></a></div>
+<figcaption>The gradient of the loss by all parameters, with the cells folded: a graph like any other, in which the loop
+runs the other way. <a href="gradient.svg">Open it at full size</a>.</figcaption></figure>
+<h2>The gradient of one step</h2>
+<figure class="wide"><div class="picture"><a href="step.svg">
+<img src="step.svg" alt="The graph of the gradient of one step."></a></div>
+<figcaption>One step of the cell, and the gradient of its output by the weight of the forget gate.
+<a href="step.svg">Open it at full size</a>.</figcaption></figure>
 </body>
 </html>
 """
@@ -112,12 +119,15 @@ def draw_graphs(model: LanguageModel, out: Path) -> tl.draw.Drawing:
     indices = tl.symbol("characters", (64, 32), tl.int32)
     targets = tl.symbol("next characters", (64, 32), tl.int32)
     logits, _ = model(indices, model.zeros(32))
-    tl.draw.graph(tl.nn.cross_entropy(logits, targets), title="The loss of the language model").save(out / "loss.svg")
+    loss = tl.nn.cross_entropy(logits, targets)
+    tl.draw.graph(loss, title="The loss of the language model").save(out / "loss.svg")
+    slopes = tl.gradients(loss, dict(model.named_parameters()))
+    tl.draw.graph(slopes, depth=3, title="The gradient of the loss").save(out / "gradient.svg")
 
     x = tl.symbol("x_t", (1, cell.input_size))
     h, _ = cell(x, (tl.symbol("h_{t-1}", (1, cell.hidden_size)), tl.symbol("C_{t-1}", (1, cell.hidden_size))))
     slope = tl.gradients((h * h).sum(), cell.forget.weight)
-    tl.draw.graph(slope, title="The gradient by the forget gate's weight").save(out / "gradient.svg")
+    tl.draw.graph(slope, title="The gradient of one step").save(out / "step.svg")
     return picture
 
 
@@ -141,7 +151,7 @@ def main(argv: list[str] | None = None) -> None:
     nats = trainer.validations[-1][1]
     print(f"Held out: {nats:.3f} nats = {bits(nats):.3f} bits per character, after {seconds:.0f} s\n")
 
-    written = PROMPT + "".join(sample(trainer.model, trainer.vocabulary, PROMPT, length=400, temperature=0.7, seed=1))
+    written = PROMPT + "".join(sample(trainer.model, trainer.vocabulary, PROMPT, length=400, temperature=0.5, seed=2))
     print(f"A sample:\n{written}\n")
     (options.out / "sample.txt").write_text(written + "\n", encoding="utf-8")
 
