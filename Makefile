@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 OUT ?= out
 CANDIDATES := $(PYTHON) python3.13 python3.12 python3.11 python3 python
 
-.PHONY: help demo test lint format clean
+.PHONY: help demo test lint format docs clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -26,8 +26,12 @@ format: $(VENV)/.dev ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+docs: $(VENV)/.docs ## The site, in docs/_build/index.html
+	$(BIN)/python docs/op_table.py
+	$(BIN)/sphinx-build --quiet --fail-on-warning --builder html docs docs/_build
+
 clean: ## Remove .venv, out/, dist/, caches and coverage data
-	rm -rf $(VENV) out dist .coverage .coverage.* htmlcov
+	rm -rf $(VENV) out dist docs/_build .coverage .coverage.* htmlcov
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -47,6 +51,10 @@ $(VENV)/.created:
 # What is installed follows pyproject.toml: when that is newer than the stamp, pip looks again.
 $(VENV)/.demo: $(VENV)/.created pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[plots]'
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.created pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.created pyproject.toml

@@ -3,9 +3,12 @@
 import contextlib
 import io
 import re
+import runpy
 from pathlib import Path
 
 import pytest
+
+from tinygrad_lstm.graph.registry import OPS
 
 ROOT = Path(__file__).parent.parent.parent
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -41,6 +44,16 @@ def test_readme_example_answers_as_its_comments_say(tmp_path: Path, monkeypatch:
     assert all(0 < n < 1 for n in numbers)
     assert shape == "(7, 4)"
     assert (tmp_path / "lstm.svg").read_text(encoding="utf-8").lstrip().startswith("<svg")
+
+
+def test_the_op_table_is_that_of_the_code() -> None:
+    page = runpy.run_path(str(ROOT / "docs" / "op_table.py"))
+    assert page["PAGE"].read_text(encoding="utf-8") == page["table"](), "run `python docs/op_table.py`"
+
+
+def test_every_primitive_says_what_it_is() -> None:
+    page = runpy.run_path(str(ROOT / "docs" / "op_table.py"))
+    assert [name for name in OPS if not page["summary"](name)] == []
 
 
 def test_links_lead_somewhere() -> None:

@@ -1,0 +1,53 @@
+"""Write ``docs/ops.md``, the table of all primitives, from the tables of the code: ``python docs/op_table.py``."""
+
+from pathlib import Path
+
+import tinygrad_lstm as tl
+from tinygrad_lstm.autodiff.table import LOOP_RULES, RULES, VARIADIC_RULES
+from tinygrad_lstm.graph.registry import FUNCTIONS, OPS
+
+PAGE = Path(__file__).parent / "ops.md"
+
+HEAD = """# The primitives
+
+What the engine knows; everything else is composed of these. This page is written by `docs/op_table.py` from the tables of
+the code. **Kind**: `elementwise` ops broadcast; a `view` moves no data; an `identity` returns its input; a `projection`
+picks one result of an op with several; a `loop` has a body; a `leaf` has no inputs.
+
+| op | label | kind | gradient | what it is |
+|---|---|---|---|---|
+"""
+
+
+WITHOUT_FUNCTION = {
+    "constant": "A scalar that stands in the graph itself, such as the 2 in `2·x`.",
+    "item": "One result of an op with several, by its number.",
+    "leaf": "An evaluated value, such as the content of a Parameter.",
+    "slice": "`x[start:stop:step]` along every axis, with steps above 0; see `x[…]`.",
+    "stacked": "What a value of a loop's body was at each step.",
+}
+
+
+def summary(name: str) -> str:
+    """The first sentence of the public function of this name."""
+    if name in WITHOUT_FUNCTION:
+        return WITHOUT_FUNCTION[name]
+    f = FUNCTIONS.get(name) or getattr(tl, name, None)
+    if f is None or not f.__doc__:
+        return ""
+    return " ".join(f.__doc__.split("\n\n")[0].split()).replace("|", "\\|").replace("``", "`")
+
+
+def table() -> str:
+    """The page as text."""
+    rows = []
+    for name, op in sorted(OPS.items()):
+        rule = name in RULES or name in VARIADIC_RULES or name in LOOP_RULES
+        gradient = "yes" if rule else "none"
+        label = op.label.replace("|", "\\|")
+        rows.append(f"| `{name}` | {label} | {op.kind} | {gradient} | {summary(name)} |\n")
+    return HEAD + "".join(rows) + f"\n{len(OPS)} primitives.\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(table(), encoding="utf-8")
