@@ -11,7 +11,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/.demo ## Train, draw and write everything into out/ (DEMO_STEPS=20 for a short run)
-	$(BIN)/python examples/demo.py --out $(OUT) $${DEMO_STEPS:+--steps $$DEMO_STEPS}
+	$(BIN)/python examples/demo.py --out "$(OUT)" $${DEMO_STEPS:+--steps $$DEMO_STEPS}
 
 test: lint ## Lint, types, import contracts, tests, doctests and coverage
 	$(BIN)/pytest -n 2 --cov

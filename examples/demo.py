@@ -10,13 +10,17 @@ import sys
 import time
 from pathlib import Path
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 
 import tinygrad_lstm as tl
 from tinygrad_lstm.data import default_corpus
 from tinygrad_lstm.train import LanguageModel, ModelConfig, Progress, TrainConfig, Trainer, bits, sample
+
+try:
+    import matplotlib as mpl
+    import matplotlib.pyplot as plt
+except ImportError:
+    sys.exit("The demonstration draws its curve with matplotlib; get it with: pip install -e '.[plots]'")
 
 PROMPT = "The "
 
@@ -139,6 +143,8 @@ def main(argv: list[str] | None = None) -> None:
     options = parser.parse_args(argv)
     options.out.mkdir(parents=True, exist_ok=True)
     checkpoint = options.out / "model.safetensors"
+    # Before the training, so that what is missing for pictures is told at once.
+    tl.draw.cell(tl.nn.LSTMCell(3, 4)).save(options.out / "lstm.svg")
 
     corpus = default_corpus()
     print(f"Text: {corpus.name}, {len(corpus.text):,} characters, SHA-256 {corpus.sha256}")
@@ -178,4 +184,9 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (tl.errors.Error, OSError) as error:
+        sys.exit(f"demo: {error}")
+    except KeyboardInterrupt:
+        sys.exit("demo: interrupted")

@@ -1,5 +1,6 @@
 """Random programs: short sequences of operations that run on tensors and on NumPy arrays alike."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 import tinygrad_lstm as tl
 
-__all__ = ["SMOOTH", "Program", "programs"]
+__all__ = ["KINKED", "SMOOTH", "Program", "programs"]
 
 
 def _sigmoid(x: Any) -> Any:
@@ -19,6 +20,19 @@ def _sigmoid(x: Any) -> Any:
 def _softmax(x: Any) -> Any:
     e = np.exp(x - x.max(-1, keepdims=True))
     return e / e.sum(-1, keepdims=True)
+
+
+def _tl_step(carry: Any, x: Any) -> tuple[Any, Any]:
+    new = tl.tanh(carry) * x
+    return new, new.sum()
+
+
+def _steps(xs: Any, carry: Any) -> Any:
+    ys = []
+    for x in xs:
+        carry = np.tanh(carry) * x
+        ys.append(carry.sum())
+    return np.array(ys)
 
 
 # Each grows its arguments at most linearly, so that no program overflows; names are those of `tl`.
@@ -44,6 +58,45 @@ SMOOTH: dict[str, tuple[int, Callable[..., Any], Callable[..., Any]]] = {
     "where": (2, lambda a, b: tl.where([True, False, True], a, b), lambda a, b: np.where([True, False, True], a, b)),
     "constant": (1, lambda x: x + 0.5, lambda x: x + 0.5),
     "named": (1, lambda x: tl.named(x, "n"), lambda x: x),
+    "checkpoint": (1, tl.checkpoint(lambda x: tl.sin(tl.tanh(x)) * x), lambda x: np.sin(np.tanh(x)) * x),
+    "scan": (2, lambda a, b: tl.scan(_tl_step, b, a)[1], lambda a, b: _steps(a, b)),
+    "arctan": (1, tl.arctan, np.arctan),
+    "arctan2": (2, lambda a, b: tl.arctan2(a, tl.tanh(b) + 2), lambda a, b: np.arctan2(a, np.tanh(b) + 2)),
+    "arcsin": (1, lambda x: tl.arcsin(tl.sin(x) / 2), lambda x: np.arcsin(np.sin(x) / 2)),
+    "arcsinh": (1, tl.arcsinh, np.arcsinh),
+    "sinh": (1, lambda x: tl.sinh(tl.sin(x)), lambda x: np.sinh(np.sin(x))),
+    "cosh": (1, lambda x: tl.cosh(tl.sin(x)), lambda x: np.cosh(np.sin(x))),
+    "expm1": (1, lambda x: tl.expm1(tl.sin(x)), lambda x: np.expm1(np.sin(x))),
+    "log1p": (1, lambda x: tl.log1p(x * x), lambda x: np.log1p(x * x)),
+    "erf": (1, tl.erf, lambda x: np.vectorize(math.erf, otypes=[float])(x)),
+    "silu": (1, tl.silu, lambda x: x * _sigmoid(x)),
+    "rsqrt": (1, lambda x: tl.rsqrt(x * x + 1), lambda x: 1 / np.sqrt(x * x + 1)),
+    "hypot": (2, lambda a, b: tl.hypot(a, tl.tanh(b) + 2), lambda a, b: np.hypot(a, np.tanh(b) + 2)),
+    "log_softmax": (1, lambda x: tl.log_softmax(tl.tanh(x)), lambda x: np.log(_softmax(np.tanh(x)))),
+    "cumsum": (1, lambda x: tl.cumsum(x) * 0.5, lambda x: np.cumsum(x) * 0.5),
+    "cumprod": (1, lambda x: tl.cumprod(tl.tanh(x) + 2), lambda x: np.cumprod(np.tanh(x) + 2)),
+    "roll": (1, lambda x: tl.roll(x, 1), lambda x: np.roll(x, 1)),
+    "take": (1, lambda x: tl.take(x, [2, 0, 0]), lambda x: x[[2, 0, 0]]),
+    "outer": (2, lambda a, b: tl.outer(a, tl.sin(b)).mean(1), lambda a, b: np.outer(a, np.sin(b)).mean(1)),
+    "einsum": (2, lambda a, b: tl.einsum("i,j->j", tl.sin(a), b), lambda a, b: np.einsum("i,j->j", np.sin(a), b)),
+    "var": (1, lambda x: tl.var(tl.sin(x)) + x, lambda x: np.var(np.sin(x)) + x),
+    "tile": (1, lambda x: tl.tile(x, 2)[1:4], lambda x: np.tile(x, 2)[1:4]),
+    "repeat": (1, lambda x: tl.repeat(x, 2)[2:5], lambda x: np.repeat(x, 2)[2:5]),
+}
+
+# Continuous, but not differentiable everywhere: for values only.
+KINKED: dict[str, tuple[int, Callable[..., Any], Callable[..., Any]]] = {
+    "abs": (1, tl.abs, np.abs),
+    "relu": (1, tl.relu, lambda x: np.maximum(x, 0)),
+    "maximum": (2, tl.maximum, np.maximum),
+    "minimum": (2, tl.minimum, np.minimum),
+    "max": (1, lambda x: x - tl.max(x), lambda x: x - np.max(x)),
+    "min": (1, lambda x: x - tl.min(x), lambda x: x - np.min(x)),
+    "clip": (1, lambda x: tl.clip(x, -0.5, 0.5), lambda x: np.clip(x, -0.5, 0.5)),
+    "sort": (1, tl.sort, np.sort),
+    "top_k": (1, lambda x: tl.top_k(x, 3)[0], lambda x: np.sort(x)[::-1]),
+    "cbrt": (1, tl.cbrt, np.cbrt),
+    "square": (1, lambda x: tl.sqrt(tl.square(x)), np.abs),
 }
 
 
@@ -57,18 +110,19 @@ class Program:
     def run(self, values: Sequence[Any], symbolic: bool) -> list[Any]:
         registers = list(values)
         for name, places in self.steps:
-            _, on_tensors, on_arrays = SMOOTH[name]
+            _, on_tensors, on_arrays = SMOOTH[name] if name in SMOOTH else KINKED[name]
             registers.append((on_tensors if symbolic else on_arrays)(*[registers[p] for p in places]))
         return [registers[p] for p in self.outputs]
 
 
 @st.composite
-def programs(draw: Any, inputs: int, outputs: int, most: int = 6) -> Program:
+def programs(draw: Any, inputs: int, outputs: int, most: int = 6, kinks: bool = False) -> Program:
     """Programs over ``inputs`` vectors of length 3 that give ``outputs`` of them."""
+    table = {**SMOOTH, **KINKED} if kinks else SMOOTH
     steps = []
     for k in range(draw(st.integers(0, most))):
-        name = draw(st.sampled_from(sorted(SMOOTH)))
-        places = tuple(draw(st.integers(0, inputs + k - 1)) for _ in range(SMOOTH[name][0]))
+        name = draw(st.sampled_from(sorted(table)))
+        places = tuple(draw(st.integers(0, inputs + k - 1)) for _ in range(table[name][0]))
         steps.append((name, places))
     last = inputs + len(steps) - 1
     return Program(tuple(steps), tuple(draw(st.integers(0, last)) for _ in range(outputs)))

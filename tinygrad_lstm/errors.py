@@ -5,8 +5,10 @@ Each derives from :class:`Error` and from the built-in exception that a Python u
 """
 
 __all__ = [
+    "AnomalyError",
     "BackendError",
     "CheckpointError",
+    "ConformanceError",
     "DTypeError",
     "DataError",
     "DeviceError",
@@ -69,6 +71,14 @@ class GradientMismatchError(Error, AssertionError):
 
 class EvaluationError(Error, RuntimeError):
     """A kernel failed while a graph was evaluated."""
+
+
+class AnomalyError(EvaluationError):
+    """A value that is not finite; raised inside ``detect_anomaly``."""
+
+
+class ConformanceError(Error, AssertionError):
+    """A backend that does not do as the reference does; raised by ``testing.check_backend``."""
 
 
 class StructureError(Error, TypeError):

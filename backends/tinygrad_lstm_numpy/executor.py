@@ -26,6 +26,10 @@ class NumpyBackend:
         """``cpu``."""
         return "cpu"
 
+    def devices(self) -> list[str]:
+        """``cpu`` alone."""
+        return ["cpu"]
+
     def describe(self) -> str:
         """NumPy's version and the number of processors.
 

@@ -39,6 +39,12 @@ def train(steps=10, more=""):
     return ["train", "hamlet.txt", *SMALL, "--steps", str(steps), *shlex.split(more)]
 
 
+def test_without_a_command_the_commands_are_listed(run):
+    status, out, err = run("")
+    assert (status, out) == (2, "")
+    assert "sample    write text with a trained model" in err
+
+
 def test_training_reports_and_saves(run):
     status, out, err = run(train())
     assert status == 0
@@ -72,12 +78,15 @@ def test_resuming_without_a_path_takes_the_checkpoints(run):
     assert len(load_file("a")["losses"]) == 5
     status, out, _ = run("train hamlet.txt --resume a")
     assert status == 0
-    assert "after 5 steps" in out
+    assert "nothing is left to do at step 5; a larger --steps goes further" in out
 
 
 def test_a_model_that_will_be_replaced_is_named(run):
     run(train(1))
-    assert "model.safetensors will be replaced; --resume would go on from it" in run(train(1))[2]
+    status, _, err = run(train(1))
+    assert status == 2
+    assert "model.safetensors holds a trained model; --resume goes on from it, --overwrite starts anew" in err
+    assert run(train(1, "--overwrite"))[0] == 0
 
 
 def test_ctrl_c_saves_and_says_how_to_go_on(run, monkeypatch):
@@ -175,7 +184,6 @@ def test_the_package_runs_as_a_program(monkeypatch, capsys):
 
 
 BAD = [
-    ("", "arguments are required: COMMAND"),
     ("dance", "invalid choice: 'dance'"),
     ("train --hidden 0", "argument --hidden: an integer from 1 to a billion is wanted, not '0'"),
     ("train --hidden many", "an integer from 1 to a billion is wanted, not 'many'"),

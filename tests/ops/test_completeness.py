@@ -13,15 +13,33 @@ from tinygrad_lstm.graph.registry import FUNCTIONS, OPS
 from tinygrad_lstm.graph.structure import flatten
 from tinygrad_lstm.graph.walk import topological
 from tinygrad_lstm.kernels.table import kernels
-from tinygrad_lstm.ops import composite, elementwise, index, linalg, reduce, shape
+from tinygrad_lstm.ops import (
+    activations,
+    arrangement,
+    assignment,
+    contraction,
+    elementwise,
+    exponential,
+    filling,
+    index,
+    integers,
+    linalg,
+    logic,
+    reduce,
+    shape,
+    sorting,
+    statistics,
+    trigonometry,
+)
 
-STRUCTURAL = {"leaf", "constant", "symbol", "arange", "scan", "item", "stacked"}
+STRUCTURAL = {"leaf", "constant", "symbol", "arange", "scan", "call", "item", "stacked"}
 """What the interpreter runs itself."""
 PROJECTIONS = {"item", "stacked"}
 """Their gradient is a part of their loop's."""
 FLAT = {
     "leaf", "constant", "symbol", "arange", "stop_gradient", "threefry2x32", "argmax",
-    "sign", "right_shift", "equal", "less", "less_equal", "logical_and", "logical_or", "logical_not",
+    "sign", "right_shift", "equal", "less", "less_equal", "bitwise_and", "bitwise_or", "invert",
+    "floor_divide", "argsort",
 }  # fmt: skip
 """What has no derivative, or the derivative 0."""
 
@@ -46,15 +64,28 @@ def test_every_op_has_a_case_that_contains_it() -> None:
         inputs = [tl.symbol(f"x{k}", x.shape, x.dtype) for k, x in enumerate(case.inputs)]
         for node in topological(flatten(case.f(*inputs))[0]):
             seen.add(node.op)
-            if node.op == "scan":
+            if node.op in ("scan", "call"):
                 seen |= {inner.op for inner in node.attrs["body"].nodes()}
     assert seen == set(OPS)
     assert set(OPS) <= {case.name for case in CASES}
 
 
-@pytest.mark.parametrize("family", [composite, elementwise, index, linalg, reduce, shape], ids=lambda m: m.__name__)
+FAMILIES = [
+    activations, arrangement, assignment, contraction, elementwise, exponential, filling, index, integers, linalg,
+    logic, reduce, shape, sorting, statistics, trigonometry,
+]  # fmt: skip
+WITHOUT_CASE = {"At", "Place", "unique"}
+"""Types, and what always raises."""
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda m: m.__name__)
 def test_every_public_function_has_a_case(family) -> None:
-    assert set(family.__all__) <= {case.name for case in CASES}
+    assert set(family.__all__) - WITHOUT_CASE <= {case.name for case in CASES}
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda m: m.__name__)
+def test_every_function_is_public(family) -> None:
+    assert set(family.__all__) - {"At", "Place", "at", "getitem"} <= set(tl.__all__)
 
 
 def test_every_smooth_case_is_in_float64() -> None:

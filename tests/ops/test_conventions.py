@@ -43,10 +43,36 @@ def slope(f, at: float, order: int = 1) -> float:
         (lambda x: tl.where(x > 0, x, tl.sqrt(tl.where(x > 0, 1, -x))), 4.0, 1.0),
         (lambda x: x.astype(tl.int32).astype(tl.float64) * x, 2.5, 2.0),
         (lambda x: x * tl.stop_gradient(x), 3.0, 3.0),
+        (lambda x: tl.norm(tl.stack([x, x])), 0.0, 0.0),
+        (lambda x: tl.norm(tl.stack([x, x])), 2.0, math.sqrt(2)),
+        (lambda x: tl.hypot(x, 0.0), 0.0, 0.0),
+        (lambda x: tl.hypot(x, 0.0), -3e300, -1.0),
+        (lambda x: tl.std(tl.stack([x, 1.0])), 1.0, 0.0),
+        (lambda x: tl.prod(tl.stack([x, x, x])), 0.0, 0.0),
+        (lambda x: tl.prod(tl.stack([x, 2.0, 3.0])), 0.0, 6.0),
+        (lambda x: tl.cumprod(tl.stack([x, 2.0, 3.0]))[2], 0.0, 6.0),
+        (lambda x: tl.clip(x, 0, 1), 1.0, 0.5),
+        (lambda x: tl.clip(x, 0, 1), 2.0, 0.0),
+        (tl.cbrt, 0.0, math.inf),
+        (tl.cbrt, -8.0, 1 / 12),
+        (tl.sinh, 0.0, 1.0),
+        (tl.cosh, 0.0, 0.0),
+        (tl.arcsinh, 0.0, 1.0),
+        (tl.arctanh, 0.0, 1.0),
+        (tl.erf, 0.0, 2 / math.sqrt(math.pi)),
+        (tl.elu, 0.0, 1.0),
+        (tl.elu, 800.0, 1.0),
+        (tl.leaky_relu, 0.0, 0.01),
+        (tl.hard_sigmoid, 0.0, 1 / 6),
+        (tl.floor, 1.5, 0.0),
+        (tl.round, 1.5, 0.0),
+        (lambda x: x % 2, 5.0, 1.0),
+        (lambda x: 5.0 % x, 2.0, -2.0),
+        (lambda x: tl.max(tl.stack([x, x, 0.0]).at[2].max(x)), 1.0, 1.0),
     ],
 )
 def test_slope(f, at: float, wanted: float) -> None:
-    assert slope(f, at) == pytest.approx(wanted, abs=1e-300)
+    assert slope(f, at) == pytest.approx(wanted, rel=1e-14, abs=1e-300)
 
 
 def test_powers_at_zero_have_all_their_derivatives() -> None:
@@ -82,3 +108,76 @@ def test_a_nan_on_the_side_not_taken_does_no_harm() -> None:
     x = tl.symbol("x", (2,))
     y = tl.where([True, False], x, tl.log(x))
     assert y.evaluate({x: [-1.0, 1.0]}).tolist() == [-1.0, 0.0]
+
+
+def test_hyperbolic_functions_have_all_their_derivatives_at_zero() -> None:
+    assert [slope(tl.sinh, 0.0, n) for n in (1, 2, 3)] == pytest.approx([1, 0, 1])
+    assert [slope(tl.cosh, 0.0, n) for n in (1, 2, 3)] == pytest.approx([0, 1, 0])
+    assert [slope(tl.arcsinh, 0.0, n) for n in (1, 2, 3)] == pytest.approx([1, 0, -1])
+    assert [slope(tl.arctanh, 0.0, n) for n in (1, 2, 3)] == pytest.approx([1, 0, 2])
+
+
+@pytest.mark.parametrize(
+    "matrix",
+    [[[1.0, 2.0], [2.0, 4.0]], [[0.0, 1.0], [0.0, 1.0]], [[0.0, 0.0], [0.0, 3.0]], [[0.0, 0.0], [0.0, 0.0]]],
+)
+def test_the_gradient_of_the_determinant_is_the_cofactors_of_singular_matrices_too(matrix) -> None:
+    (a, b), (c, d) = matrix
+    x = tl.symbol("x", (2, 2))
+    assert tl.gradients(tl.det(x), x).evaluate({x: matrix}).tolist() == [[d, -c], [-b, a]]
+
+
+def test_graphs_of_running_totals_grow_with_the_logarithm() -> None:
+    x = tl.symbol("x", (1000,))
+    for f in (tl.cumsum, tl.cumprod, tl.prod):
+        assert len(tl.printed(f(x)).splitlines()) < 80
+
+
+def test_integers_have_no_derivative() -> None:
+    n = tl.tensor([1, 2])
+    with pytest.raises(tl.errors.GradientError, match="only floats have derivatives"):
+        tl.gradients((n * 1.0).sum(), n)
+    with pytest.raises(tl.errors.GradientError, match="only floats have derivatives"):
+        tl.gradients(n // 2, tl.tensor(1.0))
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: tl.einsum("ij,jk", tl.ones((2, 3))), "2 groups of letters for 1 operands"),
+        (lambda: tl.einsum("ijk", tl.ones((2, 3))), "do not fit"),
+        (lambda: tl.einsum("ij->ik", tl.ones((2, 3))), "one that no operand has"),
+        (lambda: tl.einsum("ij->ii", tl.ones((2, 3))), "a letter twice"),
+        (lambda: tl.einsum("i1", tl.ones((2, 3))), "do not fit"),
+        (lambda: tl.einsum("ij,jk", tl.ones((2, 3)), tl.ones((2, 3))), "'j' has the sizes 3 and 2"),
+        (lambda: tl.einsum(tl.ones(2), "i"), "the subscripts come first"),
+        (lambda: tl.tensordot(tl.ones((2, 3)), tl.ones((2, 3))[0], 2), "no 2 axes to pair"),
+        (lambda: tl.tensordot(tl.ones((2, 3)), tl.ones((2, 3)), 1), "they must be equal"),
+        (lambda: tl.tensordot(tl.ones((2, 3)), tl.ones((2, 3)), ((0, 1), (0,))), "do not pair"),
+        (lambda: tl.tensordot(tl.ones((2, 3)), tl.ones((2, 3)), "ab c"), "a number or a pair"),
+        (lambda: tl.split(tl.ones(5), 2), "has no 2 equal parts"),
+        (lambda: tl.moveaxis(tl.ones((2, 3)), (0, 1), 0), "do not pair"),
+        (lambda: tl.roll(tl.ones((2, 3)), (1, 2), (0, 1, 0)), "2 shifts for 3 axes"),
+        (lambda: tl.repeat(tl.ones(3), [1, 2]), "2 counts for the 3 positions"),
+        (lambda: tl.tril(tl.ones(3)), "a matrix is wanted"),
+        (lambda: tl.diag(tl.ones((1, 1, 1))), "a vector or a matrix"),
+        (lambda: tl.diagonal(tl.ones((2, 2)), 0, 1, 1), "two different axes"),
+        (lambda: tl.norm(tl.ones((2, 2)), 1), "is not supported"),
+        (lambda: tl.cumsum(tl.tensor(1.0), 0), "no axis to run along|out of range"),
+        (lambda: tl.top_k(tl.ones(3), 4), "no 4 elements"),
+        (lambda: tl.searchsorted(tl.ones((2, 2)), 1.0), "a is a vector"),
+        (lambda: tl.searchsorted(tl.ones(2), 1.0, "middle"), "'left' or 'right'"),
+        (lambda: tl.take_along_axis(tl.ones((2, 2)), tl.tensor([0])), "as many axes"),
+        (lambda: tl.solve(tl.ones((2, 3)), tl.ones(2)), "square matrices"),
+        (lambda: tl.solve(tl.ones((2, 2)), tl.ones(3)), "the right side is wanted"),
+        (lambda: tl.det(tl.ones(3)), "square matrices"),
+        (lambda: tl.cholesky(tl.ones((2, 3))), "square matrices"),
+        (lambda: tl.floor(tl.tensor([True])), "bools are no numbers"),
+        (lambda: tl.left_shift(tl.ones(2), 1), "integers are wanted"),
+        (lambda: tl.ones(2) & 1, "bools or integers are wanted"),
+        (lambda: ~tl.ones(2), "bools or integers are wanted"),
+    ],
+)
+def test_mistakes(call, words) -> None:
+    with pytest.raises(tl.errors.Error, match=words):
+        call()

@@ -3,11 +3,11 @@
 import hypothesis.extra.numpy as hnp
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinygrad_lstm as tl
-from tinygrad_lstm.errors import IndexingError, ShapeError
+from tinygrad_lstm.errors import IndexingError, ShapeError, UsageError
 from tinygrad_lstm.testing import check_gradients
 
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4)
@@ -33,23 +33,29 @@ def test_basic_indices(data, shape) -> None:
 
 
 @st.composite
-def one_array_of_indices(draw):
-    """A shape, and a key with integers, slices, ... and None beside one array of integers."""
-    shape = draw(hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=4))
-    axis = draw(st.integers(0, len(shape) - 1))
-    size = shape[axis]
-    array = draw(hnp.arrays(np.int64, SHAPES.filter(lambda s: len(s) < 3), elements=st.integers(-size, size - 1)))
+def arrays_of_indices(draw):
+    """A shape, and a key with integers, slices, ... and None beside one array of integers or several."""
+    shape = draw(hnp.array_shapes(min_dims=1, max_dims=4, min_side=1, max_side=3))
+    axes = draw(st.lists(st.integers(0, len(shape) - 1), min_size=1, max_size=3, unique=True))
+    common = draw(
+        hnp.mutually_broadcastable_shapes(num_shapes=len(axes), min_dims=0, max_dims=2, min_side=0, max_side=3)
+    )
     key = [draw(st.slices(n) | st.integers(-n, n - 1)) for n in shape]
-    key[axis] = array
+    for axis, own in zip(axes, common.input_shapes, strict=True):
+        key[axis] = draw(hnp.arrays(np.int64, own, elements=st.integers(-shape[axis], shape[axis] - 1)))
+    last = max(axes)
     for extra in draw(st.lists(st.none(), max_size=2)):
-        key.insert(draw(st.integers(0, len(key))), extra)
-    if axis + 1 < len(shape) and draw(st.booleans()) and key[-1] is not array:
-        key[-1] = ...
+        place = draw(st.integers(0, len(key)))
+        key.insert(place, extra)
+        last += place <= last
+    if last + 1 < len(key) and draw(st.booleans()):
+        key[last + 1 :] = [...]
     return shape, tuple(key)
 
 
-@given(one_array_of_indices(), st.booleans())
-def test_one_array_of_indices_among_slices(example, symbolic) -> None:
+@given(arrays_of_indices(), st.booleans())
+@settings(max_examples=500)
+def test_arrays_of_indices_among_slices(example, symbolic) -> None:
     shape, key = example
     array = numbered(shape)
     want = array[key]
@@ -63,6 +69,66 @@ def test_one_array_of_indices_among_slices(example, symbolic) -> None:
     np.add.at(expected, key, weights)
     found = tl.gradients(x[as_tensors], x, weights).evaluate({x: array})
     np.testing.assert_allclose(found.numpy(), expected, atol=1e-14)
+
+
+@given(arrays_of_indices(), st.sampled_from(["add", "multiply", "max", "min"]))
+@settings(max_examples=300)
+def test_assignment_where_indices_repeat(example, kind) -> None:
+    shape, key = example
+    array = numbered(shape)
+    updates = np.cos(numbered(array[key].shape)) * 5
+    expected = array.copy()
+    {"add": np.add, "multiply": np.multiply, "max": np.maximum, "min": np.minimum}[kind].at(expected, key, updates)
+    found = getattr(tl.tensor(array).at[key], kind)(updates)
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-13, atol=1e-13)
+
+
+@given(arrays_of_indices())
+def test_set_picks_one_of_the_updates_of_a_place(example) -> None:
+    shape, key = example
+    array = numbered(shape)
+    updates = numbered(array[key].shape) + 1000
+    found = tl.tensor(array).at[key].set(updates).numpy()
+    places = np.zeros(shape, bool)
+    places[key] = True
+    assert np.array_equal(found[~places], array[~places])
+    allowed = {p: set() for p in np.flatnonzero(places)}
+    positions = np.arange(array.size).reshape(shape)[key]
+    for p, u in zip(positions.ravel(), updates.ravel(), strict=True):
+        allowed[p].add(u)
+    assert all(found.ravel()[p] in us for p, us in allowed.items())
+
+
+@given(st.data(), SHAPES)
+def test_assignment_to_slices(data, shape) -> None:
+    array = numbered(shape)
+    key = data.draw(hnp.basic_indices(shape, allow_newaxis=True, allow_ellipsis=True))
+    updates = -np.ones(array[key].shape)
+    want = array.copy()
+    want[key] = updates
+    assert np.array_equal(tl.tensor(array).at[key].set(updates).numpy(), want)
+
+
+def test_the_gradient_of_what_was_overwritten_is_zero() -> None:
+    x, v = tl.symbol("x", (3,)), tl.symbol("v", ())
+    by_x, by_v = tl.gradients(x.at[1].set(v), [x, v])
+    assert tl.evaluate(by_x.evaluate({x: [1.0, 2.0, 3.0], v: 5.0})).tolist() == [1.0, 0.0, 1.0]
+    assert by_v.evaluate({x: [1.0, 2.0, 3.0], v: 5.0}).item() == 1.0
+
+
+def test_mistakes_of_assignment() -> None:
+    x = tl.zeros((2, 3))
+    with pytest.raises(ShapeError, match=r"updates f32\[4\] do not broadcast to the shape \[3\]"):
+        x.at[0].set([1.0, 2.0, 3.0, 4.0])
+    with pytest.raises(IndexingError, match="out of range"):
+        x.at[2].set(0)
+    with pytest.raises(ShapeError, match="do not broadcast"):
+        x.at[0].add(np.zeros((2, 3), np.float32))
+    assert x.at[0, 1].get().shape == ()
+    with pytest.raises(UsageError, match=r"never changes; make a new one with x\.at\[key\]\.set"):
+        x[0] = 1.0
+    with pytest.raises(IndexingError, match=r"tl\.where"):
+        x.at[x > 0].set(1.0)
 
 
 @given(hnp.mutually_broadcastable_shapes(num_shapes=3, max_dims=3, min_side=0, max_side=3))
@@ -110,7 +176,7 @@ def test_reductions(data, shape) -> None:
         ("a", "use integers, slices"),
         (slice(None, None, 0), "a step other than 0"),
         (slice("a"), "not made of integers"),
-        (([0, 1], [0, 1]), "only one array of indices is supported"),
+        (([0, 1], [0, 1, 2]), r"arrays of indices \[2\] and \[3\] do not broadcast"),
         ([0.5], "holds integers, not float32"),
     ],
 )
@@ -123,7 +189,10 @@ def test_mistakes(key, message) -> None:
 def test_an_index_out_of_range_is_found_when_it_is_evaluated(bad) -> None:
     table, indices = tl.zeros((5, 2)), tl.tensor([0, bad])
     with pytest.raises(IndexingError, match=r"take\(f32\[5,2\], i64\[2\]\)"):
-        tl.take(table, indices).numpy()
+        tl.take(table, indices, 0).numpy()
+    for key in (([0, 1], [0, 2]), ([0, -3], [0, 0]), ([0, 0], [-3, 5])):
+        with pytest.raises(IndexingError, match="out of bounds"):
+            tl.zeros((2, 2))[key].numpy()
     with pytest.raises(IndexingError, match=r"scatter_add\(f32\[2,2\], i64\[2\]\)"):
         tl.scatter_add(tl.ones((2, 2)), indices, size=5).numpy()
 

@@ -308,7 +308,7 @@ ZERO = tl.zeros(8)
         ),
         (
             DTypeError,
-            r"carry 'carry\[1\]' enters as i64\[\] but leaves as f32\[\]; convert with \.astype\(tl\.int64\)",
+            r"carry 'carry\[1\]' enters as i64\[\] but leaves as f32\[\]; start with a float, such as 0\.0",
             lambda: tl.scan(lambda s, x: ((s[0], s[1] + 0.5), None), (ZERO, tl.tensor(1)), tl.zeros(3)),
         ),
         (

@@ -48,24 +48,105 @@ def adapted(lr: float, b1: float, b2: float, eps: float) -> list[np.ndarray]:
     return ps
 
 
+def stepped(rule) -> list[np.ndarray]:
+    """``rule(p, g, memory)`` is the new p, with a dict of its own for each parameter."""
+    ps, memories = [p.copy() for p in START], [{} for _ in START]
+    for t in range(STEPS):
+        for k, g in enumerate(slopes(t)):
+            ps[k] = rule(ps[k], g, memories[k])
+    return ps
+
+
+def kept(memory, name: str, share: float, value):
+    """A running mean that starts at 0."""
+    memory[name] = share * memory.get(name, 0.0) + (1 - share) * value
+    return memory[name]
+
+
+def nesterov(p, g, memory):
+    g = g + 0.1 * p
+    memory["v"] = 0.9 * memory.get("v", 0.0) + g
+    return p - RATE * (g + 0.9 * memory["v"])
+
+
+def adagrad(p, g, memory):
+    memory["s"] = memory.get("s", 0.0) + g * g
+    return p - RATE * g / (np.sqrt(memory["s"]) + 1e-10)
+
+
+def rmsprop(p, g, memory):
+    return p - RATE * g / (np.sqrt(kept(memory, "v", 0.99, g * g)) + 1e-8)
+
+
+def rmsprop_momentum(p, g, memory):
+    memory["b"] = 0.5 * memory.get("b", 0.0) + g / (np.sqrt(kept(memory, "v", 0.9, g * g)) + 1e-8)
+    return p - RATE * memory["b"]
+
+
+def adadelta(p, g, memory):
+    v = kept(memory, "v", 0.9, g * g)
+    d = np.sqrt(memory.get("u", 0.0) + 1e-6) / np.sqrt(v + 1e-6) * g
+    kept(memory, "u", 0.9, d * d)
+    return p - d
+
+
+def adamw(p, g, memory):
+    memory["t"] = memory.get("t", 0) + 1
+    m, v = kept(memory, "m", 0.9, g), kept(memory, "v", 0.999, g * g)
+    step = m / (1 - 0.9 ** memory["t"]) / (np.sqrt(v / (1 - 0.999 ** memory["t"])) + 1e-8)
+    return p - RATE * 0.3 * p - RATE * step
+
+
+def lion(p, g, memory):
+    u = np.sign(0.9 * memory.get("m", 0.0) + 0.1 * g)
+    kept(memory, "m", 0.99, g)
+    return p - RATE * (u + 0.3 * p)
+
+
 # The learning rate is kept in float32.
 RATE = float(np.float32(0.05))
 
+RULES = {
+    "sgd": (lambda ps: tl.optim.SGD(ps, RATE), descended(RATE)),
+    "momentum": (lambda ps: tl.optim.SGD(ps, RATE, momentum=0.9), descended(RATE, 0.9)),
+    "nesterov": (lambda ps: tl.optim.SGD(ps, RATE, 0.9, nesterov=True, weight_decay=0.1), stepped(nesterov)),
+    "adam": (lambda ps: tl.optim.Adam(ps, RATE), adapted(RATE, 0.9, 0.999, 1e-8)),
+    "adam-betas": (lambda ps: tl.optim.Adam(ps, RATE, (0.5, 0.9), 1e-3), adapted(RATE, 0.5, 0.9, 1e-3)),
+    "adamw": (lambda ps: tl.optim.AdamW(ps, RATE, weight_decay=0.3), stepped(adamw)),
+    "adagrad": (lambda ps: tl.optim.Adagrad(ps, RATE), stepped(adagrad)),
+    "rmsprop": (lambda ps: tl.optim.RMSprop(ps, RATE), stepped(rmsprop)),
+    "rmsprop-momentum": (lambda ps: tl.optim.RMSprop(ps, RATE, 0.9, momentum=0.5), stepped(rmsprop_momentum)),
+    "adadelta": (lambda ps: tl.optim.Adadelta(ps), stepped(adadelta)),
+    "lion": (lambda ps: tl.optim.Lion(ps, RATE, weight_decay=0.3), stepped(lion)),
+}
+
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 2e-5), ("float64", 1e-12)])
-@pytest.mark.parametrize(
-    ("make", "wanted"),
-    [
-        (lambda ps: tl.optim.SGD(ps, RATE), descended(RATE)),
-        (lambda ps: tl.optim.SGD(ps, RATE, momentum=0.9), descended(RATE, 0.9)),
-        (lambda ps: tl.optim.Adam(ps, RATE), adapted(RATE, 0.9, 0.999, 1e-8)),
-        (lambda ps: tl.optim.Adam(ps, RATE, (0.5, 0.9), 1e-3), adapted(RATE, 0.5, 0.9, 1e-3)),
-    ],
-    ids=["sgd", "momentum", "adam", "adam-betas"],
-)
+@pytest.mark.parametrize(("make", "wanted"), RULES.values(), ids=RULES)
 def test_several_steps(make, wanted, dtype: str, tolerance: float) -> None:
     for got, want in zip(trained(make, dtype), wanted, strict=True):
         np.testing.assert_allclose(got, want, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("make", [make for make, _ in RULES.values()], ids=RULES)
+def test_the_state_of_every_optimizer_goes_round(make) -> None:
+    def advance(parameters, optimizer, first: int, last: int) -> None:
+        for t in range(first, last):
+            for p, g in zip(parameters, slopes(t), strict=True):
+                p.grad = tl.tensor(g)
+            optimizer.step()
+
+    straight = [tl.Parameter(p) for p in START]
+    advance(straight, make(straight), 0, 5)
+    first = [tl.Parameter(p) for p in START]
+    before = make(first)
+    advance(first, before, 0, 2)
+    second = [tl.Parameter(p.detach()) for p in first]
+    after = make(second)
+    after.load_state_dict({name: value.numpy() for name, value in before.state_dict().items()})
+    advance(second, after, 2, 5)
+    for p, q in zip(straight, second, strict=True):
+        np.testing.assert_array_equal(p.numpy(), q.numpy())
 
 
 def test_a_parameter_without_gradient_stays() -> None:
@@ -138,12 +219,67 @@ def test_clip_grad_norm() -> None:
     assert tl.optim.clip_grad_norm([a, b], 1.0).item() == pytest.approx(1.0, rel=1e-5)
 
 
+def test_clip_grad_value() -> None:
+    a, b = tl.Parameter([3.0, -0.5]), tl.Parameter(-4.0)
+    (tl.sum(a * a) / 2 + b * b / 2).backward()
+    tl.optim.clip_grad_value([a, b, tl.Parameter(1.0)], 1.5)
+    assert (a.grad.tolist(), b.grad.item()) == ([1.5, -0.5], -1.5)
+
+
+def test_gradients_of_parts_add_up_to_that_of_the_whole() -> None:
+    layer = tl.nn.Linear(3, 1, key=tl.random.key(0))
+    x = tl.random.normal(tl.random.key(1), (8, 3))
+    (layer(x) ** 2).mean().backward()
+    whole = [p.grad.numpy() for p in layer.parameters()]
+    layer.zero_grad()
+    for part in (x[:4], x[4:]):
+        ((layer(part) ** 2).mean() / 2).backward()
+    for p, want in zip(layer.parameters(), whole, strict=True):
+        np.testing.assert_allclose(p.grad.numpy(), want, rtol=1e-5)
+
+
+def test_the_average_of_parameters() -> None:
+    p = tl.Parameter(START[0])
+    average = tl.optim.Average([p], decay=0.8)
+    want = START[0].copy()
+    for t in range(4):
+        p.assign(slopes(t)[0])
+        average.update()
+        want = 0.8 * want + 0.2 * slopes(t)[0]
+    assert set(average.state_dict()) == {"mean.0"}
+    other = tl.optim.Average([p])
+    other.load_state_dict(average.state_dict())
+
+    def interrupted() -> None:
+        with other.applied():
+            np.testing.assert_allclose(p.numpy(), want, rtol=1e-12)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        interrupted()
+    np.testing.assert_array_equal(p.numpy(), slopes(3)[0])
+
+
 @pytest.mark.parametrize(
     ("message", "call"),
     [
+        ("the momentum, which is 0", lambda: tl.optim.SGD([tl.Parameter(1.0)], 1, nesterov=True)),
+        ("SGD: weight_decay is a finite number", lambda: tl.optim.SGD([tl.Parameter(1.0)], 1, weight_decay=-1)),
+        ("AdamW: weight_decay is", lambda: tl.optim.AdamW([tl.Parameter(1.0)], weight_decay=-1)),
+        ("AdamW: betas are in", lambda: tl.optim.AdamW([tl.Parameter(1.0)], betas=(1.0, 0.9))),
+        ("Adam: eps is", lambda: tl.optim.Adam([tl.Parameter(1.0)], eps=-1)),
+        ("Adagrad: eps is", lambda: tl.optim.Adagrad([tl.Parameter(1.0)], eps=-1)),
+        ("RMSprop: alpha is in", lambda: tl.optim.RMSprop([tl.Parameter(1.0)], alpha=1)),
+        ("RMSprop: the momentum is in", lambda: tl.optim.RMSprop([tl.Parameter(1.0)], momentum=1)),
+        ("Adadelta: rho is in", lambda: tl.optim.Adadelta([tl.Parameter(1.0)], rho=-0.1)),
+        ("Lion: betas are in", lambda: tl.optim.Lion([tl.Parameter(1.0)], betas=(0.9, 1.0))),
+        ("Average: decay is in", lambda: tl.optim.Average([tl.Parameter(1.0)], 1.0)),
+        ("Average: there are no parameters", lambda: tl.optim.Average([])),
+        ("clip_grad_value: the bound is above 0", lambda: tl.optim.clip_grad_value([tl.Parameter(1.0)], 0)),
+        ("clip_grad_value: no parameter has", lambda: tl.optim.clip_grad_value([tl.Parameter(1.0)], 1)),
         ("SGD: there are no parameters to train", lambda: tl.optim.SGD([], 0.1)),
         ("SGD: parameters are wanted, not Tensor; give model.parameters", lambda: tl.optim.SGD([tl.tensor(1.0)], 0.1)),
-        ("SGD: the learning rate is ≥ 0, not -1", lambda: tl.optim.SGD([tl.Parameter(1.0)], -1)),
+        ("SGD: the learning rate is a number ≥ 0, not -1", lambda: tl.optim.SGD([tl.Parameter(1.0)], -1)),
         ("SGD: the momentum is in", lambda: tl.optim.SGD([tl.Parameter(1.0)], 1, momentum=1.0)),
         ("Adam: betas are in", lambda: tl.optim.Adam([tl.Parameter(1.0)], betas=(0.9, 1.0))),
         ("Adam.step: no parameter has a gradient; call", lambda: tl.optim.Adam([tl.Parameter(1.0)]).step()),

@@ -11,7 +11,7 @@ import pytest
 from tinygrad_lstm_numpy import NumpyBackend
 
 import tinygrad_lstm as tl
-from tinygrad_lstm.errors import BackendError, DeviceError, Error
+from tinygrad_lstm.errors import BackendError, DeviceError, Error, UsageError
 from tinygrad_lstm.runtime import backend as module
 
 
@@ -180,6 +180,40 @@ def test_devices(offered) -> None:
     assert tl.tensor([1.0]).to("cpu").device == "cpu"
     with pytest.raises(Error):
         tl.tensor([1.0]).to("tpu")
+
+
+def test_a_broken_backend_does_not_hide_one_that_works(offered) -> None:
+    offered(OURS, entry("broken", "broken"), entry("elsewhere", "Elsewhere"))
+    assert tl.tensor(1.0, device="cuda").device == "cuda:0"
+    offered(OURS, entry("broken", "broken"))
+    with pytest.raises(BackendError, match=r"no installed backend works on tpu:0; see .*; the backend 'broken' of"):
+        tl.tensor(1.0, device="tpu")
+    module._loaded.clear()
+    offered(entry("numpy", "broken"))
+    with pytest.raises(BackendError, match="libfancy"):
+        tl.tensor(1.0)
+
+
+def test_a_backend_is_chosen_by_name_and_number(offered) -> None:
+    offered(OURS)
+    with pytest.raises(UsageError, match="a backend is chosen by its name, such as 'numpy' or 'cupy:1', not 3"):
+        tl.use_backend(3)
+    for wrong in ("numpy:0", "numpy:"):
+        with pytest.raises(DeviceError, match="the devices of the backend 'numpy' are cpu"):
+            tl.use_backend(wrong)
+    for wrong in ("CUDA", "cuda:", "cuda:x", "cuda:-1", "", " cpu", 0):
+        with pytest.raises(DeviceError, match="a device is called cpu, cuda or cuda:1, not "):
+            tl.zeros(2, device=wrong)
+    with pytest.raises(DeviceError, match="the CPU has no number"):
+        tl.arange(2, device="cpu:0")
+
+
+def test_a_kernel_that_a_backend_lacks(offered, monkeypatch) -> None:
+    offered(OURS)
+    backend = module.load_backend("numpy")
+    monkeypatch.setattr(backend, "kernels", {})
+    with pytest.raises(BackendError, match="the backend 'numpy' has no kernel for op 'tanh'; evaluate it with another"):
+        tl.tanh(tl.tensor(1.0)).numpy()
 
 
 class Elsewhere(NumpyBackend):

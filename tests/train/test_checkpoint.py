@@ -230,7 +230,7 @@ def test_a_checkpoint_that_may_not_be_read(tmp_path, monkeypatch):
     def refused(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("tinygrad_lstm.train.checkpoint.safe_open", refused)
+    monkeypatch.setattr("tinygrad_lstm.runtime.files.safe_open", refused)
     with pytest.raises(CheckpointError, match="can not be read: Permission denied"):
         read_checkpoint(tmp_path / "a")
 

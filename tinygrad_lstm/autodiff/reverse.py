@@ -15,7 +15,7 @@ from tinygrad_lstm.graph.slots import slots
 from tinygrad_lstm.graph.structure import flatten, unflatten
 from tinygrad_lstm.graph.tensor import Deriving, Node, Tensor, deriving, make_leaf
 from tinygrad_lstm.graph.walk import topological
-from tinygrad_lstm.ops.composite import ones_like, zeros_like
+from tinygrad_lstm.ops.filling import ones_like, zeros_like
 from tinygrad_lstm.ops.source import full_node
 
 __all__ = ["cotangents", "gradients"]
@@ -160,7 +160,10 @@ def _through_op(node: Any, g: Tensor, active: set[Node], collected: dict[Node, T
         elif variadic is not None:
             ct = variadic(g, node, k, *inputs, **attrs)
         else:
-            raise GradientError(f"op {node.op!r} is marked differentiable but has no gradient rule")
+            at = f" [{node.line[0]}:{node.line[1]}]" if node.line else ""
+            raise GradientError(
+                f"op {node.op!r} has no gradient; give tl.define_op one, or cut the gradient with tl.stop_gradient{at}"
+            )
         if elementwise:
             ct = sum_to(ct, x.type.shape)
         collected[x] = collected[x] + ct if x in collected else ct

@@ -1,6 +1,7 @@
 """Functions from functions to functions."""
 
 from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import Any
 
 from tinygrad_lstm.autodiff.reverse import gradients
@@ -10,13 +11,14 @@ from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.dtypes import int64
 from tinygrad_lstm.graph.structure import flatten, unflatten
 from tinygrad_lstm.graph.tensor import Tensor, make
-from tinygrad_lstm.ops.composite import zeros_like
+from tinygrad_lstm.ops.call import called
+from tinygrad_lstm.ops.filling import zeros_like
 from tinygrad_lstm.ops.index import one_hot
 from tinygrad_lstm.ops.loop import scan
 from tinygrad_lstm.ops.shape import reshape
 from tinygrad_lstm.ops.source import arange_node
 
-__all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
+__all__ = ["checkpoint", "grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
 
 
 def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., tuple[Tensor, Any]]:
@@ -94,6 +96,8 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     >>> print(y, slope)
     8.0 120.0
     """
+    if not isinstance(primals, tuple | list) or not isinstance(tangents, tuple | list) or len(primals) != len(tangents):
+        raise UsageError("jvp takes two tuples of one length, the arguments and their directions: jvp(f, (x,), (v,))")
     y, pullback = vjp(f, *primals)
     leaves, structure = flatten(y)
     weights = [_variable(zeros_like(v)) for v in leaves]
@@ -141,6 +145,33 @@ def hessian(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
      [ 0. 12.]]
     """
     return jacobian(grad(f))
+
+
+def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
+    """``f``, whose intermediate values are computed again in the backward pass instead of being kept for it.
+
+    The values and the gradients are those of ``f``; memory is saved for time. In the body of a scan only the arguments
+    of the checkpointed part are stacked, not what it computes from them.
+
+    Args:
+        f: from tensors, in any nested structure, to tensors. Keyword arguments are passed on as they are; what else
+            ``f`` reads is differentiated like its arguments.
+
+    Source: A. Griewank, A. Walther, "Algorithm 799: revolve", ACM TOMS 26 (2000).
+
+    >>> import tinygrad_lstm as tl
+    >>> def f(x):
+    ...     return tl.sin(tl.exp(x))
+    >>> x = tl.tensor(0.5)
+    >>> print(tl.gradients(tl.checkpoint(f)(x), x), tl.gradients(f(x), x))
+    -0.12834643 -0.12834643
+    """
+
+    @wraps(f)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        return called(f, args, kwargs)
+
+    return wrapped
 
 
 def _scalar(value: Any, what: str) -> Tensor:

@@ -28,12 +28,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     >>> main(["draw", "lstm", "-o", "lstm.txt"])  # one line on stderr
     2
     """
+    # A stream that was closed before the start is None; what is written to it goes nowhere.
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
+        return _run(argv)
+
+
+def _run(argv: Sequence[str] | None) -> int:
     for stream in (sys.stdout, sys.stderr):
         # A terminal that can not show a character gets its code.
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        arguments = _parser().parse_args(argv)
+        parser = _parser()
+        arguments = parser.parse_args(argv)
+        if "run" not in arguments:
+            parser.print_help(sys.stderr)
+            return 2
         status: int = arguments.run(arguments)
         sys.stdout.flush()
         return status
@@ -76,7 +87,7 @@ def _version() -> str:
 def _parser() -> Parser:
     parser = Parser(prog=PROGRAM, description="Train the LSTM of the four equations on text, and draw its graphs.")
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {_version()}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     _add_train(commands.add_parser("train", help="train a character model on text"))
     _add_sample(commands.add_parser("sample", help="write text with a trained model"))
 
@@ -134,6 +145,9 @@ def _add_train(parser: Parser) -> None:
         const=True,
         metavar="PATH",
         help="go on from this checkpoint, bit for bit; without PATH from that of --checkpoint",
+    )
+    group.add_argument(
+        "--overwrite", action="store_true", default=False, help="start anew where the checkpoint holds a model"
     )
     _add_execution(group)
 

@@ -8,6 +8,7 @@ from dataclasses import fields
 from typing import Any
 
 from tinygrad_lstm.data.text import default_corpus, read_corpus
+from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.runtime.backend import use_backend
 from tinygrad_lstm.runtime.threads import blas_threads
 from tinygrad_lstm.train.checkpoint import check_writable, load_model
@@ -32,12 +33,18 @@ def run_train(arguments: argparse.Namespace) -> int:
     with use_backend(arguments.backend), blas_threads(arguments.threads):
         model, training = _given(ModelConfig, given), _given(TrainConfig, given)
         if resumed is None:
+            if os.path.exists(checkpoint) and not arguments.overwrite:
+                raise UsageError(
+                    f"{checkpoint} holds a trained model; --resume goes on from it, --overwrite starts anew, "
+                    "and --checkpoint names another file"
+                )
             trainer = Trainer(corpus, ModelConfig(**model), TrainConfig(**training))
-            if os.path.exists(checkpoint):
-                print(f"{checkpoint} will be replaced; --resume would go on from it", file=sys.stderr)
         else:
             trainer = Trainer.resume(checkpoint if resumed is True else resumed, corpus, {**model, **training})
         _describe(trainer)
+        if trainer.at >= trainer.config.steps and trainer.validations:
+            print(f"nothing is left to do at step {trainer.at:,}; a larger --steps goes further")
+            return 0
         try:
             with Progress(trainer, sys.stderr) as progress:
                 trainer.run(progress, checkpoint)

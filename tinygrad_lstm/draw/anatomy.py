@@ -15,7 +15,7 @@ from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.scopes import Scope
 from tinygrad_lstm.graph.structure import flatten, paths, unflatten
-from tinygrad_lstm.graph.tensor import Node, Tensor, make
+from tinygrad_lstm.graph.tensor import Node, Tensor, make, name_of
 from tinygrad_lstm.graph.types import Shape
 from tinygrad_lstm.graph.walk import topological
 
@@ -324,8 +324,7 @@ def _with_constant(node: Node) -> str:
     known = node.inputs[0] if first else node.inputs[1]
     while known.op in _PASSED and known.inputs:
         known = known.inputs[0]
-    cell = known.cell() if known.cell is not None else None
-    value = f"{known.attrs['value']:g}" if _is_scalar(known) else (cell.name if cell is not None else None) or "w"
+    value = f"{known.attrs['value']:g}" if _is_scalar(known) else name_of(known) or "w"
     label = OPS[node.op].label
     if node.op == "power":
         return f"{value}ˣ" if first else f"x{value.translate(_POWERS)}" if _is_scalar(known) else label

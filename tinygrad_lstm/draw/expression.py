@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tinygrad_lstm.graph.convert import as_tensor
-from tinygrad_lstm.graph.tensor import Node
+from tinygrad_lstm.graph.tensor import Node, name_of
 from tinygrad_lstm.graph.walk import topological
 from tinygrad_lstm.passes.pipeline import simplified
 
@@ -119,11 +119,9 @@ def _number(value: Any) -> str:
 
 
 def _leaf(node: Any, inputs: list[_Expression]) -> _Expression:
-    if node.op in ("symbol", "named"):
-        return _Expression(node.attrs["name"])
-    cell = node.cell() if node.cell is not None else None
-    if cell is not None and cell.name:
-        return _Expression(cell.name)
+    name = name_of(node)
+    if name:
+        return _Expression(name)
     if node.op == "leaf" and node.shape == () and node.value is not None:
         return _constant(node.numpy().item())
     return _Expression(f"array[{','.join(map(str, node.shape))}]" if node.op == "leaf" else node.op)
@@ -222,6 +220,10 @@ def _reduction(symbol: str) -> Callable[[Any, list[_Expression]], _Expression]:
     return form
 
 
+def _floor(inputs: list[_Expression]) -> _Expression:
+    return _Expression(f"⌊{_product([(inputs[0], 1), (inputs[1], -1)]).text}⌋", _ATOM, _weight(inputs))
+
+
 def _infix(symbol: str, level: int) -> Callable[[Any, list[_Expression]], _Expression]:
     def form(node: Any, inputs: list[_Expression]) -> _Expression:
         left, right = inputs[0].inside(level), inputs[1].inside(level + 1)
@@ -249,8 +251,12 @@ _FORMS: Final[dict[str, Callable[[Any, list[_Expression]], _Expression]]] = {
     "equal": _infix("=", _COMPARISON),
     "less": _infix("<", _COMPARISON),
     "less_equal": _infix("≤", _COMPARISON),
-    "logical_and": _infix("∧", _COMPARISON),
-    "logical_or": _infix("∨", _COMPARISON),
+    "bitwise_and": _infix("∧", _COMPARISON),
+    "bitwise_or": _infix("∨", _COMPARISON),
+    "invert": lambda node, inputs: _Expression(f"¬{inputs[0].inside(_ATOM)}", _POWER, _weight(inputs)),
+    "remainder": _infix("mod", _PRODUCT),
+    "floor_divide": lambda node, inputs: _floor(inputs),
+    "arctan2": lambda node, inputs: _call("arctan", inputs[:1]) if inputs[1].value == 1 else _call("arctan2", inputs),
     "sum": _reduction("Σ"),
     "max": _reduction("max"),
     "min": _reduction("min"),

@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, Literal
 
-from tinygrad_lstm.graph.cells import Parameter, State
 from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.registry import OPS, NodeType
-from tinygrad_lstm.graph.tensor import Node
+from tinygrad_lstm.graph.tensor import Node, name_of
 from tinygrad_lstm.graph.walk import topological
 
 __all__ = ["Cluster", "Edge", "Vertex", "VertexKind", "described", "survey"]
@@ -198,10 +197,8 @@ class _Survey:
 
     def _loop(self, loop: Node, env: dict[Node, _Value], around: Cluster | None, outer: tuple[str, ...]) -> None:
         body: Graph = loop.attrs["body"]
-        carries, xs, length = loop.attrs["carries"], loop.attrs["xs"], loop.attrs["length"]
-        words = f"scan: {length} step{'s' * (length != 1)}{' backwards' * bool(loop.attrs['reverse'])}"
-        words += ", dashed: to the next step" if carries else ""
-        cluster = Cluster(words, None, around, around.level + 1 if around else 1, loop=True)
+        carries, xs = loop.attrs.get("carries", 0), loop.attrs.get("xs", 0)
+        cluster = Cluster(_loop_label(loop), None, around, around.level + 1 if around else 1, loop=True)
         inner: dict[Node, _Value] = {}
         entering: list[Vertex] = []
         for k, (symbol, given) in enumerate(zip(body.inputs, loop.inputs, strict=True)):
@@ -224,15 +221,24 @@ class _Survey:
 
     def _projected(self, node: Node, env: dict[Node, _Value]) -> _Value:
         loop = node.inputs[0]
-        body, carries = loop.attrs["body"], loop.attrs["carries"]
         index = node.attrs.get("index")
-        value = body.outputs[index] if index is not None else node.attrs["value"]
-        note = "last" if index is not None and index < carries else "all steps"
+        value = loop.attrs["body"].outputs[index] if index is not None else node.attrs["value"]
+        note = "all steps"
+        if index is not None:
+            note = "" if loop.op == "call" else "last" if index < loop.attrs["carries"] else note
         drawn = self.bodies[id(env), loop]
         # A gradient stacks values that the body itself has no use for.
         self.walk((value,), drawn.inner, drawn.cluster, drawn.outer)
         found = drawn.inner[value]
         return _Value(found.vertex, found.leaf, note)
+
+
+def _loop_label(loop: Node) -> str:
+    if loop.op == "call":
+        return "computed again" if loop.origin is not None else "computed again for the gradient"
+    length = loop.attrs["length"]
+    words = f"scan: {length} step{'s' * (length != 1)}{' backwards' * bool(loop.attrs['reverse'])}"
+    return words + (", dashed: to the next step" if loop.attrs["carries"] else "")
 
 
 def _names(node: Node, outer: tuple[str, ...]) -> tuple[str, ...]:
@@ -249,9 +255,7 @@ def _shared(path: tuple[str, ...], outer: tuple[str, ...]) -> int:
 
 
 def _is_repeated(node: Node) -> bool:
-    return node.op in ("constant", "arange") or (
-        node.op == "leaf" and node.cell is not None and node.cell() is not None
-    )
+    return node.op in ("constant", "arange") or (node.op == "leaf" and "label" in node.attrs)
 
 
 def _is_number(value: _Value) -> bool:
@@ -264,14 +268,14 @@ def _leaf_label(leaf: Node) -> tuple[VertexKind, str]:
         return "constant", f"{value:g}".replace("-", "−") if isinstance(value, float) else str(value)
     if leaf.op == "arange":
         return "constant", f"0 … {leaf.attrs['length'] - 1}"
-    cell = leaf.cell() if leaf.cell is not None else None
-    kind: VertexKind = "parameter" if isinstance(cell, Parameter) else "state" if isinstance(cell, State) else "leaf"
-    return kind, (cell.name if cell is not None else None) or kind
+    label = leaf.attrs.get("label")
+    kind: VertexKind = label.kind if label is not None and label.kind in ("parameter", "state") else "leaf"
+    return kind, name_of(leaf) or kind
 
 
 def described(node: Node) -> str:
     """Operation, attributes, type and place in the user's file, in one line."""
-    skipped = ("name", "value", "body", "owner", "dtype", "device", "shape")
+    skipped = ("name", "label", "value", "body", "owner", "dtype", "device", "shape")
     attributes = [f"{k}={_shown(v)}" for k, v in node.attrs.items() if k not in skipped]
     line = f"{PurePath(node.line[0]).name}:{node.line[1]}" if node.line is not None else ""
     scope = str(node.scope) if node.scope is not None else ""

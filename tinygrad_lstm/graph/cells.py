@@ -7,7 +7,7 @@ from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm.graph.operators import Operators
 from tinygrad_lstm.graph.registry import apply
 from tinygrad_lstm.graph.slots import slots
-from tinygrad_lstm.graph.tensor import Tensor, bind_cell, make_leaf
+from tinygrad_lstm.graph.tensor import Label, Tensor, bind_cell, make_leaf
 from tinygrad_lstm.graph.types import Shape
 
 __all__ = ["Cell", "Parameter", "State"]
@@ -16,17 +16,26 @@ __all__ = ["Cell", "Parameter", "State"]
 class Cell(Operators):
     """A place for a value that changes. Operations read the leaf it holds at the moment they are called."""
 
-    __slots__ = ("__weakref__", "_leaf", "name")
+    __slots__ = ("__weakref__", "_label", "_leaf")
     __hash__ = object.__hash__
 
     def __init__(self, value: Any, name: str | None = None) -> None:
-        self.name = name
+        self._label = Label(type(self).__name__.lower(), name)
         self._hold(apply("as_tensor", value))
 
     def _hold(self, tensor: Tensor) -> None:
         value = slots.evaluate((tensor,), None)[0].value
         self._leaf = make_leaf(value, tensor.type)
-        bind_cell(self._leaf, self)
+        bind_cell(self._leaf, self, self._label)
+
+    @property
+    def name(self) -> str | None:
+        """What pictures, expressions and errors call it; a module sets the path of the attribute."""
+        return self._label.name
+
+    @name.setter
+    def name(self, value: str | None) -> None:
+        self._label.name = value
 
     @property
     def leaf(self) -> Tensor:
@@ -69,7 +78,8 @@ class Cell(Operators):
         kind = type(self).__name__
         raise UsageError(f"a {kind} does not change by += and its kin; write p.assign(p + …)")
 
-    __iadd__ = __isub__ = __imul__ = __itruediv__ = __ipow__ = __imatmul__ = _no_rebinding
+    __iadd__ = __isub__ = __imul__ = __itruediv__ = __ifloordiv__ = __imod__ = __ipow__ = __imatmul__ = _no_rebinding
+    __iand__ = __ior__ = __ixor__ = __ilshift__ = __irshift__ = _no_rebinding
 
     def __repr__(self) -> str:
         name = f"{self.name!r}, " if self.name else ""

@@ -5,7 +5,7 @@ from typing import Any
 
 from tinygrad_lstm.errors import DTypeError
 from tinygrad_lstm.graph.cells import Cell
-from tinygrad_lstm.graph.device import current_device
+from tinygrad_lstm.graph.device import as_device
 from tinygrad_lstm.graph.dtypes import DType, float32, promote, weak_dtype
 from tinygrad_lstm.graph.registry import apply, function
 from tinygrad_lstm.graph.tensor import Tensor, make
@@ -30,7 +30,7 @@ def constant(value: bool | int | float, dtype: DType, device: str | None = None)
         )
         if not low <= value <= high:
             raise DTypeError(f"{value} does not fit into {dtype}, which holds {low} … {high}")
-    result: Tensor = make("constant", value=value, dtype=dtype, device=device or current_device())
+    result: Tensor = make("constant", value=value, dtype=dtype, device=as_device(device))
     return result
 
 

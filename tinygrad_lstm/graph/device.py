@@ -1,9 +1,13 @@
-"""Where new leaves live."""
+"""Where values live: the names of devices, and that of new leaves."""
 
+import re
 from contextvars import ContextVar
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final
 
-__all__ = ["current_device", "default_device"]
+from tinygrad_lstm.errors import DeviceError
+
+__all__ = ["as_device", "current_device", "default_device"]
 
 default_device: Final[ContextVar[str]] = ContextVar("default_device", default="cpu")
 
@@ -11,3 +15,29 @@ default_device: Final[ContextVar[str]] = ContextVar("default_device", default="c
 def current_device() -> str:
     """The device of leaves that are made here: that of the backend in use."""
     return default_device.get()
+
+
+def as_device(device: Any) -> str:
+    """The full name of a device; None is the current one.
+
+    >>> as_device("cpu"), as_device("cuda"), as_device("cuda:1")
+    ('cpu', 'cuda:0', 'cuda:1')
+
+    Raises:
+        DeviceError: for anything but a kind and a number.
+    """
+    if device is None:
+        return current_device()
+    if not isinstance(device, str):
+        raise DeviceError(f"a device is called cpu, cuda or cuda:1, not {device!r}")
+    return _full(device)
+
+
+@lru_cache
+def _full(device: str) -> str:
+    if not re.fullmatch(r"[a-z]+(:\d+)?", device):
+        raise DeviceError(f"a device is called cpu, cuda or cuda:1, not {device!r}")
+    kind, _, number = device.partition(":")
+    if kind == "cpu" and number:
+        raise DeviceError(f"the CPU has no number: the device is called cpu, not {device!r}")
+    return device if kind == "cpu" or number else f"{kind}:0"

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tinygrad_lstm.graph.tensor import Node, Tensor, make
+from tinygrad_lstm.graph.tensor import Node, Tensor, make, name_of
 from tinygrad_lstm.graph.types import TensorType
 from tinygrad_lstm.graph.walk import substitute, topological
 
@@ -51,7 +51,7 @@ def close(inputs: Sequence[Tensor], outputs: Iterable[Tensor], owner: str) -> tu
             return
         if node.type.__class__ is not TensorType:
             raise AssertionError("a tuple-typed node has only projections as readers, and those are lifted")
-        mapping[node] = fresh_symbol(_name(node) or f"operand {len(operands)}", node.type, owner)
+        mapping[node] = fresh_symbol(name_of(node) or f"operand {len(operands)}", node.type, owner)
         operands.append(node)
 
     for node in order:
@@ -62,9 +62,3 @@ def close(inputs: Sequence[Tensor], outputs: Iterable[Tensor], owner: str) -> tu
         lift(y)
     body = substitute(outputs, mapping) if mapping else outputs
     return Graph((*inputs, *mapping.values()), tuple(body)), operands
-
-
-def _name(node: Node) -> str | None:
-    """What the user called a value: the name of the cell that holds it, or of the node."""
-    cell = node.cell() if node.cell is not None else None
-    return cell.name if cell is not None else node.attrs.get("name")

@@ -1,39 +1,27 @@
-"""The operators and methods that tensors and cells share. Each dispatches by name."""
+"""The operators and protocols that tensors and cells share. Each dispatches by name."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from tinygrad_lstm.errors import TraceError, UsageError
+from tinygrad_lstm.graph.methods import Methods
 from tinygrad_lstm.graph.registry import FUNCTIONS, apply
 
 if TYPE_CHECKING:
-    from tinygrad_lstm.graph.dtypes import DType
     from tinygrad_lstm.graph.tensor import Tensor
-    from tinygrad_lstm.graph.types import Shape
 
 __all__ = ["Operators"]
+
+_OTHER_NAMES: Final = {"absolute": "abs", "amax": "max", "amin": "min", "true_divide": "divide", "around": "round"}
+"""NumPy's names of functions that are called otherwise here."""
 
 _apply: "Final[Callable[..., Tensor]]" = apply
 
 
-class Operators:
-    """NumPy's operators and methods, in terms of the registered functions."""
+class Operators(Methods):
+    """NumPy's operators and protocols, in terms of the registered functions."""
 
     __slots__ = ()
-
-    if TYPE_CHECKING:
-
-        @property
-        def shape(self) -> Shape:
-            """The sizes of the axes."""
-
-        @property
-        def dtype(self) -> DType:
-            """The type of the elements."""
-
-        @property
-        def device(self) -> str:
-            """Where the elements live."""
 
     # Arithmetic
 
@@ -60,6 +48,21 @@ class Operators:
 
     def __rtruediv__(self, other: Any) -> "Tensor":
         return _apply("divide", other, self)
+
+    def __floordiv__(self, other: Any) -> "Tensor":
+        return _apply("floor_divide", self, other)
+
+    def __rfloordiv__(self, other: Any) -> "Tensor":
+        return _apply("floor_divide", other, self)
+
+    def __mod__(self, other: Any) -> "Tensor":
+        return _apply("remainder", self, other)
+
+    def __rmod__(self, other: Any) -> "Tensor":
+        return _apply("remainder", other, self)
+
+    def __divmod__(self, other: Any) -> "tuple[Tensor, Tensor]":
+        return self // other, self % other
 
     def __pow__(self, other: Any) -> "Tensor":
         return _apply("power", self, other)
@@ -104,115 +107,59 @@ class Operators:
 
     __hash__ = object.__hash__
 
+    # Of bits, and of the truth of bools.
+
     def __and__(self, other: Any) -> "Tensor":
-        return _apply("logical_and", self, other)
+        return _apply("bitwise_and", self, other)
 
     def __rand__(self, other: Any) -> "Tensor":
-        return _apply("logical_and", other, self)
+        return _apply("bitwise_and", other, self)
 
     def __or__(self, other: Any) -> "Tensor":
-        return _apply("logical_or", self, other)
+        return _apply("bitwise_or", self, other)
 
     def __ror__(self, other: Any) -> "Tensor":
-        return _apply("logical_or", other, self)
+        return _apply("bitwise_or", other, self)
+
+    def __xor__(self, other: Any) -> "Tensor":
+        return _apply("bitwise_xor", self, other)
+
+    def __rxor__(self, other: Any) -> "Tensor":
+        return _apply("bitwise_xor", other, self)
+
+    def __lshift__(self, other: Any) -> "Tensor":
+        return _apply("left_shift", self, other)
+
+    def __rlshift__(self, other: Any) -> "Tensor":
+        return _apply("left_shift", other, self)
+
+    def __rshift__(self, other: Any) -> "Tensor":
+        return _apply("right_shift", self, other)
+
+    def __rrshift__(self, other: Any) -> "Tensor":
+        return _apply("right_shift", other, self)
 
     def __invert__(self) -> "Tensor":
-        return _apply("logical_not", self)
+        return _apply("invert", self)
 
-    # Elementwise functions
-
-    def exp(self) -> "Tensor":
-        """``tl.exp`` of this array."""
-        return _apply("exp", self)
-
-    def log(self) -> "Tensor":
-        """``tl.log`` of this array."""
-        return _apply("log", self)
-
-    def sqrt(self) -> "Tensor":
-        """``tl.sqrt`` of this array."""
-        return _apply("sqrt", self)
-
-    def tanh(self) -> "Tensor":
-        """``tl.tanh`` of this array."""
-        return _apply("tanh", self)
-
-    def sigmoid(self) -> "Tensor":
-        """``tl.sigmoid`` of this array."""
-        return _apply("sigmoid", self)
-
-    def astype(self, dtype: Any) -> "Tensor":
-        """This array with elements of another type; see ``tl.cast``."""
-        return _apply("cast", self, dtype)
-
-    def to(self, device: str) -> "Tensor":
-        """This array on another device; see ``tl.to``."""
-        return _apply("to", self, device)
-
-    # Reductions
-
-    def sum(self, axis: Any = None, keepdims: bool = False) -> "Tensor":
-        """Sum over ``axis``; see ``tl.sum``."""
-        return _apply("sum", self, axis, keepdims)
-
-    def mean(self, axis: Any = None, keepdims: bool = False) -> "Tensor":
-        """Mean over ``axis``; see ``tl.mean``."""
-        return _apply("mean", self, axis, keepdims)
-
-    def max(self, axis: Any = None, keepdims: bool = False) -> "Tensor":
-        """Largest element over ``axis``; see ``tl.max``."""
-        return _apply("max", self, axis, keepdims)
-
-    def min(self, axis: Any = None, keepdims: bool = False) -> "Tensor":
-        """Smallest element over ``axis``; see ``tl.min``."""
-        return _apply("min", self, axis, keepdims)
-
-    def argmax(self, axis: Any = None) -> "Tensor":
-        """Index of the largest element along ``axis``; see ``tl.argmax``."""
-        return _apply("argmax", self, axis)
-
-    # Shapes
-
-    @property
-    def ndim(self) -> int:
-        """The number of axes."""
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        """The number of elements."""
-        result = 1
-        for n in self.shape:
-            result *= n
-        return result
+    # Indexing
 
     def __len__(self) -> int:
         if not self.shape:
             raise UsageError("an array without axes has no length")
         return self.shape[0]
 
-    def reshape(self, *shape: Any) -> "Tensor":
-        """The same elements in another shape; see ``tl.reshape``."""
-        return _apply("reshape", self, shape[0] if len(shape) == 1 else shape)
-
-    def transpose(self, *axes: Any) -> "Tensor":
-        """The axes in another order, reversed by default; see ``tl.transpose``."""
-        order = (axes[0] if len(axes) == 1 and not hasattr(axes[0], "__index__") else axes) or None
-        return _apply("transpose", self, order)
-
-    @property
-    def T(self) -> "Tensor":
-        """The axes in reversed order."""
-        return _apply("transpose", self)
-
     def __getitem__(self, key: Any) -> "Tensor":
         return _apply("getitem", self, key)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        raise UsageError("an array never changes; make a new one with x.at[key].set(value)")
 
     def __iter__(self) -> Any:
         return (self[i] for i in range(len(self)))
 
     def __contains__(self, value: Any) -> bool:
-        raise UsageError("`value in tensor` is ambiguous; write bool(tl.max(tensor == value))")
+        raise UsageError("`value in tensor` is ambiguous; write bool(tl.any(tensor == value))")
 
     # Graph
 
@@ -262,13 +209,22 @@ class Operators:
         return value.copy() if copy else value
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        name = {"absolute": "abs"}.get(ufunc.__name__, ufunc.__name__)
+        name = _OTHER_NAMES.get(ufunc.__name__, ufunc.__name__)
         if method != "__call__" or kwargs or name not in FUNCTIONS:
             return NotImplemented
         return _apply(name, *inputs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        name = {"amax": "max", "amin": "min"}.get(func.__name__, func.__name__)
+        if func.__name__ in ("shape", "ndim", "size") and len(args) == 1:
+            return getattr(self, func.__name__)
+        name = _OTHER_NAMES.get(func.__name__, func.__name__)
         if name not in FUNCTIONS:
             return NotImplemented
         return _apply(name, *args, **kwargs)
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return _apply("to_dlpack", self, **options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        device: tuple[int, int] = _apply("dlpack_device", self)  # type: ignore[assignment]  # no tensor
+        return device

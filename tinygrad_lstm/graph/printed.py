@@ -5,7 +5,7 @@ from typing import Any
 
 from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm.graph.function import Graph
-from tinygrad_lstm.graph.tensor import Node
+from tinygrad_lstm.graph.tensor import Node, name_of
 from tinygrad_lstm.graph.types import TensorType
 from tinygrad_lstm.graph.walk import topological
 
@@ -59,8 +59,8 @@ def _attributes(node: Node, names: Mapping[Node, str]) -> list[str]:
     if node.op in ("symbol", "named"):
         return [_quoted(node.attrs["name"])]
     if node.op == "leaf":
-        cell = node.cell() if node.cell else None
-        return [_quoted(cell.name)] if cell is not None and cell.name else []
+        name = name_of(node)
+        return [_quoted(name)] if name else []
     if node.op == "stacked":
         loop = node.inputs[0]
         length = node.attrs["length"]

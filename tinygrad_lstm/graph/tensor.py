@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Deriving",
+    "Label",
     "Node",
     "Tensor",
     "bind_cell",
     "deriving",
     "make",
     "make_leaf",
+    "name_of",
     "origin_of",
     "remake",
     "set_value",
@@ -275,9 +277,28 @@ def make_leaf(value: Any, type_: TensorType) -> Tensor:
     return leaf
 
 
-def bind_cell(leaf: Tensor, cell: "Cell") -> None:
+class Label:
+    """Kind and name of a cell, which its leaves share: pictures show them when the cell itself is gone."""
+
+    __slots__ = ("kind", "name")
+
+    def __init__(self, kind: str, name: str | None) -> None:
+        self.kind = kind
+        self.name = name
+
+
+def bind_cell(leaf: Tensor, cell: "Cell", label: Label) -> None:
     """Note, weakly, that ``leaf`` is the content of ``cell``. Done once, before anyone else sees the leaf."""
     _set_cell(leaf, weakref.ref(cell))
+    _set_attrs(leaf, {"label": label})
+
+
+def name_of(node: Node) -> str | None:
+    """What the user called a value: the name of a symbol, of a ``named`` node, or of the cell that held a leaf."""
+    if node.op == "leaf":
+        label = node.attrs.get("label")
+        return label.name if label is not None else None
+    return node.attrs.get("name")
 
 
 def remake(node: Node, inputs: tuple[Tensor, ...], attrs: Mapping[str, Any] | None = None) -> Any:

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tinygrad_lstm.kernels import error_function
+
 __all__ = ["rows"]
 
 
@@ -47,19 +49,26 @@ def rows(xp: Any) -> Mapping[str, Callable[..., Any]]:
         "tanh": xp.tanh,
         "sigmoid": sigmoid,
         "softplus": softplus,
+        "floor_divide": xp.floor_divide,
+        "remainder": xp.remainder,
+        "log1p": xp.log1p,
+        "expm1": xp.expm1,
+        "erf": error_function.kernel(xp),
+        "arctan2": xp.arctan2,
         "right_shift": xp.right_shift,
         "equal": xp.equal,
         "less": xp.less,
         "less_equal": xp.less_equal,
-        "logical_and": xp.logical_and,
-        "logical_or": xp.logical_or,
-        "logical_not": xp.logical_not,
+        "bitwise_and": xp.bitwise_and,
+        "bitwise_or": xp.bitwise_or,
+        "invert": xp.invert,
         "where": xp.where,
         "cast": lambda x, *, dtype: x.astype(dtype.name),
         "sum": lambda x, *, axis, keepdims: x.sum(axis=axis, dtype=x.dtype, keepdims=keepdims),
         "max": lambda x, *, axis, keepdims: x.max(axis=axis, keepdims=keepdims),
         "min": lambda x, *, axis, keepdims: x.min(axis=axis, keepdims=keepdims),
         "logsumexp": logsumexp,
+        "argsort": lambda x, *, axis: xp.argsort(x, axis=axis, kind="stable"),
         "argmax": lambda x, *, axis: x.argmax(axis=axis),
         "matmul": xp.matmul,
     }

@@ -1,22 +1,29 @@
 """The recurrent cells: one step of time, as the textbook writes it.
 
 Sources: S. Hochreiter, J. Schmidhuber, "Long short-term memory", 1997, with the forget gate of F. Gers et al., 2000;
-K. Cho et al., "Learning phrase representations using RNN encoder–decoder", 2014, for the GRU.
+K. Cho et al., "Learning phrase representations using RNN encoder–decoder", 2014, for the GRU. The variants:
+F. Gers, J. Schmidhuber, "Recurrent nets that time and count", 2000, for peepholes; K. Greff et al., "LSTM: a search
+space odyssey", 2017, for the coupled gates; J. Ba et al., "Layer normalization", 2016.
 """
 
+import math
+from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
+from tinygrad_lstm.errors import StructureError
+from tinygrad_lstm.graph.cells import Parameter
 from tinygrad_lstm.graph.dtypes import as_dtype, float32
 from tinygrad_lstm.graph.scopes import Role, scope
 from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.nn.composing import Identity, LayerNorm
 from tinygrad_lstm.nn.layers import Linear, sizes
-from tinygrad_lstm.nn.module import Module, device_of, expect_shape
+from tinygrad_lstm.nn.module import Module, device_of, expect_last, expect_shape
 from tinygrad_lstm.ops import random
-from tinygrad_lstm.ops.composite import ones_like, zeros
 from tinygrad_lstm.ops.elementwise import sigmoid, tanh
+from tinygrad_lstm.ops.filling import ones_like, zeros
 from tinygrad_lstm.ops.shape import concatenate
 
-__all__ = ["GRUCell", "GRUGates", "Gates", "LSTMCell", "LSTMState", "RNNCell"]
+__all__ = ["CellLayer", "GRUCell", "GRUGates", "Gates", "LSTMCell", "LSTMState", "Peephole", "RNNCell"]
 
 
 class LSTMState(NamedTuple):
@@ -46,17 +53,66 @@ class GRUGates(NamedTuple):
     hidden: Tensor
 
 
+class Peephole(Module):
+    """What a gate sees of the cell state: ``p∘C`` is added to what it computes, one weight for each unit."""
+
+    def __init__(self, hidden_size: int, *, key: Any = None, dtype: Any = float32) -> None:
+        bound = 1 / math.sqrt(hidden_size)
+        chosen = random.next_key() if key is None else key
+        self.weight = Parameter(random.uniform(chosen, hidden_size, -bound, bound, dtype))
+
+    def forward(self, y: Tensor, c: Tensor) -> Tensor:
+        """``y + p∘C``."""
+        return y + self.weight * c
+
+
+class CellLayer(Linear):
+    """A layer inside a cell, ``W·[h, x] + b`` when it is plain.
+
+    Args:
+        layer_norm: ``LN(W·[h, x]) + b``, where LN has a weight for each unit.
+        peephole: ``W·[h, x] + p∘C + b``.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        *,
+        layer_norm: bool = False,
+        peephole: bool = False,
+        key: Any = None,
+        dtype: Any = float32,
+    ) -> None:
+        super().__init__(in_features, out_features, key=key, dtype=dtype)
+        self.norm = LayerNorm(out_features, bias=False, dtype=dtype) if layer_norm else Identity()
+        chosen = random.fold_in(key, 0) if peephole and key is not None else None
+        self.peephole = Peephole(out_features, key=chosen, dtype=dtype) if peephole else Identity()
+
+    def forward(self, hx: Any, *c: Any) -> Tensor:
+        """The layer at ``hx``, and at the cell state where it has a peephole."""
+        y: Tensor = self.peephole(self.norm(expect_last(self, hx, self.in_features) @ self.weight), *c)
+        return y + self.bias
+
+
 class _Cell(Module):
     """What the cells share: sizes, and layers that look at ``[h, x]``."""
 
     role: ClassVar[Role | None] = "cell"
 
-    def __init__(self, input_size: int, hidden_size: int, layers: tuple[str, ...], key: Any, dtype: Any) -> None:
+    def __init__(self, input_size: int, hidden_size: int, dtype: Any) -> None:
         sizes(type(self).__name__, input_size=input_size, hidden_size=hidden_size)
         self.input_size, self.hidden_size, self.dtype = input_size, hidden_size, as_dtype(dtype)
-        keys = random.split(random.next_key() if key is None else key, len(layers))
-        for name, k in zip(layers, keys, strict=True):
-            setattr(self, name, Linear(hidden_size + input_size, hidden_size, key=k, dtype=dtype))
+
+    def _add_layers(self, key: Any, layer_norm: bool, **sees: bool) -> None:
+        """Layers by name, each with whether it sees the cell state."""
+        joined = self.hidden_size + self.input_size
+        keys = random.split(random.next_key() if key is None else key, len(sees))
+        for (name, peephole), k in zip(sees.items(), keys, strict=True):
+            layer = CellLayer(
+                joined, self.hidden_size, layer_norm=layer_norm, peephole=peephole, key=k, dtype=self.dtype
+            )
+            setattr(self, name, layer)
 
     def _zeros(self, batch: int) -> Tensor:
         sizes(type(self).__name__, batch=batch)
@@ -74,16 +130,22 @@ class RNNCell(_Cell):
     Shapes: x ``(batch, input_size)``, h ``(batch, hidden_size)``; the layer ``hidden`` has a weight
     ``(hidden_size + input_size, hidden_size)``.
 
+    Args:
+        layer_norm: ``h_t = tanh(LN(W·[h_{t−1}, x_t]) + b)``; see :class:`LayerNorm`.
+
     >>> import tinygrad_lstm as tl
     >>> cell = tl.nn.RNNCell(3, 4, key=tl.random.key(0))
     >>> cell(tl.ones((1, 3)), cell.zeros(batch=1)).shape
     (1, 4)
     """
 
-    hidden: Linear
+    hidden: CellLayer
 
-    def __init__(self, input_size: int, hidden_size: int, *, key: Any = None, dtype: Any = float32) -> None:
-        super().__init__(input_size, hidden_size, ("hidden",), key, dtype)
+    def __init__(
+        self, input_size: int, hidden_size: int, *, layer_norm: bool = False, key: Any = None, dtype: Any = float32
+    ) -> None:
+        super().__init__(input_size, hidden_size, dtype)
+        self._add_layers(key, layer_norm, hidden=False)
 
     def zeros(self, batch: int) -> Tensor:
         """The state before the first step."""
@@ -114,6 +176,12 @@ class LSTMCell(_Cell):
     Args:
         forget_bias: where the bias of the forget gate starts; 1 lets a new cell remember
             (R. Jozefowicz et al., "An empirical exploration of recurrent network architectures", 2015).
+        peephole: the gates look at the cell state, each by a weight for each unit:
+            ``f_t = σ(W_f·[h_{t−1}, x_t] + p_f∘C_{t−1} + b_f)``, i_t likewise, and
+            ``o_t = σ(W_o·[h_{t−1}, x_t] + p_o∘C_t + b_o)``.
+        coupled: what is forgotten makes room for what is stored, ``i_t = 1 − f_t``; there is no layer ``input``.
+        layer_norm: ``LN(W·[h_{t−1}, x_t]) + b`` in all layers and ``h_t = o_t∘tanh(LN(C_t))``;
+            see :class:`LayerNorm`.
 
     >>> import tinygrad_lstm as tl
     >>> cell = tl.nn.LSTMCell(3, 4, key=tl.random.key(0))
@@ -122,15 +190,30 @@ class LSTMCell(_Cell):
     ((1, 4), (1, 4))
     """
 
-    forget: Linear
-    input: Linear
-    candidate: Linear
-    output: Linear
+    forget: CellLayer
+    input: CellLayer
+    candidate: CellLayer
+    output: CellLayer
 
     def __init__(
-        self, input_size: int, hidden_size: int, *, forget_bias: float = 1.0, key: Any = None, dtype: Any = float32
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        forget_bias: float = 1.0,
+        peephole: bool = False,
+        coupled: bool = False,
+        layer_norm: bool = False,
+        key: Any = None,
+        dtype: Any = float32,
     ) -> None:
-        super().__init__(input_size, hidden_size, ("forget", "input", "candidate", "output"), key, dtype)
+        super().__init__(input_size, hidden_size, dtype)
+        if coupled:
+            self._add_layers(key, layer_norm, forget=peephole, candidate=False, output=peephole)
+        else:
+            self._add_layers(key, layer_norm, forget=peephole, input=peephole, candidate=False, output=peephole)
+        self.norm = LayerNorm(hidden_size, dtype=dtype) if layer_norm else Identity()
+        self._input_gate: Callable[..., Tensor] = _coupled if coupled else _own
         bias = self.forget.bias
         assert bias is not None
         bias.assign(ones_like(bias) * forget_bias)
@@ -148,27 +231,41 @@ class LSTMCell(_Cell):
         >>> bool(tl.min(gates.forget) > 0), bool(tl.max(gates.forget) < 1)
         (True, True)
         """
+        if not isinstance(state, tuple | list) or len(state) != 2:
+            raise StructureError(
+                f"LSTMCell: the state is a pair (h, c), not {type(state).__name__}; zeros(batch) makes one"
+            )
         h, c = state
         x, h, c = self._checked(x, h=h, c=c)
         hx = concatenate([h.named("h_{t-1}"), x.named("x_t")], axis=-1)
         with scope("forget gate", role="gate"):
-            f = sigmoid(self.forget(hx)).named("f_t")
-        with scope("input gate", role="gate"):
-            i = sigmoid(self.input(hx)).named("i_t")
+            f = sigmoid(self.forget(hx, c)).named("f_t")
+        i = self._input_gate(self, hx, c, f)
         with scope("candidate", role="layer"):
             candidate = tanh(self.candidate(hx)).named("C̃_t")
-        with scope("output gate", role="gate"):
-            o = sigmoid(self.output(hx)).named("o_t")
         with scope("cell state", role="state"):
             c = (f * c.named("C_{t-1}") + i * candidate).named("C_t")
+        with scope("output gate", role="gate"):
+            o = sigmoid(self.output(hx, c)).named("o_t")
         with scope("hidden state", role="state"):
-            h = (o * tanh(c)).named("h_t")
+            h = (o * tanh(self.norm(c))).named("h_t")
         return Gates(f, i, candidate, o, c, h)
 
     def forward(self, x: Any, state: Any) -> LSTMState:
         """The next state."""
         gates = self.gates(x, state)
         return LSTMState(gates.hidden, gates.cell)
+
+
+def _own(cell: LSTMCell, hx: Tensor, c: Tensor, f: Tensor) -> Tensor:
+    """An input gate of its own."""
+    with scope("input gate", role="gate"):
+        return sigmoid(cell.input(hx, c)).named("i_t")
+
+
+def _coupled(cell: LSTMCell, hx: Tensor, c: Tensor, f: Tensor) -> Tensor:
+    """What the forget gate leaves."""
+    return (1 - f).named("i_t")
 
 
 class GRUCell(_Cell):
@@ -182,18 +279,42 @@ class GRUCell(_Cell):
     Shapes: x ``(batch, input_size)``, h ``(batch, hidden_size)``. The layers ``update``, ``reset`` and ``candidate``
     each have a weight ``(hidden_size + input_size, hidden_size)`` and a bias.
 
+    Args:
+        reset_after: the reset gate behind the product, as cuDNN and PyTorch have it, with two biases:
+            ``h̃_t = tanh(W_h·x_t + b_h + r_t∘(U_h·h_{t−1} + b_u))``. Then the layer ``candidate`` has a weight
+            ``(input_size, hidden_size)`` and the layer ``recurrent`` one of ``(hidden_size, hidden_size)``.
+        layer_norm: ``LN(W·[h_{t−1}, x_t]) + b`` in all layers; see :class:`LayerNorm`.
+
     >>> import tinygrad_lstm as tl
     >>> cell = tl.nn.GRUCell(3, 4, key=tl.random.key(0))
     >>> cell(tl.ones((1, 3)), cell.zeros(batch=1)).shape
     (1, 4)
     """
 
-    update: Linear
-    reset: Linear
-    candidate: Linear
+    update: CellLayer
+    reset: CellLayer
+    candidate: CellLayer
+    recurrent: CellLayer
 
-    def __init__(self, input_size: int, hidden_size: int, *, key: Any = None, dtype: Any = float32) -> None:
-        super().__init__(input_size, hidden_size, ("update", "reset", "candidate"), key, dtype)
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        reset_after: bool = False,
+        layer_norm: bool = False,
+        key: Any = None,
+        dtype: Any = float32,
+    ) -> None:
+        super().__init__(input_size, hidden_size, dtype)
+        if reset_after:
+            k_gates, k_candidate, k_recurrent = random.split(random.next_key() if key is None else key, 3)
+            self._add_layers(k_gates, layer_norm, update=False, reset=False)
+            self.candidate = CellLayer(input_size, hidden_size, layer_norm=layer_norm, key=k_candidate, dtype=dtype)
+            self.recurrent = CellLayer(hidden_size, hidden_size, layer_norm=layer_norm, key=k_recurrent, dtype=dtype)
+        else:
+            self._add_layers(key, layer_norm, update=False, reset=False, candidate=False)
+        self._candidates: Callable[..., Tensor] = _reset_after if reset_after else _reset_before
 
     def zeros(self, batch: int) -> Tensor:
         """The state before the first step."""
@@ -208,9 +329,7 @@ class GRUCell(_Cell):
             z = sigmoid(self.update(hx)).named("z_t")
         with scope("reset gate", role="gate"):
             r = sigmoid(self.reset(hx)).named("r_t")
-        reset = concatenate([r * h, x], axis=-1)
-        with scope("candidate", role="layer"):
-            candidate = tanh(self.candidate(reset)).named("h̃_t")
+        candidate = self._candidates(self, r, h, x)
         with scope("hidden state", role="state"):
             h = ((1 - z) * h + z * candidate).named("h_t")
         return GRUGates(z, r, candidate, h)
@@ -218,3 +337,17 @@ class GRUCell(_Cell):
     def forward(self, x: Any, state: Any) -> Tensor:
         """The next hidden state."""
         return self.gates(x, state).hidden
+
+
+def _reset_before(cell: GRUCell, r: Tensor, h: Tensor, x: Tensor) -> Tensor:
+    reset = concatenate([r * h, x], axis=-1)
+    with scope("candidate", role="layer"):
+        return tanh(cell.candidate(reset)).named("h̃_t")
+
+
+def _reset_after(cell: GRUCell, r: Tensor, h: Tensor, x: Tensor) -> Tensor:
+    with scope("recurrent", role="layer"):
+        past = cell.recurrent(h)
+    reset = r * past
+    with scope("candidate", role="layer"):
+        return tanh(cell.candidate(x) + reset).named("h̃_t")

@@ -3,13 +3,14 @@
 import math
 from typing import Any, ClassVar
 
-from tinygrad_lstm.errors import DTypeError, ShapeError, UsageError
+from tinygrad_lstm.errors import DTypeError, UsageError
 from tinygrad_lstm.graph.cells import Parameter
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.dtypes import float32
 from tinygrad_lstm.graph.scopes import Role
 from tinygrad_lstm.graph.tensor import Tensor
-from tinygrad_lstm.nn.module import Module
+from tinygrad_lstm.nn.initializers import Initializer, uniform
+from tinygrad_lstm.nn.module import Module, expect_last
 from tinygrad_lstm.ops import random
 from tinygrad_lstm.ops.index import take
 
@@ -34,6 +35,7 @@ class Linear(Module):
     y ``(…, out_features)``. Weight and bias start uniform in ``±1/√in_features``.
 
     Args:
+        init: where the weight starts instead, such as ``initializers.orthogonal()``.
         key: for the initial values; the generator of ``tl.seed`` by default.
 
     >>> import tinygrad_lstm as tl
@@ -45,13 +47,21 @@ class Linear(Module):
     role: ClassVar[Role | None] = "layer"
 
     def __init__(
-        self, in_features: int, out_features: int, bias: bool = True, *, key: Any = None, dtype: Any = float32
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        *,
+        init: Initializer | None = None,
+        key: Any = None,
+        dtype: Any = float32,
     ) -> None:
         sizes("Linear", in_features=in_features, out_features=out_features)
         self.in_features, self.out_features = in_features, out_features
         k_weight, k_bias = random.split(random.next_key() if key is None else key)
         bound = 1 / math.sqrt(in_features)
-        self.weight = Parameter(random.uniform(k_weight, (in_features, out_features), -bound, bound, dtype))
+        start = uniform(-bound, bound) if init is None else init
+        self.weight = Parameter(start(k_weight, (in_features, out_features), dtype))
         self.bias = Parameter(random.uniform(k_bias, out_features, -bound, bound, dtype)) if bias else None
 
     def forward(self, x: Any) -> Tensor:
@@ -60,10 +70,7 @@ class Linear(Module):
         Raises:
             ShapeError: when the last axis of ``x`` is not ``in_features`` long.
         """
-        node = as_tensor(x)
-        if node.shape[-1:] != (self.in_features,):
-            raise ShapeError(f"Linear: x has the shape {list(node.shape)}, its last size must be {self.in_features}")
-        y = node @ self.weight
+        y = expect_last(self, x, self.in_features) @ self.weight
         return y if self.bias is None else y + self.bias
 
 

@@ -1,37 +1,227 @@
-"""Losses."""
+"""Losses: each gives one number, a mean in natural units.
 
+Inputs come first, targets second, as in PyTorch.
+"""
+
+import math
 from typing import Any
 
-from tinygrad_lstm.errors import DTypeError, ShapeError
+from tinygrad_lstm.errors import DTypeError, ShapeError, UsageError
 from tinygrad_lstm.graph.convert import as_tensor, float_operands
 from tinygrad_lstm.graph.scopes import scope
 from tinygrad_lstm.graph.tensor import Tensor
-from tinygrad_lstm.ops.composite import log_softmax, mean
-from tinygrad_lstm.ops.index import take_along_last
+from tinygrad_lstm.ops.activations import log_softmax
+from tinygrad_lstm.ops.elementwise import abs, log, softplus
+from tinygrad_lstm.ops.filling import ones_like
+from tinygrad_lstm.ops.index import take, take_along_last
+from tinygrad_lstm.ops.logic import where
+from tinygrad_lstm.ops.reduce import sum
+from tinygrad_lstm.ops.source import arange_node
+from tinygrad_lstm.ops.statistics import mean
 
-__all__ = ["cross_entropy"]
+__all__ = ["bce_with_logits", "cross_entropy", "huber", "kl_div", "mae", "mse", "nll"]
 
 
-def cross_entropy(logits: Any, targets: Any) -> Tensor:
+def cross_entropy(
+    logits: Any,
+    targets: Any,
+    *,
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    weight: Any = None,
+) -> Tensor:
     """``mean(log Σ exp(logits) − logits[target])`` in nats: the surprise at the targets.
 
     Shapes: logits ``(…, classes)`` of floats, targets ``(…)`` of integers in ``0 … classes − 1``; the result is 0-d.
 
+    Args:
+        ignore_index: targets of this number, such as padding, do not count; nan when none is left.
+        label_smoothing: a share ε of the target is spread evenly over all classes: the target's ``1 − ε + ε/classes``,
+            ``ε/classes`` for the others (C. Szegedy et al., "Rethinking the Inception architecture", 2016).
+        weight: ``(classes,)``, how much each class counts; the mean is divided by the sum of the targets' weights.
+            With smoothing each class that a share is given to counts by its own weight, as in PyTorch.
+
     Raises:
-        ShapeError: when the leading axes differ.
+        ShapeError: when the leading axes differ, or there is not one weight for each class.
         DTypeError: when the targets are no integers.
+        UsageError: for a smoothing outside [0, 1].
+        IndexError: for a target that is no class; found when the result is evaluated.
 
     >>> import tinygrad_lstm as tl
     >>> print(f"{tl.nn.cross_entropy(tl.zeros((2, 8)), tl.tensor([1, 5])):.4f}")  # log 8
     2.0794
     """
-    (scores,) = float_operands(logits)
+    scores, indices = _classified("cross_entropy", "logits", logits, targets)
+    if not 0 <= label_smoothing <= 1:
+        raise UsageError(f"cross_entropy: label_smoothing is in [0, 1], not {label_smoothing}")
+    with scope("cross entropy"):
+        return _mean_surprise("cross_entropy", log_softmax(scores), indices, ignore_index, label_smoothing, weight)
+
+
+def nll(log_probabilities: Any, targets: Any, *, ignore_index: int | None = None, weight: Any = None) -> Tensor:
+    """``−mean(log_probabilities[target])``: :func:`cross_entropy` of what has gone through ``log_softmax`` already.
+
+    Shapes, arguments and errors as there.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(f"{tl.nn.nll(tl.log_softmax(tl.zeros((2, 8))), tl.tensor([1, 5])):.4f}")
+    2.0794
+    """
+    scores, indices = _classified("nll", "log_probabilities", log_probabilities, targets)
+    with scope("negative log likelihood"):
+        return _mean_surprise("nll", scores, indices, ignore_index, 0.0, weight)
+
+
+def mse(prediction: Any, target: Any) -> Tensor:
+    """``mean((prediction − target)²)``; both of one shape.
+
+    Raises:
+        ShapeError: when the shapes differ.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.nn.mse([1.0, 2.0], [1.0, 4.0]))
+    2.0
+    """
+    difference = _difference("mse", prediction, target)
+    with scope("mean squared error"):
+        return mean(difference * difference)
+
+
+def mae(prediction: Any, target: Any) -> Tensor:
+    """``mean(|prediction − target|)``; both of one shape. The derivative at 0 is 0.
+
+    Raises:
+        ShapeError: when the shapes differ.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.nn.mae([1.0, 2.0], [1.0, 4.0]))
+    1.0
+    """
+    difference = _difference("mae", prediction, target)
+    with scope("mean absolute error"):
+        return mean(abs(difference))
+
+
+def huber(prediction: Any, target: Any, delta: float = 1.0) -> Tensor:
+    """``mean(d²/2 where |d| ≤ δ, δ·(|d| − δ/2) elsewhere)`` of the differences d: outliers pull with a bounded force.
+
+    Source: P. Huber, "Robust estimation of a location parameter", 1964.
+
+    Raises:
+        ShapeError: when the shapes differ.
+        UsageError: for a ``delta`` that is not above 0.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.nn.huber([1.0, 2.0], [1.0, 5.0]))  # (0 + 2.5) / 2
+    1.25
+    """
+    if not 0 < delta < math.inf:
+        raise UsageError(f"huber: delta is a finite number above 0, not {delta}")
+    difference = _difference("huber", prediction, target)
+    with scope("Huber loss"):
+        size = abs(difference)
+        return mean(where(size <= delta, difference * difference / 2, delta * (size - delta / 2)))
+
+
+def bce_with_logits(logits: Any, targets: Any, *, positive_weight: float = 1.0) -> Tensor:
+    """``mean(−w·y·log σ(x) − (1 − y)·log(1 − σ(x)))`` for logits x and probabilities y, both of one shape.
+
+    ``log σ(x)`` is ``−softplus(−x)``, so large logits neither overflow nor lose the gradient.
+
+    Args:
+        targets: numbers in [0, 1], or bools.
+        positive_weight: w, how much the positive side counts.
+
+    Raises:
+        ShapeError: when the shapes differ.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(f"{tl.nn.bce_with_logits([0.0, 100.0], [1.0, 1.0]):.4f}")  # (log 2 + 0) / 2
+    0.3466
+    """
+    if not 0 <= positive_weight < math.inf:
+        raise UsageError(f"bce_with_logits: positive_weight is a finite number ≥ 0, not {positive_weight}")
+    x, y = _alike("bce_with_logits", logits, targets)
+    with scope("binary cross entropy"):
+        return mean(positive_weight * y * softplus(-x) + (1 - y) * softplus(x))
+
+
+def kl_div(log_probabilities: Any, targets: Any) -> Tensor:
+    """``mean over the leading axes of Σ p·(log p − log q)``, the Kullback–Leibler divergence in nats.
+
+    Shapes: log q ``(…, classes)`` and p of the same shape; where p is 0 the term is 0.
+
+    Raises:
+        ShapeError: when the shapes differ, or there is no axis of classes.
+
+    >>> import tinygrad_lstm as tl
+    >>> q = tl.log_softmax(tl.zeros(2))
+    >>> print(f"{tl.nn.kl_div(q, [1.0, 0.0]):.4f}")  # log 2
+    0.6931
+    """
+    log_q, p = _alike("kl_div", log_probabilities, targets)
+    if not p.shape:
+        raise ShapeError("kl_div: a single number is no distribution; the last axis is that of the classes")
+    with scope("Kullback–Leibler divergence"):
+        present = p > 0
+        # 0·log 0 is 0, and so is its derivative by log q, even where q is 0 too.
+        terms = p * (log(where(present, p, 1)) - where(present, log_q, 0))
+        return mean(sum(terms, -1))
+
+
+def _classified(name: str, first: str, scores: Any, targets: Any) -> tuple[Tensor, Tensor]:
+    (floats,) = float_operands(scores)
     indices = as_tensor(targets)
     if indices.dtype.kind not in "iu":
-        raise DTypeError(f"cross_entropy: targets are class numbers, got {indices.type}")
-    if scores.shape[:-1] != indices.shape or not scores.shape:
+        raise DTypeError(f"{name}: targets are class numbers, got {indices.type}")
+    if floats.shape[:-1] != indices.shape or not floats.shape:
         raise ShapeError(
-            f"cross_entropy: logits {scores.type} want targets of shape {list(scores.shape[:-1])}, got {indices.type}"
+            f"{name}: {first} {floats.type} want targets of shape {list(floats.shape[:-1])}, got {indices.type}"
         )
-    with scope("cross entropy"):
-        return -mean(take_along_last(log_softmax(scores), indices))
+    return floats, indices
+
+
+def _mean_surprise(
+    name: str, logs: Tensor, indices: Tensor, ignore_index: int | None, smoothing: float, weight: Any
+) -> Tensor:
+    """The weighted mean of ``−(1 − ε)·log p[target] − ε·mean(log p)``, where ignored targets weigh nothing."""
+    if ignore_index is None and not smoothing and weight is None:
+        return -mean(take_along_last(logs, _in_range(indices, logs.shape[-1])))
+    counted = ones_like(logs[..., 0])
+    if ignore_index is not None:
+        ignored = indices == ignore_index
+        indices = where(ignored, 0, indices)
+        counted = where(ignored, 0, counted)
+    spread = ones_like(logs)
+    if weight is not None:
+        spread = as_tensor(weight).astype(logs.dtype)
+        if spread.shape != logs.shape[-1:]:
+            raise ShapeError(f"{name}: weight has the shape {list(spread.shape)}, wanted is {list(logs.shape[-1:])}")
+        shares = counted * take(spread, indices)
+    else:
+        shares = counted
+    surprise = -take_along_last(logs, _in_range(indices, logs.shape[-1]))
+    # `where`, since 0 times the infinite surprise at an ignored target would be nan.
+    total = sum(where(counted > 0, shares * surprise, 0))
+    if smoothing:
+        even = sum(where(counted > 0, -mean(spread * logs, -1), 0))
+        total = (1 - smoothing) * total + smoothing * even
+    return total / sum(shares)
+
+
+def _in_range(indices: Tensor, classes: int) -> Tensor:
+    """``indices``, of which one that is no class raises when it is evaluated: a negative one must not count back."""
+    numbers = arange_node(classes, indices.dtype, indices.device)
+    return take(numbers, where(indices < 0, classes, indices))
+
+
+def _alike(name: str, prediction: Any, target: Any) -> tuple[Tensor, Tensor]:
+    x, y = float_operands(prediction, target)
+    if x.shape != y.shape:
+        raise ShapeError(f"{name}: {x.type} and {y.type} differ in shape; reshape one, nothing is broadcast")
+    return x, y
+
+
+def _difference(name: str, prediction: Any, target: Any) -> Tensor:
+    x, y = _alike(name, prediction, target)
+    return x - y

@@ -43,10 +43,13 @@ class Module:
             return self.forward(*args, **kwargs)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(value, Tensor) and isinstance(self.__dict__.get(name), Cell):
-            kind = type(self.__dict__[name]).__name__
+        if isinstance(self.__dict__.get(name), Cell) and not isinstance(value, Cell | Module | None):
+            kind, what = (
+                type(self.__dict__[name]).__name__,
+                "a tensor" if isinstance(value, Tensor) else "a plain value",
+            )
             raise UsageError(
-                f"{type(self).__name__}.{name} is a {kind}; a tensor in its place would end its training. "
+                f"{type(self).__name__}.{name} is a {kind}; {what} in its place would end its training. "
                 f"Write self.{name}.assign(…) to change its value"
             )
         for key, item in _children(name, value):
@@ -98,11 +101,15 @@ class Module:
             StateDictError: when paths are missing or too many, or a shape or element type differs. Nothing has
                 changed then.
         """
+        if not isinstance(state, Mapping):
+            raise UsageError(
+                f"load_state_dict takes a dict of arrays by path, not {type(state).__name__}; read a file with tl.load"
+            )
         cells = dict(self.named_cells())
         missing, extra = [p for p in cells if p not in state], [p for p in state if p not in cells]
         if missing or extra:
-            parts = [f"missing are {', '.join(missing)}"] if missing else []
-            parts += [f"not known are {', '.join(extra)}"] if extra else []
+            parts = [f"missing are {_some(missing)}"] if missing else []
+            parts += [f"not known are {_some(extra)}"] if extra else []
             raise StateDictError(f"the state does not fit {type(self).__name__}: {'; '.join(parts)}")
         values = {path: as_tensor(state[path], like=cell.leaf) for path, cell in cells.items()}
         wrong = [
@@ -130,6 +137,12 @@ def device_of(module: Module) -> str:
     return next((p.device for _, p in module.named_parameters()), current_device())
 
 
+def _some(paths: list[str]) -> str:
+    """The first few of many paths."""
+    shown = ", ".join(map(str, paths[:4]))
+    return shown if len(paths) <= 4 else f"{shown} and {len(paths) - 4} more"
+
+
 def expect_shape(module: Module, name: str, value: Any, wanted: tuple[int | str, ...]) -> Tensor:
     """``value`` as a float tensor of the shape ``wanted``, where a word stands for any size.
 
@@ -146,6 +159,19 @@ def expect_shape(module: Module, name: str, value: Any, wanted: tuple[int | str,
         raise ShapeError(f"{type(module).__name__}: {name} has the shape {list(node.shape)}, wanted is [{listed}]")
     if not node.dtype.is_float:
         raise DTypeError(f"{type(module).__name__}: {name} is {node.type}; convert it with .astype(tl.float32)")
+    return node
+
+
+def expect_last(module: Module, value: Any, size: int) -> Tensor:
+    """``value`` as a tensor whose last axis is ``size`` long.
+
+    Raises:
+        ShapeError: when it is not.
+    """
+    node = as_tensor(value)
+    if node.shape[-1:] != (size,):
+        kind = type(module).__name__
+        raise ShapeError(f"{kind}: x has the shape {list(node.shape)}, its last size must be {size}")
     return node
 
 

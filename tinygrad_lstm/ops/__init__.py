@@ -1,5 +1,47 @@
 """OP DEFINITIONS: name and shape rule of each primitive, and the function that users call, one file a family."""
 
-from tinygrad_lstm.ops import composite, elementwise, index, linalg, logic, loop, random, reduce, shape, source
+from tinygrad_lstm.ops import (
+    activations,
+    arrangement,
+    assignment,
+    call,
+    contraction,
+    elementwise,
+    exponential,
+    filling,
+    index,
+    integers,
+    linalg,
+    logic,
+    loop,
+    random,
+    reduce,
+    shape,
+    sorting,
+    source,
+    statistics,
+    trigonometry,
+)
 
-__all__ = ["composite", "elementwise", "index", "linalg", "logic", "loop", "random", "reduce", "shape", "source"]
+__all__ = [
+    "activations",
+    "arrangement",
+    "assignment",
+    "call",
+    "contraction",
+    "elementwise",
+    "exponential",
+    "filling",
+    "index",
+    "integers",
+    "linalg",
+    "logic",
+    "loop",
+    "random",
+    "reduce",
+    "shape",
+    "sorting",
+    "source",
+    "statistics",
+    "trigonometry",
+]

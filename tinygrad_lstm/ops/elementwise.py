@@ -38,14 +38,14 @@ def same_dtype(*types: TensorType) -> None:
         raise DTypeError("operands of one element type are wanted; convert with .astype")
 
 
-def _numbers(*types: TensorType) -> TensorType:
+def numbers_alike(*types: TensorType) -> TensorType:
     same_dtype(*types)
     if types[0].dtype is bool_:
         raise DTypeError("bools are no numbers; use logical operations, or .astype(tl.int64)")
     return TensorType(broadcast_shapes(*[t.shape for t in types]), types[0].dtype, types[0].device)
 
 
-def _reals(*types: TensorType) -> TensorType:
+def reals(*types: TensorType) -> TensorType:
     same_dtype(*types)
     if not types[0].dtype.is_float:
         raise DTypeError(f"floats are wanted, not {types[0].dtype}; convert with .astype(tl.float32)")
@@ -60,17 +60,19 @@ def _integers(*types: TensorType) -> TensorType:
 
 
 for _name, _label, _latex in [("add", "+", "+"), ("subtract", "−", "-"), ("multiply", "×", r"\cdot")]:
-    define(_name, _numbers, label=_label, latex=_latex, kind="elementwise")
+    define(_name, numbers_alike, label=_label, latex=_latex, kind="elementwise")
 for _name, _label in [("maximum", "max"), ("minimum", "min"), ("negative", "−"), ("abs", "|·|")]:
-    define(_name, _numbers, label=_label, latex=rf"\{_label}" if _label in ("max", "min") else "-", kind="elementwise")
-define("divide", _reals, label="÷", latex="/", kind="elementwise")
-define("power", _reals, label="xʸ", latex="^", kind="elementwise")
+    define(
+        _name, numbers_alike, label=_label, latex=rf"\{_label}" if _label in ("max", "min") else "-", kind="elementwise"
+    )
+define("divide", reals, label="÷", latex="/", kind="elementwise")
+define("power", reals, label="xʸ", latex="^", kind="elementwise")
 for _name in ("exp", "log", "sin", "cos", "tanh"):
-    define(_name, _reals, latex=rf"\{_name}", kind="elementwise")
-define("sqrt", _reals, label="√", latex=r"\sqrt", kind="elementwise")
-define("sigmoid", _reals, label="σ", latex=r"\sigma", kind="elementwise")
-define("softplus", _reals, label="softplus", kind="elementwise")
-define("sign", _numbers, label="sign", kind="elementwise", differentiable=False)
+    define(_name, reals, latex=rf"\{_name}", kind="elementwise")
+define("sqrt", reals, label="√", latex=r"\sqrt", kind="elementwise")
+define("sigmoid", reals, label="σ", latex=r"\sigma", kind="elementwise")
+define("softplus", reals, label="softplus", kind="elementwise")
+define("sign", numbers_alike, label="sign", kind="elementwise", differentiable=False)
 define("right_shift", _integers, label="≫", latex=r"\gg", kind="elementwise", differentiable=False)
 define(
     "cast",

@@ -1,19 +1,21 @@
 """Picking elements."""
 
+import math
+from collections.abc import Iterator
 from typing import Any
 
 from tinygrad_lstm.errors import DTypeError, IndexingError, ShapeError, UsageError
 from tinygrad_lstm.graph.cells import Cell
 from tinygrad_lstm.graph.convert import as_tensor, operands
-from tinygrad_lstm.graph.dtypes import as_dtype, bool_, float32
+from tinygrad_lstm.graph.dtypes import as_dtype, bool_, float32, int64
 from tinygrad_lstm.graph.registry import define, function
 from tinygrad_lstm.graph.tensor import Tensor, make
-from tinygrad_lstm.graph.types import TensorType, normalize_axis
-from tinygrad_lstm.ops.logic import equal, where
-from tinygrad_lstm.ops.shape import expand_dims, flip, reshape, transpose
-from tinygrad_lstm.ops.source import arange_node
+from tinygrad_lstm.graph.types import Shape, TensorType, broadcast_shapes, normalize_axis
+from tinygrad_lstm.ops.logic import bitwise_and, equal, less, less_equal, where
+from tinygrad_lstm.ops.shape import broadcast_to, expand_dims, flip, reshape, transpose
+from tinygrad_lstm.ops.source import arange_node, full_node
 
-__all__ = ["getitem", "one_hot", "scatter_add", "take"]
+__all__ = ["getitem", "one_hot", "scatter_add", "take", "take_along_axis"]
 
 
 def _indices(indices: TensorType) -> None:
@@ -41,8 +43,8 @@ define("scatter_add", _scatter_add, label="scatter +")
 
 
 @function
-def take(x: Any, indices: Any, axis: int = 0) -> Tensor:
-    """The slices of ``x`` at ``indices`` along ``axis``.
+def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:
+    """The slices of ``x`` at ``indices`` along ``axis``; elements of the flattened array by default.
 
     Shapes: the axis is replaced by the axes of ``indices``. Indices count from 0, negative ones from the end; the
     gradient adds where an index repeats.
@@ -58,6 +60,8 @@ def take(x: Any, indices: Any, axis: int = 0) -> Tensor:
     node = as_tensor(x)
     if not node.shape:
         raise ShapeError(f"take({node.type}): an array without axes has no slices")
+    if axis is None:
+        node, axis = reshape(node, (node.size,)), 0
     return make("take", node, as_tensor(indices), axis=normalize_axis(axis, node.ndim))
 
 
@@ -95,28 +99,85 @@ def one_hot(indices: Any, num_classes: int, dtype: Any = float32) -> Tensor:
 
 
 @function
-def getitem(x: Any, key: Any) -> Tensor:
-    """``x[key]`` by NumPy's rules for integers, slices, ``...`` and ``None``, and one array of integers.
+def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Tensor:
+    """One element along ``axis`` for each index: ``y[i, j] = x[indices[i, j], j]`` for axis 0. None flattens.
+
+    Shapes: ``indices`` has the axes of ``x``; the others than ``axis`` broadcast.
 
     Raises:
-        IndexingError: for too many indices, one out of range, a mask of bools, or another kind of key.
+        IndexingError: when an index is out of range (found when evaluated).
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.take_along_axis([[1.0, 2.0], [3.0, 4.0]], tl.tensor([[1], [0]]), axis=1))
+    [[2.]
+     [3.]]
+    """
+    node, places = as_tensor(x), as_tensor(indices)
+    if axis is None:
+        node, axis = reshape(node, (node.size,)), 0
+    if places.ndim != node.ndim:
+        raise ShapeError(f"take_along_axis({node.type}, {places.type}): the indices need as many axes as the array")
+    along = normalize_axis(axis, node.ndim)
+    key: list[Any] = []
+    for a, n in enumerate(node.shape):
+        shape = tuple(-1 if k == a else 1 for k in range(node.ndim))
+        if a == along:
+            key.append(places)
+        elif n == 1:
+            key.append(0)
+        else:
+            key.append(reshape(arange_node(n, int64, node.device), shape))
+    sizes = [places.shape[a] if a == along else _common(n, places.shape[a]) for a, n in enumerate(node.shape)]
+    return broadcast_to(getitem(node, tuple(key)), tuple(sizes))
+
+
+def _common(size: int, given: int) -> int:
+    (common,) = broadcast_shapes((size,), (given,))
+    return common
+
+
+@function
+def getitem(x: Any, key: Any) -> Tensor:
+    """``x[key]`` by NumPy's rules for integers, slices, ``...``, ``None`` and arrays of integers.
+
+    Several arrays broadcast together. Their axes take the place of the first of them, or come first where a slice,
+    ``...`` or ``None`` stands between two of the arrays and integers.
+
+    Raises:
+        IndexingError: for too many indices, one out of range (in an array: when evaluated), a mask of bools, or
+            another kind of key.
 
     >>> import tinygrad_lstm as tl
     >>> x = tl.reshape(tl.arange(12), (3, 4))
-    >>> print(x[1], x[:, -1], x[::-2, 0])
-    [4 5 6 7] [ 3  7 11] [8 0]
+    >>> print(x[1], x[:, -1], x[::-2, 0], x[[0, 2], [1, 3]])
+    [4 5 6 7] [ 3  7 11] [8 0] [ 1 11]
     """
     node = as_tensor(x)
     items = _expanded(node, key if isinstance(key, tuple) else (key,))
+    result = _sliced(node, items)
+    # From here on integers are gone: an axis of the result belongs to a slice or to an array.
+    kept = [item for item in items if isinstance(item, slice | Tensor)]
+    axes = [a for a, item in enumerate(kept) if isinstance(item, Tensor)]
+    if not axes:
+        return reshape(result, _with_new_axes(items, iter(result.shape), ()))
+    arrays = [item for item in kept if isinstance(item, Tensor)]
+    result, at = _gathered(node, result, axes, arrays)
+    rank = result.ndim - (len(kept) - len(axes))
+    wanted = _place_of_arrays(items)
+    if at != wanted:
+        rest = [a for a in range(result.ndim) if not at <= a < at + rank]
+        result = transpose(result, (*rest[:wanted], *range(at, at + rank), *rest[wanted:]))
+    sizes = result.shape
+    others = iter((*sizes[:wanted], *sizes[wanted + rank :]))
+    return reshape(result, _with_new_axes(items, others, sizes[wanted : wanted + rank]))
+
+
+def _sliced(node: Tensor, items: list[Any]) -> Tensor:
+    """``node`` with slices and integers applied, and whole at the axes of arrays."""
     start, stop, step = [0] * node.ndim, list(node.shape), [1] * node.ndim
     reversed_axes: list[int] = []
-    shape: list[int | None] = []  # None stands for the size of the next sliced axis
-    gathered: tuple[int, Tensor] | None = None
-    axis = 0
-    for item in items:
-        if item is None:
-            shape.append(1)
-            continue
+    dropped: list[int] = []
+    for axis, item in enumerate([item for item in items if item is not None]):
         size = node.shape[axis]
         if isinstance(item, slice):
             first, last, stride = _bounds(item, size)
@@ -128,58 +189,63 @@ def getitem(x: Any, key: Any) -> Tensor:
                 if count == 0:
                     first, last = 0, 0
             start[axis], stop[axis], step[axis] = first, max(first, last), stride
-            shape.append(None)
-        elif isinstance(item, Tensor):
-            if gathered is not None:
-                raise IndexingError(f"getitem({node.type}): only one array of indices is supported; use take twice")
-            gathered = axis, item
-            shape.append(None)
-        else:
+        elif not isinstance(item, Tensor):
             index = item + size if item < 0 else item
             if not 0 <= index < size:
                 raise IndexingError(
                     f"getitem({node.type}): index {item} is out of range for axis {axis} of size {size}"
                 )
             start[axis], stop[axis] = index, index + 1
-        axis += 1
+            dropped.append(axis)
+    result = node
     if start != [0] * node.ndim or tuple(stop) != node.shape or step != [1] * node.ndim:
-        result: Tensor = make("slice", node, start=tuple(start), stop=tuple(stop), step=tuple(step))
-    else:
-        result = node
+        result = make("slice", node, start=tuple(start), stop=tuple(stop), step=tuple(step))
     if reversed_axes:
         result = flip(result, tuple(reversed_axes))
-    if gathered is not None:
-        result = take(result, gathered[1], gathered[0])
-    return _in_numpy_order(_shaped(result, items, shape, gathered), items)
+    return reshape(result, tuple(n for a, n in enumerate(result.shape) if a not in dropped))
 
 
-def _shaped(result: Tensor, items: list[Any], shape: list[int | None], gathered: tuple[int, Tensor] | None) -> Tensor:
-    sizes = list(result.shape)
-    target: list[int] = []
-    at = 0
-    for item in items:
-        if item is None:
-            target.append(1)
-        elif isinstance(item, slice):
-            target.append(sizes[at])
-            at += 1
-        elif isinstance(item, Tensor):
-            target.extend(sizes[at : at + item.ndim])
-            at += item.ndim
-        else:
-            at += 1
-    return reshape(result, tuple(target))
+def _gathered(node: Tensor, x: Tensor, axes: list[int], arrays: list[Tensor]) -> tuple[Tensor, int]:
+    """The elements at ``arrays`` of the ``axes`` of ``x``, and where the axes of the arrays are in the result."""
+    if len(axes) == 1:
+        return take(x, arrays[0], axes[0]), axes[0]
+    try:
+        shape = broadcast_shapes(*[i.shape for i in arrays])
+    except ShapeError:
+        told = " and ".join(str(list(i.shape)) for i in arrays)
+        raise IndexingError(f"getitem({node.type}): the arrays of indices {told} do not broadcast") from None
+    at = axes[0]
+    if axes[-1] - at + 1 != len(axes):
+        x = transpose(x, (*axes, *[a for a in range(x.ndim) if a not in axes]))
+        at = 0
+    sizes = x.shape[at : at + len(axes)]
+    total = math.prod(sizes)
+    flat = full_node((), 0, int64, node.device)
+    inside = full_node((), True, bool_, node.device)
+    for n, i in zip(sizes, arrays, strict=True):
+        index = i.astype(int64)
+        inside = bitwise_and(inside, bitwise_and(less_equal(-n, index), less(index, n)))
+        flat = flat * n + where(less(index, 0), index + n, index)
+    # One axis in place of several; an index out of range of its own axis stays out of range.
+    places = broadcast_to(where(inside, flat, total), shape)
+    return take(reshape(x, (*x.shape[:at], total, *x.shape[at + len(axes) :])), places, at), at
 
 
-def _in_numpy_order(result: Tensor, items: list[Any]) -> Tensor:
-    """The axes of the array of indices in front, where a slice or None stands between it and an integer."""
+def _place_of_arrays(items: list[Any]) -> int:
+    """Before which of the sliced axes NumPy puts those of the arrays."""
     picks = [k for k, item in enumerate(items) if isinstance(item, Tensor | int)]
-    array = next((k for k in picks if isinstance(items[k], Tensor)), None)
-    if array is None or picks[-1] - picks[0] + 1 == len(picks):
-        return result
-    before = sum(1 for item in items[:array] if not isinstance(item, int))
-    moved = range(before, before + items[array].ndim)
-    return transpose(result, (*moved, *[k for k in range(result.ndim) if k not in moved]))
+    if picks[-1] - picks[0] + 1 != len(picks):
+        return 0
+    return sum(1 for item in items[: picks[0]] if isinstance(item, slice))
+
+
+def _with_new_axes(items: list[Any], sliced: Iterator[int], arrays: Shape) -> Shape:
+    """The shape of the result: of slices and None in order, and of the arrays in the place of the first of them."""
+    picks = [k for k, item in enumerate(items) if isinstance(item, Tensor | int)]
+    together = bool(picks) and picks[-1] - picks[0] + 1 == len(picks)
+    basic = [1 if item is None else next(sliced) for item in items if item is None or isinstance(item, slice)]
+    before = picks[0] if together else 0
+    return (*basic[:before], *arrays, *basic[before:])
 
 
 def _expanded(node: Tensor, key: tuple[Any, ...]) -> list[Any]:

@@ -161,6 +161,11 @@ def _checked_carries(
         )
     nodes = [as_tensor(v, like=o) for v, o in zip(new, old, strict=True)]
     for name, before, after in zip(names, old, nodes, strict=True):
+        if before.dtype.kind in "iub" and after.dtype.is_float:
+            raise DTypeError(
+                f"scan body: carry {name!r} enters as {before.type} but leaves as {after.type}; "
+                "start with a float, such as 0.0"
+            )
         told = f"scan body: carry {name!r} enters as {before.type} but leaves as {after.type}"
         if after.shape != before.shape:
             raise ShapeError(f"{told}; return the entry shape")

@@ -3,6 +3,7 @@
 Source: J. Salmon, M. Moraes, R. Dror, D. Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 """
 
+import functools
 import math
 import secrets
 import threading
@@ -10,15 +11,34 @@ from typing import Any
 
 from tinygrad_lstm.errors import DTypeError, ShapeError, UsageError
 from tinygrad_lstm.graph.convert import as_tensor, constant
-from tinygrad_lstm.graph.dtypes import as_dtype, float32, float64, uint32
+from tinygrad_lstm.graph.dtypes import as_dtype, float32, float64, int64, uint32
 from tinygrad_lstm.graph.registry import apply, define, function
 from tinygrad_lstm.graph.tensor import Tensor, make
-from tinygrad_lstm.graph.types import TensorType, as_shape
-from tinygrad_lstm.ops.elementwise import cos, log, right_shift, sqrt
-from tinygrad_lstm.ops.shape import concatenate, expand_dims, reshape, stack
+from tinygrad_lstm.graph.types import TensorType, as_shape, normalize_axis
+from tinygrad_lstm.ops.elementwise import cos, log, maximum, minimum, right_shift, sqrt
+from tinygrad_lstm.ops.index import take
+from tinygrad_lstm.ops.logic import less, less_equal, where
+from tinygrad_lstm.ops.reduce import argmax
+from tinygrad_lstm.ops.shape import broadcast_to, concatenate, expand_dims, reshape, stack
+from tinygrad_lstm.ops.sorting import argsort
 from tinygrad_lstm.ops.source import arange_node, full_node
 
-__all__ = ["bits", "fold_in", "key", "next_key", "normal", "seed", "split", "threefry2x32", "uniform"]
+__all__ = [
+    "bernoulli",
+    "bits",
+    "categorical",
+    "fold_in",
+    "key",
+    "next_key",
+    "normal",
+    "permutation",
+    "randint",
+    "seed",
+    "split",
+    "threefry2x32",
+    "truncated_normal",
+    "uniform",
+]
 
 
 def _threefry(key: TensorType, counters: TensorType) -> TensorType:
@@ -137,6 +157,191 @@ def normal(key: Any, shape: Any, mean: float = 0.0, std: float = 1.0, dtype: Any
     both = uniform(key, (2, *target), dtype=dtype)
     unit = sqrt(-2.0 * log(1.0 - both[0])) * cos(2.0 * math.pi * both[1])
     return unit if (mean, std) == (0.0, 1.0) else unit * std + mean
+
+
+def truncated_normal(
+    key: Any,
+    shape: Any,
+    low: float = -2.0,
+    high: float = 2.0,
+    mean: float = 0.0,
+    std: float = 1.0,
+    dtype: Any = float32,
+) -> Tensor:
+    """Normally distributed numbers, given that they lie between ``mean + std·low`` and ``mean + std·high``.
+
+    By the inverse of the distribution function, ``Φ⁻¹(Φ(low) + u·(Φ(high) − Φ(low)))``, of which the rational
+    approximation has an error below 1e-15. In float64 bounds further out than 8 are as good as none.
+
+    Source: M. Wichura, "Algorithm AS 241: The percentage points of the normal distribution", Applied Statistics 37
+    (1988).
+
+    Raises:
+        UsageError: unless ``low < high`` and there is room between them.
+        DTypeError: when ``dtype`` is no float type.
+
+    >>> import tinygrad_lstm as tl
+    >>> x = tl.random.truncated_normal(tl.random.key(0), 1000, -1.0, 3.0)
+    >>> bool(tl.min(x) >= -1.0), bool(tl.max(x) <= 3.0)
+    (True, True)
+    """
+    kind, target = as_dtype(dtype), as_shape(shape)
+    if not kind.is_float:
+        raise DTypeError(f"random.truncated_normal gives floats, not {kind}")
+    if not low < high:
+        raise UsageError(f"random.truncated_normal: low is less than high, got {low!r} and {high!r}")
+    mirrored = low > 0  # near 1 the distribution function has no digits left for what is beyond
+    a, b = (-high, -low) if mirrored else (low, high)
+    first, last = (0.5 * math.erfc(-x / math.sqrt(2.0)) for x in (a, b))
+    if not first < last:
+        raise UsageError(
+            f"random.truncated_normal: between {low!r} and {high!r} lies less than float64 can tell from 0; "
+            "choose bounds nearer to 0"
+        )
+    drawn, places = (float64, 53) if kind is float64 else (float32, 24)
+    # The middles of the intervals that u is rounded to: never 0, nor 1.
+    u = uniform(key, target, dtype=drawn).astype(float64) + 2.0 ** -(places + 1)
+    p = minimum(u * (last - first) + first, 1.0 - 2.0**-53)
+    unit = minimum(maximum(_normal_quantile(p), a), b)
+    return ((-unit if mirrored else unit) * std + mean).astype(kind)
+
+
+# Coefficients of AS 241 (routine PPND16), highest power first: numerator and denominator in each region.
+_CENTRE = (
+    (2.50908092873012267e3, 3.34305755835881281e4, 6.72657709270087009e4, 4.59219539315498715e4,
+     1.37316937655094611e4, 1.97159095030655144e3, 1.33141667891784377e2, 3.38713287279636661),
+    (5.22649527885285456e3, 2.87290857357219427e4, 3.93078958000927106e4, 2.12137943015865959e4,
+     5.39419602142475111e3, 6.87187007492057908e2, 4.23133307016009113e1, 1.0),
+)  # fmt: skip
+_MIDDLE = (
+    (7.74545014278341408e-4, 2.27238449892691846e-2, 2.41780725177450612e-1, 1.27045825245236838,
+     3.64784832476320460, 5.76949722146069141, 4.63033784615654530, 1.42343711074968358),
+    (1.05075007164441684e-9, 5.47593808499534495e-4, 1.51986665636164572e-2, 1.48103976427480075e-1,
+     6.89767334985100005e-1, 1.67638483018380385, 2.05319162663775882, 1.0),
+)  # fmt: skip
+_TAIL = (
+    (2.01033439929228813e-7, 2.71155556874348758e-5, 1.24266094738807844e-3, 2.65321895265761230e-2,
+     2.96560571828504891e-1, 1.78482653991729133, 5.46378491116411437, 6.65790464350110378),
+    (2.04426310338993979e-15, 1.42151175831644589e-7, 1.84631831751005468e-5, 7.86869131145613259e-4,
+     1.48753612908506149e-2, 1.36929880922735805e-1, 5.99832206555887938e-1, 1.0),
+)  # fmt: skip
+
+
+def _ratio(coefficients: tuple[tuple[float, ...], tuple[float, ...]], r: Tensor) -> Tensor:
+    above, below = (functools.reduce(lambda total, c: total * r + c, cs[1:], r * 0.0 + cs[0]) for cs in coefficients)
+    return above / below
+
+
+def _normal_quantile(p: Tensor) -> Tensor:
+    """Φ⁻¹(p) for ``p`` of (0, 1) in float64."""
+    q = p - 0.5
+    r = sqrt(-log(minimum(p, 1.0 - p)))
+    outer = where(less_equal(r, 5.0), _ratio(_MIDDLE, r - 1.6), _ratio(_TAIL, r - 5.0))
+    centre = q * _ratio(_CENTRE, 0.180625 - q * q)
+    return where(less_equal(q * q, 0.425**2), centre, where(less_equal(q, 0.0), -outer, outer))
+
+
+def bernoulli(key: Any, p: Any = 0.5, shape: Any = None) -> Tensor:
+    """Bools that are True with probability ``p``, a number or an array of them, to within 2⁻²⁴.
+
+    Args:
+        shape: of the result, which ``p`` broadcasts to; that of ``p`` by default.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.random.bernoulli(tl.random.key(0), [0.0, 1.0]))
+    [False  True]
+    """
+    chance = as_tensor(p)
+    if not chance.dtype.is_float:
+        chance = chance.astype(float32)
+    kind = float64 if chance.dtype is float64 else float32
+    target = chance.shape if shape is None else as_shape(shape)
+    return less(uniform(key, target, dtype=kind), broadcast_to(chance.astype(kind), target))
+
+
+_WIDEST = 2**32
+
+
+def randint(key: Any, shape: Any, low: int, high: int, dtype: Any = int64) -> Tensor:
+    """Integers from ``low`` to ``high − 1``: the same ones on every backend.
+
+    Each is ``⌊u·(high − low)⌋`` of a ``u`` of 53 random bits, so that the chances of two of them differ by at most
+    2⁻⁵³, which is ``(high − low)·2⁻⁵³`` of a chance.
+
+    Raises:
+        UsageError: when there is no integer between the bounds, or when they are more than 2³² apart.
+        DTypeError: when ``dtype`` is no integer type, or does not hold the bounds.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.random.randint(tl.random.key(0), 5, 0, 10))
+    [4 2 9 5 5]
+    """
+    kind = as_dtype(dtype)
+    if kind.kind not in "iu":
+        raise DTypeError(f"random.randint gives integers, not {kind}")
+    for bound in (low, high):
+        if isinstance(bound, bool) or not hasattr(bound, "__index__"):
+            raise UsageError(f"random.randint: the bounds are integers, not {bound!r}")
+    if not 0 < high - low <= _WIDEST:
+        raise UsageError(f"random.randint: low is less than high, and by 2**32 at most; got {low} and {high}")
+    for bound in (low, high - 1):
+        constant(bound, kind)  # raises where it does not fit
+    steps = (uniform(key, shape, dtype=float64) * float(high - low)).astype(int64)
+    return (steps + low).astype(kind)
+
+
+def permutation(key: Any, x: Any, axis: int = 0) -> Tensor:
+    """The slices of ``x`` along ``axis`` in a random order; for an integer ``x`` the integers below it.
+
+    They are sorted by numbers of 53 random bits.
+
+    Raises:
+        UsageError: for an integer below 0.
+        ShapeError: for an array without axes.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.random.permutation(tl.random.key(0), 5))
+    [1 0 4 3 2]
+    """
+    if isinstance(x, int) and not isinstance(x, bool):
+        if x < 0:
+            raise UsageError(f"random.permutation: a count is an integer of at least 0, not {x}")
+        return argsort(uniform(key, x, dtype=float64))
+    node = as_tensor(x)
+    if not node.shape:
+        raise ShapeError(f"random.permutation: {node.type} has no axis to permute; for a range give a plain integer")
+    place = normalize_axis(axis, node.ndim)
+    return take(node, argsort(uniform(key, node.shape[place], dtype=float64)), place)
+
+
+def categorical(key: Any, logits: Any, shape: Any = ()) -> Tensor:
+    """Indices (int64) along the last axis of ``logits``, each with probability ``softmax(logits)``.
+
+    Gumbel's trick: ``argmax(logits − log(−log u))``. A logit of −inf is never chosen.
+
+    Args:
+        shape: how many are drawn for each row; the axes come before those of the rows.
+
+    Shapes: ``logits (…, n)`` → ``(*shape, …)``.
+
+    Raises:
+        ShapeError: when there is nothing to choose from.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.random.categorical(tl.random.key(0), [[-float("inf"), 0.0], [9.0, -9.0]]))
+    [1 0]
+    """
+    scores = as_tensor(logits)
+    if not scores.dtype.is_float:
+        scores = scores.astype(float32)
+    if not scores.shape or not scores.shape[-1]:
+        raise ShapeError(f"random.categorical: the logits are {scores.type}; the last axis holds the choices")
+    target = (*as_shape(shape), *scores.shape)
+    kind, places = (float64, 53) if scores.dtype is float64 else (float32, 24)
+    # Above 0, so that the noise is no −inf; where u is 1, the middle of the interval that was rounded to it.
+    u = 1.0 - uniform(key, target, dtype=kind)
+    noise = -log(maximum(-log(u), 2.0 ** -(places + 1)))
+    return argmax(scores.astype(kind) + noise, -1)
 
 
 class _Generator:

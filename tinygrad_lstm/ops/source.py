@@ -4,7 +4,7 @@ from typing import Any
 
 from tinygrad_lstm.errors import GraphError, UsageError
 from tinygrad_lstm.graph.convert import as_tensor
-from tinygrad_lstm.graph.device import current_device
+from tinygrad_lstm.graph.device import as_device
 from tinygrad_lstm.graph.dtypes import DType, as_dtype, float32
 from tinygrad_lstm.graph.registry import define, function
 from tinygrad_lstm.graph.tensor import Tensor, make
@@ -66,7 +66,7 @@ def symbol(name: str, shape: Any = (), dtype: Any = float32, device: str | None 
         name=name,
         shape=as_shape(shape),
         dtype=as_dtype(dtype),
-        device=device or current_device(),
+        device=as_device(device),
         owner="",
     )
 

@@ -1,8 +1,25 @@
-"""Optimisers and clipping."""
+"""Optimisers, clipping, schedules and averages."""
 
-from tinygrad_lstm.optim.adam import Adam
-from tinygrad_lstm.optim.clipping import clip_grad_norm
+from tinygrad_lstm.optim import schedules
+from tinygrad_lstm.optim.adam import Adam, AdamW
+from tinygrad_lstm.optim.adaptive import Adadelta, Adagrad, RMSprop
+from tinygrad_lstm.optim.averaging import Average
+from tinygrad_lstm.optim.clipping import clip_grad_norm, clip_grad_value
+from tinygrad_lstm.optim.lion import Lion
 from tinygrad_lstm.optim.optimizer import Optimizer
 from tinygrad_lstm.optim.sgd import SGD
 
-__all__ = ["SGD", "Adam", "Optimizer", "clip_grad_norm"]
+__all__ = [
+    "SGD",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Average",
+    "Lion",
+    "Optimizer",
+    "RMSprop",
+    "clip_grad_norm",
+    "clip_grad_value",
+    "schedules",
+]

@@ -1,17 +1,16 @@
-"""Adam."""
+"""Adam, and with weight decay AdamW."""
 
 from collections.abc import Iterable
 from typing import Any
 
-from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.cells import Cell, Parameter, State
 from tinygrad_lstm.graph.dtypes import float64
 from tinygrad_lstm.graph.tensor import Tensor
-from tinygrad_lstm.ops.composite import full
 from tinygrad_lstm.ops.elementwise import sqrt
-from tinygrad_lstm.optim.optimizer import Optimizer
+from tinygrad_lstm.ops.filling import full
+from tinygrad_lstm.optim.optimizer import Optimizer, at_least_0, fractions
 
-__all__ = ["Adam"]
+__all__ = ["Adam", "AdamW"]
 
 
 class Adam(Optimizer):
@@ -39,8 +38,9 @@ class Adam(Optimizer):
         eps: float = 1e-8,
     ) -> None:
         super().__init__(parameters, lr)
-        if not all(0 <= b < 1 for b in betas):
-            raise UsageError(f"Adam: betas are in [0, 1), not {betas}")
+        kind = type(self).__name__
+        fractions(kind, "betas", *betas)
+        at_least_0(kind, eps=eps)
         self.betas, self.eps = betas, eps
         # In float64, since 1 − β₂ᵗ loses five digits of float32 at the first steps.
         self.count = State(full((), 0, float64, self._device), "count")
@@ -57,3 +57,38 @@ class Adam(Optimizer):
         rate = self.rate.astype(p.dtype) / (1 - b1**count).astype(p.dtype)
         step = rate * m / (sqrt(v / (1 - b2**count).astype(p.dtype)) + self.eps)
         return [(self.mean[k], m), (self.square[k], v), (p, p - step)]
+
+
+class AdamW(Adam):
+    """Adam that besides draws each parameter towards 0: ``p ← p − lr·λ·p``, apart from the gradient's means.
+
+    Source: I. Loshchilov, F. Hutter, "Decoupled weight decay regularization", 2019.
+
+    Args:
+        weight_decay: λ.
+
+    >>> import tinygrad_lstm as tl
+    >>> p = tl.Parameter(1.0)
+    >>> opt = tl.optim.AdamW([p], lr=0.1, weight_decay=0.5)
+    >>> (p * p).backward()
+    >>> opt.step()
+    >>> print(f"{p:.4f}")  # 1 − 0.1·0.5 − 0.1
+    0.8500
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[Parameter],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        *,
+        weight_decay: float = 0.01,
+    ) -> None:
+        super().__init__(parameters, lr, betas, eps)
+        at_least_0("AdamW", weight_decay=weight_decay)
+        self.weight_decay = weight_decay
+
+    def _update(self, k: int, p: Parameter, g: Tensor) -> list[tuple[Cell, Any]]:
+        *moments, (_, new) = super()._update(k, p, g)
+        return [*moments, (p, new - self.rate.astype(p.dtype) * self.weight_decay * p)]

@@ -6,9 +6,9 @@ from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.cells import Parameter
 from tinygrad_lstm.graph.slots import slots
 from tinygrad_lstm.graph.tensor import Tensor
-from tinygrad_lstm.ops.elementwise import minimum, sqrt
+from tinygrad_lstm.ops.elementwise import maximum, minimum, sqrt
 
-__all__ = ["clip_grad_norm"]
+__all__ = ["clip_grad_norm", "clip_grad_value"]
 
 
 def clip_grad_norm(parameters: Iterable[Parameter], max_norm: float) -> Tensor:
@@ -28,10 +28,7 @@ def clip_grad_norm(parameters: Iterable[Parameter], max_norm: float) -> Tensor:
     """
     if not max_norm > 0:
         raise UsageError(f"clip_grad_norm: the bound is above 0, not {max_norm}")
-    graded = [p for p in parameters if p.grad is not None]
-    grads = [p.grad for p in graded if p.grad is not None]
-    if not grads:
-        raise UsageError("clip_grad_norm: no parameter has a gradient; call loss.backward() first")
+    graded, grads = _graded("clip_grad_norm", parameters)
     total = (grads[0] * grads[0]).sum()
     for g in grads[1:]:
         total = total + (g * g).sum().astype(total.dtype)
@@ -42,3 +39,33 @@ def clip_grad_norm(parameters: Iterable[Parameter], max_norm: float) -> Tensor:
     for p, g in zip(graded, clipped, strict=True):
         p.grad = g.detach()
     return norm.detach()
+
+
+def clip_grad_value(parameters: Iterable[Parameter], max_value: float) -> None:
+    """Bring every number of every gradient to ``−max_value … max_value``; the direction changes.
+
+    Raises:
+        UsageError: when no parameter has a gradient, or the bound is not above 0.
+
+    >>> import tinygrad_lstm as tl
+    >>> p = tl.Parameter([3.0, -0.5])
+    >>> (p * p).sum().backward()
+    >>> tl.optim.clip_grad_value([p], 2.0)
+    >>> print(p.grad)
+    [ 2. -1.]
+    """
+    if not max_value > 0:
+        raise UsageError(f"clip_grad_value: the bound is above 0, not {max_value}")
+    graded, grads = _graded("clip_grad_value", parameters)
+    clipped = [minimum(maximum(g, -max_value), max_value) for g in grads]
+    slots.evaluate(tuple(clipped), None)
+    for p, g in zip(graded, clipped, strict=True):
+        p.grad = g.detach()
+
+
+def _graded(name: str, parameters: Iterable[Parameter]) -> tuple[list[Parameter], list[Tensor]]:
+    """The parameters that have a gradient, and the gradients."""
+    pairs = [(p, p.grad) for p in parameters if p.grad is not None]
+    if not pairs:
+        raise UsageError(f"{name}: no parameter has a gradient; call loss.backward() first")
+    return [p for p, _ in pairs], [g for _, g in pairs]

@@ -1,5 +1,6 @@
 """What optimisers share."""
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -8,19 +9,34 @@ from tinygrad_lstm.graph.cells import Cell, Parameter, State, assign_all
 from tinygrad_lstm.graph.dtypes import float32
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.nn.module import Module
-from tinygrad_lstm.ops.composite import full, zeros_like
+from tinygrad_lstm.ops.filling import full, zeros_like
 
-__all__ = ["Optimizer"]
+__all__ = ["Optimizer", "Targets", "at_least_0", "fractions"]
 
 
 class Optimizer(Module):
-    """Base of the optimisers: parameters, a learning rate, and one State for each moment of each parameter."""
+    """Base of the optimisers: parameters, a learning rate, and one State for each moment of each parameter.
+
+    ``backward()`` adds to the gradients, and only ``zero_grad()`` forgets them. So a batch that is too large for the
+    memory is the sum of small ones, each with its share of the loss:
+
+    >>> import tinygrad_lstm as tl
+    >>> p = tl.Parameter(1.0)
+    >>> opt = tl.optim.SGD([p], lr=0.5)
+    >>> for part in (1.0, 3.0):  # the mean of both
+    ...     (p * part / 2).backward()
+    >>> opt.step()
+    >>> opt.zero_grad()
+    >>> print(p)  # 1 − 0.5·2
+    0.0
+
+    All that changes besides the parameters is in ``state_dict()``: after ``load_state_dict`` it goes on as before.
+    """
 
     def __init__(self, parameters: Iterable[Parameter], lr: float) -> None:
         # A tuple of parameters would be found as cells of the optimiser; they belong to the model.
-        self.__dict__["targets"] = _Targets(parameters, type(self).__name__)
-        if not lr >= 0:
-            raise UsageError(f"{type(self).__name__}: the learning rate is ≥ 0, not {lr}")
+        self.__dict__["targets"] = Targets(parameters, type(self).__name__)
+        _check_rate(type(self).__name__, lr)
         self.rate = State(full((), float(lr), float32, self._device), "lr")
 
     @property
@@ -40,6 +56,7 @@ class Optimizer(Module):
 
     @lr.setter
     def lr(self, value: float) -> None:
+        _check_rate(type(self).__name__, value)
         self.rate.assign(float(value))
 
     def zero_grad(self) -> None:
@@ -69,10 +86,44 @@ class Optimizer(Module):
         return [State(zeros_like(p), f"{name}.{k}") for k, p in enumerate(self.parameters_to_update)]
 
 
-class _Targets:
+def _check_rate(kind: str, lr: Any) -> None:
+    if isinstance(lr, bool) or not isinstance(lr, int | float) or not lr >= 0:
+        raise UsageError(f"{kind}: the learning rate is a number ≥ 0, not {lr!r}")
+
+
+def at_least_0(kind: str, **named: float) -> None:
+    """Check numbers that a user gave.
+
+    Raises:
+        UsageError: for one that is no finite number ≥ 0.
+    """
+    for name, value in named.items():
+        if not 0 <= value < math.inf:
+            raise UsageError(f"{kind}: {name} is a finite number of at least 0, not {value}")
+
+
+def fractions(kind: str, name: str, *values: float) -> None:
+    """Check how much running means keep.
+
+    Raises:
+        UsageError: for one outside [0, 1).
+    """
+    if not all(0 <= value < 1 for value in values):
+        told = values[0] if len(values) == 1 else values
+        raise UsageError(f"{kind}: {name} {'is' if len(values) == 1 else 'are'} in [0, 1), not {told}")
+
+
+class Targets:
+    """Parameters that belong to another module."""
+
     __slots__ = ("parameters",)
 
     def __init__(self, parameters: Iterable[Parameter], kind: str) -> None:
+        if isinstance(parameters, Module | Cell):
+            raise UsageError(
+                f"{kind}: an iterable of parameters is wanted, not a {type(parameters).__name__}; "
+                "give model.parameters(), or a list"
+            )
         self.parameters = list(parameters)
         if not self.parameters:
             raise UsageError(f"{kind}: there are no parameters to train")

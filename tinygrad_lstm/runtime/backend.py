@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final, Protocol, runtime_checkable
 
-from tinygrad_lstm.errors import BackendError, Error
+from tinygrad_lstm.errors import BackendError, DeviceError, Error, UsageError
 from tinygrad_lstm.graph.device import default_device
 from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm.kernels.table import Kernel
@@ -43,6 +43,9 @@ class Backend(Protocol):
 
     def default_device(self) -> str:
         """The device of new leaves, such as ``cpu`` or ``cuda:0``; raises BackendError when there is none."""
+
+    def devices(self) -> list[str]:
+        """Every device it can use here, such as ``cuda:0`` and ``cuda:1``; raises BackendError when there is none."""
 
     def describe(self) -> str:
         """One line on the version and the device; raises BackendError when the backend can not work here."""
@@ -151,11 +154,19 @@ def backend_for(device: str) -> Backend:
     current = current_backend()
     if current.device_kind == kind:
         return current
+    broken = []
     for name in [_DEFAULT, *backend_names()]:
-        candidate = load_backend(name)
+        try:
+            candidate = load_backend(name)
+        except BackendError as error:
+            if name == _DEFAULT:
+                raise
+            broken.append(str(error))
+            continue
         if candidate.device_kind == kind:
             return candidate
-    raise BackendError(f"no installed backend works on {device}; see `tinygrad-lstm backends`")
+    reasons = "".join(f"; {reason}" for reason in broken)
+    raise BackendError(f"no installed backend works on {device}; see `tinygrad-lstm backends`{reasons}")
 
 
 @contextmanager
@@ -171,16 +182,28 @@ def _using(backend: Backend, device: str) -> Iterator[Backend]:
 def use_backend(name: str) -> AbstractContextManager[Backend]:
     """A context in which the named backend executes graphs and new leaves live on its device.
 
+    Args:
+        name: its name, and after a colon the number of the device: ``cupy:1`` computes on ``cuda:1``.
+
     Raises:
         BackendError: at once, when it is not installed or has no device.
+        DeviceError: when it has no device of this number.
 
     >>> import tinygrad_lstm as tl
     >>> with tl.use_backend("numpy") as backend:
     ...     print(backend.name, tl.zeros(2).device)
     numpy cpu
     """
-    backend = load_backend(name)
-    return _using(backend, backend.default_device())
+    if not isinstance(name, str):
+        raise UsageError(f"a backend is chosen by its name, such as 'numpy' or 'cupy:1', not {name!r}")
+    own, colon, number = name.partition(":")
+    backend = load_backend(own)
+    device = backend.default_device()
+    if colon:
+        device, devices = f"{backend.device_kind}:{number}", backend.devices()
+        if device not in devices:
+            raise DeviceError(f"use_backend({name!r}): the devices of the backend {own!r} are {', '.join(devices)}")
+    return _using(backend, device)
 
 
 def describe_backends() -> list[BackendStatus]:

@@ -7,7 +7,7 @@ import numpy as np
 from tinygrad_lstm.errors import DTypeError, ShapeError, UsageError
 from tinygrad_lstm.graph.cells import Cell, Parameter
 from tinygrad_lstm.graph.convert import as_tensor
-from tinygrad_lstm.graph.device import current_device
+from tinygrad_lstm.graph.device import as_device
 from tinygrad_lstm.graph.dtypes import DTYPES, as_dtype
 from tinygrad_lstm.graph.registry import FUNCTIONS, function
 from tinygrad_lstm.graph.slots import slots
@@ -44,10 +44,10 @@ def tensor(value: Any, dtype: Any = None, requires_grad: bool = False, device: s
     """
     if isinstance(value, Tensor | Cell):
         array = to_numpy(value)
-        where = device or value.device
+        where = value.device if device is None else as_device(device)
     else:
         array = _as_array(value)
-        where = device or current_device()
+        where = as_device(device)
     if dtype is not None:
         array = _converted(array, as_dtype(dtype).name)
     elif array.dtype == np.float64 and not hasattr(value, "dtype"):
@@ -94,8 +94,15 @@ def _dtype_of(array: np.ndarray[Any, Any]) -> Any:
     if array.dtype.name not in DTYPES:
         if array.dtype == object and array.size and all(isinstance(v, int) for v in array.flat):
             raise DTypeError("tensor: an integer does not fit into int64; give dtype=tl.float32")
-        told = "no numbers" if array.dtype.kind in "OUSV" else f"of dtype {array.dtype}"
-        raise DTypeError(f"tensor: the values are {told}; supported are {', '.join(DTYPES)}")
+        if array.dtype.kind in "OUSV":
+            got = array.flat[0] if array.size else array
+            raise DTypeError(
+                f"tensor: the values are no numbers, got {type(got).__name__} {got!r:.60}; "
+                "give numbers, nested lists of them, or a NumPy array"
+            )
+        raise DTypeError(
+            f"tensor: the values are of dtype {array.dtype}; supported are {', '.join(DTYPES)}: give dtype="
+        )
     return DTYPES[array.dtype.name]
 
 
@@ -125,5 +132,5 @@ def to(x: Any, device: str) -> Tensor:
     >>> tl.tensor([1.0]).to("cpu").device
     'cpu'
     """
-    node = as_tensor(x)
+    node, device = as_tensor(x), as_device(device)
     return node if node.device == device else tensor(to_numpy(node), device=device)

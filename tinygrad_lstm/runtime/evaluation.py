@@ -58,6 +58,10 @@ def evaluated(tensors: tuple[Tensor, ...], bindings: Mapping[Tensor, Any] | None
 
 def _bound(bindings: Mapping[Tensor, Any] | None) -> dict[Node, Any]:
     bound: dict[Node, Any] = {}
+    if bindings is not None and not isinstance(bindings, Mapping):
+        raise UsageError(
+            f"evaluate takes a dict from symbols to values, not {type(bindings).__name__}: evaluate({{x: 1.0}})"
+        )
     for symbol, given in (bindings or {}).items():
         if not isinstance(symbol, Tensor) or symbol.op != "symbol":
             raise UsageError(f"evaluate binds symbols, and {symbol!r} is none; make one with tl.symbol")

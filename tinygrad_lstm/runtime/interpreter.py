@@ -11,10 +11,19 @@ from functools import partial
 from operator import itemgetter
 from typing import Any
 
-from tinygrad_lstm.errors import Error, EvaluationError, IndexingError, UnboundSymbolError
+from tinygrad_lstm.errors import (
+    AnomalyError,
+    BackendError,
+    Error,
+    EvaluationError,
+    IndexingError,
+    UnboundSymbolError,
+)
+from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.tensor import Node, Tensor, set_value
 from tinygrad_lstm.graph.walk import topological
+from tinygrad_lstm.runtime.anomaly import at_step, detecting, watched
 from tinygrad_lstm.runtime.backend import Backend
 
 __all__ = ["Program", "lower"]
@@ -100,6 +109,7 @@ def lower(outputs: Sequence[Node], known: Mapping[Node, Any], backend: Backend, 
             requested.setdefault(node.inputs[0], []).append(_slot(node))
 
     program = Program([], [], {}, registers, [])
+    watching = detecting()
     for node in order:
         register = registers[node]
         if node in known:
@@ -112,14 +122,14 @@ def lower(outputs: Sequence[Node], known: Mapping[Node, Any], backend: Backend, 
             except Exception as error:
                 raise _explained(error, node) from error
         elif OPS[node.op].kind != "identity":
-            if node.op == "scan":
-                f = _loop(node, requested.get(node, []), backend, keep)
+            if node.op in _BODIES:
+                f = _BODIES[node.op](node, requested.get(node, []), backend, keep)
             elif node.op in _PROJECTIONS:
                 f = itemgetter(_slot(node))
             else:
-                f = backend.kernels[node.op]
-                if node.attrs:
-                    f = partial(f, **node.attrs)
+                f = _kernel(node, backend)
+                if watching:
+                    f = watched(f, node, backend)
             program.nodes.append(node)
             program.steps.append((f, tuple([registers[x] for x in node.inputs]), register))
     program.releases = _last_uses(program, [registers[y] for y in outputs])
@@ -173,6 +183,16 @@ _SOURCES: dict[str, Callable[[Node, Backend], Any]] = {
 _PROJECTIONS = frozenset(("item", "stacked"))
 
 
+def _kernel(node: Node, backend: Backend) -> Callable[..., Any]:
+    try:
+        f = backend.kernels[node.op]
+    except KeyError:
+        raise BackendError(
+            f"the backend {backend.name!r} has no kernel for op {node.op!r}; evaluate it with another backend"
+        ) from None
+    return partial(f, **node.attrs) if node.attrs else f
+
+
 def _slot(node: Node) -> Any:
     return node.attrs["index"] if node.op == "item" else node.attrs["value"]
 
@@ -202,18 +222,42 @@ def _loop(node: Node, slots: list[Any], backend: Backend, keep: bool) -> Callabl
         results = {s: backend.empty(shape, dtype, device) for s, _, shape, dtype in stacks}
         writes = [(results[s], i) for s, i, _, _ in stacks]
         entering = enters[:n]
-        for t in times:
-            for i, value in zip(entering, carries):  # noqa: B905  # `strict` costs in the innermost loop
-                registers[i] = value
-            for i, values in sliced:
-                registers[i] = values[t]
-            run(registers)
-            for history, i in writes:
-                history[t] = registers[i]
-            carries = [registers[i] for i in leaves]
+        t = 0
+        try:
+            for t in times:
+                for i, value in zip(entering, carries):  # noqa: B905  # `strict` costs in the innermost loop
+                    registers[i] = value
+                for i, values in sliced:
+                    registers[i] = values[t]
+                run(registers)
+                for history, i in writes:
+                    history[t] = registers[i]
+                carries = [registers[i] for i in leaves]
+        except AnomalyError as error:
+            raise at_step(error, t, length) from None
         last = {k: backend.finished(carry) for k, carry in enumerate(carries)}
         if keep:
             set_value(node, last)
         return {**results, **last}
 
     return loop
+
+
+def _call(node: Node, slots: list[Any], backend: Backend, keep: bool) -> Callable[..., Mapping[Any, Any]]:
+    """A function of a call's operands that computes the requested results; what lies between is let go."""
+    body: Graph = node.attrs["body"]
+    program = lower([body.outputs[k] for k in slots], dict.fromkeys(body.inputs), backend)
+    enters = [program.registers[x] for x in body.inputs]
+    leaves = [(k, program.registers[body.outputs[k]]) for k in slots]
+
+    def call(*operands: Any) -> Mapping[Any, Any]:
+        registers = program.fresh()
+        for i, value in zip(enters, operands, strict=True):
+            registers[i] = value
+        program.run_releasing(registers)
+        return {k: registers[i] for k, i in leaves}
+
+    return call
+
+
+_BODIES = {"scan": _loop, "call": _call}

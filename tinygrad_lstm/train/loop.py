@@ -131,6 +131,7 @@ class Trainer:
         self.losses = array("d")
         self.validations: list[tuple[int, float]] = []
         self.saved_at: int | None = None
+        self._found: tuple[int, int] | None = None
 
     def step(self) -> float:
         """One update on the next window; returns the loss before it, in nats per character.
@@ -161,7 +162,9 @@ class Trainer:
         self.optimizer.zero_grad()
         loss.backward()
         norm = clip_grad_norm(parameters, self.config.clip)
-        if not math.isfinite(float(loss)) or not math.isfinite(float(norm)):
+        # Guessing costs log(characters); what costs a hundred times that is no longer learning.
+        bound = 100 * math.log(max(2, len(self.vocabulary)))
+        if not float(loss) <= bound or not math.isfinite(float(norm)):
             raise EvaluationError(
                 f"training diverged at step {self.at + 1}: the loss is {float(loss):.4g} and its gradient has the norm "
                 f"{float(norm):.4g}; take a smaller lr or clip (--lr, --clip)"
@@ -203,6 +206,7 @@ class Trainer:
         """
         if checkpoint is not None:
             check_writable(checkpoint)
+            self._found = _identity(checkpoint)
         try:
             while True:
                 if self._validation_is_due():
@@ -210,7 +214,7 @@ class Trainer:
                     if report:
                         report(self)
                     if checkpoint is not None:
-                        self.save(checkpoint)
+                        self._save_own(checkpoint)
                 if self.at >= self.config.steps:
                     return
                 self.step()
@@ -218,8 +222,21 @@ class Trainer:
                     report(self)
         except KeyboardInterrupt:
             if checkpoint is not None:
-                self.save(checkpoint)
+                self._save_own(checkpoint)
             raise
+
+    def _save_own(self, path: str | os.PathLike[str]) -> None:
+        """Save over what this run found or wrote; what another run has written there since is kept."""
+        if _identity(path) == self._found:
+            self.save(path)
+            self._found = _identity(path)
+            return
+        aside = f"{os.fspath(path)}.{os.getpid()}"
+        self.save(aside)
+        raise CheckpointError(
+            f"another program has written {os.fspath(path)} since this run began; this run stops, and its step "
+            f"{self.at:,} is in {aside}"
+        )
 
     def _validation_is_due(self) -> bool:
         seen = self.validations[-1][0] if self.validations else 0
@@ -298,3 +315,12 @@ class Trainer:
         changes = {key: value for key, value in (wanted or {}).items() if key in _MAY_CHANGE}
         trainer.config = replace(config, **changes)
         return trainer
+
+
+def _identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:
+    """What tells a file from one that took its place."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns

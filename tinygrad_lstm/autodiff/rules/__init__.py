@@ -1,5 +1,31 @@
-"""GRADIENT RULES: one file for each file of op definitions."""
+"""GRADIENT RULES: one file for each file of op definitions that has primitives."""
 
-from tinygrad_lstm.autodiff.rules import elementwise, index, linalg, logic, loop, reduce, shape, source
+from tinygrad_lstm.autodiff.rules import (
+    call,
+    elementwise,
+    exponential,
+    index,
+    integers,
+    linalg,
+    logic,
+    loop,
+    reduce,
+    shape,
+    source,
+    trigonometry,
+)
 
-__all__ = ["elementwise", "index", "linalg", "logic", "loop", "reduce", "shape", "source"]
+__all__ = [
+    "call",
+    "elementwise",
+    "exponential",
+    "index",
+    "integers",
+    "linalg",
+    "logic",
+    "loop",
+    "reduce",
+    "shape",
+    "source",
+    "trigonometry",
+]

@@ -15,7 +15,7 @@ from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.tensor import Node, Tensor
 from tinygrad_lstm.graph.types import TensorType
 from tinygrad_lstm.graph.walk import reaching, substitute, topological
-from tinygrad_lstm.ops.composite import zeros_like
+from tinygrad_lstm.ops.filling import zeros_like
 from tinygrad_lstm.ops.loop import loop_items, loop_node, stacked
 from tinygrad_lstm.ops.source import full_node
 

@@ -1,0 +1,57 @@
+"""The rows of the op table that CuPy computes in another way than NumPy."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+__all__ = ["rows"]
+
+
+def rows(cp: Any) -> Mapping[str, Callable[..., Any]]:
+    """Rows to take the place of the shared ones."""
+
+    def checked(indices: Any, axis: int, size: int) -> Any:
+        """Flat indices from 0; CuPy itself would wrap those that are out of range."""
+        flat = indices.reshape(-1).astype("int64")
+        flat = cp.where(flat < 0, flat + size, flat)
+        if flat.size and (int(flat.min()) < 0 or int(flat.max()) >= size):
+            raise IndexError(f"an index is out of bounds for axis {axis} of size {size}")
+        return flat
+
+    def take(x: Any, indices: Any, *, axis: int) -> Any:
+        flat = checked(indices, axis, x.shape[axis])
+        shape = (*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
+        if not flat.size or not x.size:
+            return cp.empty(shape, dtype=x.dtype)
+        return cp.take(x, flat, axis=axis).reshape(shape)
+
+    def scatter_add(updates: Any, indices: Any, *, axis: int, size: int) -> Any:
+        """In a fixed order: atomic additions would give other last digits in every run.
+
+        Sorted by index, equal indices form runs. Neighbours in a run are added, then neighbours of those, and so on;
+        after log₂(longest run) rounds the sum of each run stands at its start.
+        """
+        shape, count = updates.shape, indices.size
+        before, after = shape[:axis], shape[axis + indices.ndim :]
+        out = cp.zeros((*before, size, *after), dtype=updates.dtype)
+        flat = checked(indices, axis, size)
+        if not count or not out.size:
+            return out
+        places = cp.arange(count)
+        # The place breaks ties, so that the order does not hang on how the sort treats equal keys.
+        order = cp.argsort(flat * count + places)
+        sorted_ = flat[order]
+        first = cp.searchsorted(sorted_, sorted_, side="left")
+        rank = places - first
+        left = cp.searchsorted(sorted_, sorted_, side="right") - places
+        lead = (slice(None),) * axis
+        values = updates.reshape((*before, count, *after))[(*lead, order)]
+        longest, stride = int(rank.max()) + 1, 1
+        while stride < longest:
+            (adding,) = cp.nonzero((rank % (2 * stride) == 0) & (left > stride))
+            values[(*lead, adding)] = values[(*lead, adding)] + values[(*lead, adding + stride)]
+            stride *= 2
+        (starts,) = cp.nonzero(rank == 0)
+        out[(*lead, sorted_[starts])] = values[(*lead, starts)]
+        return out
+
+    return {"take": take, "scatter_add": scatter_add}

@@ -1,0 +1,18 @@
+"""For all tests and doctests: an op that one defines is gone after it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tinygrad_lstm.autodiff.table import RULES
+from tinygrad_lstm.graph.registry import OPS
+from tinygrad_lstm.kernels.custom import CUSTOM
+
+
+@pytest.fixture(autouse=True)
+def _no_ops_left_behind() -> Iterator[None]:
+    before = set(CUSTOM)
+    yield
+    for name in set(CUSTOM) - before:
+        del CUSTOM[name], OPS[name]
+        RULES.pop(name, None)

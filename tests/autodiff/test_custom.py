@@ -1,0 +1,204 @@
+"""Ops that a user defines: values, gradients, loops, pictures, and mistakes."""
+
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tinygrad_lstm as tl
+from tests.backends.fake_cupy import FakeCupy
+from tinygrad_lstm.autodiff.table import RULES
+from tinygrad_lstm.errors import (
+    DTypeError,
+    EvaluationError,
+    GradientError,
+    NameConflictError,
+    ShapeError,
+    UsageError,
+)
+from tinygrad_lstm.graph.registry import OPS
+from tinygrad_lstm.graph.types import TensorType
+from tinygrad_lstm.graph.verify import verify
+from tinygrad_lstm.kernels.table import kernels
+from tinygrad_lstm.passes import simplified
+from tinygrad_lstm.testing import check_gradients
+
+POINT = np.array([[0.3, -0.8, 1.1]])
+
+
+def cube():
+    return tl.define_op("cube", None, lambda xp, x: x * x * x, lambda g, y, x: g * 3 * x**2, label="x³", latex="x^3")
+
+
+def outer():
+    """Two inputs, a shape of its own, and an attribute."""
+    return tl.define_op(
+        "scaled_outer",
+        lambda a, b, *, factor: (*a.shape, *b.shape),
+        lambda xp, a, b, *, factor: xp.multiply.outer(a, b) * a.dtype.type(factor),
+        (
+            lambda g, y, a, b, *, factor: g @ b * factor,
+            lambda g, y, a, b, *, factor: a @ g * factor,
+        ),
+    )
+
+
+def test_values_and_gradients_of_an_elementwise_op() -> None:
+    f = cube()
+    assert (f.__name__, f.__doc__) == ("cube", "The op 'cube', made by define_op.")
+    assert f([1.0, 2.0]).tolist() == [1.0, 8.0]
+    assert f(2).dtype is tl.int64
+    assert f(np.ones((2, 0))).shape == (2, 0)
+    check_gradients(f, POINT, order=3)
+    check_gradients(lambda x: tl.sin(f(x) * x), POINT)
+
+
+def test_an_op_of_two_inputs_with_an_attribute() -> None:
+    f = outer()
+    got = f(tl.tensor([1.0, 2.0]), tl.tensor([3.0, 4.0, 5.0]), factor=2.0)
+    np.testing.assert_array_equal(got.numpy(), 2 * np.outer([1, 2], [3, 4, 5]))
+    check_gradients(lambda a, b: f(a, b, factor=0.5), POINT[0], POINT[0, :2])
+
+
+def test_elementwise_inputs_broadcast() -> None:
+    hypot = tl.define_op(
+        "my_hypot", None, lambda xp, a, b: xp.hypot(a, b), (lambda g, y, a, b: g * a / y, lambda g, y, a, b: g * b / y)
+    )
+    assert hypot([[3.0], [6.0]], 4.0).shape == (2, 1)
+    check_gradients(hypot, POINT, np.array([[1.0], [2.0]]))
+    check_gradients(lambda x: hypot(x, 2.0), POINT)
+    assert hypot(tl.tensor([3]), 4.0).dtype is tl.float32
+
+
+def test_in_the_body_of_a_scan_and_of_a_checkpoint() -> None:
+    f = cube()
+
+    def run(x, w):
+        return tl.scan(lambda h, v: (lambda n: (n, n))(tl.tanh(f(h) + v * w)), x, tl.tensor(np.ones((4, 3))))[1]
+
+    check_gradients(run, POINT[0], POINT[0])
+    check_gradients(tl.checkpoint(f), POINT)
+
+
+def test_it_is_printed_verified_and_drawn() -> None:
+    f = cube()
+    x = tl.symbol("x")
+    y = f(x)
+    assert tl.printed(y) == '%0: f32[] = symbol "x"\n%1: f32[] = cube %0\nreturn %1'
+    verify(tl.gradients(y, x))
+    assert "x³" in tl.draw.graph(y).dot
+    assert tl.text(y) == "cube(x)"
+    (folded,) = simplified(f(tl.full((), 2.0)))
+    assert folded.op == "constant"
+    assert folded.item() == 8.0
+
+
+def test_other_array_modules_and_backends_made_before(monkeypatch) -> None:
+    table = kernels(FakeCupy())
+    f = cube()
+    assert table["cube"](np.array([2.0])).tolist() == [8.0]
+    assert "cube" not in set(table)
+    with tl.use_backend("numpy"):
+        assert f(3.0).item() == 27.0
+
+
+def test_a_shape_rule_may_give_a_type() -> None:
+    count = tl.define_op(
+        "count_positive",
+        lambda x: TensorType((), tl.int32, x.device),
+        lambda xp, x: xp.asarray((x > 0).sum(), dtype="int32"),
+        (None,),
+    )
+    assert count([1.0, -1.0, 2.0]).item() == 2
+    assert count([1.0]).dtype is tl.int32
+
+
+def test_no_gradient_flows_where_there_is_none() -> None:
+    f = tl.define_op("first", lambda a, b: a.shape, lambda xp, a, b: a, (lambda g, y, a, b: g, None))
+    a, b = tl.symbol("a"), tl.symbol("b")
+    da, db = tl.gradients(f(a, b), (a, b))
+    assert [d.evaluate({a: 1.0, b: 2.0}).item() for d in (da, db)] == [1.0, 0.0]
+
+
+def test_mistakes_in_the_definition() -> None:
+    with pytest.raises(NameConflictError, match="an op named 'add' is defined already; choose another name"):
+        tl.define_op("add", None, lambda xp, x: x)
+    cube()
+    with pytest.raises(NameConflictError, match="'cube'"):
+        cube()
+    for wrong in ("", "a b", 3):
+        with pytest.raises(UsageError, match="a name is an identifier such as 'cube', not"):
+            tl.define_op(wrong, None, lambda xp, x: x)
+    with pytest.raises(UsageError, match=r"define_op\('f'\): kernel is a function \(xp, .*, not 3"):
+        tl.define_op("f", None, 3)
+    with pytest.raises(UsageError, match="shape is a function of the inputs' types, or None for an elementwise op"):
+        tl.define_op("f", (2,), lambda xp, x: x)
+    for gradient in (3, (lambda g, y, x: g, 3)):
+        with pytest.raises(UsageError, match=r"gradient is a function .* and 3 is none"):
+            tl.define_op("f", None, lambda xp, x: x, gradient)
+    assert "f" not in OPS
+    assert "f" not in RULES
+
+
+def test_mistakes_in_a_call() -> None:
+    f, g = cube(), outer()
+    with pytest.raises(UsageError, match="cube: 2 inputs were given, but define_op got a gradient for 1; give it a tu"):
+        f(1.0, 2.0)
+    with pytest.raises(UsageError, match="cube: an op takes at least one input"):
+        f()
+    with pytest.raises(
+        UsageError, match=r"scaled_outer: the shape rule takes \(a, b, \*, factor\): missing a required"
+    ):
+        g(tl.ones(2), tl.ones(2))
+    unary = tl.define_op("unary", lambda x: x.shape, lambda xp, x: x)
+    with pytest.raises(UsageError, match=r"unary: the shape rule takes \(x\): too many positional arguments"):
+        unary(tl.ones(2), tl.ones(2))
+    bad = tl.define_op("bad_shape", lambda x: "wide", lambda xp, x: x)
+    with pytest.raises(UsageError, match=r"bad_shape\(f32\[2\]\): a shape is an integer or a tuple of integers"):
+        bad(tl.ones(2))
+
+
+def test_a_kernel_that_breaks_its_word() -> None:
+    wide = tl.define_op("wide", None, lambda xp, x: x.astype("float64"))
+    with pytest.raises(
+        EvaluationError, match=r"wide\(f32\[2\]\): the kernel gives float64\[2\], but the shape rule says"
+    ):
+        wide(tl.ones(2)).numpy()
+    long = tl.define_op("long", None, lambda xp, x: xp.concatenate([x, x]))
+    with pytest.raises(EvaluationError, match=r"gives float32\[4\], but the shape rule says float32\[2\]; mend one"):
+        long(tl.ones(2)).numpy()
+
+    def fail(xp, x):
+        raise ZeroDivisionError("oh")
+
+    with pytest.raises(EvaluationError, match=r"failing\(f32\[2\]\): oh \[.*test_custom.py"):
+        tl.define_op("failing", None, fail)(tl.ones(2)).numpy()
+
+
+def test_a_gradient_that_breaks_its_word() -> None:
+    x = tl.symbol("x", 2)
+    f = tl.define_op("f", lambda x: x.shape, lambda xp, x: x, lambda g, y, x: g.sum())
+    with pytest.raises(ShapeError, match=r"f: the gradient by input 0 is f32\[\], but the input is f32\[2\]"):
+        tl.gradients(f(x), x)
+    f = tl.define_op("h", lambda x: x.shape, lambda xp, x: x, lambda g, y, x: g.astype(tl.float64))
+    with pytest.raises(DTypeError, match=r"h: the gradient by input 0 is f64\[2\], .* convert it with .astype"):
+        tl.gradients(f(x), x)
+
+
+def test_an_op_without_a_gradient() -> None:
+    f = tl.define_op("step_up", None, lambda xp, x: x + 1)
+    x = tl.symbol("x")
+    assert f(1.0).item() == 2.0
+    wanted = r"op 'step_up' has no gradient; give tl.define_op one, or cut .* tl.stop_gradient \[.*test_custom.py"
+    with pytest.raises(GradientError, match=wanted):
+        tl.gradients(f(x), x)
+    assert tl.gradients(x * tl.stop_gradient(f(x)), x).evaluate({x: 2.0}).item() == 3.0
+
+
+def test_the_example_runs(capsys) -> None:
+    example = Path(__file__).parent.parent.parent / "examples" / "custom_op.py"
+    runpy.run_path(str(example), run_name="__main__")
+    out = capsys.readouterr().out
+    assert "[3. 5. 7.]" in out
+    assert "finite differences agree to second order" in out

@@ -1,0 +1,78 @@
+"""NumPy standing in for CuPy: what the backend calls, without what CuPy lacks, and a GPU that can be taken away."""
+
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+__all__ = ["CUDAError", "FakeCupy"]
+
+
+class CUDAError(RuntimeError):
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class FakeCupy(ModuleType):
+    """``cupy`` as the backend sees it. Settings: the driver's version, the number of GPUs, and errors to raise."""
+
+    __version__ = "14.2.0"
+
+    def __init__(
+        self,
+        driver: int = 12080,
+        gpus: int = 1,
+        count_error: Exception | None = None,
+        exp_error: Exception | None = None,
+    ) -> None:
+        super().__init__("cupy")
+        self.selected = 0
+
+        def count() -> int:
+            if count_error is not None:
+                raise count_error
+            return gpus
+
+        def properties(k: int) -> dict[str, bytes]:
+            return {"name": f"Abacus {k}".encode()}
+
+        runtime = SimpleNamespace(
+            driverGetVersion=lambda: driver,
+            getDeviceCount=count,
+            getDevice=lambda: 0,
+            getDeviceProperties=properties,
+        )
+        self.cuda = SimpleNamespace(runtime=runtime, Device=lambda k: self._device(k))
+        self.asnumpy = np.array
+        if exp_error is not None:
+
+            def exp(*_: Any) -> None:
+                raise exp_error
+
+            self.exp = exp
+
+    def _device(self, k: int) -> Any:
+        self.selected = k
+        # A GPU warns of nothing.
+        return np.errstate(all="ignore")
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or name == "errstate":
+            raise AttributeError(f"module 'cupy' has no attribute {name!r}")
+        found = getattr(np, name)
+        return _WithoutReduceat(found) if name == "add" else found
+
+
+class _WithoutReduceat:
+    """CuPy's ``add`` has the method, but it raises."""
+
+    def __init__(self, ufunc: Any) -> None:
+        self._ufunc = ufunc
+        self.nin = ufunc.nin
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._ufunc(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        raise NotImplementedError(f"`cupy.ufunc.{name}` is not supported yet")

@@ -1,0 +1,45 @@
+"""Pictures of the variants of the cells, from their own graphs."""
+
+import pytest
+
+from tests.draw import dot
+from tinygrad_lstm import draw, nn
+from tinygrad_lstm.draw.anatomy import dissect
+
+VARIANTS = {
+    "peephole": nn.LSTMCell(3, 4, peephole=True),
+    "coupled": nn.LSTMCell(3, 4, coupled=True),
+    "lstm norm": nn.LSTMCell(3, 4, layer_norm=True),
+    "all": nn.LSTMCell(3, 4, peephole=True, coupled=True, layer_norm=True),
+    "reset after": nn.GRUCell(3, 4, reset_after=True),
+    "gru norm": nn.GRUCell(3, 4, layer_norm=True),
+    "rnn norm": nn.RNNCell(3, 4, layer_norm=True),
+}
+
+
+@pytest.mark.parametrize("cell", VARIANTS.values(), ids=VARIANTS)
+def test_variants_show_their_true_edges_and_no_inner_arithmetic(cell):
+    anatomy = dissect(cell)
+    wanted = sum(len(dict.fromkeys(part.reads)) for part in anatomy.parts)
+    drawing = draw.cell(cell)
+    assert len(dot.edges(drawing)) == wanted
+    # Normalisation and peepholes are inside of the layers: no mean, root or matmul lies about.
+    assert {dot.shown(look) for look in dot.nodes(drawing).values()} <= {
+        *("", "σ", "tanh", "×", "+", "1−", "recurrent", "x_t"),
+        *("h_t−1", "C_t−1", "h_t", "C_t"),
+        *("f_t", "i_t", "C̃_t", "o_t", "z_t", "r_t", "h̃_t"),
+    }
+
+
+def test_variants_have_the_wires_that_make_them():
+    plain = dot.pairs(draw.cell(nn.LSTMCell(3, 4)))
+    peephole = dot.pairs(draw.cell(VARIANTS["peephole"]))
+    assert peephole.count(("C_t−1", "σ")) == 2
+    assert peephole.count(("+", "σ")) == 1
+    assert len(peephole) == len(plain) + 3
+    coupled = dot.pairs(draw.cell(VARIANTS["coupled"]))
+    assert ("σ", "1−") in coupled
+    assert ("1−", "×") in coupled
+    after = dot.pairs(draw.cell(VARIANTS["reset after"]))
+    assert {("recurrent", "×"), ("×", "tanh"), ("x_t", "tanh"), ("h_t−1", "recurrent")} <= set(after)
+    assert ("h_t−1", "tanh") not in after

@@ -1,0 +1,136 @@
+"""Losses against NumPy, and their gradients against finite differences."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_lstm as tl
+from tinygrad_lstm.errors import DTypeError, ShapeError, UsageError
+from tinygrad_lstm.testing import check_gradients
+
+RANDOM = np.random.default_rng(0)
+LOGITS = RANDOM.normal(size=(4, 3, 5))
+CLASSES = RANDOM.integers(0, 5, size=(4, 3))
+PADDED = np.where(RANDOM.random((4, 3)) < 0.3, -1, CLASSES)
+WEIGHT = np.array([1.0, 2.0, 0.0, 0.5, 3.0])
+A, B = RANDOM.normal(size=(4, 3)) * 2, RANDOM.normal(size=(4, 3))
+PROBABILITIES = np.exp(A) / np.exp(A).sum(-1, keepdims=True)
+
+
+def log_softmax(x: Any) -> Any:
+    return x - np.log(np.exp(x).sum(-1, keepdims=True))
+
+
+def surprise(logits: Any, targets: Any, ignore: int = -100, smoothing: float = 0.0, weight: Any = None) -> float:
+    """Number by number."""
+    logs, weight = log_softmax(logits), np.ones(5) if weight is None else weight
+    total = counted = 0.0
+    for place in np.ndindex(targets.shape):
+        target = targets[place]
+        if target == ignore:
+            continue
+        share = np.full(5, smoothing / 5)
+        share[target] += 1 - smoothing
+        total -= sum(weight[k] * share[k] * logs[place][k] for k in range(5))
+        counted += weight[target]
+    return total / counted
+
+
+CASES: list[tuple[Any, float, Any]] = [
+    (lambda x: tl.nn.cross_entropy(x, CLASSES), surprise(LOGITS, CLASSES), LOGITS),
+    (lambda x: tl.nn.cross_entropy(x, PADDED, ignore_index=-1), surprise(LOGITS, PADDED, -1), LOGITS),
+    (lambda x: tl.nn.cross_entropy(x, CLASSES, label_smoothing=0.2), surprise(LOGITS, CLASSES, -100, 0.2), LOGITS),
+    (lambda x: tl.nn.cross_entropy(x, CLASSES, weight=WEIGHT), surprise(LOGITS, CLASSES, -100, 0, WEIGHT), LOGITS),
+    (
+        lambda x: tl.nn.cross_entropy(x, PADDED, ignore_index=-1, label_smoothing=0.3, weight=WEIGHT[::-1].copy()),
+        surprise(LOGITS, PADDED, -1, 0.3, WEIGHT[::-1]),
+        LOGITS,
+    ),
+    (lambda x: tl.nn.nll(tl.log_softmax(x), CLASSES), surprise(LOGITS, CLASSES), LOGITS),
+    (
+        lambda x: tl.nn.nll(tl.log_softmax(x), PADDED, ignore_index=-1, weight=WEIGHT),
+        surprise(LOGITS, PADDED, -1, 0, WEIGHT),
+        LOGITS,
+    ),
+    (lambda x: tl.nn.mse(x, B), ((A - B) ** 2).mean(), A),
+    (lambda x: tl.nn.mae(x, B), np.abs(A - B).mean(), A),
+    (
+        lambda x: tl.nn.huber(x, B, 0.7),
+        np.where(np.abs(A - B) <= 0.7, (A - B) ** 2 / 2, 0.7 * (np.abs(A - B) - 0.35)).mean(),
+        A,
+    ),
+    (
+        lambda x: tl.nn.bce_with_logits(x, PROBABILITIES),
+        -(PROBABILITIES * np.log(1 / (1 + np.exp(-A))) + (1 - PROBABILITIES) * np.log(1 / (1 + np.exp(A)))).mean(),
+        A,
+    ),
+    (
+        lambda x: tl.nn.bce_with_logits(x, PROBABILITIES, positive_weight=2.5),
+        (2.5 * PROBABILITIES * np.log(1 + np.exp(-A)) + (1 - PROBABILITIES) * np.log(1 + np.exp(A))).mean(),
+        A,
+    ),
+    (
+        lambda x: tl.nn.kl_div(tl.log_softmax(x), PROBABILITIES),
+        (PROBABILITIES * (np.log(PROBABILITIES) - log_softmax(B))).sum(-1).mean(),
+        B,
+    ),
+]
+NAMES = ["ce", "ce-ignore", "ce-smooth", "ce-weight", "ce-all", "nll", "nll-all", "mse", "mae", "huber", "bce", "bce-w"]
+
+
+@pytest.mark.parametrize(("loss", "want", "at"), CASES, ids=[*NAMES, "kl"])
+def test_values_and_gradients(loss: Any, want: float, at: Any) -> None:
+    got = loss(tl.tensor(at))
+    assert got.shape == ()
+    assert got.dtype == "float64"
+    assert got.item() == pytest.approx(want, rel=1e-12)
+    if at is LOGITS:  # the targets of the others are of float64
+        assert loss(tl.tensor(at.astype(np.float32))).item() == pytest.approx(want, rel=1e-5)
+    check_gradients(loss, at)
+
+
+def test_ignored_targets_reach_no_gradient_even_where_the_scores_are_infinite() -> None:
+    logits = tl.tensor([[0.0, 1.0], [float("-inf"), 0.0]])
+    loss = tl.nn.cross_entropy(logits, tl.tensor([1, -1]), ignore_index=-1)
+    assert loss.item() == pytest.approx(np.log1p(np.exp(-1)))
+    assert tl.gradients(loss, logits)[1].tolist() == [0, 0]
+
+
+def test_nothing_left_gives_nan() -> None:
+    assert np.isnan(tl.nn.cross_entropy(tl.zeros((2, 3)), tl.tensor([0, 0]), ignore_index=0).item())
+
+
+def test_large_logits_neither_overflow_nor_lose_the_gradient() -> None:
+    x = tl.tensor([1e4, -1e4])
+    loss = tl.nn.bce_with_logits(x, [0.0, 1.0])
+    assert loss.item() == 1e4
+    assert tl.gradients(loss, x).tolist() == [0.5, -0.5]
+    assert tl.nn.bce_with_logits(x, tl.tensor([True, False])).item() == 0
+
+
+def test_the_divergence_of_certain_distributions() -> None:
+    log_q = tl.tensor([0.0, float("-inf")])
+    assert tl.nn.kl_div(log_q, [1.0, 0.0]).item() == 0
+    assert tl.gradients(tl.nn.kl_div(log_q, [1.0, 0.0]), log_q).tolist() == [-1, 0]
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "call"),
+    [
+        (DTypeError, "nll: targets are class numbers, got f32", lambda: tl.nn.nll(LOGITS, tl.ones((4, 3)))),
+        (ShapeError, r"nll: log_probabilities f64\[4,3,5\] want targets of", lambda: tl.nn.nll(LOGITS, [1])),
+        (UsageError, r"label_smoothing is in \[0, 1\], not 2",
+         lambda: tl.nn.cross_entropy(LOGITS, CLASSES, label_smoothing=2)),
+        (ShapeError, r"cross_entropy: weight has the shape \[4\], wanted is \[5\]",
+         lambda: tl.nn.cross_entropy(LOGITS, CLASSES, weight=[1.0] * 4)),
+        (ShapeError, r"mse: f64\[4,3\] and f64\[3\] differ in shape", lambda: tl.nn.mse(A, A[0])),
+        (ShapeError, "mae: .* differ in shape", lambda: tl.nn.mae(A, A[0])),
+        (UsageError, "delta is a finite number above 0, not 0", lambda: tl.nn.huber(A, B, 0)),
+        (UsageError, "positive_weight is", lambda: tl.nn.bce_with_logits(A, B, positive_weight=-1)),
+        (ShapeError, "a single number is no distribution", lambda: tl.nn.kl_div(1.0, 1.0)),
+    ],
+)  # fmt: skip
+def test_mistakes(error: type[Exception], message: str, call: Any) -> None:
+    with pytest.raises(error, match=message):
+        call()

@@ -1,0 +1,98 @@
+"""Weights from and to PyTorch, against what PyTorch computed."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_lstm as tl
+from tests.nn.test_recurrent import assert_near
+from tinygrad_lstm.errors import StateDictError, UsageError
+
+RECORDED = tl.load(Path(__file__).parent.parent / "recorded" / "torch.safetensors")
+CASES = sorted({name.partition("/")[0] for name in RECORDED})
+
+
+def case_of(name: str) -> dict[str, Any]:
+    return {key.partition("/")[2]: v.numpy() for key, v in RECORDED.items() if key.startswith(f"{name}/")}
+
+
+def made(name: str, **options: Any) -> Any:
+    kind, layers, directions, _ = name.split("-")
+    if kind == "GRU":
+        options = {"reset_after": True} | options
+    return getattr(tl.nn, kind)(4, 5, int(layers), bidirectional=directions == "both", **options)
+
+
+def test_all_kinds_were_recorded() -> None:
+    assert len(CASES) == 12
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_values_and_gradients_are_those_of_pytorch(name: str) -> None:
+    case = case_of(name)
+    module = made(name)
+    state = {key.removeprefix("state."): v for key, v in case.items() if key.startswith("state.")}
+    tl.nn.from_pytorch(module, state)
+    lstm = name.startswith("LSTM")
+    inputs = [tl.tensor(case[key]) for key in ("x", "h0", *(["c0"] if lstm else []))]
+    outputs, last = module(inputs[0], tuple(inputs[1:]) if lstm else inputs[1])
+    names = ("outputs", "h", *(["c"] if lstm else []))
+    results = [outputs, *(last if lstm else [last])]
+    for key, got in zip(names, results, strict=True):
+        assert_near(got, case[key], 1e-5, key)
+
+    parameters = dict(module.named_parameters())
+    slopes, d_inputs = tl.gradients(results, [parameters, inputs], [case[f"weights.{key}"] for key in names])
+    for key, got in zip(("x", "h0", "c0"), d_inputs, strict=False):
+        assert_near(got, case[f"gradient.{key}"], 1e-5, key)
+    # A module whose values are the gradients gives them in PyTorch's layout.
+    gradient = made(name)
+    gradient.load_state_dict(slopes)
+    found = tl.nn.to_pytorch(gradient)
+    for key in state:
+        if key.startswith("bias_hh") and not name.startswith("GRU"):
+            continue  # the sum of both biases has one gradient; it is given as that of the first
+        if key.startswith("bias_hh"):
+            found[key][: 2 * 5] = found[key.replace("hh", "ih")][: 2 * 5]
+        assert_near(found[key], case[f"gradient.{key}"], 1e-5, key)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_there_and_back(name: str) -> None:
+    module, other = made(name, key=tl.random.key(0)), made(name, key=tl.random.key(1))
+    tl.nn.from_pytorch(other, {f"a.{k}": v for k, v in tl.nn.to_pytorch(module).items()} | {"b": np.ones(1)}, "a.")
+    for (key, mine), (_, theirs) in zip(module.named_cells(), other.named_cells(), strict=True):
+        np.testing.assert_array_equal(mine.detach().numpy(), theirs.detach().numpy(), err_msg=key)
+
+
+def test_linear_and_embedding() -> None:
+    layer, table = tl.nn.Linear(2, 3), tl.nn.Embedding(4, 2)
+    weight = np.arange(6.0).reshape(3, 2)
+    tl.nn.from_pytorch(layer, {"weight": weight, "bias": np.zeros(3)})
+    assert layer([1.0, 1.0]).tolist() == [1, 5, 9]
+    assert tl.nn.to_pytorch(layer)["weight"].tolist() == weight.tolist()
+    tl.nn.from_pytorch(table, {"weight": np.ones((4, 2))})
+    assert table(tl.tensor([3])).tolist() == [[1, 1]]
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "call"),
+    [
+        (UsageError, "reset gate behind the product, this one before it; make it with reset_after=True",
+         lambda: tl.nn.to_pytorch(tl.nn.GRU(2, 3))),
+        (UsageError, "no peepholes", lambda: tl.nn.to_pytorch(tl.nn.LSTM(2, 3, peephole=True))),
+        (UsageError, "coupled", lambda: tl.nn.to_pytorch(tl.nn.LSTM(2, 3, coupled=True))),
+        (UsageError, "layer normalisation", lambda: tl.nn.to_pytorch(tl.nn.RNN(2, 3, layer_norm=True))),
+        (UsageError, "no learned initial state", lambda: tl.nn.to_pytorch(tl.nn.RNN(2, 3, learn_initial=True))),
+        (UsageError, "Dropout has no counterpart", lambda: tl.nn.to_pytorch(tl.nn.Dropout())),
+        (StateDictError, r"does not fit this RNN: missing are p\.weight_ih_l0, p\.weight_hh_l0; not known are p\.x",
+         lambda: tl.nn.from_pytorch(tl.nn.RNN(2, 3), {"p.x": 1.0}, "p.")),
+        (StateDictError, r"weight is \[2, 3\], wanted is \[3, 2\]",
+         lambda: tl.nn.from_pytorch(tl.nn.Linear(2, 3), {"weight": np.ones((2, 3)), "bias": np.ones(3)})),
+    ],
+)  # fmt: skip
+def test_mistakes(error: type[Exception], message: str, call: Any) -> None:
+    with pytest.raises(error, match=message):
+        call()

@@ -1,0 +1,170 @@
+"""All variants of cells and layers, values and gradients, against loops in NumPy."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_lstm as tl
+from tests.nn.test_recurrent import KINDS, TOLERANCE, assert_near
+from tests.reference import variants
+from tinygrad_lstm.errors import DTypeError, ShapeError, UsageError
+from tinygrad_lstm.graph.structure import flatten
+from tinygrad_lstm.graph.verify import verify
+from tinygrad_lstm.testing import check_gradients
+
+STEPS, BATCH, INPUT, HIDDEN = 4, 3, 3, 4
+LENGTHS = [4, 1, 0]
+
+CELLS: list[tuple[str, dict[str, Any]]] = [
+    ("rnn", {}),
+    ("rnn", {"layer_norm": True}),
+    ("lstm", {}),
+    ("lstm", {"peephole": True}),
+    ("lstm", {"coupled": True}),
+    ("lstm", {"layer_norm": True}),
+    ("lstm", {"peephole": True, "coupled": True, "layer_norm": True, "forget_bias": 0.5}),
+    ("gru", {}),
+    ("gru", {"reset_after": True}),
+    ("gru", {"layer_norm": True}),
+    ("gru", {"reset_after": True, "layer_norm": True}),
+]
+LAYERS: list[tuple[int, bool, bool]] = [(1, False, False), (1, True, False), (2, True, True), (2, False, True)]
+
+
+def named(value: Any) -> str:
+    if isinstance(value, dict):
+        return "+".join(value) or "plain"
+    return str(value)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("layers", "bidirectional", "ragged"), LAYERS, ids=["one", "both", "both-2-ragged", "one-2-ragged"]
+)
+@pytest.mark.parametrize(("kind", "options"), CELLS, ids=named)
+def test_values_and_all_gradients(
+    kind: str, options: dict[str, Any], layers: int, bidirectional: bool, ragged: bool, dtype: str
+) -> None:
+    random = np.random.default_rng([layers, bidirectional])
+
+    def drawn(*shape: int) -> Any:
+        return random.normal(size=shape).astype(dtype)
+
+    model = KINDS[kind](
+        INPUT, HIDDEN, layers, bidirectional=bidirectional, key=tl.random.key(1), dtype=dtype, **options
+    )
+    for p in model.parameters():
+        p.assign(p + 0.3 * drawn(*p.shape))
+    rows = layers * (2 if bidirectional else 1)
+    starts = {name: drawn(rows, BATCH, HIDDEN) for name in ("h0", "c0")[: 2 if kind == "lstm" else 1]}
+    x = drawn(STEPS, BATCH, INPUT)
+    lengths = LENGTHS if ragged else None
+    weights = [drawn(STEPS, BATCH, HIDDEN * (2 if bidirectional else 1)), *[drawn(*s.shape) for s in starts.values()]]
+
+    # Dividing by the deviation of four numbers, which may be small, magnifies the rounding of float32.
+    tolerance = 1e-5 if "layer_norm" in options and dtype == "float32" else TOLERANCE[dtype]
+    inputs = {"x": x, **starts}
+    wide = {n: c.detach().numpy().astype(float) for n, c in model.named_parameters()}
+    wide |= {n: v.astype(float) for n, v in inputs.items()}
+
+    def run(at: variants.Weights) -> list[variants.Array]:
+        return variants.forward(kind, at, at["x"], [at[n] for n in starts], bidirectional, lengths)
+
+    def loss(at: variants.Weights) -> Any:
+        return sum((r * w.astype(float)).sum() for r, w in zip(run(at), weights, strict=True))
+
+    leaves = {name: tl.tensor(v) for name, v in inputs.items()}
+    state = tuple(leaves[n] for n in starts) if kind == "lstm" else leaves["h0"]
+    y, last = model(leaves["x"], state, lengths=None if lengths is None else tl.tensor(lengths))
+    results = [y, *flatten(last)[0]]
+    for got, want in zip(results, run(wide), strict=True):
+        verify(got)
+        assert got.dtype == dtype
+        assert_near(got, want, tolerance, "a result")
+
+    slopes = tl.gradients(results, dict(model.named_parameters()) | leaves, cotangents=weights)
+    wanted = variants.gradient(loss, wide)
+    assert set(slopes) == set(wanted)
+    tl.evaluate(*slopes.values())
+    for name, want in wanted.items():
+        assert_near(slopes[name], want, tolerance, f"the gradient by {name}")
+
+
+@pytest.mark.parametrize(("kind", "options"), [c for c in CELLS if c[1]], ids=named)
+def test_second_order(kind: str, options: dict[str, Any]) -> None:
+    model = KINDS[kind](2, 3, bidirectional=True, key=tl.random.key(2), dtype=tl.float64, **options)
+    random = np.random.default_rng(0)
+    check_gradients(lambda x: model(x, lengths=tl.tensor([3, 1])), random.normal(size=(3, 2, 2)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_stands_behind_a_sequence_is_not_read(kind: str) -> None:
+    model = KINDS[kind](INPUT, HIDDEN, bidirectional=True, batch_first=True, key=tl.random.key(0))
+    x = np.random.default_rng(0).normal(size=(2, 5, INPUT)).astype(np.float32)
+    x[1, 2:] = np.nan
+    outputs, _ = model(x, lengths=[5, 2])
+    alone, _ = model(x[1:, :2])
+    np.testing.assert_allclose(outputs.numpy()[1, :2], alone.numpy()[0], rtol=1e-6)
+    assert not outputs.numpy()[1, 2:].any()
+    outputs.sum().backward()
+    assert all(np.isfinite(p.grad.numpy()).all() for p in model.parameters())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_learned_initial_states(kind: str) -> None:
+    model = KINDS[kind](INPUT, HIDDEN, 2, bidirectional=True, learn_initial=True, key=tl.random.key(0))
+    names = ["initial.h", "initial.c"] if kind == "lstm" else ["initial.h"]
+    assert [n for n, _ in model.named_parameters() if n.startswith("initial")] == names
+    x = tl.ones((3, 2, INPUT))
+    for p in model.initial.values():
+        assert p.shape == (4, 1, HIDDEN)
+        p.assign(tl.ones(p.shape) / 2)
+    given = flatten(model.zeros(2))
+    half = [leaf + 0.5 for leaf in given[0]]
+    learned, _ = model(x)
+    explicit, _ = model(x, tuple(half) if kind == "lstm" else half[0])
+    np.testing.assert_array_equal(learned.numpy(), explicit.numpy())
+    learned.sum().backward()
+    assert all(p.grad.shape == (4, 1, HIDDEN) and p.grad.numpy().any() for p in model.initial.values())
+
+
+def test_dropout_between_layers() -> None:
+    model = tl.nn.LSTM(INPUT, HIDDEN, 2, dropout=0.5, key=tl.random.key(0))
+    x = tl.ones((6, 2, INPUT))
+    first, second = model(x)[0].numpy(), model(x)[0].numpy()
+    assert (first != second).any()
+    still = tl.nn.deterministic(model)
+    np.testing.assert_array_equal(still(x)[0].numpy(), still(x)[0].numpy())
+    plain = tl.nn.LSTM(INPUT, HIDDEN, 2, key=tl.random.key(0))
+    np.testing.assert_array_equal(still(x)[0].numpy(), plain(x)[0].numpy())
+    assert still.parameters()[0] is model.parameters()[0]
+
+
+def test_variational_dropout_has_one_mask_for_all_steps() -> None:
+    model = tl.nn.RNN(INPUT, 50, 2, dropout=0.5, variational=True, key=tl.random.key(0))
+    kept = model.dropout(tl.ones((6, 2, 50))).numpy()
+    assert (kept == kept[0]).all()
+    assert set(kept.ravel()) == {0.0, 2.0}
+    assert (kept[0, 0] != kept[0, 1]).any()
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "call"),
+    [
+        (UsageError, "LSTM: dropout works between layers, and there is one", lambda: tl.nn.LSTM(2, 3, dropout=0.5)),
+        (UsageError, r"Dropout: p is a probability in \[0, 1\), not 1", lambda: tl.nn.LSTM(2, 3, 2, dropout=1.0)),
+        (TypeError, "peephole", lambda: tl.nn.GRU(2, 3, peephole=True)),
+        (DTypeError, r"GRU: lengths are integers, got f32\[2\]", lambda: _ragged([1.0, 2.0])),
+        (ShapeError, r"GRU: lengths have the shape \[3\], wanted is \[2\], the batch", lambda: _ragged([1, 2, 3])),
+        (ShapeError, r"GRU: lengths are \[1, 6\], but x has 5 steps; give 0 … 5", lambda: _ragged([1, 6])),
+        (ShapeError, r"GRU: lengths are \[-1, 5\]", lambda: _ragged([-1, 5])),
+    ],
+)
+def test_mistakes(error: type[Exception], message: str, call: Any) -> None:
+    with pytest.raises(error, match=message):
+        call()
+
+
+def _ragged(lengths: list[Any]) -> Any:
+    return tl.nn.GRU(2, 3, key=tl.random.key(0))(tl.ones((5, 2, 2)), lengths=lengths)

@@ -1,0 +1,18 @@
+"""ONE table of cases for all operations, one file a family."""
+
+from tests.ops.cases import (
+    activations,
+    elementwise,
+    functions,
+    indexing,
+    products,
+    reductions,
+    shapes,
+    structural,
+)
+from tests.ops.cases.table import CASES, SPECIAL, Array, Case
+
+__all__ = ["CASES", "SPECIAL", "Array", "Case"]
+
+for family in (elementwise, functions, reductions, shapes, indexing, products, activations, structural):
+    family.add()

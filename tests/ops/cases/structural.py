@@ -1,0 +1,54 @@
+"""Cases of nodes that have no kernel, or give back their input."""
+
+import numpy as np
+
+import tinygrad_lstm as tl
+from tests.ops.cases.table import SPECIAL, Array, case, smooth, values
+
+__all__ = ["add"]
+
+
+def add() -> None:
+    """What has no kernel, or gives back its input."""
+    x = values(3, 2, seed=12)
+    case("leaf", lambda: tl.tensor(np.array(SPECIAL)), lambda: np.array(SPECIAL))
+    case("constant", lambda: tl.tensor(2.0) * 3 - 0.0, lambda: np.float32(6))
+    case("arange", lambda: tl.arange(4), lambda: np.arange(4))
+    case("arange", lambda: tl.arange(0, tl.float32), lambda: np.arange(0, dtype=np.float32))
+    smooth("symbol", lambda x: x, lambda x: x, x)
+    smooth("named", lambda x: tl.named(x, "x"), lambda x: x, x)
+    case("stop_gradient", tl.stop_gradient, lambda x: x, x)
+    smooth("scan", lambda x: tl.scan(lambda c, v: (c * v, c + v), x[0], x), looped, x, ulps=2, absolute=8.0)
+    smooth("item", lambda x: tl.scan(lambda c, v: (c, v), x[0], x)[1], lambda x: x, x)
+    smooth("call", tl.checkpoint(lambda x: tl.sin(x) * x), lambda x: np.sin(x) * x, x, ulps=6)
+    smooth("call", tl.checkpoint(lambda x: tl.sin(x) * x), lambda x: np.sin(x) * x, x, ulps=4)
+    zero = np.zeros(2, np.uint32)
+    drawn = np.array([0x6B200159, 0x99BA4EFE], np.uint32)
+    case("threefry2x32", tl.threefry2x32, lambda key, counters: drawn, zero, zero)
+
+    def slope(x: tl.Tensor) -> tl.Tensor:
+        return tl.gradients(tl.scan(lambda c, v: (tl.sin(tl.sin(c) * v), None), x[0], x)[0], x)
+
+    smooth("stacked", slope, slope_of_sines, x, ulps=16, absolute=8.0)
+
+
+def looped(x: Array) -> tuple[Array, Array]:
+    carry, ys = x[0], []
+    for v in x:
+        carry, y = carry * v, carry + v
+        ys.append(y)
+    return carry, np.array(ys)
+
+
+def slope_of_sines(x: Array) -> Array:
+    """The derivative of c ← sin(sin(c)·v), by hand."""
+    carries = [x[0]]
+    for v in x:
+        carries.append(np.sin(np.sin(carries[-1]) * v))
+    d, found = np.ones_like(x[0]), np.zeros_like(x)
+    for t in reversed(range(len(x))):
+        inner = d * np.cos(np.sin(carries[t]) * x[t])
+        found[t] = inner * np.sin(carries[t])
+        d = inner * x[t] * np.cos(carries[t])
+    found[0] += d
+    return found

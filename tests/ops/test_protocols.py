@@ -1,0 +1,136 @@
+"""NumPy's functions on tensors, and arrays of other libraries without a copy."""
+
+import numpy as np
+import pytest
+
+import tinygrad_lstm as tl
+from tinygrad_lstm.errors import DeviceError, DTypeError, UsageError
+from tinygrad_lstm.graph.registry import FUNCTIONS
+
+X = np.array([[1.0, -0.5], [0.25, 2.0]])
+SYMMETRIC = np.array([[4.0, 1.0], [1.0, 3.0]])
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        np.tanh, np.exp, np.absolute, np.negative, np.floor, np.rint, np.sinh, np.arctan, np.isnan, np.square,
+        np.sum, np.mean, np.std, np.prod, np.cumsum, np.max, np.amin, np.any, np.argmin, np.sort, np.argsort,
+        np.transpose, np.ravel, np.squeeze, np.tril, np.trace, np.diagonal, np.flip, np.round, np.linalg.inv,
+        np.linalg.det, np.linalg.norm, lambda x: np.sum(x, axis=0, keepdims=True), lambda x: np.std(x, ddof=1),
+        lambda x: np.concatenate([x, X]), lambda x: np.stack([x, x], axis=1), lambda x: np.where(x > 0, x, 0.0),
+        lambda x: np.einsum("ij,kj->ik", x, x), lambda x: np.tensordot(x, X, 1), lambda x: np.clip(x, 0, 1),
+        lambda x: np.matmul(X, x), lambda x: X @ x, lambda x: X * x, lambda x: X - x, lambda x: x / X,
+        lambda x: np.abs(X) ** x,
+        lambda x: x < X, lambda x: X // x, lambda x: X % x, lambda x: np.maximum(X, x), lambda x: np.hypot(X, x),
+        lambda x: np.take(x, [1, 0], axis=0), lambda x: np.moveaxis(x, 0, 1), lambda x: np.pad(x, 1),
+        lambda x: np.roll(x, 1), lambda x: np.tile(x, 2), lambda x: np.repeat(x, 2), lambda x: np.outer(x, x),
+        lambda x: np.linalg.cholesky(x @ x.T), lambda x: np.linalg.solve(x, X), lambda x: np.expand_dims(x, 0),
+    ],
+)  # fmt: skip
+def test_numpy_functions_give_tensors_with_numpys_values(f) -> None:
+    if f is np.rint:
+        with pytest.raises(TypeError):
+            f(tl.tensor(X))
+        return
+    got, want = f(tl.tensor(X)), f(X)
+    assert isinstance(got, tl.Tensor)
+    assert got.shape == np.shape(want)
+    np.testing.assert_allclose(got.numpy(), want, rtol=1e-14, atol=1e-14)
+
+
+def test_numpy_reads_shapes_without_a_value() -> None:
+    x = tl.symbol("x", (2, 3))
+    assert (np.shape(x), np.ndim(x), np.size(x)) == ((2, 3), 2, 6)
+
+
+def test_numpy_functions_build_graphs_and_read_parameters() -> None:
+    w = tl.Parameter(X, name="w")
+    np.sum(np.tanh(w) * X).backward()
+    np.testing.assert_allclose(w.grad.numpy(), X * (1 - np.tanh(X) ** 2), rtol=1e-14)
+    assert np.asarray(w).dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    ("method", "args"),
+    [
+        ("sin", ()), ("cos", ()), ("round", ()), ("clip", (0.0, 1.0)), ("prod", (0,)), ("any", (1,)), ("all", ()),
+        ("var", (0,)), ("std", (1,)), ("argmin", (0,)), ("cumsum", (1,)), ("cumprod", (0,)), ("argsort", (0,)),
+        ("sort", (0,)), ("swapaxes", (0, 1)), ("squeeze", ()), ("ravel", ()), ("flatten", ()), ("repeat", (2, 1)),
+        ("diagonal", (1,)), ("trace", ()), ("take", ([1, 0], 1)), ("dot", (X,)), ("clip", (None, 0.3)),
+    ],
+)  # fmt: skip
+def test_methods_are_the_functions_of_their_name(method, args) -> None:
+    name = {"flatten": "ravel"}.get(method, method)
+    got = getattr(tl.tensor(X), method)(*args)
+    np.testing.assert_array_equal(got.numpy(), FUNCTIONS[name](tl.tensor(X), *args).numpy())
+    want = np.sort(X, *args) if method == "sort" else getattr(X, method)(*args) if hasattr(X, method) else None
+    if want is not None:
+        np.testing.assert_allclose(got.numpy(), want, rtol=1e-14)
+
+
+def test_operators_of_whole_numbers() -> None:
+    n, m = tl.tensor([7, -7]), np.array([7, -7])
+    for f in (
+        lambda n: n // 2, lambda n: 20 // n, lambda n: n % 3, lambda n: 20 % n, lambda n: n & 6, lambda n: 6 | n,
+        lambda n: n ^ 5, lambda n: ~n, lambda n: n << 3, lambda n: n >> 1, lambda n: divmod(n, 4)[1],
+        lambda n: 6 & n, lambda n: n | 8, lambda n: 5 ^ n, lambda n: 3 << (n & 7), lambda n: 900 >> (n & 7),
+    ):  # fmt: skip
+        assert f(n).tolist() == f(m).tolist()
+        assert f(n).dtype is tl.int64
+    mask = (n > 0) & ~(n > 9) | (n < -9) ^ False
+    assert mask.tolist() == [True, False]
+
+
+def test_a_parameter_does_not_change_by_operators() -> None:
+    w = tl.Parameter([1.0])
+    with pytest.raises(UsageError, match="assign"):
+        w //= 2
+    with pytest.raises(UsageError, match="assign"):
+        w %= 2
+
+
+def test_unique_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"unique\(f64\[2,2\]\): the shape of the result depends on values"):
+        np.unique(tl.tensor(X))
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int32, np.int64, np.uint32, np.float16, np.float32, np.float64])
+def test_dlpack_shares_memory_both_ways(dtype) -> None:
+    array = np.arange(6).reshape(2, 3).astype(dtype)
+    borrowed = tl.from_dlpack(array)
+    assert borrowed.dtype == np.dtype(dtype)
+    assert np.shares_memory(borrowed.numpy(), array)
+    back = np.from_dlpack(borrowed + 0 if dtype is not bool else borrowed)
+    assert np.array_equal(back, array)
+    assert not back.flags.writeable
+    assert np.array_equal(tl.from_dlpack(tl.tensor(array)).numpy(), array)
+
+
+def test_dlpack_of_strides_of_scalars_and_of_parameters() -> None:
+    array = np.arange(12.0).reshape(3, 4)
+    assert np.array_equal((tl.from_dlpack(array[::2, ::-1].T) * 2).numpy(), array[::2, ::-1].T * 2)
+    assert tl.from_dlpack(np.array(3.0)).item() == 3.0
+    w = tl.Parameter(array)
+    assert np.shares_memory(np.from_dlpack(w), w.numpy())
+    assert w.__dlpack_device__() == (1, 0)
+    assert "dltensor" in repr(w.__dlpack__())  # for consumers that know DLPack before 1.0
+
+
+def test_mistakes_of_dlpack() -> None:
+    with pytest.raises(UsageError, match=r"list does not speak DLPack; use tl\.tensor"):
+        tl.from_dlpack([1.0])
+    with pytest.raises(DTypeError, match="dtype int8 is not supported"):
+        tl.from_dlpack(np.zeros(2, np.int8))
+    with pytest.raises(DTypeError, match="from_dlpack: "):
+        tl.from_dlpack(np.zeros(2, "datetime64[s]"))
+
+    class Elsewhere:
+        def __dlpack__(self, **_):
+            raise AssertionError
+
+        def __dlpack_device__(self):
+            return (2, 0)
+
+    with pytest.raises(DeviceError, match=r"not in host memory; copy it with tl\.tensor"):
+        tl.from_dlpack(Elsewhere())

@@ -1,0 +1,129 @@
+"""Modules of modules, and what normalises between them."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from tinygrad_lstm.errors import ShapeError, UsageError
+from tinygrad_lstm.graph.cells import Parameter
+from tinygrad_lstm.graph.convert import as_tensor
+from tinygrad_lstm.graph.dtypes import float32
+from tinygrad_lstm.graph.scopes import Role
+from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.nn.layers import sizes
+from tinygrad_lstm.nn.module import Module, expect_last
+from tinygrad_lstm.ops.elementwise import sqrt
+from tinygrad_lstm.ops.filling import ones, zeros
+from tinygrad_lstm.ops.statistics import mean
+
+__all__ = ["Identity", "LayerNorm", "Residual", "Sequential"]
+
+
+class Identity(Module):
+    """``y = x``: where a variant has a layer and this one has none.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.nn.Identity()(tl.ones(2)))
+    [1. 1.]
+    """
+
+    def forward(self, x: Any, *_: Any) -> Any:
+        """``x``; other arguments are not looked at."""
+        return x
+
+
+class LayerNorm(Module):
+    """``y = (x − μ) / √(σ² + ε) ∘ g + b`` with mean and variance over the last axis.
+
+    Shapes: x and y ``(…, features)``, g (``weight``, ones at the start) and b (``bias``, zeros) ``(features,)``.
+
+    Source: J. Ba, J. Kiros, G. Hinton, "Layer normalization", 2016.
+
+    Args:
+        features: length of the last axis.
+        bias: whether to add b.
+        eps: keeps the division finite where all of x are equal.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.nn.LayerNorm(3, eps=0.0)(tl.tensor([1.0, 2.0, 3.0])).numpy().round(4))
+    [-1.2247  0.      1.2247]
+    """
+
+    role: ClassVar[Role | None] = "layer"
+
+    def __init__(self, features: int, bias: bool = True, *, eps: float = 1e-5, dtype: Any = float32) -> None:
+        sizes("LayerNorm", features=features)
+        if not eps >= 0:
+            raise UsageError(f"LayerNorm: eps is a number of at least 0, not {eps}")
+        self.features, self.eps = features, eps
+        self.weight = Parameter(ones(features, dtype))
+        self.bias = Parameter(zeros(features, dtype)) if bias else None
+
+    def forward(self, x: Any) -> Tensor:
+        """``x`` normalised.
+
+        Raises:
+            ShapeError: when the last axis of ``x`` is not ``features`` long.
+        """
+        node = expect_last(self, x, self.features)
+        centred = node - mean(node, -1, keepdims=True)
+        y = centred / sqrt(mean(centred * centred, -1, keepdims=True) + self.eps) * self.weight
+        return y if self.bias is None else y + self.bias
+
+
+class Sequential(Module):
+    """One after the other: ``y = fₙ(… f₂(f₁(x)))``.
+
+    Args:
+        layers: modules, or functions such as ``tl.tanh``.
+
+    Raises:
+        UsageError: for something that can not be called.
+
+    >>> import tinygrad_lstm as tl
+    >>> model = tl.nn.Sequential(tl.nn.Linear(3, 4), tl.tanh, tl.nn.Linear(4, 2))
+    >>> model(tl.ones((5, 3))).shape, [path for path, _ in model.named_parameters()][0]
+    ((5, 2), 'layers.0.weight')
+    """
+
+    def __init__(self, *layers: Callable[[Any], Any]) -> None:
+        for k, layer in enumerate(layers):
+            if not callable(layer):
+                raise UsageError(f"Sequential: layer {k} is {layer!r}; give modules and functions, one by one")
+        self.layers = list(layers)
+
+    def forward(self, x: Any) -> Any:
+        """``x`` through all layers."""
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+class Residual(Module):
+    """``y = x + f(x)``: what the module adds, over a straight way for signal and gradient.
+
+    Source: K. He et al., "Deep residual learning for image recognition", 2016.
+
+    >>> import tinygrad_lstm as tl
+    >>> block = tl.nn.Residual(tl.nn.Sequential(tl.nn.LayerNorm(4), tl.nn.Linear(4, 4), tl.relu))
+    >>> block(tl.ones((2, 4))).shape
+    (2, 4)
+    """
+
+    def __init__(self, module: Callable[[Any], Any]) -> None:
+        if not callable(module):
+            raise UsageError(f"Residual: a module or a function is wanted, not {module!r}")
+        self.module = module
+
+    def forward(self, x: Any) -> Tensor:
+        """``x + f(x)``.
+
+        Raises:
+            ShapeError: when ``f(x)`` has another shape than ``x``.
+        """
+        node = as_tensor(x)
+        added = as_tensor(self.module(node))
+        if added.shape != node.shape:
+            raise ShapeError(
+                f"Residual: x has the shape {list(node.shape)}, f(x) {list(added.shape)}; they must be equal"
+            )
+        return node + added

@@ -1,0 +1,177 @@
+"""Weights in the layout of PyTorch, both ways.
+
+PyTorch keeps one matrix ``weight_ih_l0`` of shape ``(gates·hidden, input)`` and one ``weight_hh_l0`` of shape
+``(gates·hidden, hidden)`` for each layer, with two biases; the reverse direction's names end in ``_reverse``. Its
+gates stand in the order i, f, g, o for the LSTM and r, z, n for the GRU.
+
+Two things differ besides the layout. Where both biases are only ever added, ours is their sum. And PyTorch's GRU is
+``h_t = (1 − z)∘n + z∘h_{t−1}``: its z is what we keep, ours what we renew, and since ``σ(−a) = 1 − σ(a)`` the weights
+of that gate change their sign. Its reset gate stands behind the product, which is our ``GRU(…, reset_after=True)``.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from tinygrad_lstm.errors import StateDictError, UsageError
+from tinygrad_lstm.graph.cells import assign_all
+from tinygrad_lstm.nn.cells import GRUCell, LSTMCell, RNNCell
+from tinygrad_lstm.nn.composing import Identity
+from tinygrad_lstm.nn.layers import Embedding, Linear
+from tinygrad_lstm.nn.module import Module
+from tinygrad_lstm.nn.recurrent import GRU, LSTM, RNN
+from tinygrad_lstm.runtime.creation import tensor, to_numpy
+from tinygrad_lstm.runtime.files import Array
+
+__all__ = ["from_pytorch", "to_pytorch"]
+
+
+class _Gate(NamedTuple):
+    """One of PyTorch's gates: the layer of ours, the factor of its weights, and a layer that sees h alone."""
+
+    layer: str
+    sign: int = 1
+    recurrent: str | None = None
+
+
+_GATES: Final[dict[type[Any], tuple[_Gate, ...]]] = {
+    LSTMCell: (_Gate("input"), _Gate("forget"), _Gate("candidate"), _Gate("output")),
+    GRUCell: (_Gate("reset"), _Gate("update", -1), _Gate("candidate", 1, "recurrent")),
+    RNNCell: (_Gate("hidden"),),
+}
+
+
+def from_pytorch(module: Module, state: Mapping[str, Any], prefix: str = "") -> None:
+    """Put the weights of a PyTorch module into one of ours of the same sizes.
+
+    Args:
+        module: an LSTM, a GRU with ``reset_after``, an RNN, a Linear or an Embedding.
+        state: arrays by PyTorch's names, such as ``tl.load`` of a file that ``safetensors.torch.save_file`` wrote, or
+            ``{name: value.numpy() for name, value in torch_module.state_dict().items()}``. The element type is
+            converted to that of the module.
+        prefix: what stands before the names, such as ``"encoder.lstm."``; names that begin otherwise are not read.
+
+    Raises:
+        UsageError: for a module that PyTorch has no counterpart of.
+        StateDictError: when arrays are missing, too many, or of another shape; nothing has changed then.
+
+    >>> import numpy as np
+    >>> import tinygrad_lstm as tl
+    >>> layer = tl.nn.Linear(3, 2)
+    >>> tl.nn.from_pytorch(layer, {"out.weight": np.ones((2, 3)), "out.bias": np.zeros(2)}, prefix="out.")
+    >>> print(layer(tl.ones(3)))
+    [3. 3.]
+    """
+    given = {n.removeprefix(prefix): _array(v) for n, v in state.items() if n.startswith(prefix)}
+    kind = type(module).__name__
+    # What PyTorch itself would give for this module: the names and the shapes to expect.
+    wanted = {name: array.shape for name, array in to_pytorch(module).items()}
+    if isinstance(module, LSTM | GRU | RNN) and not any(name.startswith("bias") for name in given):
+        given |= {name: np.zeros(shape) for name, shape in wanted.items() if name.startswith("bias")}
+    missing, extra = [n for n in wanted if n not in given], [n for n in given if n not in wanted]
+    wrong = [
+        f"{n} is {list(given[n].shape)}, wanted is {list(s)}"
+        for n, s in wanted.items()
+        if n in given and given[n].shape != s
+    ]
+    if missing or extra or wrong:
+        parts = [f"missing are {', '.join(prefix + n for n in missing)}"] if missing else []
+        parts += [f"not known are {', '.join(prefix + n for n in extra)}"] if extra else []
+        raise StateDictError(f"PyTorch's state does not fit this {kind}: {'; '.join(parts + wrong)}")
+    arrays: dict[str, Array] = {}
+    if isinstance(module, LSTM | GRU | RNN):
+        for path, suffix, cell in _cells(module):
+            arrays |= {f"{path}.{name}": value for name, value in _our_cell(cell, suffix, given).items()}
+    elif isinstance(module, Linear):
+        arrays = {name: array.T if name == "weight" else array for name, array in given.items()}
+    else:
+        arrays = given
+    cells = dict(module.named_cells())
+    assign_all([(cells[n], tensor(a, dtype=cells[n].dtype, device=cells[n].device)) for n, a in arrays.items()])
+
+
+def to_pytorch(module: Module) -> dict[str, Array]:
+    """The weights of a module by PyTorch's names, in its layout; ``load_state_dict`` there takes them as tensors.
+
+    Raises:
+        UsageError: for a module that PyTorch has no counterpart of.
+
+    >>> import tinygrad_lstm as tl
+    >>> {name: array.shape for name, array in tl.nn.to_pytorch(tl.nn.RNN(3, 4)).items()}
+    {'weight_ih_l0': (4, 3), 'weight_hh_l0': (4, 4), 'bias_ih_l0': (4,), 'bias_hh_l0': (4,)}
+    """
+    if isinstance(module, LSTM | GRU | RNN):
+        arrays: dict[str, Array] = {}
+        for _, suffix, cell in _cells(module):
+            arrays |= _their_cell(cell, suffix)
+        return arrays
+    values = {name: to_numpy(value) for name, value in module.state_dict().items()}
+    if isinstance(module, Linear) and set(values) <= {"weight", "bias"}:
+        return {name: array.T if name == "weight" else array for name, array in values.items()}
+    if isinstance(module, Embedding):
+        return values
+    raise UsageError(
+        f"{type(module).__name__} has no counterpart in PyTorch; give an LSTM, GRU, RNN, Linear or Embedding in it"
+    )
+
+
+def _cells(module: LSTM | GRU | RNN) -> list[tuple[str, str, Any]]:
+    """Each cell with its path and with what its names end in."""
+    kind = type(module).__name__
+    found = [(f"cells.{k}", f"l{k}", cell) for k, cell in enumerate(module.cells)]
+    found += [(f"reverse_cells.{k}", f"l{k}_reverse", cell) for k, cell in enumerate(module.reverse_cells)]
+    for _, _, cell in found:
+        names = {name.partition(".")[0] for name, _ in cell.named_cells()}
+        if isinstance(cell, GRUCell) and "recurrent" not in names:
+            raise UsageError(
+                "PyTorch's GRU has the reset gate behind the product, this one before it; make it with reset_after=True"
+            )
+        plain = {name for gate in _GATES[type(cell)] for name in (gate.layer, gate.recurrent) if name is not None}
+        layers = [getattr(cell, name) for name in plain & names]
+        if names != plain or not all(isinstance(part, Identity) for g in layers for part in (g.norm, g.peephole)):
+            raise UsageError(
+                f"PyTorch's {kind} has no peepholes, coupled gates or layer normalisation, but this one has"
+            )
+    if module.initial:
+        raise UsageError(f"PyTorch's {kind} has no learned initial state, but this one has; make it without")
+    return found
+
+
+def _our_cell(cell: Any, suffix: str, given: Mapping[str, Array]) -> dict[str, Array]:
+    gates = _GATES[type(cell)]
+    w, u, b, d = (
+        np.split(given[f"{name}_{suffix}"], len(gates)) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    )
+    arrays = {}
+    for k, gate in enumerate(gates):
+        if gate.recurrent is None:
+            arrays[f"{gate.layer}.weight"] = gate.sign * np.concatenate([u[k], w[k]], axis=1).T
+            arrays[f"{gate.layer}.bias"] = gate.sign * (b[k] + d[k])
+        else:
+            arrays |= {f"{gate.layer}.weight": w[k].T, f"{gate.layer}.bias": b[k]}
+            arrays |= {f"{gate.recurrent}.weight": u[k].T, f"{gate.recurrent}.bias": d[k]}
+    return arrays
+
+
+def _their_cell(cell: Any, suffix: str) -> dict[str, Array]:
+    own = {name: to_numpy(value) for name, value in cell.state_dict().items()}
+    parts: dict[str, list[Array]] = {"weight_ih": [], "weight_hh": [], "bias_ih": [], "bias_hh": []}
+    for gate in _GATES[type(cell)]:
+        if gate.recurrent is None:
+            joined, bias = gate.sign * own[f"{gate.layer}.weight"].T, gate.sign * own[f"{gate.layer}.bias"]
+            row = (joined[:, cell.hidden_size :], joined[:, : cell.hidden_size], bias, np.zeros_like(bias))
+        else:
+            row = (
+                own[f"{gate.layer}.weight"].T,
+                own[f"{gate.recurrent}.weight"].T,
+                own[f"{gate.layer}.bias"],
+                own[f"{gate.recurrent}.bias"],
+            )
+        for collected, array in zip(parts.values(), row, strict=True):
+            collected.append(array)
+    return {f"{name}_{suffix}": np.concatenate(arrays) for name, arrays in parts.items()}
+
+
+def _array(value: Any) -> Array:
+    return np.asarray(value.numpy() if hasattr(value, "numpy") else value)

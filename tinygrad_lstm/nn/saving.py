@@ -1,0 +1,72 @@
+"""Weights in files."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from tinygrad_lstm.errors import DTypeError, UsageError
+from tinygrad_lstm.graph.convert import as_tensor
+from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.nn.module import Module
+from tinygrad_lstm.runtime.creation import tensor
+from tinygrad_lstm.runtime.files import read_arrays, write_arrays
+
+__all__ = ["load", "save"]
+
+
+def save(path: str | os.PathLike[str], source: Module | Mapping[str, Any]) -> None:
+    """Write the values of a module, an optimiser, or a dict of tensors to a safetensors file.
+
+    The path changes at once or not at all. Other programs read it as any safetensors file.
+
+    Raises:
+        CheckpointError: when it can not be written; then the path holds what it held.
+        UsageError: for something that has no values by name.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> import tinygrad_lstm as tl
+    >>> model, other = tl.nn.Linear(2, 3), tl.nn.Linear(2, 3)
+    >>> with TemporaryDirectory() as folder:
+    ...     tl.save(f"{folder}/model.safetensors", model)
+    ...     other.load_state_dict(tl.load(f"{folder}/model.safetensors"))
+    >>> float(tl.max(tl.abs(model.weight - other.weight)))
+    0.0
+    """
+    if isinstance(source, Module):
+        source = source.state_dict()
+    if not isinstance(source, Mapping):
+        raise UsageError(
+            f"save writes a module or a dict of tensors by name, not {type(source).__name__}; the path comes first"
+        )
+    arrays = {}
+    for name, value in source.items():
+        if not isinstance(name, str):
+            raise UsageError(f"save: names are strings, not {name!r}; give a flat dict such as a state_dict()")
+        if isinstance(value, Mapping | Module):
+            raise UsageError(f"save: {name} is a {type(value).__name__}; give a flat dict such as a state_dict()")
+        arrays[name] = as_tensor(value).numpy()
+    write_arrays(path, arrays)
+
+
+def load(path: str | os.PathLike[str]) -> dict[str, Tensor]:
+    """The tensors of a safetensors file by name, for ``load_state_dict``; nothing in the file is executed.
+
+    Raises:
+        CheckpointError: when the file is missing, not readable, cut off, or of another kind.
+        DTypeError: for an element type that the package does not have.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> import tinygrad_lstm as tl
+    >>> with TemporaryDirectory() as folder:
+    ...     tl.save(f"{folder}/a.safetensors", {"x": tl.ones(2)})
+    ...     tl.load(f"{folder}/a.safetensors")
+    {'x': tensor([1., 1.])}
+    """
+    arrays, _ = read_arrays(path)
+    result = {}
+    for name, array in arrays.items():
+        try:
+            result[name] = tensor(array)
+        except DTypeError as error:
+            raise DTypeError(f"{path}: {name} can not be loaded: {error}") from None
+    return result

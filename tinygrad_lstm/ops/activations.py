@@ -1,0 +1,136 @@
+"""The nonlinearities of neural networks; all are composed of other operations."""
+
+import math
+from typing import Any
+
+from tinygrad_lstm.graph.convert import as_tensor, float_operands
+from tinygrad_lstm.graph.registry import function
+from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.ops.elementwise import maximum, minimum, sigmoid, softplus
+from tinygrad_lstm.ops.exponential import erf, expm1
+from tinygrad_lstm.ops.logic import where
+from tinygrad_lstm.ops.reduce import logsumexp, max
+from tinygrad_lstm.ops.source import stop_gradient
+
+__all__ = [
+    "elu",
+    "gelu",
+    "hard_sigmoid",
+    "leaky_relu",
+    "log_sigmoid",
+    "log_softmax",
+    "relu",
+    "silu",
+    "softmax",
+]
+
+
+@function
+def relu(x: Any) -> Tensor:
+    """``max(x, 0)``; the derivative at 0 is 0, as in PyTorch.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.relu([3.0, -2.0]))
+    [3. 0.]
+    """
+    node = as_tensor(x)
+    return where(node <= 0, 0, node)
+
+
+@function
+def leaky_relu(x: Any, negative_slope: float = 0.01) -> Tensor:
+    """``x`` where it is positive, ``negative_slope · x`` elsewhere, at 0 too.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.leaky_relu([3.0, -2.0], 0.5))
+    [ 3. -1.]
+    """
+    (node,) = float_operands(x)
+    return where(node <= 0, node * negative_slope, node)
+
+
+@function
+def elu(x: Any, alpha: float = 1.0) -> Tensor:
+    """``x`` where it is positive, ``α·(eˣ − 1)`` elsewhere (Clevert, Unterthiner, Hochreiter, 2015).
+
+    >>> import tinygrad_lstm as tl
+    >>> print(f"{tl.elu(-1.0):.4f}")
+    -0.6321
+    """
+    (node,) = float_operands(x)
+    # Only negative numbers reach the exponential: its inf would make the gradient nan.
+    return where(node > 0, node, expm1(where(node > 0, 0, node)) * alpha)
+
+
+@function
+def gelu(x: Any) -> Tensor:
+    """``x·Φ(x) = x·(1 + erf(x/√2))/2`` with the normal distribution Φ (Hendrycks, Gimpel, 2016); not approximated.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(f"{tl.gelu(1.0):.4f}")
+    0.8413
+    """
+    (node,) = float_operands(x)
+    return node * (erf(node * math.sqrt(0.5)) + 1) * 0.5
+
+
+@function
+def silu(x: Any) -> Tensor:
+    """``x·σ(x)``, also called swish.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(f"{tl.silu(1.0):.4f}")
+    0.7311
+    """
+    (node,) = float_operands(x)
+    return node * sigmoid(node)
+
+
+@function
+def hard_sigmoid(x: Any) -> Tensor:
+    """``x/6 + 1/2``, cut off below 0 and above 1: straight pieces in place of the sigmoid, as in PyTorch.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.hard_sigmoid([-3.0, 0.0, 6.0]))
+    [0.  0.5 1. ]
+    """
+    (node,) = float_operands(x)
+    return minimum(maximum(node + 3, 0), 6) / 6
+
+
+@function
+def log_sigmoid(x: Any) -> Tensor:
+    """``log σ(x) = −log(1 + e⁻ˣ)`` without overflow.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(f"{tl.log_sigmoid(0.0):.4f}", tl.log_sigmoid(-100.0))
+    -0.6931 -100.0
+    """
+    return -softplus(-as_tensor(x))
+
+
+@function
+def softmax(x: Any, axis: int = -1) -> Tensor:
+    """``eˣ / Σ eˣ`` along ``axis``, without overflow: positive numbers that sum to 1.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.softmax([0.0, 0.0]))
+    [0.5 0.5]
+    """
+    return log_softmax(x, axis).exp()
+
+
+@function
+def log_softmax(x: Any, axis: int = -1) -> Tensor:
+    """``x − log Σ eˣ`` along ``axis``: the logarithm of softmax, without its rounding.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(f"{tl.log_softmax([0.0, 0.0])[0]:.4f}")
+    -0.6931
+    """
+    (node,) = float_operands(x)
+    if node.size == 0:
+        return node
+    # From the largest on down: near 10,000 a float32 has no digits left for the logarithm.
+    shifted = node - stop_gradient(max(node, axis, keepdims=True))
+    return shifted - logsumexp(shifted, axis, keepdims=True)

@@ -1,0 +1,132 @@
+"""Assignment that makes a new array: ``x.at[key].set(v)``.
+
+Every kind is composed of ``take`` and ``scatter_add``: the key is turned into positions in the flattened array, and
+sorting them brings the updates of one position together.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, final
+
+from tinygrad_lstm.errors import ShapeError
+from tinygrad_lstm.graph.convert import as_tensor
+from tinygrad_lstm.graph.dtypes import bool_, int64
+from tinygrad_lstm.graph.registry import function
+from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.graph.types import broadcast_shapes
+from tinygrad_lstm.ops.elementwise import maximum, minimum, multiply
+from tinygrad_lstm.ops.index import getitem, scatter_add, take
+from tinygrad_lstm.ops.logic import equal, not_equal, where
+from tinygrad_lstm.ops.shape import broadcast_to, concatenate, ravel, reshape
+from tinygrad_lstm.ops.sorting import argsort
+from tinygrad_lstm.ops.source import arange_node, full_node
+
+__all__ = ["At", "Place", "at"]
+
+
+@function
+def at(x: Any) -> "At":
+    """What ``x.at`` is: ``x.at[key]`` names a place of ``x``, and its methods give ``x`` with that place changed.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.arange(4).at[1:3].set(9), tl.arange(4).at[[0, 0]].add(5))
+    [0 9 9 3] [10  1  2  3]
+    """
+    return At(as_tensor(x))
+
+
+@final
+class At:
+    """``x.at``: to be indexed with any key that ``x`` itself takes."""
+
+    __slots__ = ("_x",)
+
+    def __init__(self, x: Tensor) -> None:
+        self._x: Final = x
+
+    def __getitem__(self, key: Any) -> "Place":
+        return Place(self._x, key)
+
+
+@final
+class Place:
+    """``x.at[key]``. Each method gives a new array; updates broadcast to the shape of ``x[key]``.
+
+    Where indices repeat, ``add``, ``multiply``, ``max`` and ``min`` combine all updates, in the same order every time;
+    ``set`` keeps one of them, and which one is not specified. Derivatives of what was overwritten are 0.
+
+    Raises:
+        IndexingError: as ``x[key]`` does.
+        ShapeError: when the updates do not broadcast to its shape.
+    """
+
+    __slots__ = ("_flat", "_key", "_places", "_x")
+
+    def __init__(self, x: Tensor, key: Any) -> None:
+        self._x: Final = x
+        self._key: Final = key
+        self._flat: Final = ravel(x)
+        positions = reshape(arange_node(x.size, int64, x.device), x.shape)
+        self._places: Final[Tensor] = getitem(positions, key)
+
+    def get(self) -> Tensor:
+        """``x[key]``."""
+        return getitem(self._x, self._key)
+
+    def set(self, value: Any) -> Tensor:
+        """``x`` with ``value`` at the place."""
+        return self._combined(value, None, lambda old, new: new)
+
+    def add(self, value: Any) -> Tensor:
+        """``x`` with ``value`` added at the place."""
+        updates = ravel(self._updates(value))
+        total = scatter_add(updates, ravel(self._places), size=self._flat.size)
+        return reshape(self._flat + total, self._x.shape)
+
+    def multiply(self, value: Any) -> Tensor:
+        """``x`` multiplied by ``value`` at the place."""
+        return self._combined(value, multiply, multiply)
+
+    def max(self, value: Any) -> Tensor:
+        """The larger of ``x`` and ``value`` at the place; ties share the gradient in halves."""
+        return self._combined(value, maximum, maximum)
+
+    def min(self, value: Any) -> Tensor:
+        """The smaller of ``x`` and ``value`` at the place; ties share the gradient in halves."""
+        return self._combined(value, minimum, minimum)
+
+    def _updates(self, value: Any) -> Tensor:
+        updates = as_tensor(value, like=self._x).astype(self._x.dtype)
+        shape = self._places.shape
+        try:
+            fits = broadcast_shapes(updates.shape, shape) == shape
+        except ShapeError:
+            fits = False
+        if not fits:
+            raise ShapeError(f"at[…]: updates {updates.type} do not broadcast to the shape {list(shape)} of the place")
+        return broadcast_to(updates, shape)
+
+    def _combined(
+        self, value: Any, among: Callable[[Any, Any], Tensor] | None, into: Callable[[Any, Any], Tensor]
+    ) -> Tensor:
+        """``into(x, u)`` at each place that has updates, ``u`` being all its updates combined by ``among``."""
+        updates, places = ravel(self._updates(value)), ravel(self._places)
+        count, size, device = places.size, self._flat.size, self._x.device
+        if count == 0:
+            return self._x
+        order = argsort(places)
+        places, updates = take(places, order), take(updates, order)
+        reach = 1
+        while among is not None and reach < count:
+            # Totals over the 1, 2, 4, … updates of one place that end at each.
+            same = concatenate([full_node((reach,), False, bool_, device), equal(places[reach:], places[:-reach])])
+            earlier = concatenate([updates[:reach], updates[:-reach]])
+            updates = where(same, among(updates, where(same, earlier, updates)), updates)
+            reach *= 2
+        last = concatenate([not_equal(places[1:], places[:-1]), full_node((1,), True, bool_, device)])
+        # Counted from 1, so that 0 stands for a place without an update.
+        numbers = where(last, arange_node(count, int64, device) + 1, 0)
+        found = scatter_add(numbers, places, size=size)
+        changed = not_equal(found, 0)
+        chosen = take(updates, where(changed, found - 1, 0))
+        result = where(changed, into(self._flat, where(changed, chosen, self._flat)), self._flat)
+        return reshape(result, self._x.shape)

@@ -1,0 +1,42 @@
+"""A closed piece of graph as one op: ``call``. Its values are those of its body, which is evaluated as one step."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tinygrad_lstm.errors import ShapeError
+from tinygrad_lstm.graph.convert import as_tensor
+from tinygrad_lstm.graph.function import Graph, close, fresh_symbol
+from tinygrad_lstm.graph.registry import NodeType, define
+from tinygrad_lstm.graph.scopes import user_line
+from tinygrad_lstm.graph.structure import flatten, paths, unflatten
+from tinygrad_lstm.graph.tensor import Tensor, make
+
+__all__ = ["call_items", "called"]
+
+
+def _call(*types: Any, body: Graph) -> NodeType:
+    for k, (given, inner) in enumerate(zip(types, body.inputs, strict=True)):
+        if given != inner.type:
+            raise ShapeError(f"operand {k} is {given} where the body wants {inner.type}")
+    return tuple(y.type for y in body.outputs)
+
+
+define("call", _call, label="call", kind="loop")
+
+
+def call_items(body: Graph, operands: Sequence[Tensor]) -> list[Tensor]:
+    """All results of ``body`` for these operands, by way of one node."""
+    node: Any = make("call", *operands, body=body)
+    return [make("item", node, index=k) for k in range(len(body.outputs))]
+
+
+def called(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """``f(*args, **kwargs)`` as one node; ``f`` is called on symbols, and keyword arguments are passed as they are."""
+    leaves, structure = flatten(args)
+    given = [as_tensor(v) for v in leaves]
+    line = user_line()
+    owner = f"the body of a call at {line[0]}:{line[1]}" if line else "the body of a call"
+    symbols = [fresh_symbol(p, x.type, owner) for p, x in zip(paths(structure, "argument"), given, strict=True)]
+    results, result_structure = flatten(f(*unflatten(structure, symbols), **kwargs))
+    body, operands = close(symbols, [as_tensor(y) for y in results], owner)
+    return unflatten(result_structure, call_items(body, [*given, *operands]))

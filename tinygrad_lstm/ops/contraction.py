@@ -1,0 +1,199 @@
+"""Sums of products over named or numbered axes; each becomes transposes and one matmul for a pair of operands."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from tinygrad_lstm.errors import ShapeError, UsageError
+from tinygrad_lstm.graph.convert import operands
+from tinygrad_lstm.graph.registry import function
+from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.graph.types import normalize_axis
+from tinygrad_lstm.ops.arrangement import diagonal, moveaxis
+from tinygrad_lstm.ops.linalg import matmul
+from tinygrad_lstm.ops.reduce import sum
+from tinygrad_lstm.ops.shape import broadcast_to, ravel, reshape, transpose
+
+__all__ = ["dot", "einsum", "outer", "tensordot"]
+
+
+@function
+def outer(x: Any, y: Any) -> Tensor:
+    """``x_i · y_j`` for all pairs of elements; operands are flattened.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.outer([1.0, 2.0], [3.0, 4.0]))
+    [[3. 4.]
+     [6. 8.]]
+    """
+    a, b = operands(x, y)
+    return reshape(a, (a.size, 1)) * ravel(b)
+
+
+@function
+def dot(x: Any, y: Any) -> Tensor:
+    """The sum of products over the last axis of ``x`` and the last but one of ``y`` (or its only one).
+
+    Shapes: ``(…, k) · (…, k, m) → (… of x, … of y, m)``; with a scalar it multiplies.
+
+    Raises:
+        ShapeError: when the two axes differ in size.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.dot([1.0, 2.0], [3.0, 4.0]))
+    11.0
+    """
+    a, b = operands(x, y)
+    if not a.shape or not b.shape:
+        return a * b
+    return tensordot(a, b, ((-1,), (-2 if b.ndim > 1 else -1,)))
+
+
+@function
+def tensordot(x: Any, y: Any, axes: Any = 2) -> Tensor:
+    """The sum of products over pairs of axes.
+
+    Args:
+        axes: a number n for the last n axes of ``x`` with the first n of ``y``, or the axes of both.
+
+    Shapes: the other axes of ``x``, then those of ``y``.
+
+    Raises:
+        ShapeError: when the axes of a pair differ in size.
+
+    >>> import tinygrad_lstm as tl
+    >>> tl.tensordot(tl.ones((2, 3, 4)), tl.ones((4, 3, 5)), ((1, 2), (1, 0))).shape
+    (2, 5)
+    """
+    a, b = operands(x, y)
+    left, right = _pairs(a, b, axes)
+    if [a.shape[i] for i in left] != [b.shape[j] for j in right]:
+        raise ShapeError(
+            f"tensordot({a.type}, {b.type}): axes {left} and {right} have sizes "
+            f"{[a.shape[i] for i in left]} and {[b.shape[j] for j in right]}; they must be equal"
+        )
+    rows = [i for i in range(a.ndim) if i not in left]
+    columns = [j for j in range(b.ndim) if j not in right]
+    inner = math.prod(a.shape[i] for i in left)
+    shape = [a.shape[i] for i in rows], [b.shape[j] for j in columns]
+    product = matmul(
+        reshape(transpose(a, (*rows, *left)), (math.prod(shape[0]), inner)),
+        reshape(transpose(b, (*right, *columns)), (inner, math.prod(shape[1]))),
+    )
+    return reshape(product, (*shape[0], *shape[1]))
+
+
+def _pairs(a: Tensor, b: Tensor, axes: Any) -> tuple[list[int], list[int]]:
+    if hasattr(axes, "__index__"):
+        count = int(axes)
+        if not 0 <= count <= min(a.ndim, b.ndim):
+            raise ShapeError(f"tensordot({a.type}, {b.type}): there are no {count} axes to pair")
+        return list(range(a.ndim - count, a.ndim)), list(range(count))
+    if not isinstance(axes, Sequence) or len(axes) != 2:
+        raise UsageError(f"tensordot: axes is a number or a pair of sequences, not {axes!r}")
+    both = [list(group) if isinstance(group, Sequence) else [group] for group in axes]
+    left, right = [normalize_axis(i, a.ndim) for i in both[0]], [normalize_axis(j, b.ndim) for j in both[1]]
+    if len(left) != len(right) or len(set(left)) != len(left) or len(set(right)) != len(right):
+        raise ShapeError(f"tensordot({a.type}, {b.type}): axes {axes} do not pair each axis with one other")
+    return left, right
+
+
+@function
+def einsum(subscripts: str, *arrays: Any) -> Tensor:
+    """Einstein's sum: a letter for each axis; equal letters meet, and those that the result lacks are summed.
+
+    ``...`` stands for further axes, which broadcast. Without ``->`` the result has the letters that occur once, in
+    alphabetical order, after those of ``...``. Operands are contracted from left to right.
+
+    Raises:
+        UsageError: when the subscripts do not parse, or do not fit the operands.
+        ShapeError: when one letter has two sizes.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.einsum("ij,j->i", [[1.0, 2.0], [3.0, 4.0]], [1.0, 10.0]))
+    [21. 43.]
+    """
+    if not isinstance(subscripts, str):
+        raise UsageError(f"einsum: the subscripts come first, as a string such as 'ij,jk->ik', not {subscripts!r}")
+    nodes = operands(*arrays) if arrays else []
+    terms, result = _parsed(subscripts, nodes)
+    sizes: dict[str, int] = {}
+    for node, term in zip(nodes, terms, strict=True):
+        for letter, n in zip(term, node.shape, strict=True):
+            known = sizes.setdefault(letter, n)
+            if known == 1 and letter.isdigit():
+                sizes[letter] = n
+            elif known != n and not (n == 1 and letter.isdigit()):
+                raise ShapeError(f"einsum({subscripts!r}): the letter {letter!r} has the sizes {known} and {n}")
+    if any(letter not in sizes for letter in result) or len(set(result)) != len(result):
+        raise UsageError(f"einsum({subscripts!r}): the result has a letter twice, or one that no operand has")
+    pending = [_simplified(n, t, sizes) for n, t in zip(nodes, terms, strict=True)]
+    node, term = pending[0]
+    for k, (other, letters) in enumerate(pending[1:], 1):
+        later = set(result).union(*[t for _, t in pending[k + 1 :]])
+        node, term = _contracted(node, term, other, letters, later)
+    extra = [t for t in term if t not in result]
+    node = sum(node, tuple(term.index(t) for t in extra)) if extra else node
+    term = [t for t in term if t in result]
+    return transpose(node, [term.index(t) for t in result])
+
+
+def _parsed(subscripts: str, nodes: list[Tensor]) -> tuple[list[list[str]], list[str]]:
+    """Letters for each operand and for the result; the axes of ``...`` are numbered from the right."""
+    left, arrow, right = subscripts.replace(" ", "").partition("->")
+    parts = left.split(",")
+    if len(parts) != len(nodes):
+        raise UsageError(f"einsum({subscripts!r}): {len(parts)} groups of letters for {len(nodes)} operands")
+    rest = 0
+    terms: list[list[str]] = []
+    for part, node in zip(parts, nodes, strict=True):
+        before, dots, after = part.partition("...")
+        count = node.ndim - len(before) - len(after)
+        letters = before + after
+        if count < 0 or (count and not dots) or (letters and not letters.isalpha()):
+            raise UsageError(f"einsum({subscripts!r}): the letters {part!r} do not fit {node.type}")
+        rest = max(rest, count)
+        terms.append([*before, *[str(i) for i in reversed(range(count))], *after])
+    numbered = [str(i) for i in reversed(range(rest))]
+    if not arrow:
+        every = [t for term in terms for t in term if t.isalpha()]
+        return terms, [*numbered, *sorted(t for t in set(every) if every.count(t) == 1)]
+    before, dots, after = right.partition("...")
+    if (before + after) and not (before + after).isalpha():
+        raise UsageError(f"einsum({subscripts!r}): the result {right!r} is not made of letters")
+    return terms, [*before, *(numbered if dots else []), *after]
+
+
+def _simplified(node: Tensor, term: list[str], sizes: dict[str, int]) -> tuple[Tensor, list[str]]:
+    """Without repeated letters, and with the axes of ``...`` at their full sizes."""
+    node = broadcast_to(node, tuple(sizes[t] for t in term))
+    for letter in dict.fromkeys(term):
+        while term.count(letter) > 1:
+            first = term.index(letter)
+            second = term.index(letter, first + 1)
+            node = moveaxis(diagonal(node, 0, first, second), -1, first)
+            term = term[:second] + term[second + 1 :]
+    return node, term
+
+
+def _contracted(a: Tensor, left: list[str], b: Tensor, right: list[str], later: set[str]) -> tuple[Tensor, list[str]]:
+    """The product of two operands, summed over what neither the result nor another operand reads."""
+    alone = [t for t in left if t not in right and t not in later]
+    a, left = (sum(a, tuple(map(left.index, alone))) if alone else a), [t for t in left if t not in alone]
+    alone = [t for t in right if t not in left and t not in later]
+    b, right = (sum(b, tuple(map(right.index, alone))) if alone else b), [t for t in right if t not in alone]
+    batch = [t for t in left if t in right and t in later]
+    inner = [t for t in left if t in right and t not in later]
+    rows = [t for t in left if t not in right]
+    columns = [t for t in right if t not in left]
+
+    def arranged(node: Tensor, term: list[str], *groups: list[str]) -> Tensor:
+        node = transpose(node, [term.index(t) for group in groups for t in group])
+        lead, shape = len(batch), node.shape
+        middle = lead + len(groups[1])
+        return reshape(node, (*shape[:lead], math.prod(shape[lead:middle]), math.prod(shape[middle:])))
+
+    product = matmul(arranged(a, left, batch, rows, inner), arranged(b, right, batch, inner, columns))
+    sizes = dict(zip(left, a.shape, strict=True)) | dict(zip(right, b.shape, strict=True))
+    term = [*batch, *rows, *columns]
+    return reshape(product, tuple(sizes[t] for t in term)), term

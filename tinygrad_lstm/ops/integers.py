@@ -1,0 +1,136 @@
+"""Whole numbers: division with remainder, rounding, and shifts of bits."""
+
+from typing import Any
+
+from tinygrad_lstm.errors import DTypeError
+from tinygrad_lstm.graph.convert import as_tensor, operands
+from tinygrad_lstm.graph.dtypes import bool_
+from tinygrad_lstm.graph.registry import define, function
+from tinygrad_lstm.graph.tensor import Tensor, make
+from tinygrad_lstm.ops.elementwise import numbers_alike
+from tinygrad_lstm.ops.logic import equal, isfinite, where
+from tinygrad_lstm.ops.source import stop_gradient
+
+__all__ = ["ceil", "floor", "floor_divide", "left_shift", "remainder", "round", "trunc"]
+
+define(
+    "floor_divide",
+    numbers_alike,
+    label="⌊÷⌋",
+    latex=r"\operatorname{floordiv}",
+    kind="elementwise",
+    differentiable=False,
+)
+define("remainder", numbers_alike, label="mod", latex=r"\bmod", kind="elementwise")
+
+
+@function
+def floor_divide(x: Any, y: Any) -> Tensor:
+    """``⌊x / y⌋``, rounded towards −∞; not differentiable. An integer divided by 0 gives 0, as in NumPy.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.floor_divide(tl.tensor([7, -7]), 2))
+    [ 3 -4]
+    """
+    return make("floor_divide", *operands(x, y))
+
+
+@function
+def remainder(x: Any, y: Any) -> Tensor:
+    """``x − y·⌊x / y⌋``, of the sign of ``y``; of integers divided by 0 it is 0, as in NumPy.
+
+    The derivatives are 1 by ``x`` and ``−⌊x / y⌋`` by ``y``.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.remainder([5.5, -5.5], 2))
+    [1.5 0.5]
+    """
+    return make("remainder", *operands(x, y))
+
+
+@function
+def floor(x: Any) -> Tensor:
+    """The largest whole number ``≤ x``; integers are themselves. The derivative is 0.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.floor([1.5, -1.5]))
+    [ 1. -2.]
+    """
+    node = _real(x, "floor")
+    if not node.dtype.is_float:
+        return node
+    # ∞ // 1 is nan, as in NumPy.
+    return stop_gradient(where(isfinite(node), floor_divide(node, 1), node))
+
+
+@function
+def ceil(x: Any) -> Tensor:
+    """The smallest whole number ``≥ x``; integers are themselves. The derivative is 0.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.ceil([1.5, -1.5]))
+    [ 2. -1.]
+    """
+    node = _real(x, "ceil")
+    return -floor(-node) if node.dtype.is_float else node
+
+
+@function
+def trunc(x: Any) -> Tensor:
+    """The whole part of ``x``, rounded towards 0; integers are themselves. The derivative is 0.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.trunc([1.5, -1.5]))
+    [ 1. -1.]
+    """
+    node = _real(x, "trunc")
+    return where(node < 0, ceil(node), floor(node)) if node.dtype.is_float else node
+
+
+@function
+def round(x: Any) -> Tensor:
+    """The nearest whole number, halves to the even one as in NumPy; integers are themselves. The derivative is 0.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.round([0.5, 1.5, -1.7]))
+    [ 0.  2. -2.]
+    """
+    node = _real(x, "round")
+    if not node.dtype.is_float:
+        return node
+    size = where(node < 0, -node, node)
+    below = floor(size)
+    part = stop_gradient(size) - below
+    up = (part > 0.5) | (equal(part, 0.5) & equal(remainder(below, 2), 1))
+    nearest = where(up, below + 1, below)
+    return where(node < 0, -nearest, nearest)
+
+
+@function
+def left_shift(x: Any, y: Any) -> Tensor:
+    """``x << y`` of integers, ``x·2^y``; bits beyond the element type are lost, and with ``y < 0`` all are.
+
+    Raises:
+        DTypeError: when an operand holds no integers.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.left_shift(tl.tensor([3, -1]), 4))
+    [ 48 -16]
+    """
+    node, places = operands(x, y)
+    if node.dtype.kind not in "iu":
+        raise DTypeError(f"left_shift({node.type}, {places.type}): integers are wanted")
+    bits = 8 * node.dtype.itemsize
+    shifted = node
+    step = 1
+    while step < bits:  # 2^y is the product of 2^step over the binary digits of y
+        shifted = where(equal(places & step, 0), shifted, shifted * 2**step)
+        step *= 2
+    return where((places >= 0) & (places < bits), shifted, 0)
+
+
+def _real(x: Any, name: str) -> Tensor:
+    node = as_tensor(x)
+    if node.dtype is bool_:
+        raise DTypeError(f"{name}({node.type}): bools are no numbers; convert with .astype(tl.int64)")
+    return node

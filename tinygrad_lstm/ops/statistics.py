@@ -1,0 +1,195 @@
+"""Reductions and running totals that are composed of other operations."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from tinygrad_lstm.errors import ShapeError, UsageError
+from tinygrad_lstm.graph.convert import as_tensor, float_operands
+from tinygrad_lstm.graph.dtypes import bool_, int64
+from tinygrad_lstm.graph.registry import function
+from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.graph.types import normalize_axes, normalize_axis
+from tinygrad_lstm.ops.elementwise import abs, add, multiply
+from tinygrad_lstm.ops.exponential import root_of_squares
+from tinygrad_lstm.ops.filling import full
+from tinygrad_lstm.ops.logic import equal, invert, not_equal, truth
+from tinygrad_lstm.ops.reduce import argmax, max, reduced_shape, sum
+from tinygrad_lstm.ops.shape import concatenate, ravel, reshape, transpose
+
+__all__ = ["all", "any", "argmin", "cumprod", "cumsum", "mean", "norm", "prod", "std", "var"]
+
+
+@function
+def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """``Σ x / n`` over ``axis``, all axes by default; integers become float32, nan over nothing.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.mean([1.0, 2.0, 6.0]))
+    3.0
+    """
+    (node,) = float_operands(x)
+    count = 1
+    for a in normalize_axes(axis, node.ndim):
+        count *= node.shape[a]
+    return sum(node, axis, keepdims) / count
+
+
+@function
+def var(x: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
+    """The variance ``Σ (x − mean)² / (n − ddof)`` over ``axis``.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.var([1.0, 2.0, 6.0, 7.0]))
+    6.5
+    """
+    (node,) = float_operands(x)
+    count = math.prod([node.shape[a] for a in normalize_axes(axis, node.ndim)])
+    off = node - mean(node, axis, keepdims=True)
+    return sum(off * off, axis, keepdims) / (count - ddof if count > ddof else 0)
+
+
+@function
+def std(x: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
+    """The standard deviation, the root of the variance; its derivative is taken as 0 where it is 0.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.std([1.0, 3.0]))
+    1.0
+    """
+    return root_of_squares(var(x, axis, ddof, keepdims))
+
+
+@function
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """The length ``√Σ x²`` of all elements, or of the vectors along ``axis``.
+
+    Its derivative ``x / norm`` is taken as 0 at 0.
+
+    Args:
+        ord: for vectors also 1 (``Σ |x|``), 2, or infinity (``max |x|``).
+
+    Raises:
+        UsageError: for another ``ord``, or one for matrices.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.norm([3.0, 4.0]), tl.norm([3.0, -4.0], 1))
+    5.0 7.0
+    """
+    (node,) = float_operands(x)
+    if ord is not None:
+        if len(normalize_axes(axis, node.ndim)) != 1 or ord not in (1, 2, math.inf):
+            raise UsageError(f"norm({node.type}): ord={ord!r} is not supported; vectors have 1, 2 and inf, others None")
+        if ord == 1:
+            return sum(abs(node), axis, keepdims)
+        if ord == math.inf:
+            return max(abs(node), axis, keepdims)
+    return root_of_squares(sum(node * node, axis, keepdims))
+
+
+@function
+def any(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """Whether some element over ``axis`` is true, that is not 0; False over nothing.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.any([[True, False], [False, False]], axis=1))
+    [ True False]
+    """
+    return not_equal(sum(truth(x), axis, keepdims), 0)
+
+
+@function
+def all(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """Whether every element over ``axis`` is true, that is not 0; True over nothing.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.all([[True, False], [True, True]], axis=1))
+    [False  True]
+    """
+    return equal(sum(invert(truth(x)), axis, keepdims), 0)
+
+
+@function
+def argmin(x: Any, axis: Any = None) -> Tensor:
+    """The index (int64) of the first smallest element along ``axis``, of the flattened array by default.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.argmin([[1.0, 2.0], [3.0, 0.0]], axis=1))
+    [0 1]
+    """
+    node = as_tensor(x)
+    # ~n is −n − 1, which no integer is too large for.
+    return argmax(-node if node.dtype.is_float else invert(node), axis)
+
+
+@function
+def prod(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """``∏ x`` over ``axis``, 1 over nothing. Bools are counted as int64; derivatives are right at zeros too.
+
+    The factors are multiplied in pairs, so the graph grows with the logarithm of their number.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.prod([[1.0, 2.0], [3.0, 4.0]], axis=0))
+    [3. 8.]
+    """
+    node = _numbers(x)
+    axes = normalize_axes(axis, node.ndim)
+    kept = [a for a in range(node.ndim) if a not in axes]
+    count = math.prod([node.shape[a] for a in axes])
+    rest = tuple(node.shape[a] for a in kept)
+    shape = reduced_shape(node.shape, axes, bool(keepdims))
+    if count == 0:
+        return full(shape, 1, node.dtype, node.device)
+    rows = reshape(transpose(node, (*axes, *kept)), (count, *rest))
+    while count > 1:
+        half = count // 2
+        pairs = rows[:half] * rows[half : 2 * half]
+        rows = pairs if count % 2 == 0 else concatenate([pairs, rows[2 * half :]])
+        count = half + count % 2
+    return reshape(rows, shape)
+
+
+@function
+def cumsum(x: Any, axis: int | None = None) -> Tensor:
+    """The sums of the first 1, 2, … elements along ``axis``, of the flattened array by default.
+
+    Sums are doubled in length, so the graph grows with the logarithm of the axis.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.cumsum([1.0, 2.0, 3.0]))
+    [1. 3. 6.]
+    """
+    return _running(add, _numbers(x), axis, 0)
+
+
+@function
+def cumprod(x: Any, axis: int | None = None) -> Tensor:
+    """The products of the first 1, 2, … elements along ``axis``, of the flattened array by default.
+
+    Derivatives are right at zeros too.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.cumprod([1.0, 2.0, 3.0]))
+    [1. 2. 6.]
+    """
+    return _running(multiply, _numbers(x), axis, 1)
+
+
+def _running(combine: Callable[[Any, Any], Tensor], node: Tensor, axis: int | None, neutral: int) -> Tensor:
+    """Totals over the 1, 2, 4, … elements that end at each place (Hillis, Steele, 1986)."""
+    node = ravel(node) if axis is None else node
+    if not node.shape:
+        raise ShapeError(f"a running total of {node.type}: there is no axis to run along")
+    place = normalize_axis(0 if axis is None else axis, node.ndim)
+    before = (slice(None),) * place
+    reach, size = 1, node.shape[place]
+    while reach < size:
+        start = full((*node.shape[:place], reach, *node.shape[place + 1 :]), neutral, node.dtype, node.device)
+        node = combine(node, concatenate([start, node[(*before, slice(None, size - reach))]], place))
+        reach *= 2
+    return node
+
+
+def _numbers(x: Any) -> Tensor:
+    node = as_tensor(x)
+    return node.astype(int64) if node.dtype is bool_ else node

@@ -1,0 +1,59 @@
+"""Averages of parameters over training."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from tinygrad_lstm.graph.cells import Parameter, State, assign_all
+from tinygrad_lstm.nn.module import Module
+from tinygrad_lstm.optim.optimizer import Targets, fractions
+
+__all__ = ["Average"]
+
+
+class Average(Module):
+    """An exponential moving average of parameters: ``a ← d·a + (1 − d)·p``, starting at the parameters' values.
+
+    The averages are smoother than the parameters and often the better model. They are in ``state_dict()``.
+
+    Source: B. Polyak, A. Juditsky, "Acceleration of stochastic approximation by averaging", 1992.
+
+    Args:
+        parameters: what to average.
+        decay: d, in [0, 1).
+
+    Raises:
+        UsageError: for a decay out of range, or when there are no parameters.
+
+    >>> import tinygrad_lstm as tl
+    >>> p = tl.Parameter(0.0)
+    >>> average = tl.optim.Average([p], decay=0.75)
+    >>> p.assign(1.0)
+    >>> average.update()
+    >>> with average.applied():
+    ...     print(p)
+    0.25
+    >>> print(p)
+    1.0
+    """
+
+    def __init__(self, parameters: Iterable[Parameter], decay: float = 0.999) -> None:
+        fractions("Average", "decay", decay)
+        self.decay = decay
+        # In an object of its own, so that the parameters are not found as the average's.
+        self.targets = Targets(parameters, "Average")
+        self.mean = [State(p.detach(), f"mean.{k}") for k, p in enumerate(self.targets.parameters)]
+
+    def update(self) -> None:
+        """Take in the parameters' values; call it after each step of the optimiser."""
+        pairs = zip(self.mean, self.targets.parameters, strict=True)
+        assign_all([(a, self.decay * a + (1 - self.decay) * p) for a, p in pairs])
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """The parameters hold their averages inside of the ``with`` block, and what they held before behind it."""
+        before = [(p, p.detach()) for p in self.targets.parameters]
+        assign_all([(p, a.detach()) for (p, _), a in zip(before, self.mean, strict=True)])
+        try:
+            yield
+        finally:
+            assign_all([(p, value) for p, value in before])

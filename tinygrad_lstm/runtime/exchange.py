@@ -1,0 +1,83 @@
+"""Arrays to and from other libraries without a copy, by the DLPack protocol."""
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lstm.errors import DeviceError, DTypeError, UsageError
+from tinygrad_lstm.graph.convert import as_tensor
+from tinygrad_lstm.graph.dtypes import DTYPES
+from tinygrad_lstm.graph.registry import function
+from tinygrad_lstm.graph.slots import slots
+from tinygrad_lstm.graph.tensor import Tensor, make_leaf
+from tinygrad_lstm.graph.types import TensorType
+from tinygrad_lstm.runtime.creation import to_numpy
+
+__all__ = ["dlpack_device", "from_dlpack", "to_dlpack"]
+
+_CPU = 1
+"""The number of host memory in DLPack."""
+
+
+def from_dlpack(x: Any) -> Tensor:
+    """A leaf on the memory of another library's array ``x``: nothing is copied.
+
+    The memory is **borrowed**: it stays alive with the leaf, and whoever writes to it changes the leaf and all that is
+    computed from it later. Take ``tl.tensor(x)`` for a copy.
+
+    Raises:
+        UsageError: when ``x`` does not speak DLPack.
+        DeviceError: when it is not in host memory; copy such an array with ``tl.tensor``.
+        DTypeError: when its element type is not supported.
+
+    >>> import numpy as np
+    >>> import tinygrad_lstm as tl
+    >>> array = np.array([1.0, 2.0])
+    >>> borrowed = tl.from_dlpack(array)
+    >>> array[0] = 5.0
+    >>> print(borrowed)
+    [5. 2.]
+    """
+    if not hasattr(x, "__dlpack__") or not hasattr(x, "__dlpack_device__"):
+        raise UsageError(f"from_dlpack: {type(x).__name__} does not speak DLPack; use tl.tensor")
+    if x.__dlpack_device__()[0] != _CPU:
+        raise DeviceError("from_dlpack: the array is not in host memory; copy it with tl.tensor")
+    try:
+        array = np.from_dlpack(x)
+    except (BufferError, RuntimeError) as error:
+        raise DTypeError(f"from_dlpack: {error}") from None
+    if array.dtype.name not in DTYPES:
+        raise DTypeError(f"from_dlpack: dtype {array.dtype} is not supported; use one of {', '.join(DTYPES)}")
+    return make_leaf(array, TensorType(array.shape, DTYPES[array.dtype.name], "cpu"))
+
+
+@function
+def to_dlpack(x: Any, **options: Any) -> Any:
+    """The DLPack capsule of the value of ``x``, evaluated if it was not; what ``x.__dlpack__`` answers.
+
+    The memory is shared and must not be written to. Consumers of DLPack 1.0 are told so.
+
+    >>> import numpy as np
+    >>> import tinygrad_lstm as tl
+    >>> print(np.from_dlpack(tl.tensor([1.0, 2.0])))
+    [1. 2.]
+    """
+    node = as_tensor(x)
+    value = slots.evaluate((node,), None)[0].value
+    version = options.get("max_version")
+    if node.device == "cpu" and version is not None and version[0] >= 1:
+        return to_numpy(node).__dlpack__(**options)
+    return value.__dlpack__(**options)
+
+
+@function
+def dlpack_device(x: Any) -> tuple[int, int]:
+    """Kind and number of the device of ``x`` in DLPack; what ``x.__dlpack_device__`` answers.
+
+    >>> import tinygrad_lstm as tl
+    >>> dlpack_device(tl.ones(2))
+    (1, 0)
+    """
+    node = as_tensor(x)
+    kind, number = slots.evaluate((node,), None)[0].value.__dlpack_device__()
+    return int(kind), int(number)

@@ -1,0 +1,187 @@
+"""Inputs for every kernel, in every element type that the op accepts.
+
+This is about kernels, not about what functions mean: there are no expected values here, since the reference backend
+gives them. Elementwise ops need no entry; every other op with a kernel has a row in ``ROWS``.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygrad_lstm.autodiff.table import RULES
+from tinygrad_lstm.errors import Error
+from tinygrad_lstm.graph.dtypes import DTYPES, DType
+from tinygrad_lstm.graph.registry import OPS
+from tinygrad_lstm.graph.types import Shape, TensorType
+from tinygrad_lstm.kernels.custom import CUSTOM
+from tinygrad_lstm.kernels.table import kernels
+
+__all__ = ["ROWS", "Sample", "covered", "samples"]
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One call of a kernel. ``exact`` asks for the same bits, where the reference's result is defined to the last."""
+
+    op: str
+    inputs: tuple[Array, ...]
+    attrs: Mapping[str, Any]
+    exact: bool
+
+    def __str__(self) -> str:
+        inputs = ", ".join(f"{x.dtype}{list(x.shape)}" for x in self.inputs)
+        attrs = "".join(f", {k}={v}" for k, v in self.attrs.items())
+        return f"{self.op}({inputs}{attrs})"
+
+
+def _reduction(axis: tuple[int, ...], keepdims: bool) -> dict[str, Any]:
+    return {"axis": axis, "keepdims": keepdims}
+
+
+_REDUCTIONS: Final = [
+    ({"axis": axis, "keepdims": keep}, shape)
+    for keep in (False, True)
+    for axis, shape in [((0, 1), ((2, 3),)), ((1,), ((2, 3, 4),)), ((0, 2), ((2, 3, 4),)), ((), ((2,),)), ((), ((),))]
+]
+_INDEX: Final = "index"
+"""In place of a shape: integers that are used as indices into an axis of size 3."""
+
+# op -> calls: attributes, and the shapes of the inputs.
+ROWS: Final[dict[str, list[tuple[dict[str, Any], tuple[Any, ...]]]]] = {
+    "sum": [*_REDUCTIONS, ({"axis": (0,), "keepdims": False}, ((0, 2),))],
+    "max": _REDUCTIONS,
+    "min": _REDUCTIONS,
+    "logsumexp": [*_REDUCTIONS, ({"axis": (0,), "keepdims": False}, ((0, 2),))],
+    "argmax": [({"axis": 0}, ((5,),)), ({"axis": 1}, ((2, 3, 4),))],
+    "argsort": [({"axis": 0}, ((5,),)), ({"axis": 1}, ((2, 3, 4),)), ({"axis": 0}, ((0, 2),))],
+    "reshape": [({"shape": (3, 2)}, ((2, 3),)), ({"shape": ()}, ((1,),)), ({"shape": (0, 4)}, ((2, 0),))],
+    "transpose": [({"axes": (2, 0, 1)}, ((2, 3, 4),)), ({"axes": ()}, ((),))],
+    "broadcast_to": [({"shape": (4, 2, 3)}, ((2, 1),)), ({"shape": (2,)}, ((),)), ({"shape": (0, 3)}, ((1, 3),))],
+    "flip": [({"axis": (0,)}, ((3, 2),)), ({"axis": (0, 1)}, ((3, 2),))],
+    "slice": [
+        ({"start": (1, 0), "stop": (3, 4), "step": (1, 2)}, ((3, 4),)),
+        ({"start": (2,), "stop": (2,), "step": (1,)}, ((3,),)),
+    ],
+    "pad": [
+        ({"low": (1, 0), "high": (0, 2), "interior": (0, 1)}, ((2, 3),)),
+        ({"low": (1,), "high": (1,), "interior": (2,)}, ((0,),)),
+    ],
+    "concatenate": [({"axis": 0}, ((2, 3), (0, 3), (1, 3))), ({"axis": 1}, ((2, 3), (2, 1)))],
+    "named": [({"name": "x"}, ((2,),))],
+    "stop_gradient": [({}, ((2,),))],
+    "take": [
+        ({"axis": 0}, ((3, 2), _INDEX)),
+        ({"axis": 1}, ((2, 3, 2), _INDEX)),
+    ],
+    "scatter_add": [
+        ({"axis": 0, "size": 3}, ((6, 2), _INDEX)),
+        ({"axis": 1, "size": 3}, ((2, 6), _INDEX)),
+        ({"axis": 0, "size": 5}, ((6,), _INDEX)),
+    ],
+    "matmul": [
+        ({}, shapes)
+        for shapes in [
+            ((2, 3), (3, 4)),
+            ((5, 2, 3), (3, 4)),
+            ((2, 1, 2, 3), (4, 3, 2)),
+            ((2, 0), (0, 3)),
+            ((0, 2), (2, 3)),
+        ]
+    ],
+    "threefry2x32": [({}, ((2,), (5, 2))), ({}, ((2,), (0, 2)))],
+}
+
+_INDICES: Final = (2, 0, -1, 2, 1, 2)
+_SPECIAL: Final = (np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.5, 3.0, 700.0, -700.0, 1e-7)
+_SHAPES: Final[tuple[tuple[Shape, ...], ...]] = (((2, 3),) * 3, ((),) * 3, ((2, 1), (3,), ()), ((0, 2), (1,), (2,)))
+# Correctly rounded, or no arithmetic on floats at all: everywhere the same bits.
+_EXACT: Final = frozenset((
+    "abs", "add", "argmax", "argsort", "bitwise_and", "bitwise_or", "bitwise_xor", "broadcast_to", "cast", "ceil",
+    "concatenate", "divide", "equal", "flip", "floor", "floor_divide", "invert", "left_shift", "less", "less_equal",
+    "max", "maximum", "min", "minimum", "multiply", "named", "negative", "pad", "reshape", "right_shift", "sign",
+    "slice", "sqrt", "stop_gradient", "subtract", "take", "threefry2x32", "transpose", "where",
+))  # fmt: skip
+
+
+def covered() -> set[str]:
+    """The ops that have samples."""
+    return {name for name, op in OPS.items() if op.kind == "elementwise" and name not in CUSTOM} | set(ROWS)
+
+
+def samples() -> Iterator[Sample]:
+    """Every sample, op by op."""
+    reference = kernels(np)
+    for name in sorted(covered()):
+        if OPS[name].kind != "elementwise":
+            for attrs, shapes in ROWS[name]:
+                yield from _typed(name, shapes, attrs)
+            continue
+        count = _arity(name, reference.get(name))
+        for attrs in [{"dtype": t} for t in DTYPES.values()] if name == "cast" else [{}]:
+            for shapes in _SHAPES:
+                yield from _typed(name, shapes[:count], attrs)
+            if name != "cast":
+                yield from _special(name, count)
+
+
+def _arity(name: str, kernel: Any) -> int:
+    if name in RULES:
+        return len(RULES[name])
+    return int(getattr(kernel, "nin", 1))
+
+
+def _typed(name: str, shapes: tuple[Any, ...], attrs: dict[str, Any]) -> Iterator[Sample]:
+    """One sample for each combination of element types that the op's rule accepts."""
+    for combination in product(DTYPES.values(), repeat=min(len(shapes), 3)):
+        dtypes = (*combination, *combination[-1:] * (len(shapes) - len(combination)))
+        if _accepts(name, shapes, dtypes, attrs):
+            arrays = tuple(_array(name, k, s, t) for k, (s, t) in enumerate(zip(shapes, dtypes, strict=True)))
+            exact = name in _EXACT or all(t.kind != "f" for t in dtypes)
+            yield Sample(name, arrays, attrs, exact)
+
+
+def _accepts(name: str, shapes: tuple[Any, ...], dtypes: tuple[DType, ...], attrs: dict[str, Any]) -> bool:
+    if len({t for s, t in zip(shapes, dtypes, strict=True) if s != _INDEX and t.name != "bool"}) > 1:
+        return False
+    types = [TensorType((6,) if s == _INDEX else s, t) for s, t in zip(shapes, dtypes, strict=True)]
+    try:
+        OPS[name].infer(*types, **attrs)
+    except Error:
+        return False
+    return not (name == "cast" and dtypes[0].is_float and attrs["dtype"].kind == "u")
+
+
+def _special(name: str, count: int) -> Iterator[Sample]:
+    for dtype in (t for t in DTYPES.values() if t.is_float):
+        column = np.array(_SPECIAL).astype(dtype.name)
+        arrays = [column[:, None], column, column[::-1]][:count]
+        if name == "where":
+            arrays[0] = arrays[0] > 0
+        if _accepts(name, tuple(a.shape for a in arrays), tuple(DTYPES[str(a.dtype)] for a in arrays), {}):
+            yield Sample(name, tuple(arrays), {}, name in _EXACT)
+
+
+def _array(name: str, place: int, shape: Any, dtype: DType) -> Array:
+    if shape == _INDEX:
+        indices = [i % 3 for i in _INDICES] if dtype.kind == "u" else list(_INDICES)
+        return np.array(indices, dtype.name)
+    size = int(np.prod(shape))
+    if dtype.kind == "f":
+        # Neither sorted nor near 0, and above 0 for the base of a power.
+        grid = np.linspace(0.25 if name == "power" and place == 0 else -1.9, 2.3, size + 2)[1:-1]
+        return np.random.default_rng(place).permutation(grid).reshape(shape).astype(dtype.name)
+    array: Array
+    if dtype.kind == "b":
+        array = np.arange(size) % 3 == place
+        return array.reshape(shape)
+    words = np.arange(size, dtype=np.int64) * 5 % 7
+    # Shifts by what a word holds, and divisors that are not 0.
+    words = words % 5 + 1 if place else words * (-3 if dtype.kind == "i" else 3)
+    array = words.reshape(shape).astype(dtype.name)
+    return array
