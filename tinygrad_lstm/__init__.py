@@ -5,14 +5,7 @@ from tinygrad_lstm.autodiff.custom import define_op
 from tinygrad_lstm.autodiff.reverse import gradients
 from tinygrad_lstm.autodiff.transforms import checkpoint, grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from tinygrad_lstm.draw.expression import text
-from tinygrad_lstm.graph.cells import Parameter, State
-from tinygrad_lstm.graph.dtypes import bool_, float16, float32, float64, int32, int64, uint32
-from tinygrad_lstm.graph.printed import printed
-from tinygrad_lstm.graph.scopes import scope
-from tinygrad_lstm.graph.tensor import Tensor
-from tinygrad_lstm.nn.saving import load, save
-from tinygrad_lstm.ops import random
-from tinygrad_lstm.ops.activations import (
+from tinygrad_lstm.functions.activations import (
     elu,
     gelu,
     hard_sigmoid,
@@ -23,8 +16,17 @@ from tinygrad_lstm.ops.activations import (
     silu,
     softmax,
 )
-from tinygrad_lstm.ops.arrangement import diag, diagonal, moveaxis, repeat, roll, split, tile, trace, tril, triu
-from tinygrad_lstm.ops.contraction import dot, einsum, outer, tensordot
+from tinygrad_lstm.functions.arrangement import diag, diagonal, moveaxis, repeat, roll, split, tile, trace, tril, triu
+from tinygrad_lstm.functions.contraction import dot, einsum, outer, tensordot
+from tinygrad_lstm.functions.elimination import cholesky, det, inv, slogdet, solve
+from tinygrad_lstm.functions.statistics import all, any, argmin, cumprod, cumsum, mean, norm, prod, std, var
+from tinygrad_lstm.graph.cells import Parameter, State
+from tinygrad_lstm.graph.dtypes import bool_, float16, float32, float64, int32, int64, uint32
+from tinygrad_lstm.graph.printed import printed
+from tinygrad_lstm.graph.scopes import scope
+from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.nn.saving import load, save
+from tinygrad_lstm.ops import random
 from tinygrad_lstm.ops.elementwise import (
     abs,
     add,
@@ -64,7 +66,7 @@ from tinygrad_lstm.ops.exponential import (
 from tinygrad_lstm.ops.filling import arange, full, ones, ones_like, zeros, zeros_like
 from tinygrad_lstm.ops.index import one_hot, scatter_add, take, take_along_axis
 from tinygrad_lstm.ops.integers import ceil, floor, floor_divide, left_shift, remainder, round, trunc
-from tinygrad_lstm.ops.linalg import cholesky, det, inv, matmul, slogdet, solve
+from tinygrad_lstm.ops.linalg import matmul
 from tinygrad_lstm.ops.logic import (
     bitwise_and,
     bitwise_or,
@@ -104,7 +106,6 @@ from tinygrad_lstm.ops.shape import (
 )
 from tinygrad_lstm.ops.sorting import argsort, searchsorted, sort, top_k, unique
 from tinygrad_lstm.ops.source import named, stop_gradient, symbol
-from tinygrad_lstm.ops.statistics import all, any, argmin, cumprod, cumsum, mean, norm, prod, std, var
 from tinygrad_lstm.ops.trigonometry import arccos, arcsin, arctan, arctan2, hypot, tan
 from tinygrad_lstm.runtime.anomaly import detect_anomaly
 from tinygrad_lstm.runtime.backend import backend_names, describe_backends, use_backend

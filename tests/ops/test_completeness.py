@@ -8,16 +8,13 @@ import pytest
 import tinygrad_lstm as tl
 from tests.ops.cases import CASES, SPECIAL
 from tinygrad_lstm.autodiff.table import LOOP_RULES, RULES, VARIADIC_RULES
+from tinygrad_lstm.functions import activations, arrangement, assignment, contraction, elimination, statistics
 from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm.graph.registry import FUNCTIONS, OPS
 from tinygrad_lstm.graph.structure import flatten
 from tinygrad_lstm.graph.walk import topological
 from tinygrad_lstm.kernels.table import kernels
 from tinygrad_lstm.ops import (
-    activations,
-    arrangement,
-    assignment,
-    contraction,
     elementwise,
     exponential,
     filling,
@@ -28,7 +25,6 @@ from tinygrad_lstm.ops import (
     reduce,
     shape,
     sorting,
-    statistics,
     trigonometry,
 )
 
@@ -71,8 +67,8 @@ def test_every_op_has_a_case_that_contains_it() -> None:
 
 
 FAMILIES = [
-    activations, arrangement, assignment, contraction, elementwise, exponential, filling, index, integers, linalg,
-    logic, reduce, shape, sorting, statistics, trigonometry,
+    activations, arrangement, assignment, contraction, elimination, elementwise, exponential, filling, index, integers,
+    linalg, logic, reduce, shape, sorting, statistics, trigonometry,
 ]  # fmt: skip
 WITHOUT_CASE = {"At", "Place", "unique"}
 """Types, and what always raises."""

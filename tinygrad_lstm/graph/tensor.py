@@ -146,9 +146,9 @@ class Tensor(Node, Operators):
         if not self.symbolic:
             try:
                 return _show(self)
-            except Exception:
+            except Exception as error:
                 # A repr is what a debugger shows after a failure: it must not fail itself.
-                return f"<{self.type} = {self.op}, no value>"
+                return f"<{self.type} = {self.op}, can not be evaluated: {str(error).partition(chr(10))[0]}>"
         name = f" {self.attrs['name']!r}" if self.op in ("symbol", "named") else ""
         return f"<{self.type} = {self.op}{name}>"
 

@@ -1,11 +1,7 @@
 """OP DEFINITIONS: name and shape rule of each primitive, and the function that users call, one file a family."""
 
 from tinygrad_lstm.ops import (
-    activations,
-    arrangement,
-    assignment,
     call,
-    contraction,
     elementwise,
     exponential,
     filling,
@@ -19,16 +15,11 @@ from tinygrad_lstm.ops import (
     shape,
     sorting,
     source,
-    statistics,
     trigonometry,
 )
 
 __all__ = [
-    "activations",
-    "arrangement",
-    "assignment",
     "call",
-    "contraction",
     "elementwise",
     "exponential",
     "filling",
@@ -42,6 +33,5 @@ __all__ = [
     "shape",
     "sorting",
     "source",
-    "statistics",
     "trigonometry",
 ]

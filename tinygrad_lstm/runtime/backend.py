@@ -51,7 +51,7 @@ class Backend(Protocol):
         """One line on the version and the device; raises BackendError when the backend can not work here."""
 
     def put(self, array: Any, device: str) -> Any:
-        """A copy of a NumPy array on the device."""
+        """A copy of a NumPy array on the device; raises DeviceError for a device that it does not have."""
 
     def get(self, array: Any) -> Any:
         """A NumPy array with the values of one of the backend's arrays."""
