@@ -106,14 +106,17 @@ def test_a_step_of_training_leaves_nothing_behind() -> None:
     tracemalloc.start()
     try:
         training.steps(20)
+        gc.collect()
         before = tracemalloc.get_traced_memory()[0]
         tracemalloc.reset_peak()
         training.steps(100)
+        gc.collect()
         after, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    # A step makes some hundred nodes of some hundred bytes; one array kept by each step would show as 10 kB.
-    assert after - before < 5_000
+    # A step makes some hundred nodes of some hundred bytes; one array kept by each step would show as 10 kB;
+    # a tracer that measures coverage keeps some of its own.
+    assert after - before < 9_000
     assert peak - before < 2_000_000
 
 
