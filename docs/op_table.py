@@ -18,6 +18,7 @@ of the code. **Kind**: `elementwise` ops broadcast; a `view` moves no data; an `
 |---|---|---|---|---|
 """
 
+PRIMITIVES = {name: op for name, op in OPS.items() if op.kind != "compiled"}
 
 WITHOUT_FUNCTION = {
     "call": "A piece of graph that is computed as one step, and again for its gradient; see `checkpoint`.",
@@ -42,12 +43,12 @@ def summary(name: str) -> str:
 def table() -> str:
     """The page as text."""
     rows = []
-    for name, op in sorted(OPS.items()):
+    for name, op in sorted(PRIMITIVES.items()):
         rule = name in RULES or name in VARIADIC_RULES or name in LOOP_RULES
         gradient = "yes" if rule else "none"
         label = op.label.replace("|", "\\|")
         rows.append(f"| `{name}` | {label} | {op.kind} | {gradient} | {summary(name)} |\n")
-    return HEAD + "".join(rows) + f"\n{len(OPS)} primitives.\n"
+    return HEAD + "".join(rows) + f"\n{len(PRIMITIVES)} primitives.\n"
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from tinygrad_lstm.graph.types import TensorType
 __all__ = ["FUNCTIONS", "OPS", "Kind", "NodeType", "OpDef", "apply", "define", "function"]
 
 NodeType = TensorType | tuple[TensorType, ...]
-Kind = Literal["leaf", "elementwise", "view", "compute", "identity", "projection", "loop"]
+Kind = Literal["leaf", "elementwise", "view", "compute", "identity", "projection", "loop", "compiled"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -25,7 +25,7 @@ class OpDef:
         latex: the same in LaTeX.
         kind: ``elementwise`` ops broadcast their inputs; a ``view`` moves no data; ``identity`` ops return their
             input; a ``projection`` picks one output of a tuple-typed node; a ``loop`` holds a body; a ``leaf`` has
-            no inputs.
+            no inputs; a ``compiled`` op is made by passes only, after differentiation.
         differentiable: whether a gradient rule must exist.
     """
 

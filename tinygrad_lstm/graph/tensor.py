@@ -1,16 +1,17 @@
 """The node of the graph."""
 
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from tinygrad_lstm.errors import DeviceError, Error, UsageError
+from tinygrad_lstm.errors import AnomalyError, DeviceError, Error, UsageError
 from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm.graph.operators import Operators
 from tinygrad_lstm.graph.registry import OPS, NodeType
 from tinygrad_lstm.graph.scopes import Line, Scope, current_scope, user_line
 from tinygrad_lstm.graph.slots import slots
+from tinygrad_lstm.graph.tracing import tracer
 from tinygrad_lstm.graph.types import Shape, TensorType
 
 if TYPE_CHECKING:
@@ -25,10 +26,13 @@ __all__ = [
     "deriving",
     "make",
     "make_leaf",
+    "make_leaves",
+    "make_like",
     "name_of",
     "origin_of",
     "remake",
     "set_value",
+    "settled",
 ]
 
 
@@ -131,8 +135,7 @@ class Tensor(Node, Operators):
 
     def detach(self) -> "Tensor":
         """An evaluated leaf with the same value and no history: gradients stop, and what came before is freed."""
-        value = slots.evaluate((self,), None)[0].value
-        return make_leaf(value, self.type)
+        return settled((self,))[0]
 
     def backward(self) -> None:
         """Evaluate this scalar and its gradients, and add them to ``.grad`` of every Parameter reached.
@@ -157,6 +160,8 @@ class Tensor(Node, Operators):
             return repr(self)
         try:
             return str(self.numpy())
+        except AnomalyError:
+            raise
         except Exception:
             return repr(self)
 
@@ -277,6 +282,26 @@ def make_leaf(value: Any, type_: TensorType) -> Tensor:
     return leaf
 
 
+def make_leaves(values: Sequence[Any], types: Sequence[TensorType]) -> list[Tensor]:
+    """Evaluated nodes without inputs, made at one place."""
+    scope, line = current_scope(), user_line()
+    leaves = [cast(Tensor, _build("leaf", (), {}, type_, scope, line)) for type_ in types]
+    for leaf, value in zip(leaves, values, strict=True):
+        set_value(leaf, value)
+    return leaves
+
+
+def settled(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """New leaves with the values of ``tensors`` and no history, computed in one evaluation.
+
+    In a trace, symbols stand for those that have no value yet.
+    """
+    tracing = tracer.get()
+    known = tuple(t for t in tensors if not t.symbolic) if tracing is not None else tuple(tensors)
+    slots.evaluate(known, None)
+    return [tracing.cut(t) if tracing is not None and t.symbolic else make_leaf(t.value, t.type) for t in tensors]
+
+
 class Label:
     """Kind and name of a cell, which its leaves share: pictures show them when the cell itself is gone."""
 
@@ -287,10 +312,11 @@ class Label:
         self.name = name
 
 
-def bind_cell(leaf: Tensor, cell: "Cell", label: Label) -> None:
+def bind_cell(leaf: Tensor, cell: "Cell", label: Label | None = None) -> None:
     """Note, weakly, that ``leaf`` is the content of ``cell``. Done once, before anyone else sees the leaf."""
     _set_cell(leaf, weakref.ref(cell))
-    _set_attrs(leaf, {"label": label})
+    if leaf.op == "leaf":  # a symbol, which stands for the content in a trace, has a name of its own
+        _set_attrs(leaf, {"label": label})
 
 
 def name_of(node: Node) -> str | None:
@@ -307,6 +333,12 @@ def remake(node: Node, inputs: tuple[Tensor, ...], attrs: Mapping[str, Any] | No
     same = attrs is node.attrs and all(a.type == b.type for a, b in zip(inputs, node.inputs, strict=True))
     type_ = node.type if same else OPS[node.op].infer(*[x.type for x in inputs], **attrs)
     return _build(node.op, inputs, attrs, type_, node.scope, node.line, node.origin)
+
+
+def make_like(place: Node, op: str, *inputs: Tensor, **attrs: Any) -> Tensor:
+    """A new node that takes the place of ``place`` in a rewriting: scope, line and origin are its."""
+    type_ = OPS[op].infer(*[x.type for x in inputs], **attrs)
+    return cast(Tensor, _build(op, inputs, attrs, type_, place.scope, place.line, place.origin))
 
 
 def origin_of(node: Node) -> Node | None:

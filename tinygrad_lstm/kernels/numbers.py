@@ -1,5 +1,6 @@
 """Kernels that compute numbers: elementwise operations, reductions, products."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -29,6 +30,22 @@ def rows(xp: Any) -> Mapping[str, Callable[..., Any]]:
         shift = xp.where(xp.isfinite(largest), largest, xp.zeros_like(largest))
         total = xp.log(xp.exp(x - shift).sum(axis=axis, keepdims=True)) + shift
         return total if keepdims else total.reshape([n for i, n in enumerate(x.shape) if i not in axis])
+
+    def contract(a: Any, b: Any, *, left: str, right: str, out: str) -> Any:
+        batch = [c for c in out if c in left and c in right]
+        rows = [c for c in left if c in out and c not in right]
+        columns = [c for c in right if c in out and c not in left]
+        summed = [c for c in left if c not in out]
+        sizes = dict(zip(left, a.shape, strict=True)) | dict(zip(right, b.shape, strict=True))
+
+        def arranged(x: Any, letters: str, *groups: list[str]) -> Any:
+            x = x.transpose([letters.index(c) for group in groups for c in group])
+            lead = [sizes[c] for c in groups[0]]
+            return x.reshape((*lead, *[math.prod(sizes[c] for c in group) for group in groups[1:]]))
+
+        product = xp.matmul(arranged(a, left, batch, rows, summed), arranged(b, right, batch, summed, columns))
+        order = [*batch, *rows, *columns]
+        return product.reshape([sizes[c] for c in order]).transpose([order.index(c) for c in out])
 
     return {
         "add": xp.add,
@@ -71,4 +88,5 @@ def rows(xp: Any) -> Mapping[str, Callable[..., Any]]:
         "argsort": lambda x, *, axis: xp.argsort(x, axis=axis, kind="stable"),
         "argmax": lambda x, *, axis: x.argmax(axis=axis),
         "matmul": xp.matmul,
+        "contract": contract,
     }

@@ -6,8 +6,9 @@
 from collections.abc import Iterable
 from typing import Any
 
-from tinygrad_lstm.graph.tensor import Node, Tensor
+from tinygrad_lstm.graph.tensor import Node, Tensor, make_like
 from tinygrad_lstm.ops.source import full_node
+from tinygrad_lstm.passes.building import joined
 from tinygrad_lstm.passes.rewriting import rewrite
 
 __all__ = ["simplify"]
@@ -77,7 +78,30 @@ def _sum(node: Any) -> Node | None:
     return node.inputs[0] if not node.attrs["axis"] else None
 
 
+def _slice(node: Any) -> Node | None:
+    (x,) = node.inputs
+    if node.shape == x.shape:
+        return x
+    if x.op != "slice":
+        return None
+    # Element i of the outer slice is element start + step·i of the inner one.
+    a, b = x.attrs, node.attrs
+    start = tuple(p + s * q for p, s, q in zip(a["start"], a["step"], b["start"], strict=True))
+    step = tuple(s * t for s, t in zip(a["step"], b["step"], strict=True))
+    stop = tuple(p + (n - 1) * s + 1 if n else p for p, s, n in zip(start, step, node.shape, strict=True))
+    return make_like(node, "slice", x.inputs[0], start=start, stop=stop, step=step)
+
+
+def _concatenate(node: Any) -> Node | None:
+    parts = [x for x in node.inputs if x.shape[node.attrs["axis"]]] or list(node.inputs[:1])
+    result = joined(node, parts, node.attrs["axis"])
+    same = result.op == "concatenate" and len(result.inputs) == len(node.inputs)
+    return None if same and all(a is b for a, b in zip(result.inputs, node.inputs, strict=True)) else result
+
+
 _RULES = {
+    "slice": _slice,
+    "concatenate": _concatenate,
     "multiply": _multiply,
     "subtract": _subtract,
     "divide": _divide,

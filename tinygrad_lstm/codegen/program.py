@@ -1,0 +1,192 @@
+"""What a compiled program is: buffers, and steps that read and write views of them. Every printer reads this form.
+
+A step is a fused kernel, a product of matrices, a gather or scatter, a loop of steps, or the call of one op that no
+printer knows. Nothing is allocated while it runs: each temporary has its place in one arena.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tinygrad_lstm.graph.dtypes import DType
+from tinygrad_lstm.graph.tensor import Node
+
+__all__ = ["Buffer", "Call", "Gather", "Gemm", "Kernel", "Loop", "Program", "Scalar", "Scatter", "Step", "Store", "View"]
+
+Combine = Literal["add", "maximum", "minimum"]
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """A stretch of memory.
+
+    Attributes:
+        size: number of elements.
+        role: ``input`` and ``output`` belong to the caller, row-major and whole; ``constant`` holds a leaf's value;
+            ``temporary`` lies in the arena.
+        offset: for a temporary, bytes from the start of the arena, a multiple of 64. Buffers that live at different
+            times may overlap.
+        value: for a constant, its array.
+    """
+
+    size: int
+    dtype: DType
+    role: Literal["input", "output", "constant", "temporary"]
+    offset: int = 0
+    value: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Part of a buffer, seen as an array: element ``i`` lies at ``offset + Σ i_k·strides_k + Σ t·stride`` over loops.
+
+    Attributes:
+        buffer: its number in the program.
+        strides: in elements, as many as axes; 0 repeats, below 0 goes backwards.
+        loops: pairs of a loop's number and the elements that the view moves on with each of its time indices. The
+            time index counts from 0 also where the loop runs from the last to the first.
+    """
+
+    buffer: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    offset: int = 0
+    loops: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """One value of a kernel's body, at one point of its space.
+
+    Attributes:
+        op: the name of an elementwise op; or ``load`` (of ``Kernel.reads[attr]``), ``constant`` (``attr``), ``index``
+            (the position along axis ``attr`` of the space), ``reduce`` (its argument over the reduced axes, combined
+            by ``attr``: add, maximum, minimum).
+        args: positions of earlier values in the body.
+    """
+
+    op: str
+    args: tuple[int, ...]
+    dtype: DType
+    attr: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A value of the body that is written out.
+
+    Attributes:
+        value: its position in the body.
+        view: one axis for each of the kernel's space. Stride 0 along the reduced axes where the value is a result of
+            ``reduce`` or computed from such alone.
+        combine: None writes. Otherwise the target is first filled with the identity (0, −inf, +inf or the least and
+            greatest integer), and every point of the space is combined into it; it has stride 0 along the axes that
+            are summed.
+    """
+
+    value: int
+    view: View
+    combine: Combine | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """Chains of elementwise ops as one nest of loops, with reductions over the trailing axes among them.
+
+    Attributes:
+        shape: the space, outermost axis first. Its points are independent but for reductions and combining stores.
+        reduced: how many trailing axes ``reduce`` runs over. What depends on a reduction is computed when it is
+            complete, in a further pass over the reduced axes.
+        reads: what ``load`` refers to, one axis for each of the space; stride 0 broadcasts.
+        body: the values, arguments before what reads them.
+        stores: what is written. A store may write where a load reads, at the same point and nowhere else.
+        scope: whose work it is, for readers.
+    """
+
+    shape: tuple[int, ...]
+    reduced: int
+    reads: tuple[View, ...]
+    body: tuple[Scalar, ...]
+    stores: tuple[Store, ...]
+    scope: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Gemm:
+    """``out = left @ right``, or ``out += left @ right``.
+
+    Shapes ``(…, m, k) · (…, k, n) → (…, m, n)`` with equal leading axes (stride 0 repeats), of float32 or float64. Of
+    the last two axes of each operand one has stride 1; the last axis of ``out`` has stride 1. ``out`` overlaps neither.
+    """
+
+    left: View
+    right: View
+    out: View
+    accumulate: bool = False
+    scope: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Gather:
+    """``out[i, j, k] = source[i, indices[j], k]``; indices below 0 count from the end, others out of range raise.
+
+    ``source`` is seen with axes (before, taken, after), ``indices`` with one axis, ``out`` with (before, index, after).
+    """
+
+    source: View
+    indices: View
+    out: View
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Scatter:
+    """``out = 0; out[i, indices[j], k] += updates[i, j, k]``, in the order of ``j``; indices as in :class:`Gather`."""
+
+    updates: View
+    indices: View
+    out: View
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One op by the backend's own kernel, on arrays; the result is copied to ``out``."""
+
+    node: Node
+    attrs: Mapping[str, Any]
+    reads: tuple[View, ...]
+    out: View
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """``steps`` once for each time index, 0 … length − 1, or from the last to the first."""
+
+    number: int
+    length: int
+    reverse: bool
+    steps: "tuple[Step, ...]"
+    scope: str = ""
+
+
+Step = Kernel | Gemm | Gather | Scatter | Call | Loop
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """The whole computation.
+
+    Attributes:
+        inputs: for each input of the graph its buffer.
+        outputs: for each output of the graph its buffer: each its own, which nothing else overlaps.
+        output_shapes: the shape of each output.
+        arena: bytes that the temporaries take together.
+    """
+
+    buffers: tuple[Buffer, ...]
+    steps: tuple[Step, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    output_shapes: tuple[tuple[int, ...], ...]
+    arena: int

@@ -1,0 +1,207 @@
+"""Computing nodes of a loop's body for all steps at once: each operation along a new first axis, time."""
+
+from collections.abc import Callable, Iterable, Mapping
+from string import ascii_lowercase
+from typing import Any
+
+from tinygrad_lstm.graph.registry import OPS
+from tinygrad_lstm.graph.tensor import Node, Tensor, make_like, remake
+from tinygrad_lstm.graph.walk import topological
+from tinygrad_lstm.passes.contraction import contract, letters_of
+
+__all__ = ["Batch", "can_batch"]
+
+
+def can_batch(node: Node) -> bool:
+    """Whether there is a rule for the operation."""
+    if node.op == "take":
+        # Rows of a table by indices that vary, or a fixed choice from a table that varies.
+        return True
+    return OPS[node.op].kind in ("elementwise", "identity") or node.op in _RULES
+
+
+class Batch:
+    """Values of a body for all steps.
+
+    Args:
+        fixed: nodes that are the same at every step, and what they are outside.
+        stacks: nodes whose values at all steps are known.
+    """
+
+    def __init__(self, length: int, fixed: Mapping[Any, Tensor], stacks: Mapping[Any, Tensor]) -> None:
+        self._length = length
+        self._fixed: dict[Node, Any] = dict(fixed)
+        self._stacks: dict[Node, Tensor] = dict(stacks)
+        self._totals: dict[Node, Tensor] = {}
+
+    def stack(self, node: Any) -> Tensor:
+        """The values of a node at all steps, along a first axis."""
+        self._compute([node])
+        if node in self._fixed:
+            return self._repeated(node)
+        return self._stacks[node]
+
+    def total(self, node: Any, depth: int = 0) -> Tensor:
+        """The sum of a node's values over all steps; inside a product of matrices where that is possible."""
+        if node not in self._totals:
+            self._totals[node] = self._total(node, depth)
+        return self._totals[node]
+
+    def _total(self, node: Any, depth: int) -> Tensor:
+        if depth > 100:
+            # A bound for the recursion; what lies deeper is summed when it is stacked.
+            return make_like(node, "sum", self.stack(node), axis=(0,), keepdims=False)
+        if node.op in ("add", "subtract") and all(x.type == node.type for x in node.inputs):
+            return make_like(node, node.op, *[self.total(x, depth + 1) for x in node.inputs])
+        if node.op == "concatenate":
+            return make_like(node, "concatenate", *[self.total(x, depth + 1) for x in node.inputs], **node.attrs)
+        if node.op in ("negative", "transpose", "reshape", "slice", "named"):
+            result: Tensor = remake(node, (self.total(node.inputs[0], depth + 1),))
+            return result
+        if node.op == "contract":
+            self._compute(node.inputs)
+            varying = [x not in self._fixed for x in node.inputs]
+            left, right, out = letters_of(node)
+            if all(varying):
+                a, b = (self._stacks[x] for x in node.inputs)
+                t = _free_letter(left + right)
+                return contract(node, a, b, t + left, t + right, out)
+            if any(varying):
+                a, b = (self.total(x, depth + 1) if v else self._fixed[x] for x, v in zip(node.inputs, varying, strict=True))
+                return contract(node, a, b, left, right, out)
+        if node.op == "sum" and not node.attrs["keepdims"]:
+            axes = (0, *[a + 1 for a in node.attrs["axis"]])
+            return make_like(node, "sum", self.stack(node.inputs[0]), axis=axes, keepdims=False)
+        return make_like(node, "sum", self.stack(node), axis=(0,), keepdims=False)
+
+    def _compute(self, nodes: Iterable[Any]) -> None:
+        known = (self._fixed, self._stacks)
+        for node in topological(nodes, stop=lambda n: n in known[0] or n in known[1]):
+            if node in self._fixed or node in self._stacks:
+                continue
+            if all(x in self._fixed for x in node.inputs):
+                self._fixed[node] = remake(node, tuple(self._fixed[x] for x in node.inputs)) if node.inputs else node
+            elif node.op == "take":
+                self._stacks[node] = self._take(node)
+            elif OPS[node.op].kind in ("elementwise", "identity"):
+                self._stacks[node] = remake(node, tuple(self._aligned(x, node) for x in node.inputs))
+            else:
+                self._stacks[node] = _RULES[node.op](self, node)
+
+    def _aligned(self, x: Tensor, reader: Any) -> Tensor:
+        """An operand of an elementwise operation: time first, then as many axes as the result has."""
+        if x in self._fixed:
+            fixed: Tensor = self._fixed[x]
+            return fixed
+        return self._widened(x, len(reader.shape))
+
+    def _widened(self, x: Tensor, rank: int) -> Tensor:
+        stack = self._stacks[x]
+        if len(x.shape) == rank:
+            return stack
+        shape = (self._length, *(1,) * (rank - len(x.shape)), *x.shape)
+        return make_like(x, "reshape", stack, shape=shape)
+
+    def _repeated(self, x: Tensor) -> Tensor:
+        fixed = self._fixed[x]
+        first = make_like(x, "reshape", fixed, shape=(1, *x.shape))
+        return make_like(x, "broadcast_to", first, shape=(self._length, *x.shape))
+
+    def _first(self, node: Node) -> Tensor:
+        return self._stacks[node.inputs[0]]
+
+    def _take(self, node: Any) -> Tensor:
+        x, indices = node.inputs
+        axis = node.attrs["axis"]
+        if x in self._fixed:
+            taken = make_like(node, "take", self._fixed[x], self._stacks[indices], axis=axis)
+            # The time axis stands where the axes of the indices begin.
+            order = (axis, *range(axis), *range(axis + 1, len(taken.shape)))
+            return taken if axis == 0 else make_like(node, "transpose", taken, axes=order)
+        if indices in self._fixed:
+            return make_like(node, "take", self._stacks[x], self._fixed[indices], axis=axis + 1)
+        # Row t of the table and row t of the indices: one long table.
+        table, places = self._stacks[x], self._stacks[indices]
+        moved = make_like(node, "transpose", table, axes=(0, axis + 1, *[i for i in range(1, len(table.shape)) if i != axis + 1]))
+        size, rest = x.shape[axis], moved.shape[2:]
+        flat = make_like(node, "reshape", moved, shape=(self._length * size, *rest))
+        time = make_like(node, "arange", length=self._length, dtype=indices.dtype, device=indices.device)
+        wide = (self._length, *(1,) * len(indices.shape))
+        width = make_like(node, "constant", value=size, dtype=indices.dtype, device=indices.device)
+        zero = make_like(node, "constant", value=0, dtype=indices.dtype, device=indices.device)
+        inside = make_like(node, "where", make_like(node, "less", places, zero), make_like(node, "add", places, width), places)
+        offset = make_like(node, "multiply", make_like(node, "reshape", time, shape=wide), width)
+        taken = make_like(node, "take", flat, make_like(node, "add", inside, offset), axis=0)
+        count = len(indices.shape)
+        order = (0, *range(1 + count, 1 + count + axis), *range(1, 1 + count), *range(1 + count + axis, len(taken.shape)))
+        return make_like(node, "transpose", taken, axes=order)
+
+
+def _free_letter(taken: str) -> str:
+    return next(c for c in ascii_lowercase if c not in taken)
+
+
+def _batch_contract(batch: Batch, node: Any) -> Tensor:
+    left, right, out = letters_of(node)
+    t = _free_letter(left + right)
+    sides = []
+    for x, letters in zip(node.inputs, (left, right), strict=True):
+        fixed = x in batch._fixed
+        sides.append((batch._fixed[x], letters) if fixed else (batch._stacks[x], t + letters))
+    (a, left), (b, right) = sides
+    return contract(node, a, b, left, right, t + out)
+
+
+def _batch_concatenate(batch: Batch, node: Any) -> Tensor:
+    parts = [batch.stack(x) for x in node.inputs]
+    return make_like(node, "concatenate", *parts, axis=node.attrs["axis"] + 1)
+
+
+def _batch_broadcast(batch: Batch, node: Any) -> Tensor:
+    wide = batch._widened(node.inputs[0], len(node.shape))
+    return make_like(node, "broadcast_to", wide, shape=(batch._length, *node.shape))
+
+
+def _batch_slice(batch: Batch, node: Any) -> Tensor:
+    a = node.attrs
+    x = batch._first(node)
+    return make_like(node, "slice", x, start=(0, *a["start"]), stop=(x.shape[0], *a["stop"]), step=(1, *a["step"]))
+
+
+def _batch_pad(batch: Batch, node: Any) -> Tensor:
+    a = node.attrs
+    return make_like(
+        node, "pad", batch._first(node), low=(0, *a["low"]), high=(0, *a["high"]), interior=(0, *a["interior"])
+    )
+
+
+def _over_axes(batch: Batch, node: Any) -> Tensor:
+    result: Tensor = remake(node, (batch._first(node),), {**node.attrs, "axis": tuple(a + 1 for a in node.attrs["axis"])})
+    return result
+
+
+def _over_axis(batch: Batch, node: Any) -> Tensor:
+    result: Tensor = remake(node, (batch._first(node),), {**node.attrs, "axis": node.attrs["axis"] + 1})
+    return result
+
+
+_RULES: dict[str, Callable[[Batch, Any], Tensor]] = {
+    "contract": _batch_contract,
+    "concatenate": _batch_concatenate,
+    "broadcast_to": _batch_broadcast,
+    "slice": _batch_slice,
+    "pad": _batch_pad,
+    "reshape": lambda batch, node: make_like(
+        node, "reshape", batch._first(node), shape=(batch._length, *node.shape)
+    ),
+    "transpose": lambda batch, node: make_like(
+        node, "transpose", batch._first(node), axes=(0, *[a + 1 for a in node.attrs["axes"]])
+    ),
+    "flip": _over_axes,
+    "sum": _over_axes,
+    "max": _over_axes,
+    "min": _over_axes,
+    "logsumexp": _over_axes,
+    "argmax": _over_axis,
+    "argsort": _over_axis,
+}

@@ -1,0 +1,103 @@
+"""The passes that make a program fast, in their order; none of them knows what an LSTM is."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from tinygrad_lstm.graph.function import Graph
+from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.graph.verify import verify
+from tinygrad_lstm.passes.contraction import contractions
+from tinygrad_lstm.passes.cse import cse
+from tinygrad_lstm.passes.dead_code import dead_code, lift
+from tinygrad_lstm.passes.drop_names import drop_names
+from tinygrad_lstm.passes.fold_constants import fold_constants
+from tinygrad_lstm.passes.hoist import hoist
+from tinygrad_lstm.passes.inline_views import inline_views
+from tinygrad_lstm.passes.loops import everywhere
+from tinygrad_lstm.passes.normal_form import normal_form
+from tinygrad_lstm.passes.simplify import simplify
+from tinygrad_lstm.passes.sink import sink
+from tinygrad_lstm.passes.split_concat import split_concat
+from tinygrad_lstm.passes.split_slice import split_slice
+from tinygrad_lstm.passes.stack_matmuls import stack_matmuls
+
+__all__ = ["PASSES", "optimize", "stages"]
+
+Rewriting = Callable[[Iterable[Tensor]], list[Tensor]]
+
+
+def _inside_and_out(rewriting: Rewriting) -> Rewriting:
+    return lambda outputs: everywhere(outputs, rewriting)
+
+
+START: dict[str, Rewriting] = {
+    "normal_form": normal_form,
+    "drop_names": _inside_and_out(drop_names),
+    "fold_constants": _inside_and_out(fold_constants),
+    "simplify": _inside_and_out(simplify),
+    "inline_views": inline_views,
+    "contractions": _inside_and_out(contractions),
+    "cse": _inside_and_out(cse),
+    "dead_code": dead_code,
+    "lift": lift,
+}
+IN_BODIES: dict[str, Rewriting] = {
+    "stack_matmuls": stack_matmuls,
+    "split_concat": split_concat,
+    "split_slice": split_slice,
+    "cse": _inside_and_out(cse),
+}
+ACROSS: dict[str, Rewriting] = {
+    "sink": sink,
+    "hoist": hoist,
+    "simplify": _inside_and_out(simplify),
+    "contractions": _inside_and_out(contractions),
+    "cse": _inside_and_out(cse),
+    "dead_code": dead_code,
+    "lift": lift,
+}
+PASSES = tuple(dict.fromkeys((*START, *IN_BODIES, *ACROSS)))
+ROUNDS = 8
+"""More than any program needed; a bound, so that two passes that undo each other can not run for ever."""
+
+
+def stages(graph: Graph) -> Iterator[tuple[str, Graph]]:
+    """The graph after each pass that changed it, each verified.
+
+    First what puts loops and products in their normal forms; then, again and again, what moves work within bodies
+    until nothing moves, and what moves it out of them.
+
+    Raises:
+        GraphError: when a pass leaves a graph that is not well formed.
+    """
+    outputs = list(graph.outputs)
+
+    def applied(passes: dict[str, Rewriting]) -> Iterator[tuple[str, Graph]]:
+        nonlocal outputs
+        for name, rewriting in passes.items():
+            after = rewriting(outputs)
+            if not _same(after, outputs):
+                outputs = after
+                yield name, verify(Graph(graph.inputs, tuple(outputs)))
+
+    yield from applied(START)
+    for _ in range(ROUNDS):
+        before = outputs
+        for _ in range(ROUNDS):
+            start = outputs
+            yield from applied(IN_BODIES)
+            if _same(start, outputs):
+                break
+        yield from applied(ACROSS)
+        if _same(before, outputs):
+            break
+
+
+def _same(a: list[Tensor], b: list[Tensor]) -> bool:
+    return all(x is y for x, y in zip(a, b, strict=True))
+
+
+def optimize(graph: Graph) -> Graph:
+    """The graph after all passes: the same values, computed with less work."""
+    for _, graph in stages(graph):
+        pass
+    return graph

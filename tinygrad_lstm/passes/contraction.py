@@ -1,0 +1,143 @@
+"""contractions: products of matrices as sums over letters, which absorb the transposes around them.
+
+``matmul`` of ``(b, k)`` and ``(k, n)`` is ``contract[ab,bc->ac]``. A transposed operand is the same operand with its
+letters in another order, and which of its axes is batched over time, or summed over time, is one letter more or less.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from string import ascii_lowercase
+from typing import Any
+
+from tinygrad_lstm.errors import ShapeError
+from tinygrad_lstm.graph.registry import define
+from tinygrad_lstm.graph.tensor import Node, Tensor, make_like, remake
+from tinygrad_lstm.graph.types import TensorType
+from tinygrad_lstm.graph.walk import topological
+
+__all__ = ["contract", "contractions", "letters_of"]
+
+
+def _contract(a: TensorType, b: TensorType, *, left: str, right: str, out: str) -> TensorType:
+    if len(a.shape) != len(left) or len(b.shape) != len(right):
+        raise ShapeError(f"the letters {left} and {right} do not fit {a} and {b}")
+    sizes = dict(zip(left, a.shape, strict=True))
+    for letter, size in zip(right, b.shape, strict=True):
+        if sizes.setdefault(letter, size) != size:
+            raise ShapeError(f"the letter {letter} has the sizes {sizes[letter]} and {size}")
+    if any(len(set(group)) != len(group) for group in (left, right, out)) or not set(out) <= set(sizes):
+        raise ShapeError(f"[{left},{right}->{out}] repeats a letter, or gives one that no operand has")
+    if any(letter not in out and (letter not in left or letter not in right) for letter in sizes):
+        raise ShapeError(f"[{left},{right}->{out}] sums a letter of one operand alone")
+    return TensorType(tuple(sizes[letter] for letter in out), a.dtype, a.device)
+
+
+define("contract", _contract, label="@", latex=r"\cdot", kind="compiled", differentiable=False)
+
+
+def contract(place: Node, a: Tensor, b: Tensor, left: str, right: str, out: str) -> Tensor:
+    """``Σ a·b`` over the letters that ``out`` lacks, with the letters renamed in the order in which they occur."""
+    names = dict(zip(dict.fromkeys(left + right), ascii_lowercase, strict=False))
+    left, right, out = ("".join(names[letter] for letter in group) for group in (left, right, out))
+    return make_like(place, "contract", a, b, left=left, right=right, out=out)
+
+
+def letters_of(node: Node) -> tuple[str, str, str]:
+    """Those of the left operand, the right operand and the result."""
+    return node.attrs["left"], node.attrs["right"], node.attrs["out"]
+
+
+def contractions(outputs: Iterable[Tensor]) -> list[Tensor]:
+    """``matmul → contract``, and ``contract(xᵀ, y)``, ``contract(x, y)ᵀ`` without the transpose.
+
+    >>> import tinygrad_lstm as tl
+    >>> x, w = tl.symbol("x", (2, 3)), tl.symbol("w", (4, 3))
+    >>> print(tl.printed(*contractions([x @ tl.transpose(w)])))
+    %0: f32[2,3] = symbol "x"
+    %1: f32[4,3] = symbol "w"
+    %2: f32[2,4] = contract %0 %1 left=ab right=cb out=ac
+    return %2
+    """
+    outputs = list(outputs)
+    order = topological(outputs)
+    readers = Counter(x for node in order for x in node.inputs)
+    readers.update(outputs)
+    new: dict[Node, Any] = {}
+    for node in order:
+        inputs = tuple([new[x] for x in node.inputs])
+        changed = any(a is not b for a, b in zip(inputs, node.inputs, strict=True))
+        candidate: Any = remake(node, inputs) if changed else node
+        if node.op == "matmul":
+            candidate = _absorbed(_from_matmul(candidate))
+        elif node.op == "contract":
+            candidate = _absorbed(candidate)
+        elif node.op == "transpose":
+            candidate = _transposed(candidate, alone=readers[node.inputs[0]] == 1)
+        new[node] = candidate
+    return [new[y] for y in outputs]
+
+
+def _from_matmul(node: Tensor) -> Tensor:
+    a, b = node.inputs
+    batch = len(node.shape) - 2
+    names = ascii_lowercase[:batch]
+    m, k, n = ascii_lowercase[batch : batch + 3]
+    sides = []
+    for operand, last in ((a, m + k), (b, k + n)):
+        lead = operand.shape[:-2]
+        given = names[batch - len(lead) :]
+        # A leading axis of size 1 that broadcasts is no axis of a contraction.
+        kept = [i for i, size in enumerate(lead) if size == node.shape[batch - len(lead) + i]]
+        if len(kept) < len(lead):
+            operand = make_like(
+                node, "reshape", operand, shape=(*[lead[i] for i in kept], *operand.shape[-2:])
+            )
+        sides.append((operand, "".join(given[i] for i in kept) + last))
+    (a, left), (b, right) = sides
+    # An axis that neither has at its full size has size 1 in both, and stays a letter of both.
+    return contract(node, a, b, left, right, names + m + n)
+
+
+def _absorbed(node: Tensor) -> Tensor:
+    """Without transposes, and without broadcasts of letters that the result keeps, in front."""
+    sides = [list(pair) for pair in zip(node.inputs, letters_of(node), strict=False)]
+    out = node.attrs["out"]
+    changed = False
+    for k, side in enumerate(sides):
+        while side[0].op in ("transpose", "broadcast_to"):
+            x, letters = side
+            if x.op == "transpose":
+                side[0] = x.inputs[0]
+                side[1] = "".join(letters[x.attrs["axes"].index(i)] for i in range(len(letters)))
+            else:
+                source = x.inputs[0]
+                lead = len(letters) - len(source.shape)
+                grown = [i for i, n in enumerate(x.shape) if i < lead or source.shape[i - lead] != n]
+                other = sides[1 - k][1]
+                if any(letters[i] not in out or letters[i] not in other for i in grown):
+                    break
+                if any(i >= lead for i in grown):
+                    shape = tuple(n for i, n in enumerate(source.shape, lead) if i not in grown)
+                    source = make_like(x, "reshape", source, shape=shape)
+                side[0] = source
+                side[1] = "".join(letter for i, letter in enumerate(letters) if i not in grown)
+            changed = True
+    if not changed:
+        return node
+    (a, left), (b, right) = sides
+    return contract(node, a, b, left, right, out)
+
+
+def _transposed(node: Tensor, alone: bool) -> Tensor:
+    (x,) = node.inputs
+    if x.op == "transpose":
+        axes = tuple(x.attrs["axes"][i] for i in node.attrs["axes"])
+        if axes == tuple(range(len(axes))):
+            return x.inputs[0]
+        return make_like(node, "transpose", x.inputs[0], axes=axes)
+    if x.op != "contract" or not alone:
+        return node
+    left, right, out = letters_of(x)
+    a, b = x.inputs
+    return contract(node, a, b, left, right, "".join(out[i] for i in node.attrs["axes"]))
+

@@ -1,0 +1,154 @@
+"""dead_code: what no result needs leaves the loops, and what is the same at every step leaves their bodies."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tinygrad_lstm.graph.tensor import Node, Tensor
+from tinygrad_lstm.graph.walk import substitute, topological
+from tinygrad_lstm.passes.loops import Loop, each_loop
+
+__all__ = ["dead_code", "lift"]
+
+
+def dead_code(outputs: Iterable[Tensor]) -> list[Tensor]:
+    """Loops without the carries, slices, operands and stacks that nothing needs; doubles become one.
+
+    A carry that never changes is an operand; a stack of slices is what they are slices of.
+
+    >>> import tinygrad_lstm as tl
+    >>> x = tl.symbol("x", (5,))
+    >>> (a, b), _ = tl.scan(lambda c, x: ((c[0] + x, c[1] * x), None), (0.0, 1.0), x)
+    >>> before, after = tl.printed(a), tl.printed(*dead_code([a]))
+    >>> "carries=2" in before, "carries=1" in after, "multiply" in after
+    (True, True, False)
+    """
+    return each_loop(outputs, _alive)
+
+
+def _alive(loop: Loop) -> dict[int, Tensor] | None:
+    found: dict[int, Tensor] = {}
+    joined = _join_doubles(loop)
+    n = len(loop.carries)
+    wanted = set(loop.used)
+    _settle_constant_carries(loop, found, wanted)
+    symbols = dict(zip(loop.xs, loop.sequences, strict=True))
+    rows: dict[Tensor, int] = {}
+    again: dict[int, int] = {}
+    for k, y in enumerate(loop.ys, n):
+        if k not in wanted:
+            continue
+        if y in symbols:
+            found[k] = symbols[y]
+        elif y in rows:
+            again[k] = rows[y]
+        else:
+            rows[y] = k
+    kept_ys = [k for k in rows.values() if k not in found]
+    kept = _needed_carries(loop, kept_ys, wanted - set(found))
+    reached = set(topological([*[loop.new[k] for k in kept], *[loop.ys[k - n] for k in kept_ys]]))
+    if not kept and not kept_ys:
+        return found
+    unchanged = not found and not again and not joined and len(kept) == n and len(kept_ys) == len(loop.ys)
+    if unchanged and reached.issuperset(loop.xs) and reached.issuperset(loop.operands):
+        return None
+    xs = [k for k, x in enumerate(loop.xs) if x in reached]
+    operands = [k for k, x in enumerate(loop.operands) if x in reached]
+    small = Loop(
+        loop.place,
+        [loop.carries[k] for k in kept], [loop.init[k] for k in kept], [loop.new[k] for k in kept],
+        [loop.xs[k] for k in xs], [loop.sequences[k] for k in xs],
+        [loop.operands[k] for k in operands], [loop.given[k] for k in operands],
+        [loop.ys[k - n] for k in kept_ys], loop.length, loop.reverse, set(),
+    )  # fmt: skip
+    items = small.items()
+    found.update({k: items[i] for i, k in enumerate([*kept, *kept_ys])})
+    found.update({k: found[row] for k, row in again.items()})
+    return found
+
+
+def _join_doubles(loop: Loop) -> bool:
+    """One symbol for each array that the body reads."""
+    mapping: dict[Tensor, Tensor] = {}
+    for symbols, values in ((loop.xs, loop.sequences), (loop.operands, loop.given)):
+        first: dict[Tensor, Tensor] = {}
+        for symbol, value in zip(symbols, values, strict=True):
+            if first.setdefault(value, symbol) is not symbol:
+                mapping[symbol] = first[value]
+    if mapping:
+        loop.replace_results(substitute(loop.results, mapping))
+    return bool(mapping)
+
+
+def _settle_constant_carries(loop: Loop, found: dict[int, Tensor], wanted: set[int]) -> None:
+    """A carry that never changes becomes an operand."""
+    mapping: dict[Tensor, Tensor] = {}
+    for k, (symbol, new, init) in enumerate(zip(loop.carries, loop.new, loop.init, strict=True)):
+        if new is symbol:
+            found[k] = init
+            mapping[symbol] = loop.operand(init)
+            wanted.discard(k)
+    if mapping:
+        loop.replace_results(substitute(loop.results, mapping))
+
+
+def _needed_carries(loop: Loop, ys: list[int], wanted: set[int]) -> list[int]:
+    """Those that a wanted result depends on, directly or in a later step."""
+    n = len(loop.carries)
+    place = {symbol: k for k, symbol in enumerate(loop.carries)}
+    needed = {k for k in wanted if k < n}
+    pending: list[Node] = [*[loop.new[k] for k in needed], *[loop.ys[k - n] for k in ys]]
+    seen: set[Node] = set()
+    while pending:
+        order = topological(pending, stop=seen.__contains__)
+        pending = []
+        for node in order:
+            if node in seen:
+                continue
+            seen.add(node)
+            if node in place and place[node] not in needed:
+                needed.add(place[node])
+                pending.append(loop.new[place[node]])
+    return sorted(needed)
+
+
+def lift(outputs: Iterable[Tensor]) -> list[Tensor]:
+    """What a body computes from the same values at every step is computed once, before the loop.
+
+    >>> import tinygrad_lstm as tl
+    >>> w, x = tl.symbol("w"), tl.symbol("x", (5,))
+    >>> _, ys = tl.scan(lambda c, x: (c, x * tl.exp(w)), 0.0, x)
+    >>> print(tl.printed(*lift([ys])).splitlines()[-4])
+      %4.3: f32[] = multiply %4.1 %4.2
+    """
+    return each_loop(outputs, _lifted)
+
+
+def _lifted(loop: Loop) -> dict[int, Tensor] | None:
+    steps = {*loop.carries, *loop.xs}
+    outside: Mapping[Node, Tensor] = dict(zip(loop.operands, loop.given, strict=True))
+    varying: set[Node] = set(steps)
+    fixed: set[Node] = set(outside)
+    order = loop.order()
+    for node in order:
+        if any(x in varying for x in node.inputs):
+            varying.add(node)
+        elif any(x in fixed for x in node.inputs) or (_is_large(node) and node not in varying):
+            fixed.add(node)
+    edge: dict[Any, None] = {}
+    for node in order:
+        if node in varying:
+            edge.update(dict.fromkeys(x for x in node.inputs if x in fixed and x not in outside))
+    edge.update(dict.fromkeys(y for y in loop.results if y in fixed and y not in outside))
+    if not edge:
+        return None
+    values = substitute(list(edge), outside)
+    mapping = {node: loop.operand(value) for node, value in zip(edge, values, strict=True)}
+    loop.replace_results(substitute(loop.results, mapping))
+    items = loop.items()
+    return {k: items[k] for k in loop.used}
+
+
+def _is_large(node: Node) -> bool:
+    """Whether a node without inputs that vary is worth an operand: numbers, and numbers repeated, stay where they are."""
+    return node.op in ("leaf", "arange") or (node.op in ("scan", "call", "threefry2x32") and not node.inputs)
+

@@ -1,0 +1,34 @@
+"""inline_views: a transposed value that a loop reads is transposed inside, where a product of matrices absorbs it."""
+
+from collections.abc import Iterable
+
+from tinygrad_lstm.graph.tensor import Tensor, remake
+from tinygrad_lstm.graph.walk import substitute
+from tinygrad_lstm.passes.loops import Loop, each_loop
+
+__all__ = ["inline_views"]
+
+
+def inline_views(outputs: Iterable[Tensor]) -> list[Tensor]:
+    """A loop over ``Wᵀ`` becomes a loop over ``W`` that transposes it.
+
+    >>> import tinygrad_lstm as tl
+    >>> w, x = tl.symbol("w", (4, 4)), tl.symbol("x", (9, 2, 4))
+    >>> last, _ = tl.scan(lambda h, x: (tl.tanh(h @ tl.transpose(w) + x), None), tl.zeros((2, 4)), x)
+    >>> "transpose %2" in tl.printed(last), "transpose %5.2" in tl.printed(*inline_views([last]))
+    (False, True)
+    """
+    return each_loop(outputs, _inlined)
+
+
+def _inlined(loop: Loop) -> dict[int, Tensor] | None:
+    mapping: dict[Tensor, Tensor] = {}
+    for symbol, given in list(zip(loop.operands, loop.given, strict=True)):
+        if given.op in ("transpose", "named"):
+            source = loop.operand(given.inputs[0])
+            mapping[symbol] = remake(given, (source,))
+    if not mapping:
+        return None
+    loop.replace_results(substitute(loop.results, mapping))
+    items = loop.items()
+    return {k: items[k] for k in loop.used}

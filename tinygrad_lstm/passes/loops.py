@@ -1,0 +1,172 @@
+"""A loop taken apart, changed, and put together again; and the walk that does so for every loop of a graph."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tinygrad_lstm.graph.function import Graph
+from tinygrad_lstm.graph.tensor import Node, Tensor, make_like, remake
+from tinygrad_lstm.graph.types import TensorType
+from tinygrad_lstm.graph.walk import topological
+
+__all__ = ["Loop", "everywhere", "each_loop", "inner_symbol"]
+
+Rewriting = Callable[[Iterable[Tensor]], list[Tensor]]
+
+
+@dataclass(slots=True)
+class Loop:
+    """The parts of a loop in normal form. Symbols of the body stand beside what they are bound to outside.
+
+    Attributes:
+        carries, init, new: the symbol of each carry, what it starts from, and what it becomes in a step.
+        xs, sequences: the symbol of each slice, and the array it is a slice of.
+        operands, given: the symbol of each value that all steps read, and the value.
+        ys: what is stacked.
+        used: which of the results, last carries first, then stacks, are read outside.
+    """
+
+    place: Node
+    carries: list[Tensor]
+    init: list[Tensor]
+    new: list[Tensor]
+    xs: list[Tensor]
+    sequences: list[Tensor]
+    operands: list[Tensor]
+    given: list[Tensor]
+    ys: list[Tensor]
+    length: int
+    reverse: bool
+    used: set[int]
+
+    @classmethod
+    def of(cls, node: Any, used: set[int]) -> "Loop":
+        """The parts of a ``scan`` node."""
+        body, n, m = node.attrs["body"], node.attrs["carries"], node.attrs["xs"]
+        ins, outs, given = list(body.inputs), list(body.outputs), list(node.inputs)
+        return cls(
+            node, ins[:n], given[:n], outs[:n], ins[n : n + m], given[n : n + m], ins[n + m :], given[n + m :],
+            outs[n:], node.attrs["length"], node.attrs["reverse"], used,
+        )  # fmt: skip
+
+    @property
+    def symbols(self) -> list[Tensor]:
+        """The inputs of the body."""
+        return [*self.carries, *self.xs, *self.operands]
+
+    @property
+    def results(self) -> list[Tensor]:
+        """The outputs of the body."""
+        return [*self.new, *self.ys]
+
+    def order(self) -> list[Node]:
+        """The nodes of the body, inputs first."""
+        return topological((*self.symbols, *self.results))
+
+    def replace_results(self, results: Sequence[Tensor]) -> None:
+        """Put in new outputs of the body, as many as before."""
+        n = len(self.new)
+        self.new, self.ys = list(results[:n]), list(results[n:])
+
+    def operand(self, value: Tensor) -> Tensor:
+        """The symbol for a value of outside; a new one where there is none yet."""
+        for symbol, given in zip(self.operands, self.given, strict=True):
+            if given is value:
+                return symbol
+        self.operands.append(inner_symbol(value, value.type))
+        self.given.append(value)
+        return self.operands[-1]
+
+    def sliced(self, sequence: Tensor) -> Tensor:
+        """The symbol for a slice of ``sequence``; a new one where there is none yet."""
+        for symbol, known in zip(self.xs, self.sequences, strict=True):
+            if known is sequence:
+                return symbol
+        type_ = sequence.type
+        self.xs.append(inner_symbol(sequence, TensorType(type_.shape[1:], type_.dtype, type_.device)))
+        self.sequences.append(sequence)
+        return self.xs[-1]
+
+    def node(self) -> Any:
+        """The ``scan`` node of these parts."""
+        body = Graph(tuple(self.symbols), tuple(self.results))
+        return make_like(
+            self.place,
+            "scan",
+            *self.init,
+            *self.sequences,
+            *self.given,
+            body=body,
+            carries=len(self.carries),
+            xs=len(self.xs),
+            length=self.length,
+            reverse=self.reverse,
+        )
+
+    def items(self) -> list[Tensor]:
+        """All results of the loop as nodes: the last carries, then the stacks."""
+        node = self.node()
+        return [make_like(self.place, "item", node, index=k) for k in range(len(node.type))]
+
+
+def inner_symbol(like: Node, type_: TensorType) -> Tensor:
+    """A fresh symbol for the body of a loop, named after what it stands for."""
+    name = like.attrs.get("name") or like.op
+    return make_like(
+        like, "symbol", name=name, shape=type_.shape, dtype=type_.dtype, device=type_.device, owner="a compiled loop"
+    )
+
+
+def each_loop(outputs: Iterable[Tensor], f: Callable[[Loop], Mapping[int, Tensor] | None]) -> list[Tensor]:
+    """``outputs`` with ``f`` applied to every loop, inner loops first.
+
+    ``f`` gets the loop's parts and gives, for each of its ``used`` results, what takes its place; None keeps the loop.
+    """
+    outputs = list(outputs)
+    order = topological(outputs)
+    if not any(node.op == "scan" or "body" in node.attrs for node in order):
+        return outputs
+    used: dict[Node, set[int]] = {}
+    for node in order:
+        if node.op == "item":
+            used.setdefault(node.inputs[0], set()).add(node.attrs["index"])
+    new: dict[Node, Any] = {}
+    results: dict[Node, Mapping[int, Tensor]] = {}
+    for node in order:
+        if node.op == "item" and node.inputs[0] in results:
+            new[node] = results[node.inputs[0]][node.attrs["index"]]
+            continue
+        inputs = tuple([new[x] for x in node.inputs])
+        body = node.attrs.get("body")
+        changed = any(a is not b for a, b in zip(inputs, node.inputs, strict=True))
+        if isinstance(body, Graph):
+            inside = each_loop(body.outputs, f)
+            if any(a is not b for a, b in zip(inside, body.outputs, strict=True)):
+                attrs = {**node.attrs, "body": Graph(body.inputs, tuple(inside))}
+                new[node] = remake(node, inputs, attrs)
+            else:
+                new[node] = remake(node, inputs) if changed else node
+            if node.op == "scan":
+                found = f(Loop.of(new[node], used.get(node, set())))
+                if found is not None:
+                    results[node] = found
+        else:
+            new[node] = remake(node, inputs) if changed else node
+    return [new[y] for y in outputs]
+
+
+def everywhere(outputs: Iterable[Tensor], rewriting: Rewriting) -> list[Tensor]:
+    """``rewriting`` applied to the bodies of all loops, inner ones first, and then to ``outputs`` themselves."""
+    outputs = list(outputs)
+    new: dict[Node, Any] = {}
+    for node in topological(outputs):
+        inputs = tuple([new[x] for x in node.inputs])
+        changed = any(a is not b for a, b in zip(inputs, node.inputs, strict=True))
+        body = node.attrs.get("body")
+        if isinstance(body, Graph):
+            inside = everywhere(body.outputs, rewriting)
+            if any(a is not b for a, b in zip(inside, body.outputs, strict=True)):
+                new[node] = remake(node, inputs, {**node.attrs, "body": Graph(body.inputs, tuple(inside))})
+                continue
+        new[node] = remake(node, inputs) if changed else node
+    return rewriting([new[y] for y in outputs])

@@ -1,0 +1,217 @@
+"""normal_form: what a loop gives is among its outputs, and what a backward loop reads is kept or computed again.
+
+Reverse mode asks a forward loop for the history of every value that its gradient reads. Which of them are stored is a
+minimum cut: the fewest bytes from which a step backward computes the rest again. Slices and what all steps read are
+there anyway; carries and the results of heavy operations can not be computed again. The history of a carry is that of
+what it becomes, one step later.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tinygrad_lstm.graph.registry import OPS
+from tinygrad_lstm.graph.tensor import Node, Tensor, make_like, remake
+from tinygrad_lstm.graph.walk import substitute, topological
+from tinygrad_lstm.passes.building import history
+from tinygrad_lstm.passes.loops import Loop
+from tinygrad_lstm.passes.minimum_cut import minimum_cut
+
+__all__ = ["is_heavy", "normal_form"]
+
+_LIGHT = frozenset(("concatenate", "pad", "sum", "max", "min", "logsumexp"))
+
+
+def is_heavy(node: Node) -> bool:
+    """Whether a result is kept rather than computed twice, and whether computing it for all steps at once pays."""
+    kind = OPS[node.op].kind
+    return kind in ("compute", "loop", "projection", "compiled") and node.op not in _LIGHT
+
+
+def normal_form(outputs: Iterable[Tensor]) -> list[Tensor]:
+    """Loops without ``stacked`` projections: all results are read by ``item``.
+
+    >>> import tinygrad_lstm as tl
+    >>> x = tl.symbol("x", (5,))
+    >>> last, _ = tl.scan(lambda c, x: (tl.tanh(c * x), None), 0.5, x)
+    >>> before, after = tl.printed(tl.gradients(last, x)), tl.printed(*normal_form([tl.gradients(last, x)]))
+    >>> "stacked" in before, "stacked" in after
+    (True, False)
+    """
+    outputs = list(outputs)
+    new = _normal(outputs, {})
+    return [new[y] for y in outputs]
+
+
+class _Forward:
+    """A loop in normal form, and what later loops may read of it."""
+
+    def __init__(self, loop: Loop, names: Mapping[Node, Any], kept: list[Tensor], shifted: list[int]) -> None:
+        self.loop, self.names = loop, names
+        self.kept_carries = {loop.carries[k] for k in shifted}
+        n = len(loop.new)
+        self._row = {y: n + k for k, y in reversed(list(enumerate(loop.ys)))}
+        for y in kept:
+            if y not in self._row:
+                self._row[y] = n + len(loop.ys)
+                loop.ys.append(y)
+        for k in shifted:
+            if loop.new[k] not in self._row:
+                self._row[loop.new[k]] = n + len(loop.ys)
+                loop.ys.append(loop.new[k])
+        self._carries = {symbol: k for k, symbol in enumerate(loop.carries)}
+        self._node = loop.node()
+        self._stacks: dict[Node, Tensor] = dict(zip(loop.xs, loop.sequences, strict=True))
+
+    def item(self, index: int) -> Tensor:
+        return make_like(self._node, "item", self._node, index=index)
+
+    def stack(self, value: Any) -> Tensor:
+        """The history of a value of the body."""
+        if value not in self._stacks:
+            if value in self._row:
+                self._stacks[value] = self.item(self._row[value])
+            else:
+                self._stacks[value] = self._shifted(self._carries[value])
+        return self._stacks[value]
+
+    def _shifted(self, k: int) -> Tensor:
+        loop = self.loop
+        return history(self._node, loop.init[k], self.stack(loop.new[k]), loop.length, loop.reverse)
+
+
+def _normal(outputs: list[Any], given: dict[Node, Any]) -> dict[Node, Any]:
+    """The nodes before ``outputs`` in normal form; ``given`` are replacements made before."""
+    order = topological(outputs, stop=given.__contains__)
+    readers: dict[Node, list[tuple[Node, int]]] = {}
+    for node in order:
+        if node not in given:
+            for place, x in enumerate(node.inputs):
+                readers.setdefault(x, []).append((node, place))
+    wanted = set(outputs)
+    projections: dict[Node, list[Any]] = {}
+    for node in order:
+        if node.op in ("item", "stacked") and node not in given:
+            projections.setdefault(node.inputs[0], []).append(node)
+    new: dict[Node, Any] = dict(given)
+    loops: dict[Node, _Forward] = {}
+    dropped: dict[Node, Node] = {}
+    for node in order:
+        if node in new:
+            continue
+        if node.op == "scan":
+            recomputed = {p for p in projections.get(node, []) if p not in wanted and _only_sliced(readers[p])}
+            loops[node] = forward = _forward(node, new, projections.get(node, []), recomputed, dropped, loops)
+            for p in projections.get(node, []):
+                value = _value(p)
+                if p in recomputed and not _is_kept(forward, value):
+                    dropped[p] = value
+                elif isinstance(value, int):
+                    new[p] = forward.item(value)
+                else:
+                    new[p] = forward.stack(forward.names[value])
+            continue
+        if node.op in ("item", "stacked") and node.inputs[0] in loops:
+            continue
+        inputs = tuple([new[x] for x in node.inputs])
+        body = node.attrs.get("body")
+        if body is not None:
+            inside = normal_form(body.outputs)
+            new[node] = remake(node, inputs, {**node.attrs, "body": type(body)(body.inputs, tuple(inside))})
+            continue
+        changed = any(a is not b for a, b in zip(inputs, node.inputs, strict=True))
+        new[node] = remake(node, inputs) if changed else node
+    return new
+
+
+def _value(projection: Any) -> Any:
+    """What of a loop's body a projection reads: a node whose history it is, or the number of a last carry."""
+    if projection.op == "stacked":
+        return projection.attrs["value"]
+    loop, index = projection.inputs[0], projection.attrs["index"]
+    return index if index < loop.attrs["carries"] else loop.attrs["body"].outputs[index]
+
+
+def _only_sliced(readers: list[tuple[Node, int]]) -> bool:
+    """Whether all readers are loops that step through it."""
+    for node, place in readers:
+        if node.op != "scan" or not node.attrs["carries"] <= place < node.attrs["carries"] + node.attrs["xs"]:
+            return False
+    return True
+
+
+def _is_kept(forward: _Forward, value: Any) -> bool:
+    if isinstance(value, int):
+        return True
+    now = forward.names[value]
+    return now in forward._row or now in forward._stacks or now in forward.kept_carries
+
+
+def _forward(
+    node: Any,
+    new: Mapping[Node, Any],
+    projections: list[Any],
+    recomputed: set[Any],
+    dropped: Mapping[Node, Node],
+    loops: Mapping[Node, _Forward],
+) -> _Forward:
+    """The loop in normal form, with what is read of earlier loops computed again where that was decided."""
+    loop = Loop.of(node, set())
+    replaced: dict[Node, Any] = {}
+    n, m = len(loop.carries), len(loop.xs)
+    loop.init = [new[x] for x in loop.init]
+    loop.given = [new[x] for x in loop.given]
+    symbols, sequences = loop.xs, list(node.inputs[n : n + m])
+    loop.xs, loop.sequences = [], []
+    for symbol, sequence in zip(symbols, sequences, strict=True):
+        if sequence not in dropped:
+            loop.xs.append(symbol)
+            loop.sequences.append(new[sequence])
+    for symbol, sequence in zip(symbols, sequences, strict=True):
+        if sequence in dropped:
+            replaced[symbol] = _again(loop, loops[sequence.inputs[0]], dropped[sequence])
+    values = [v for p in projections if not isinstance(v := _value(p), int)]
+    body = [*loop.results, *values]
+    names = _normal(body, replaced)
+    names.update({x: x for x in loop.symbols if x not in names})
+    loop.replace_results([names[y] for y in loop.results])
+
+    history = {names[v] for p in projections if p not in recomputed and not isinstance(v := _value(p), int)}
+    sinks = [names[v] for p in projections if p in recomputed and not isinstance(v := _value(p), int)]
+    order = topological([*loop.symbols, *loop.new, *sinks, *history])
+    free = history | {c for c, y in zip(loop.carries, loop.new, strict=True) if y in history}
+    sources = {x for x in order if is_heavy(x)} | set(loop.carries)
+    cut = minimum_cut(order, sources, sinks, lambda x: 0 if x in free else _bytes(x)) if sinks else []
+    kept = {*history, *cut}
+    there = {*loop.carries, *loop.xs}
+    stored = [x for x in order if x in kept and x not in there]
+    shifted = [k for k, c in enumerate(loop.carries) if c in kept]
+    loop.ys = [y for y in loop.ys if y in kept and y not in there]
+    return _Forward(loop, names, stored, shifted)
+
+
+def _bytes(node: Node) -> int:
+    if isinstance(node.type, tuple):
+        return 1 << 60
+    size = node.type.dtype.itemsize
+    for n in node.type.shape:
+        size *= n
+    # A cut prefers one value to many of the same size in all.
+    return size * 4096 + 1
+
+
+def _again(loop: Loop, forward: _Forward, value: Node) -> Tensor:
+    """The value of a step of an earlier loop, computed from what was kept of it."""
+    target = forward.names[value]
+    mapping: dict[Any, Tensor] = {}
+
+    def there(node: Any) -> bool:
+        return node in forward._row or node in forward.kept_carries or node.op == "symbol"
+
+    for node in topological([target], stop=there):
+        if node in forward._row or node in forward.kept_carries or node in forward._stacks:
+            mapping[node] = loop.sliced(forward.stack(node))
+        elif node.op == "symbol":
+            for symbol, given in zip(forward.loop.operands, forward.loop.given, strict=True):
+                if symbol is node:
+                    mapping[node] = loop.operand(given)
+    return substitute([target], mapping)[0]

@@ -1,0 +1,144 @@
+"""sink: heavy operations that no carry waits for are done for all steps at once, after the loop.
+
+A sum over time of products is one product: a carry that only accumulates ``a_tᵀ @ b_t`` leaves the loop, and what it
+needs is stacked instead.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from tinygrad_lstm.graph.tensor import Node, Tensor, make_like
+from tinygrad_lstm.passes.batching import Batch, can_batch
+from tinygrad_lstm.passes.building import history, is_zero, slice_along
+from tinygrad_lstm.passes.classes import FIXED, SLICED, Classes
+from tinygrad_lstm.passes.loops import Loop, each_loop
+from tinygrad_lstm.passes.normal_form import is_heavy
+
+__all__ = ["sink"]
+
+
+def sink(outputs: Iterable[Tensor]) -> list[Tensor]:
+    """``S ← S + a_tᵀ @ b_t`` in a loop becomes ``Aᵀ @ B`` after it, and so does ``y_t = h_t @ W``.
+
+    >>> import tinygrad_lstm as tl
+    >>> from tinygrad_lstm.passes.contraction import contractions
+    >>> from tinygrad_lstm.passes.loops import everywhere
+    >>> x = tl.symbol("x", (9, 2, 3))
+    >>> f = lambda c, x: ((tl.tanh(c[0] + x), c[1] + tl.transpose(x) @ c[0]), None)
+    >>> (_, total), _ = tl.scan(f, (tl.zeros((2, 3)), tl.zeros((3, 3))), x)
+    >>> print(tl.printed(*sink(everywhere([total], contractions))).splitlines()[-2].partition("contract")[2])
+     %0 %14 left=abc right=abd out=cd
+    """
+    return each_loop(outputs, _sunk)
+
+
+def _sunk(loop: Loop) -> dict[int, Tensor] | None:
+    classes = Classes(loop)
+    leaving = _leaving(classes)
+    if not leaving:
+        return None
+    stored = _edge(classes, leaving)
+    parts = {x for y in stored if y.op == "concatenate" for x in y.inputs}
+    there = {*stored, *parts}
+    sums: dict[int, list[Tensor]] = {}
+    for k, accumulator in classes.accumulators.items():
+        sums[k] = [t for t in accumulator.terms if t in leaving or _is_free(t, classes, there)]
+        total = loop.carries[k]
+        for term in accumulator.terms:
+            if not any(term is t for t in sums[k]):
+                total = make_like(accumulator.path[0], "add", total, term)
+        loop.new[k] = total
+
+    n = len(loop.new)
+    after = {k: loop.ys[k - n] for k in loop.used if k >= n and loop.ys[k - n] in leaving}
+    rows: dict[Node, int] = {}
+    kept: list[Tensor] = []
+    becomes = dict(zip(loop.carries, loop.new, strict=True))
+    for y in [*[y for y in loop.ys if y not in leaving], *[becomes.get(y, y) for y in stored]]:
+        if y not in rows:
+            rows[y] = n + len(kept)
+            kept.append(y)
+    places = {k: rows[y] for k, y in enumerate(loop.ys, n) if y in rows}
+    loop.ys = kept
+    items = loop.items()
+    batch = _batch(loop, classes, stored, rows, items)
+    found = {k: items[places.get(k, k)] for k in loop.used if k < n or k in places}
+    found.update({k: batch.stack(y) for k, y in after.items()})
+    for k in loop.used & set(sums):
+        if sums[k]:
+            found[k] = _total(batch, loop, items[k], k, sums[k])
+    return found
+
+
+def _leaving(classes: Classes) -> set[Node]:
+    """Heavy nodes that feed no carry but accumulators, and all that is computed from them."""
+    paths = {node for a in classes.accumulators.values() for node in a.path}
+    stays: set[Node] = set()
+    for node in reversed(classes.order):
+        above = [r for r in classes.readers[node] if r not in paths]
+        if node in classes.feeding or node in paths or not can_batch(node) or not stays.isdisjoint(above):
+            stays.add(node)
+    leaving: set[Node] = set()
+    for node in classes.order:
+        if classes.dep[node] != FIXED and node not in stays and node.inputs:
+            if is_heavy(node) or not leaving.isdisjoint(node.inputs):
+                leaving.add(node)
+    return leaving
+
+
+def _edge(classes: Classes, leaving: set[Node]) -> list[Node]:
+    """What the loop has to stack for them. What comes from slices alone is computed outside."""
+    edge: dict[Node, None] = {}
+    pending = [x for node in classes.order if node in leaving for x in node.inputs if x not in leaving]
+    seen: set[Node] = set()
+    while pending:
+        node = pending.pop()
+        if node in seen or classes.dep[node] == FIXED or (classes.dep[node] == SLICED and not node.inputs):
+            continue
+        seen.add(node)
+        if classes.dep[node] == SLICED and can_batch(node):
+            pending.extend(node.inputs)
+        else:
+            edge[node] = None
+    return [node for node in classes.order if node in edge]
+
+
+def _is_free(term: Node, classes: Classes, there: set[Node]) -> bool:
+    """Whether summing a term outside needs nothing stacked that is not stacked anyway."""
+    if term.op != "sum" or classes.dep[term] == FIXED:
+        return False
+    return term.inputs[0] in there or (classes.dep[term] == SLICED and not term.inputs[0].inputs)
+
+
+def _batch(loop: Loop, classes: Classes, stored: list[Node], rows: dict[Node, int], items: list[Tensor]) -> Batch:
+    fixed: dict[Any, Tensor] = dict(zip(loop.operands, loop.given, strict=True))
+    fixed.update({x: x for x in classes.order if not x.inputs and x.op != "symbol"})  # type: ignore[misc]  # constants
+    stacks: dict[Any, Tensor] = dict(zip(loop.xs, loop.sequences, strict=True))
+    carries = {symbol: k for k, symbol in enumerate(loop.carries)}
+    for y in stored:
+        if y in carries:
+            k = carries[y]
+            stacks[y] = history(loop.place, loop.init[k], items[rows[loop.new[k]]], loop.length, loop.reverse)
+        else:
+            stacks[y] = items[rows[y]]
+    for y in stored:
+        if y.op == "concatenate":
+            start = 0
+            for x in y.inputs:
+                size = x.shape[y.attrs["axis"]]
+                if x not in stacks:
+                    stacks[x] = slice_along(y, stacks[y], y.attrs["axis"] + 1, start, start + size)
+                start += size
+    return Batch(loop.length, fixed, stacks)
+
+
+def _total(batch: Batch, loop: Loop, last: Tensor, k: int, terms: list[Tensor]) -> Tensor:
+    """What a carry has become when the sums that left the loop are added."""
+    parts = [batch.total(t) for t in terms]
+    start = loop.init[k] if loop.new[k] is loop.carries[k] else last
+    if not is_zero(start):
+        parts.insert(0, start)
+    total = parts[0]
+    for part in parts[1:]:
+        total = make_like(part, "add", total, part)
+    return total

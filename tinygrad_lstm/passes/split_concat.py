@@ -1,0 +1,95 @@
+"""split_concat: a product of joined arrays becomes a sum of products where the parts depend on different things."""
+
+from collections.abc import Iterable
+
+from tinygrad_lstm.graph.tensor import Node, Tensor, make_like
+from tinygrad_lstm.graph.walk import substitute
+from tinygrad_lstm.passes.building import joined, joins_freely, slice_along
+from tinygrad_lstm.passes.classes import SLICED, Classes
+from tinygrad_lstm.passes.contraction import contract, letters_of
+from tinygrad_lstm.passes.loops import Loop, each_loop
+
+__all__ = ["split_concat"]
+
+
+def split_concat(outputs: Iterable[Tensor]) -> list[Tensor]:
+    """``[h, x_t] @ W → h @ W₁ + x_t @ W₂``, so that the half that needs no carry can leave the loop.
+
+    >>> import tinygrad_lstm as tl
+    >>> from tinygrad_lstm.passes.contraction import contractions
+    >>> from tinygrad_lstm.passes.loops import everywhere
+    >>> x, w = tl.symbol("x", (9, 2, 3)), tl.symbol("w", (7, 4))
+    >>> f = lambda h, x: (tl.tanh(tl.concatenate([h, x], 1) @ w), None)
+    >>> last, _ = tl.scan(f, tl.zeros((2, 4)), x)
+    >>> tl.printed(*split_concat(everywhere([last], contractions))).count("contract")
+    2
+    """
+    return each_loop(outputs, _split)
+
+
+def _split(loop: Loop) -> dict[int, Tensor] | None:
+    changed = False
+    while mapping := _one(loop):
+        loop.replace_results(substitute(loop.results, mapping))
+        changed = True
+    if not changed:
+        return None
+    items = loop.items()
+    return {k: items[k] for k in loop.used}
+
+
+def _one(loop: Loop) -> dict[Tensor, Tensor]:
+    """Replacements for the first node that there is something to split in."""
+    classes = Classes(loop)
+    mapping: dict[Tensor, Tensor] = {}
+    for node in classes.order:
+        if node.op == "contract" and node not in mapping:
+            result = _parts(node, classes)
+            if result is not None:
+                mapping[node] = result  # type: ignore[index]  # a contract is a tensor
+                break
+    return mapping
+
+
+def _parts(node: Node, classes: Classes) -> Tensor | None:
+    letters = letters_of(node)
+    for side in (0, 1):
+        x = node.inputs[side]
+        if x.op != "concatenate":
+            continue
+        axis = x.attrs["axis"]
+        letter = letters[side][axis]
+        # The parts of a result that no carry waits for are joined outside the loop again, where that pays.
+        apart = (
+            letter in letters[2]
+            and node not in classes.feeding
+            and classes.dep[x] == SLICED
+            and not all(map(joins_freely, x.inputs))
+        )
+        if not apart and len({classes.dep[part] for part in x.inputs}) == 1:
+            continue
+        other, out = node.inputs[1 - side], letters[2]
+        groups: list[list[Tensor]] = []
+        for part in x.inputs:
+            if groups and not apart and classes.dep[groups[-1][-1]] == classes.dep[part]:
+                groups[-1].append(part)
+            else:
+                groups.append([part])
+        products: list[Tensor] = []
+        start = 0
+        for group in groups:
+            piece = joined(x, group, axis)
+            size = piece.shape[axis]
+            partner = other
+            if letter not in out:
+                partner = slice_along(node, other, letters[1 - side].index(letter), start, start + size)
+            start += size
+            pair = (piece, partner) if side == 0 else (partner, piece)
+            products.append(contract(node, *pair, *letters))
+        if letter in out:
+            return make_like(node, "concatenate", *products, axis=out.index(letter))
+        total = products[0]
+        for product in products[1:]:
+            total = make_like(node, "add", total, product)
+        return total
+    return None

@@ -1,0 +1,251 @@
+"""stack_matmuls: products that share an operand, and sums of products, become one product.
+
+Four gates over one ``[h, x]`` are one product with the four weights side by side. Only products of one class are
+joined, so that what another pass split stays split, and only where copying costs no more than is saved.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from tinygrad_lstm.graph.tensor import Node, Tensor, make_like
+from tinygrad_lstm.graph.walk import substitute, topological
+from tinygrad_lstm.passes.building import joined, joins_freely, slice_along
+from tinygrad_lstm.passes.classes import FIXED, Classes
+from tinygrad_lstm.passes.contraction import contract, letters_of
+from tinygrad_lstm.passes.loops import Loop, each_loop
+
+__all__ = ["stack_matmuls"]
+
+Class = Callable[[Node], tuple[int, bool]]
+Test = Callable[[Node], bool]
+
+
+def stack_matmuls(outputs: Iterable[Tensor], inside: bool = True) -> list[Tensor]:
+    """``h @ W₁`` and ``h @ W₂`` become slices of ``h @ [W₁, W₂]``; ``a @ U + b @ V`` becomes ``[a, b] @ [U; V]``.
+
+    Args:
+        inside: whether in the bodies of loops too, or at the top level alone.
+
+    >>> import tinygrad_lstm as tl
+    >>> from tinygrad_lstm.passes.contraction import contractions
+    >>> h, u, v = tl.symbol("h", (8, 3)), tl.symbol("u", (3, 4)), tl.symbol("v", (3, 4))
+    >>> print(tl.printed(*stack_matmuls(contractions([h @ u, h @ v]))).count("contract"))
+    1
+    """
+    outputs = each_loop(outputs, _in_body) if inside else list(outputs)
+    return _stacked(outputs, lambda node: (0, False), lambda node: False)
+
+
+def _in_body(loop: Loop) -> dict[int, Tensor] | None:
+    changed = False
+    while True:
+        classes = Classes(loop)
+        after = _round(loop.results, classes.of, lambda node, c=classes: c.dep[node] == FIXED, free=True)  # type: ignore[misc]
+        if after is None:
+            break
+        loop.replace_results(after)
+        changed = True
+    if not changed:
+        return None
+    items = loop.items()
+    return {k: items[k] for k in loop.used}
+
+
+def _stacked(outputs: list[Tensor], class_of: Class, is_fixed: Test) -> list[Tensor]:
+    while (after := _round(outputs, class_of, is_fixed)) is not None:
+        outputs = after
+    return outputs
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """A product in a group: what it shares with the others, and what is to be joined."""
+
+    node: Any
+    side: int
+    letter: str
+
+    @property
+    def own(self) -> Tensor:
+        return self.node.inputs[1 - self.side]  # type: ignore[no-any-return]  # inputs are tensors
+
+
+def _round(outputs: list[Tensor], class_of: Class, is_fixed: Test, free: bool = False) -> list[Tensor] | None:
+    """``outputs`` with one group joined, None when there is none; with ``free`` only where nothing is copied."""
+    order = topological(outputs)
+    place = {node: k for k, node in enumerate(order)}
+    products = [node for node in order if node.op == "contract"]
+    if len(products) < 2:
+        return None
+    before = _ancestors(order, products)
+    groups: dict[Any, list[_Member]] = {}
+    for node in products:
+        for side in (0, 1):
+            for key, letter in _keys(node, side):
+                classes = (class_of(node), class_of(node.inputs[1 - side])[0])
+                groups.setdefault((*key, classes), []).append(_Member(node, side, letter))
+    for group in groups.values():
+        chosen = _independent(group, before)
+        if len(chosen) > 1 and _pays(chosen, is_fixed, free):
+            # In a body in the order of what is joined, so that one joined array serves several products.
+            chosen.sort(key=lambda m: (place[m.own] if free else place[m.node], place[m.node]))
+            return substitute(outputs, _side_by_side(chosen))
+    mapping = _sum_of_products(order, outputs, place, class_of, is_fixed)
+    return substitute(outputs, mapping) if mapping else None
+
+
+def _ancestors(order: Sequence[Node], products: Sequence[Node]) -> dict[Node, int]:
+    """For each node the products before it, itself included, as bits."""
+    bit = {node: 1 << k for k, node in enumerate(products)}
+    found: dict[Node, int] = {}
+    for node in order:
+        mask = bit.get(node, 0)
+        for x in node.inputs:
+            mask |= found[x]
+        found[node] = mask
+    return found
+
+
+def _keys(node: Any, side: int) -> list[tuple[Any, str]]:
+    """What another product must have in common, and the letter along which the two would be joined."""
+    letters = letters_of(node)
+    shared, own, out = letters[side], letters[1 - side], letters[2]
+    free = [c for c in out if c not in shared]
+    sizes = dict(zip(own, node.inputs[1 - side].shape, strict=True))
+    names = {c: str(shared.index(c)) for c in shared} | {c: f"f{k}" for k, c in enumerate(free)}
+    form = (tuple(names[c] for c in own), tuple(names[c] for c in out))
+    return [
+        ((node.inputs[side], form, names[c], tuple(sizes[f] for f in free if f != c)), c) for c in free[:1]
+    ]  # fmt: skip
+
+
+def _independent(group: list[_Member], before: dict[Node, int]) -> list[_Member]:
+    """Those of a group of which none is needed to compute another; each product once."""
+    chosen: list[_Member] = []
+    for member in group:
+        if any(member.node is m.node for m in chosen):
+            continue
+        own = before[member.own]
+        mask = before[member.node]
+        if all(not (own & _bit(m, before)) and not (before[m.own] & _bit(member, before)) for m in chosen) and mask:
+            chosen.append(member)
+    return chosen
+
+
+def _bit(member: _Member, before: dict[Node, int]) -> int:
+    """The product's own bit: the highest that none of its inputs has."""
+    mask = before[member.node]
+    for x in member.node.inputs:
+        mask &= ~before[x]
+    return mask
+
+
+def _copies(x: Node, is_fixed: Test) -> int:
+    """Bytes that joining ``x`` with others copies; nothing for what is joined once a call."""
+    return 0 if is_fixed(x) or joins_freely(x) else _bytes(x)
+
+
+def _bytes(x: Any) -> int:
+    return int(prod(x.shape) * x.dtype.itemsize)
+
+
+def _pays(group: list[_Member], is_fixed: Test, free: bool) -> bool:
+    saved = 0 if free else (len(group) - 1) * _bytes(group[0].node.inputs[group[0].side])
+    return sum(_copies(m.own, is_fixed) for m in group) <= saved
+
+
+def _side_by_side(group: list[_Member]) -> dict[Tensor, Tensor]:
+    first = group[0]
+    letters = letters_of(first.node)
+    axis = letters[1 - first.side].index(first.letter)
+    own = joined(first.node, [m.own for m in group], axis)
+    shared = first.node.inputs[first.side]
+    # The letters of the first serve all: the others differ in the size of one of them alone.
+    pair = (shared, own) if first.side == 0 else (own, shared)
+    product = contract(first.node, *pair, *letters)
+    along = letters[2].index(first.letter)
+    mapping: dict[Tensor, Tensor] = {}
+    start = 0
+    for member in group:
+        stop = start + member.own.shape[axis]
+        mapping[member.node] = slice_along(member.node, product, along, start, stop)
+        start = stop
+    return mapping
+
+
+def _sum_of_products(
+    order: Sequence[Node],
+    outputs: list[Tensor],
+    place: dict[Node, int],
+    class_of: Class,
+    is_fixed: Test,
+) -> dict[Tensor, Tensor] | None:
+    readers: dict[Node, int] = {}
+    for node in order:
+        for x in node.inputs:
+            readers[x] = readers.get(x, 0) + 1
+    for y in outputs:
+        readers[y] = readers.get(y, 0) + 1
+    inner: set[Node] = set()
+    for node in reversed(order):
+        if node.op != "add" or node in inner:
+            continue
+        leaves = _leaves(node, readers, inner)
+        groups: dict[Any, list[Any]] = {}
+        for leaf in leaves:
+            if leaf.op == "contract" and readers[leaf] == 1:
+                for key in _sum_keys(leaf):
+                    classes = (class_of(leaf), *[class_of(x)[0] for x in leaf.inputs])
+                    groups.setdefault((*key, classes), []).append(leaf)
+        for (_, _, letter, *_), terms in groups.items():
+            if len(terms) > 1 and _sum_pays(terms, is_fixed):
+                return {node: _end_to_end(node, leaves, terms, letter, place)}  # type: ignore[dict-item]
+    return None
+
+
+def _leaves(root: Node, readers: dict[Node, int], inner: set[Node]) -> list[Any]:
+    """The terms of a sum: what stands below a tree of additions that nothing else reads."""
+    leaves: list[Any] = []
+    pending: list[Any] = [root]
+    while pending:
+        node = pending.pop()
+        same = node.op == "add" and node.type == root.type and all(x.type == root.type for x in node.inputs)
+        if same and (node is root or readers[node] == 1):
+            if node is not root:
+                inner.add(node)
+            pending.extend(reversed(node.inputs))
+        else:
+            leaves.append(node)
+    return leaves
+
+
+def _sum_keys(node: Any) -> list[Any]:
+    """Forms in which a product can be joined with others of the same result along one summed letter."""
+    left, right, out = letters_of(node)
+    summed = [c for c in left if c not in out]
+    sizes = dict(zip(left, node.inputs[0].shape, strict=True)) | dict(zip(right, node.inputs[1].shape, strict=True))
+    names = {c: f"o{k}" for k, c in enumerate(out)} | {c: f"s{k}" for k, c in enumerate(summed)}
+    form = (tuple(names[c] for c in left), tuple(names[c] for c in right))
+    return [(*form, c, tuple(sizes[s] for s in summed if s != c)) for c in summed[:1]]
+
+
+def _sum_pays(terms: list[Any], is_fixed: Test) -> bool:
+    copied = sum(_copies(x, is_fixed) for t in terms for x in t.inputs)
+    return copied <= 2 * (len(terms) - 1) * _bytes(terms[0])
+
+
+def _end_to_end(node: Node, leaves: list[Any], terms: list[Any], letter: str, place: dict[Node, int]) -> Tensor:
+    # In the order of the operands that vary, so that one joined array serves this product and others.
+    ordered = sorted(terms, key=lambda t: min(place[x] for x in t.inputs if x.inputs) if any(x.inputs for x in t.inputs) else 0)
+    letters = letters_of(ordered[0])
+    sides = [
+        joined(node, [t.inputs[k] for t in ordered], letters[k].index(letter)) for k in (0, 1)
+    ]  # fmt: skip
+    total = contract(ordered[0], sides[0], sides[1], *letters)
+    chosen = set(terms)
+    for leaf in leaves:
+        if leaf not in chosen:
+            total = make_like(node, "add", total, leaf)
+    return total
