@@ -67,7 +67,9 @@ class Batch:
                 t = _free_letter(left + right)
                 return contract(node, a, b, t + left, t + right, out)
             if any(varying):
-                a, b = (self.total(x, depth + 1) if v else self._fixed[x] for x, v in zip(node.inputs, varying, strict=True))
+                a, b = (
+                    self.total(x, depth + 1) if v else self._fixed[x] for x, v in zip(node.inputs, varying, strict=True)
+                )
                 return contract(node, a, b, left, right, out)
         if node.op == "sum" and not node.attrs["keepdims"]:
             axes = (0, *[a + 1 for a in node.attrs["axis"]])
@@ -122,18 +124,27 @@ class Batch:
             return make_like(node, "take", self._stacks[x], self._fixed[indices], axis=axis + 1)
         # Row t of the table and row t of the indices: one long table.
         table, places = self._stacks[x], self._stacks[indices]
-        moved = make_like(node, "transpose", table, axes=(0, axis + 1, *[i for i in range(1, len(table.shape)) if i != axis + 1]))
+        moved = make_like(
+            node, "transpose", table, axes=(0, axis + 1, *[i for i in range(1, len(table.shape)) if i != axis + 1])
+        )
         size, rest = x.shape[axis], moved.shape[2:]
         flat = make_like(node, "reshape", moved, shape=(self._length * size, *rest))
         time = make_like(node, "arange", length=self._length, dtype=indices.dtype, device=indices.device)
         wide = (self._length, *(1,) * len(indices.shape))
         width = make_like(node, "constant", value=size, dtype=indices.dtype, device=indices.device)
         zero = make_like(node, "constant", value=0, dtype=indices.dtype, device=indices.device)
-        inside = make_like(node, "where", make_like(node, "less", places, zero), make_like(node, "add", places, width), places)
+        inside = make_like(
+            node, "where", make_like(node, "less", places, zero), make_like(node, "add", places, width), places
+        )
         offset = make_like(node, "multiply", make_like(node, "reshape", time, shape=wide), width)
         taken = make_like(node, "take", flat, make_like(node, "add", inside, offset), axis=0)
         count = len(indices.shape)
-        order = (0, *range(1 + count, 1 + count + axis), *range(1, 1 + count), *range(1 + count + axis, len(taken.shape)))
+        order = (
+            0,
+            *range(1 + count, 1 + count + axis),
+            *range(1, 1 + count),
+            *range(1 + count + axis, len(taken.shape)),
+        )
         return make_like(node, "transpose", taken, axes=order)
 
 
@@ -176,7 +187,9 @@ def _batch_pad(batch: Batch, node: Any) -> Tensor:
 
 
 def _over_axes(batch: Batch, node: Any) -> Tensor:
-    result: Tensor = remake(node, (batch._first(node),), {**node.attrs, "axis": tuple(a + 1 for a in node.attrs["axis"])})
+    result: Tensor = remake(
+        node, (batch._first(node),), {**node.attrs, "axis": tuple(a + 1 for a in node.attrs["axis"])}
+    )
     return result
 
 
@@ -191,9 +204,7 @@ _RULES: dict[str, Callable[[Batch, Any], Tensor]] = {
     "broadcast_to": _batch_broadcast,
     "slice": _batch_slice,
     "pad": _batch_pad,
-    "reshape": lambda batch, node: make_like(
-        node, "reshape", batch._first(node), shape=(batch._length, *node.shape)
-    ),
+    "reshape": lambda batch, node: make_like(node, "reshape", batch._first(node), shape=(batch._length, *node.shape)),
     "transpose": lambda batch, node: make_like(
         node, "transpose", batch._first(node), axes=(0, *[a + 1 for a in node.attrs["axes"]])
     ),

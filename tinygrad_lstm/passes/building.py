@@ -68,4 +68,4 @@ def is_zero(node: Any) -> bool:
     """Whether a node is 0 at all places, whatever its shape."""
     while node.op in ("broadcast_to", "reshape"):
         node = node.inputs[0]
-    return node.op == "constant" and node.attrs["value"] == 0
+    return bool(node.op == "constant" and node.attrs["value"] == 0)

@@ -13,6 +13,7 @@ from tinygrad_lstm.passes.fold_constants import fold_constants
 from tinygrad_lstm.passes.hoist import hoist
 from tinygrad_lstm.passes.inline_views import inline_views
 from tinygrad_lstm.passes.loops import everywhere
+from tinygrad_lstm.passes.merge import merge
 from tinygrad_lstm.passes.normal_form import normal_form
 from tinygrad_lstm.passes.simplify import simplify
 from tinygrad_lstm.passes.sink import sink
@@ -37,6 +38,7 @@ START: dict[str, Rewriting] = {
     "inline_views": inline_views,
     "contractions": _inside_and_out(contractions),
     "cse": _inside_and_out(cse),
+    "merge": merge,
     "dead_code": dead_code,
     "lift": lift,
 }
@@ -98,6 +100,7 @@ def _same(a: list[Tensor], b: list[Tensor]) -> bool:
 
 def optimize(graph: Graph) -> Graph:
     """The graph after all passes: the same values, computed with less work."""
-    for _, graph in stages(graph):
-        pass
-    return graph
+    last = graph
+    for _, after in stages(graph):
+        last = after
+    return last

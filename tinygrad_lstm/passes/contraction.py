@@ -81,7 +81,7 @@ def _from_matmul(node: Tensor) -> Tensor:
     a, b = node.inputs
     batch = len(node.shape) - 2
     names = ascii_lowercase[:batch]
-    m, k, n = ascii_lowercase[batch : batch + 3]
+    m, k, n = list(ascii_lowercase[batch : batch + 3])
     sides = []
     for operand, last in ((a, m + k), (b, k + n)):
         lead = operand.shape[:-2]
@@ -89,9 +89,7 @@ def _from_matmul(node: Tensor) -> Tensor:
         # A leading axis of size 1 that broadcasts is no axis of a contraction.
         kept = [i for i, size in enumerate(lead) if size == node.shape[batch - len(lead) + i]]
         if len(kept) < len(lead):
-            operand = make_like(
-                node, "reshape", operand, shape=(*[lead[i] for i in kept], *operand.shape[-2:])
-            )
+            operand = make_like(node, "reshape", operand, shape=(*[lead[i] for i in kept], *operand.shape[-2:]))
         sides.append((operand, "".join(given[i] for i in kept) + last))
     (a, left), (b, right) = sides
     # An axis that neither has at its full size has size 1 in both, and stays a letter of both.
@@ -100,7 +98,7 @@ def _from_matmul(node: Tensor) -> Tensor:
 
 def _absorbed(node: Tensor) -> Tensor:
     """Without transposes, and without broadcasts of letters that the result keeps, in front."""
-    sides = [list(pair) for pair in zip(node.inputs, letters_of(node), strict=False)]
+    sides: list[list[Any]] = [list(pair) for pair in zip(node.inputs, letters_of(node)[:2], strict=True)]
     out = node.attrs["out"]
     changed = False
     for k, side in enumerate(sides):
@@ -140,4 +138,3 @@ def _transposed(node: Tensor, alone: bool) -> Tensor:
     left, right, out = letters_of(x)
     a, b = x.inputs
     return contract(node, a, b, left, right, "".join(out[i] for i in node.attrs["axes"]))
-

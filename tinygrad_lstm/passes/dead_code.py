@@ -32,7 +32,7 @@ def _alive(loop: Loop) -> dict[int, Tensor] | None:
     wanted = set(loop.used)
     _settle_constant_carries(loop, found, wanted)
     symbols = dict(zip(loop.xs, loop.sequences, strict=True))
-    rows: dict[Tensor, int] = {}
+    rows: dict[Any, int] = {}
     again: dict[int, int] = {}
     for k, y in enumerate(loop.ys, n):
         if k not in wanted:
@@ -94,7 +94,7 @@ def _settle_constant_carries(loop: Loop, found: dict[int, Tensor], wanted: set[i
 def _needed_carries(loop: Loop, ys: list[int], wanted: set[int]) -> list[int]:
     """Those that a wanted result depends on, directly or in a later step."""
     n = len(loop.carries)
-    place = {symbol: k for k, symbol in enumerate(loop.carries)}
+    place: dict[Any, int] = {symbol: k for k, symbol in enumerate(loop.carries)}
     needed = {k for k in wanted if k < n}
     pending: list[Node] = [*[loop.new[k] for k in needed], *[loop.ys[k - n] for k in ys]]
     seen: set[Node] = set()
@@ -149,6 +149,5 @@ def _lifted(loop: Loop) -> dict[int, Tensor] | None:
 
 
 def _is_large(node: Node) -> bool:
-    """Whether a node without inputs that vary is worth an operand: numbers, and numbers repeated, stay where they are."""
+    """Whether a node without inputs is worth an operand; numbers, and numbers repeated, stay where they are."""
     return node.op in ("leaf", "arange") or (node.op in ("scan", "call", "threefry2x32") and not node.inputs)
-

@@ -33,7 +33,7 @@ def _hoisted(loop: Loop) -> dict[int, Tensor] | None:
     for node in classes.order:
         if classes.dep[node] == SLICED and node.inputs and can_batch(node) and batchable.issuperset(node.inputs):
             batchable.add(node)
-    constants = {x: x for x in classes.order if not x.inputs and x.op != "symbol"}
+    constants: dict[Any, Any] = {x: x for x in classes.order if not x.inputs and x.op != "symbol"}
     batch = Batch(
         loop.length,
         {**constants, **dict(zip(loop.operands, loop.given, strict=True))},

@@ -9,7 +9,7 @@ from tinygrad_lstm.graph.tensor import Node, Tensor, make_like, remake
 from tinygrad_lstm.graph.types import TensorType
 from tinygrad_lstm.graph.walk import topological
 
-__all__ = ["Loop", "everywhere", "each_loop", "inner_symbol"]
+__all__ = ["Loop", "each_loop", "everywhere", "inner_symbol"]
 
 Rewriting = Callable[[Iterable[Tensor]], list[Tensor]]
 

@@ -183,7 +183,7 @@ def _forward(
     cut = minimum_cut(order, sources, sinks, lambda x: 0 if x in free else _bytes(x)) if sinks else []
     kept = {*history, *cut}
     there = {*loop.carries, *loop.xs}
-    stored = [x for x in order if x in kept and x not in there]
+    stored: list[Any] = [x for x in order if x in kept and x not in there]
     shifted = [k for k, c in enumerate(loop.carries) if c in kept]
     loop.ys = [y for y in loop.ys if y in kept and y not in there]
     return _Forward(loop, names, stored, shifted)
@@ -192,7 +192,7 @@ def _forward(
 def _bytes(node: Node) -> int:
     if isinstance(node.type, tuple):
         return 1 << 60
-    size = node.type.dtype.itemsize
+    size: int = node.type.dtype.itemsize
     for n in node.type.shape:
         size *= n
     # A cut prefers one value to many of the same size in all.

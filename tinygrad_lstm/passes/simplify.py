@@ -79,7 +79,7 @@ def _sum(node: Any) -> Node | None:
 
 
 def _slice(node: Any) -> Node | None:
-    (x,) = node.inputs
+    x: Tensor = node.inputs[0]
     if node.shape == x.shape:
         return x
     if x.op != "slice":

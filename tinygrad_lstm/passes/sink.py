@@ -53,7 +53,7 @@ def _sunk(loop: Loop) -> dict[int, Tensor] | None:
     after = {k: loop.ys[k - n] for k in loop.used if k >= n and loop.ys[k - n] in leaving}
     rows: dict[Node, int] = {}
     kept: list[Tensor] = []
-    becomes = dict(zip(loop.carries, loop.new, strict=True))
+    becomes: dict[Any, Tensor] = dict(zip(loop.carries, loop.new, strict=True))
     for y in [*[y for y in loop.ys if y not in leaving], *[becomes.get(y, y) for y in stored]]:
         if y not in rows:
             rows[y] = n + len(kept)
@@ -80,9 +80,9 @@ def _leaving(classes: Classes) -> set[Node]:
             stays.add(node)
     leaving: set[Node] = set()
     for node in classes.order:
-        if classes.dep[node] != FIXED and node not in stays and node.inputs:
-            if is_heavy(node) or not leaving.isdisjoint(node.inputs):
-                leaving.add(node)
+        may_leave = classes.dep[node] != FIXED and node not in stays and node.inputs
+        if may_leave and (is_heavy(node) or not leaving.isdisjoint(node.inputs)):
+            leaving.add(node)
     return leaving
 
 
@@ -114,7 +114,7 @@ def _batch(loop: Loop, classes: Classes, stored: list[Node], rows: dict[Node, in
     fixed: dict[Any, Tensor] = dict(zip(loop.operands, loop.given, strict=True))
     fixed.update({x: x for x in classes.order if not x.inputs and x.op != "symbol"})  # type: ignore[misc]  # constants
     stacks: dict[Any, Tensor] = dict(zip(loop.xs, loop.sequences, strict=True))
-    carries = {symbol: k for k, symbol in enumerate(loop.carries)}
+    carries: dict[Any, int] = {symbol: k for k, symbol in enumerate(loop.carries)}
     for y in stored:
         if y in carries:
             k = carries[y]

@@ -163,8 +163,8 @@ def _side_by_side(group: list[_Member]) -> dict[Tensor, Tensor]:
     own = joined(first.node, [m.own for m in group], axis)
     shared = first.node.inputs[first.side]
     # The letters of the first serve all: the others differ in the size of one of them alone.
-    pair = (shared, own) if first.side == 0 else (own, shared)
-    product = contract(first.node, *pair, *letters)
+    a, b = (shared, own) if first.side == 0 else (own, shared)
+    product = contract(first.node, a, b, *letters)
     along = letters[2].index(first.letter)
     mapping: dict[Tensor, Tensor] = {}
     start = 0
@@ -238,7 +238,9 @@ def _sum_pays(terms: list[Any], is_fixed: Test) -> bool:
 
 def _end_to_end(node: Node, leaves: list[Any], terms: list[Any], letter: str, place: dict[Node, int]) -> Tensor:
     # In the order of the operands that vary, so that one joined array serves this product and others.
-    ordered = sorted(terms, key=lambda t: min(place[x] for x in t.inputs if x.inputs) if any(x.inputs for x in t.inputs) else 0)
+    ordered = sorted(
+        terms, key=lambda t: min(place[x] for x in t.inputs if x.inputs) if any(x.inputs for x in t.inputs) else 0
+    )
     letters = letters_of(ordered[0])
     sides = [
         joined(node, [t.inputs[k] for t in ordered], letters[k].index(letter)) for k in (0, 1)
