@@ -31,6 +31,7 @@ from tinygrad_lstm.testing import check_backend, check_gradients
 X = tl.symbol("x", (2, 3))
 N = tl.tensor([1, 2, 3])
 KEY = tl.random.key(0)
+CELL = tl.nn.LSTMCell(3, 4, key=KEY)
 
 
 def kernel(xp: Any, x: Any) -> Any:
@@ -96,6 +97,9 @@ MISTAKES: list[tuple[str, Callable[[], Any], type[Error], tuple[str, ...]]] = [
     ("shift floats", lambda: tl.right_shift(X, 1), DTypeError, ("right_shift(f32[2,3]", "integers are wanted")),
     ("unknown dtype", lambda: tl.zeros(2, "complex64"), DTypeError, ("'complex64' is not supported", "float32")),
     ("words", lambda: tl.tensor(["a"]), DTypeError, ("no numbers",)),
+    ("sizes apart", lambda: tl.zeros(2, 3), DTypeError, ("dtype 3 is not supported", "one tuple, such as (2, 3)")),
+    ("bytes", lambda: tl.tensor(np.zeros(2, np.uint8)), DTypeError, ("dtype uint8", "with .astype('int32')")),
+    ("wide", lambda: X + np.zeros(3, np.uint64), DTypeError, ("dtype uint64", "with .astype('int64')")),
     ("complex", lambda: tl.tensor(1j), DTypeError, ("of dtype complex128", "supported are")),
     ("objects", lambda: tl.tensor(object()), DTypeError, ("no numbers",)),
     ("None", lambda: X + None, DTypeError, ("no numbers",)),
@@ -147,6 +151,14 @@ MISTAKES: list[tuple[str, Callable[[], Any], type[Error], tuple[str, ...]]] = [
     ("scope", lambda: tl.scope("a", role="b").__enter__(), UsageError, ("role 'b'", "cell, layer, gate")),
     # loops and backends
     ("scan result", lambda: tl.scan(lambda c, x: c, 0.0, X), StructureError, ("(carry, y)", "Tensor")),
+    ("scan order", lambda: tl.scan(0.0, lambda c, x: (c, x), X), UsageError, ("the body f comes first", "not float")),
+    (
+        "scan one argument",
+        lambda: tl.scan(lambda c: (c, c), 0.0, X),
+        UsageError,
+        ("f takes (carry, x)", "1 positional"),
+    ),
+    ("scan a cell", lambda: tl.scan(CELL, CELL.zeros(2), tl.ones((4, 2, 3))), UsageError, ("as f(x, carry) it runs",)),
     ("scan carry", lambda: tl.scan(lambda c, x: (x, x), 0.0, X), ShapeError, ("enters as f32[]", "leaves as f32[3]")),
     ("scan length", lambda: tl.scan(lambda c, x: (c, x), 0.0), UsageError, ("give length=",)),
     ("scan lengths", lambda: tl.scan(lambda c, x: (c, x), 0.0, (X, N)), ShapeError, ("xs[1] has 3 steps", "says 2")),
@@ -176,6 +188,7 @@ MISTAKES: list[tuple[str, Callable[[], Any], type[Error], tuple[str, ...]]] = [
     # random numbers
     ("seed", lambda: tl.random.key(-1), UsageError, ("2**64 - 1", "-1")),
     ("key", lambda: tl.random.bits(tl.zeros(2), 3), DTypeError, ("uint32", "tl.random.key")),
+    ("a seed as key", lambda: tl.nn.Linear(2, 2, key=0), DTypeError, ("not the number 0", "with tl.random.key(0)")),
     ("key shape", lambda: tl.random.bits(tl.zeros(3, tl.uint32), 3), ShapeError, ("a key has shape [2]",)),
     ("uniform integers", lambda: tl.random.uniform(KEY, 3, dtype=tl.int32), DTypeError, ("gives floats, not int32",)),
     ("randint floats", lambda: tl.random.randint(KEY, 3, 0, 2, tl.float32), DTypeError, ("integers, not float32",)),

@@ -10,6 +10,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from tinygrad_lstm.cli import main
+from tinygrad_lstm.errors import EvaluationError
 from tinygrad_lstm.train import Trainer
 
 TEXT = "To be, or not to be, that is the question:\nWhether 'tis nobler in the mind to suffer\n" * 6
@@ -268,10 +269,18 @@ def test_training_that_diverges_is_bad_input(run):
     assert re.fullmatch(r"tinygrad-lstm: error: training diverged at step \d+: .*\n", err)
 
 
+def out_of_memory() -> EvaluationError:
+    """As the interpreter raises it."""
+    error = EvaluationError("uniform(): out of memory")
+    error.__cause__ = MemoryError()
+    return error
+
+
 @pytest.mark.parametrize(
     ("failure", "said"),
     [
         (MemoryError(), "there is not enough memory; make --hidden, --batch or --window smaller"),
+        (out_of_memory(), "there is not enough memory; make --hidden, --batch or --window smaller"),
         (OSError(28, "No space left on device"), "No space left on device"),
         (OSError(5, "Input/output error", "disk"), "Input/output error: disk"),
         (OSError("odd"), "odd"),

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+import tinygrad_lstm as tl
+
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 
 
@@ -33,3 +35,15 @@ def test_weights_of_pytorch_give_what_pytorch_computed(
     out = capsys.readouterr().out
     assert out.count("the same as PyTorch's: True") == 3
     assert "(9, 5) over [h, x]" in out
+
+
+def test_every_backend_that_works_here_gives_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    run("switching_backends.py")
+    out = capsys.readouterr().out
+    usable = [status.name for status in tl.describe_backends() if status.usable]
+    assert [line.partition(" on ")[0] for line in out.splitlines() if ": loss " in line] == usable
+    assert out.count("True") == 3 * len(usable) + 1
+    assert "False" not in out
+    if "cupy" not in usable:
+        assert "without a GPU use_backend('cupy') says: backend 'cupy': " in out
+        assert "and x.to('cuda'): " in out

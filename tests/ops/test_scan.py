@@ -332,3 +332,37 @@ ZERO = tl.zeros(8)
 def test_mistakes(error, message: str, call) -> None:
     with pytest.raises(error, match=message):
         call()
+
+
+def test_swapped_arguments_are_told_only_where_they_are_the_cause() -> None:
+    x = tl.ones((4, 3))
+
+    def swapped(x, state):
+        h, c = state
+        return (h + x, c * x), h
+
+    with pytest.raises(UsageError, match=r"takes \(carry, x\).*ValueError: .*as f\(x, carry\) it runs: swap") as told:
+        tl.scan(swapped, (tl.ones(3), tl.ones(3)), x)
+    assert isinstance(told.value.__cause__, ValueError)
+
+    def unlucky(carry, x):
+        raise ValueError("of my own")
+
+    with pytest.raises(ValueError, match=r"^of my own$") as own:
+        tl.scan(unlucky, (tl.ones(3), tl.ones(3)), x)
+    assert type(own.value) is ValueError
+
+    def called_wrong(carry, x):
+        return unlucky(carry), x
+
+    with pytest.raises(TypeError, match="missing 1 required positional argument"):
+        tl.scan(called_wrong, tl.ones(3), x)
+
+    # It runs the other way round, but what it gives is no carry: the error is its own.
+    def particular(carry, x):
+        if x.shape == ():
+            raise ValueError("of my own")
+        return x.sum(), x
+
+    with pytest.raises(ValueError, match=r"^of my own$"):
+        tl.scan(particular, tl.ones((2, 2)), tl.ones(4))

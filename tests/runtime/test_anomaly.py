@@ -34,6 +34,17 @@ def test_the_operation_its_scope_line_and_inputs_are_named() -> None:
     assert message.endswith(": input 0, multiply, is finite, between -8 and 6")
 
 
+def test_print_raises_and_a_debugger_does_not() -> None:
+    y = tl.log(tl.tensor([-1.0]))
+    with tl.detect_anomaly():
+        with pytest.raises(AnomalyError, match="gives nan"):
+            str(y)
+        with pytest.raises(AnomalyError, match="gives nan"):
+            f"{y}"
+        assert "can not be evaluated: log(f32[1]) gives nan" in repr(y)
+    assert str(y) == "[nan]"
+
+
 def test_an_input_that_was_not_finite_already() -> None:
     w = tl.Parameter([np.inf, 1.0], name="w")
     message = told(w * tl.tensor([0.0, 1.0]))

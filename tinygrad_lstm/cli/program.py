@@ -17,6 +17,7 @@ from tinygrad_lstm.train.loop import TrainConfig
 __all__ = ["main"]
 
 PROGRAM = "tinygrad-lstm"
+_NO_MEMORY = "error: there is not enough memory; make --hidden, --batch or --window smaller"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,10 +54,10 @@ def _run(argv: Sequence[str] | None) -> int:
     except BrokenPipeError:
         _discard_output()
         return 141
-    except Error as error:
-        return _end(2, f"error: {error}")
     except MemoryError:
-        return _end(2, "error: there is not enough memory; make --hidden, --batch or --window smaller")
+        return _end(2, _NO_MEMORY)
+    except Error as error:
+        return _end(2, _NO_MEMORY if isinstance(error.__cause__, MemoryError) else f"error: {error}")
     except OSError as error:
         _discard_output()
         return _end(2, f"error: {error.strerror or error}{f': {error.filename}' if error.filename else ''}")
@@ -95,7 +96,12 @@ def _parser() -> Parser:
     draw.set_defaults(run=show_drawing)
     draw.add_argument("what", choices=list(DRAWINGS), help="a cell, the loss of a language model, or a gradient")
     draw.add_argument(
-        "-o", "--output", type=path, required=True, metavar="FILE", help="ends in .svg, .png, .pdf or .dot"
+        "-o",
+        "--output",
+        type=path,
+        required=True,
+        metavar="FILE",
+        help="ends in .svg, .png, .pdf, .dot, or .html for a page that plays the computation",
     )
     backends = commands.add_parser("backends", help="list the installed backends and what they run on")
     backends.set_defaults(run=show_backends)

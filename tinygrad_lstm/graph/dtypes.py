@@ -85,7 +85,8 @@ def as_dtype(value: Any) -> DType:
     name = value if isinstance(value, str) else getattr(value, "name", getattr(value, "__name__", None))
     if name in DTYPES:
         return DTYPES[name]
-    raise DTypeError(f"dtype {name or value!r} is not supported; use one of {', '.join(DTYPES)}")
+    sized = f" (a shape of several sizes is one tuple, such as (2, {value}))" if isinstance(value, int) else ""
+    raise DTypeError(f"dtype {name or value!r} is not supported; use one of {', '.join(DTYPES)}{sized}")
 
 
 def weak_dtype(value: bool | int | float, *others: DType) -> DType:

@@ -70,6 +70,8 @@ def scan(
     >>> print(total, sums)
     6.0 [1. 3. 6.]
     """
+    if not callable(f):
+        raise UsageError(f"scan: the body f comes first, then init and xs; f is a function, not {type(f).__name__}")
     init_leaves, carry_structure = flatten(init)
     first = [as_tensor(v) for v in init_leaves]
     x_leaves, x_structure = flatten(xs)
@@ -84,7 +86,7 @@ def scan(
         fresh_symbol(_short(p), TensorType(s.shape[1:], s.dtype, s.device), owner)
         for p, s in zip(paths(x_structure, "x"), sequences, strict=True)
     ]
-    result = f(unflatten(carry_structure, carries), unflatten(x_structure, slices))
+    result = _called(f, unflatten(carry_structure, carries), unflatten(x_structure, slices))
     if not isinstance(result, tuple) or len(result) != 2:
         raise StructureError(f"scan body: return a pair (carry, y), not {type(result).__name__}; y may be None")
     new_leaves, new_structure = flatten(result[0])
@@ -131,6 +133,38 @@ def stacked(loop: Any, value: Tensor) -> Tensor:
         if body.inputs[k] is value:
             return cast(Tensor, loop.inputs[k])
     return make("stacked", loop, value=value, length=length)
+
+
+def _called(f: Callable[[Any, Any], Any], carry: Any, x: Any) -> Any:
+    """``f(carry, x)``; where it fails because of its arguments, the error says what they are."""
+    try:
+        return f(carry, x)
+    except (TypeError, ValueError, AttributeError, IndexError) as error:
+        trace = error.__traceback__
+        if type(error) is TypeError and trace is not None and trace.tb_next is None:
+            # Raised by the call itself: not a line of f has run.
+            raise UsageError(f"scan body: f takes (carry, x), but {error}") from None
+        if _runs_swapped(f, carry, x):
+            raise UsageError(
+                f"scan body: f takes (carry, x) and returns (carry, y); called so it fails, {type(error).__name__}: "
+                f"{error}, but as f(x, carry) it runs: swap its arguments"
+            ) from error
+        raise
+
+
+def _runs_swapped(f: Callable[[Any, Any], Any], carry: Any, x: Any) -> bool:
+    """Whether ``f(x, carry)`` gives a new carry, alone or with a y."""
+    wanted = _form(carry)
+    try:
+        result = f(x, carry)
+        return _form(result) == wanted or (isinstance(result, tuple) and _form(result[0]) == wanted)
+    except Exception:
+        return False
+
+
+def _form(tree: Any) -> tuple[Structure, list[TensorType]]:
+    leaves, structure = flatten(tree)
+    return structure, [as_tensor(leaf).type for leaf in leaves]
 
 
 def _length(sequences: list[Tensor], names: list[str], length: int | None) -> int:

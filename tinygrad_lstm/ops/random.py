@@ -5,7 +5,7 @@ Source: J. Salmon, M. Moraes, R. Dror, D. Shaw, "Parallel random numbers: as eas
 
 import functools
 import math
-import secrets
+import os
 import threading
 from typing import Any
 
@@ -63,7 +63,13 @@ def threefry2x32(key: Any, counters: Any) -> Tensor:
     >>> [hex(word) for word in tl.threefry2x32(zero, zero).tolist()]
     ['0x6b200159', '0x99ba4efe']
     """
-    return make("threefry2x32", as_tensor(key), as_tensor(counters))
+    return make("threefry2x32", _as_key(key), as_tensor(counters))
+
+
+def _as_key(value: Any) -> Tensor:
+    if isinstance(value, int):
+        raise DTypeError(f"a key is u32[2], not the number {value}; make one with tl.random.key({value})")
+    return as_tensor(value)
 
 
 def key(seed: int) -> Tensor:
@@ -94,7 +100,7 @@ def bits(key: Any, shape: Any) -> Tensor:
     for n in target:
         count *= n
     pairs = -(-count // 2)
-    node = as_tensor(key)
+    node = _as_key(key)
     low = expand_dims(arange_node(pairs, uint32, node.device), 1)
     words = reshape(
         threefry2x32(node, concatenate([full_node(low.shape, 0, uint32, low.device), low], axis=1)), (2 * pairs,)
@@ -120,7 +126,7 @@ def fold_in(key: Any, data: int) -> Tensor:
     >>> tl.random.fold_in(tl.random.key(0), 1).shape
     (2,)
     """
-    node = as_tensor(key)
+    node = _as_key(key)
     # The high word keeps these counters apart from those of `bits`.
     return threefry2x32(node, stack([constant(1, uint32, node.device), constant(data, uint32, node.device)]))
 
@@ -355,7 +361,7 @@ class _Generator:
     def next_key(self) -> Tensor:
         with self.lock:
             if self.seed is None:
-                self.seed = secrets.randbits(64)
+                self.seed = int.from_bytes(os.urandom(8), "big")
             self.count += 1
             return fold_in(key(self.seed), self.count)
 

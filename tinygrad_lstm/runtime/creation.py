@@ -101,9 +101,17 @@ def _dtype_of(array: np.ndarray[Any, Any]) -> Any:
                 "give numbers, nested lists of them, or a NumPy array"
             )
         raise DTypeError(
-            f"tensor: the values are of dtype {array.dtype}; supported are {', '.join(DTYPES)}: give dtype="
+            f"tensor: the values are of dtype {array.dtype}; supported are {', '.join(DTYPES)}"
+            + (f": convert them with .astype({nearest!r})" if (nearest := _nearest(array.dtype)) else "")
         )
     return DTYPES[array.dtype.name]
+
+
+def _nearest(dtype: np.dtype[Any]) -> str | None:
+    """The supported type that takes the values of ``dtype``, as far as one does."""
+    if dtype.kind == "f":
+        return "float64"
+    return ("int32" if dtype.itemsize < 4 else "int64") if dtype.kind in "iu" else None
 
 
 @function

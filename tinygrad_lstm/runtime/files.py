@@ -4,7 +4,6 @@ Whatever happens while a file is written, its path holds the old content or the 
 """
 
 import os
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -119,7 +118,7 @@ def _may_be_replaced(path: Path) -> bool:
 
 def _beside(path: Path) -> Path:
     # Not tempfile's: those files are private to the user, and this one gets the permissions of any new file.
-    return path.with_name(f".{secrets.token_hex(8)}.tmp")
+    return path.with_name(f".{os.urandom(8).hex()}.tmp")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,0 +1,70 @@
+"""One model on every backend that works here. Run it with ``python examples/switching_backends.py``.
+
+A backend executes graphs; the model does not know which one does. It is chosen by its name for a ``with`` block, and
+what can not be had, such as a GPU in a machine without one, is said in a sentence.
+"""
+
+import time
+
+import numpy as np
+
+import tinygrad_lstm as tl
+
+
+def train_step() -> tuple[np.ndarray, float, np.ndarray]:
+    """The random bits that it starts from, the loss, and a gradient, on the backend in use."""
+    bits = tl.random.bits(tl.random.key(7), 8)
+    # The values of the model and of x are drawn on the backend's device, from keys: no array travels there.
+    lstm = tl.nn.LSTM(16, 32, key=tl.random.key(0))
+    x = tl.random.normal(tl.random.key(1), (20, 8, 16))
+    outputs, _ = lstm(x)
+    loss = (outputs * outputs).mean()
+    loss.backward()
+    return bits.numpy(), loss.item(), lstm.cells[0].forget.weight.grad.numpy()
+
+
+def compare(name: str, expected: tuple[np.ndarray, float, np.ndarray]) -> None:
+    """The same step on another backend: the same bits, and the same numbers but for rounding."""
+    with tl.use_backend(name):
+        train_step()  # the first one loads libraries
+        start = time.perf_counter()
+        bits, loss, gradient = train_step()
+        took = time.perf_counter() - start
+        device = tl.zeros(1).device
+    print(f"{name} on {device}: loss {loss:.6f}, {1e3 * took:.1f} ms")
+    print("  the same random bits:", np.array_equal(bits, expected[0]))
+    print("  the same loss:       ", np.allclose(loss, expected[1], rtol=1e-5))
+    print("  the same gradient:   ", np.allclose(gradient, expected[2], rtol=1e-4, atol=1e-6))
+
+
+def move() -> None:
+    """A tensor lives on the device where it was made, until it is sent to another."""
+    x = tl.tensor([1.0, 2.0])
+    print("x is on", x.device, "and .to('cpu') changes nothing:", x.to("cpu") is x)
+    try:
+        with tl.use_backend("cupy"):
+            y = tl.tensor([3.0, 4.0])
+        print("y is on", y.device, "and x joins it there:", x.to(y.device) + y)
+    except tl.errors.BackendError as error:
+        print("without a GPU use_backend('cupy') says:", error)
+    try:
+        print("the sum came from", x.to("cuda").device)
+    except tl.errors.BackendError as error:
+        print("and x.to('cuda'):", error)
+
+
+def main() -> None:
+    """List the backends, run the model on each, move a tensor."""
+    print("installed:", ", ".join(tl.backend_names()))  # this imports none of them
+    for status in tl.describe_backends():
+        print(f"  {status.name}: {'' if status.usable else 'not usable here, '}{status.detail}")
+    with tl.use_backend("numpy"):
+        expected = train_step()
+    for status in tl.describe_backends():
+        if status.usable:
+            compare(status.name, expected)
+    move()
+
+
+if __name__ == "__main__":
+    main()
