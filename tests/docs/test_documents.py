@@ -53,7 +53,7 @@ def test_the_op_table_is_that_of_the_code() -> None:
 
 def test_every_primitive_says_what_it_is() -> None:
     page = runpy.run_path(str(ROOT / "docs" / "op_table.py"))
-    assert [name for name in OPS if not page["summary"](name)] == []
+    assert [name for name, op in OPS.items() if op.kind != "compiled" and not page["summary"](name)] == []
 
 
 def test_links_lead_somewhere() -> None:
