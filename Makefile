@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 OUT ?= out
 CANDIDATES := $(PYTHON) python3.13 python3.12 python3.11 python3 python
 
-.PHONY: help demo test lint format docs clean
+.PHONY: help demo test lint browser format docs bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -22,6 +22,9 @@ lint: $(VENV)/.dev ## Lint, formatting, types and import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+browser: $(VENV)/.browser ## The tests that need a Chromium on the PATH
+	$(BIN)/pytest -n 2 -m browser
+
 format: $(VENV)/.dev ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
@@ -29,6 +32,9 @@ format: $(VENV)/.dev ## Format the code and mend what ruff can mend
 docs: $(VENV)/.docs ## The site, in docs/_build/index.html
 	$(BIN)/python docs/op_table.py
 	$(BIN)/sphinx-build --quiet --fail-on-warning --builder html docs docs/_build
+
+bench: $(VENV)/.bench ## Time it beside its peers, into out/ (BENCH="--help" lists the options)
+	$(BIN)/python -m benchmarks.run --json "$(OUT)/benchmarks.json" --markdown "$(OUT)/benchmarks.md" $(BENCH)
 
 clean: ## Remove .venv, out/, dist/, caches and coverage data
 	rm -rf $(VENV) out dist docs/_build .coverage .coverage.* htmlcov
@@ -55,6 +61,14 @@ $(VENV)/.demo: $(VENV)/.created pyproject.toml
 
 $(VENV)/.docs: $(VENV)/.created pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.created pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@touch $@
+
+$(VENV)/.browser: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[browser]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.created pyproject.toml

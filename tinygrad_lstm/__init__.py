@@ -1,10 +1,19 @@
 """Symbolic autodiff with pluggable backends: write the textbook's equations, look at the graph, run it fast."""
 
-from tinygrad_lstm import draw, errors, nn, optim
+try:
+    from tinygrad_lstm import draw, errors, nn, optim
+except ModuleNotFoundError as missing:
+    if (missing.name or __name__).partition(".")[0] == __name__:
+        raise
+    raise ModuleNotFoundError(
+        f"tinygrad_lstm needs {missing.name}, which is not installed; in a checkout run `pip install -e .` in its "
+        "folder, elsewhere `pip install tinygrad-lstm`",
+        name=missing.name,
+    ) from None
 from tinygrad_lstm.autodiff.custom import define_op
 from tinygrad_lstm.autodiff.reverse import gradients
 from tinygrad_lstm.autodiff.transforms import checkpoint, grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
-from tinygrad_lstm.draw.expression import text
+from tinygrad_lstm.draw.expression import latex, text
 from tinygrad_lstm.functions.activations import (
     elu,
     gelu,
@@ -25,6 +34,7 @@ from tinygrad_lstm.graph.dtypes import bool_, float16, float32, float64, int32, 
 from tinygrad_lstm.graph.printed import printed
 from tinygrad_lstm.graph.scopes import scope
 from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.graph.types import TensorType
 from tinygrad_lstm.nn.saving import load, save
 from tinygrad_lstm.ops import random
 from tinygrad_lstm.ops.elementwise import (
@@ -112,12 +122,14 @@ from tinygrad_lstm.runtime.backend import backend_names, describe_backends, use_
 from tinygrad_lstm.runtime.creation import tensor
 from tinygrad_lstm.runtime.evaluation import evaluate
 from tinygrad_lstm.runtime.exchange import from_dlpack
+from tinygrad_lstm.runtime.jit import jit
 from tinygrad_lstm.runtime.threads import blas_threads
 
 __all__ = [
     "Parameter",
     "State",
     "Tensor",
+    "TensorType",
     "abs",
     "add",
     "all",
@@ -194,7 +206,9 @@ __all__ = [
     "isinf",
     "isnan",
     "jacobian",
+    "jit",
     "jvp",
+    "latex",
     "leaky_relu",
     "left_shift",
     "less",

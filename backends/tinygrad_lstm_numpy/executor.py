@@ -7,14 +7,16 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.codegen.program import Program
 from tinygrad_lstm.errors import DeviceError
 from tinygrad_lstm.kernels.table import Kernel, kernels
+from tinygrad_lstm_numpy.compiled import CompiledProgram
 
 __all__ = ["NumpyBackend", "backend"]
 
 
 class NumpyBackend:
-    """Executes graphs op by op with NumPy; the reference for every other backend."""
+    """Executes graphs op by op with NumPy, the reference for every other backend; and programs, as NumPy statements."""
 
     name = "numpy"
     device_kind = "cpu"
@@ -67,6 +69,10 @@ class NumpyBackend:
     def running(self, device: str) -> AbstractContextManager[Any]:
         """Overflow, division by zero and invalid values give inf and nan, silently, as they do on a GPU."""
         return np.errstate(all="ignore")
+
+    def compile(self, program: Program) -> CompiledProgram:
+        """The program as Python text, with the memory that it works in."""
+        return CompiledProgram(program, self.kernels)
 
 
 def backend() -> NumpyBackend:

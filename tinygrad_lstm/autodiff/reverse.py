@@ -13,7 +13,7 @@ from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.scopes import Scope
 from tinygrad_lstm.graph.slots import slots
 from tinygrad_lstm.graph.structure import flatten, unflatten
-from tinygrad_lstm.graph.tensor import Deriving, Node, Tensor, deriving, make_leaf
+from tinygrad_lstm.graph.tensor import Deriving, Node, Tensor, deriving, settled
 from tinygrad_lstm.graph.walk import topological
 from tinygrad_lstm.ops.filling import ones_like, zeros_like
 from tinygrad_lstm.ops.source import full_node
@@ -195,7 +195,10 @@ def backward(loss: Tensor) -> None:
     order = topological((loss,))
     reached = {c: leaves for c, leaves in _leaves_by_cell(order).items() if isinstance(c, Parameter)}
     if not reached:
-        raise GradientError("backward: the loss reaches no Parameter; make one with tl.tensor(…, requires_grad=True)")
+        raise GradientError(
+            "backward: the loss reaches no Parameter; make one with tl.tensor(…, requires_grad=True). What a function "
+            "under tl.jit returns has no history: call backward inside it"
+        )
     flat = [x for leaves in reached.values() for x in leaves]
     seed = full_node(loss.shape, 1.0, loss.dtype, loss.device)
     found = iter(cotangents([(loss, seed)], flat, order))
@@ -203,9 +206,9 @@ def backward(loss: Tensor) -> None:
     for cell, leaves in reached.items():
         g = _total([next(found) for _ in leaves], leaves[0])
         new.append(g if cell.grad is None else cell.grad + g)
-    slots.evaluate((loss, *new), None)
-    for cell, g in zip(reached, new, strict=True):
-        cell.grad = make_leaf(g.value, g.type)
+    _, *grads = settled((loss, *new))
+    for cell, leaf in zip(reached, grads, strict=True):
+        cell.grad = leaf
 
 
 slots.differentiate = backward

@@ -11,6 +11,7 @@ from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.dtypes import int64
 from tinygrad_lstm.graph.structure import flatten, unflatten
 from tinygrad_lstm.graph.tensor import Tensor, make
+from tinygrad_lstm.graph.tracing import followed
 from tinygrad_lstm.ops.call import called
 from tinygrad_lstm.ops.filling import zeros_like
 from tinygrad_lstm.ops.index import one_hot
@@ -41,7 +42,7 @@ def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) ->
             if not -len(args) <= k < len(args):
                 raise UsageError(f"grad: argument {k} is asked for, but {len(args)} were given")
             own[k] = _variables(args[k])
-        y = _scalar(f(*own, **kwargs), "grad")
+        y = _scalar(followed(f, *own, **kwargs), "grad")
         found = gradients(y, [own[k] for k in places])
         return y, tuple(found) if many else found[0]
 
@@ -75,7 +76,7 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[A
     [3. 8.] [ 3. 40.] [ 1. 20.]
     """
     own = [_variables(a) for a in args]
-    y = f(*own)
+    y = followed(f, *own)
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
         return tuple(gradients(y, own, cotangent))
@@ -113,7 +114,7 @@ def hvp(f: Callable[..., Any], x: Any, v: Any) -> Any:
     [ 6. 12.]
     """
     own = _variables(x)
-    return gradients(gradients(_scalar(f(own), "hvp"), own), own, v)
+    return gradients(gradients(_scalar(followed(f, own), "hvp"), own), own, v)
 
 
 def jacobian(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -127,7 +128,7 @@ def jacobian(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
     def wrapped(x: Any) -> Any:
         own = _variables(x)
-        y = as_tensor(f(own))
+        y = as_tensor(followed(f, own))
         places = arange_node(y.size, int64, y.device)
         _, rows = scan(lambda _, k: ((), gradients(y, own, reshape(one_hot(k, y.size, y.dtype), y.shape))), (), places)
         leaves, structure = flatten(rows)

@@ -11,7 +11,20 @@ from typing import Any, Literal
 from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm.graph.tensor import Node
 
-__all__ = ["Buffer", "Call", "Gather", "Gemm", "Kernel", "Loop", "Program", "Scalar", "Scatter", "Step", "Store", "View"]
+__all__ = [
+    "Buffer",
+    "Call",
+    "Gather",
+    "Gemm",
+    "Kernel",
+    "Loop",
+    "Program",
+    "Scalar",
+    "Scatter",
+    "Step",
+    "Store",
+    "View",
+]
 
 Combine = Literal["add", "maximum", "minimum"]
 

@@ -6,11 +6,11 @@ from tinygrad_lstm.errors import DTypeError, ShapeError, UsageError
 from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm.graph.operators import Operators
 from tinygrad_lstm.graph.registry import apply
-from tinygrad_lstm.graph.slots import slots
-from tinygrad_lstm.graph.tensor import Label, Tensor, bind_cell, make_leaf
+from tinygrad_lstm.graph.tensor import Label, Tensor, bind_cell, settled
+from tinygrad_lstm.graph.tracing import tracer
 from tinygrad_lstm.graph.types import Shape
 
-__all__ = ["Cell", "Parameter", "State"]
+__all__ = ["Cell", "Parameter", "State", "assign_all"]
 
 
 class Cell(Operators):
@@ -21,12 +21,19 @@ class Cell(Operators):
 
     def __init__(self, value: Any, name: str | None = None) -> None:
         self._label = Label(type(self).__name__.lower(), name)
-        self._hold(apply("as_tensor", value))
-
-    def _hold(self, tensor: Tensor) -> None:
-        value = slots.evaluate((tensor,), None)[0].value
-        self._leaf = make_leaf(value, tensor.type)
+        tensor, tracing = apply("as_tensor", value), tracer.get()
+        # A cell that a traced function makes is a new one at each run; it holds nothing that outlives the trace.
+        self._leaf = settled((tensor,))[0] if tracing is None else tracing.cut(tensor)
         bind_cell(self._leaf, self, self._label)
+
+    def hold(self, leaf: Tensor) -> None:
+        """Take a new leaf of the same type, which nobody else has seen; :meth:`assign` takes any value."""
+        bind_cell(leaf, self, self._label)
+        tracing = tracer.get()
+        if tracing is None:
+            self._leaf = leaf
+        else:
+            tracing.write(self, leaf)
 
     @property
     def name(self) -> str | None:
@@ -40,7 +47,8 @@ class Cell(Operators):
     @property
     def leaf(self) -> Tensor:
         """The leaf that holds the current value. Graphs built from it keep it, whatever the cell does later."""
-        return self._leaf
+        tracing = tracer.get()
+        return self._leaf if tracing is None else tracing.read(self, self._leaf)
 
     @property
     def shape(self) -> Shape:
@@ -68,11 +76,11 @@ class Cell(Operators):
 
     def move(self, device: str) -> None:
         """Put the value on another device."""
-        self._hold(apply("to", self._leaf, device))
+        self.hold(settled((apply("to", self.leaf, device),))[0])
 
     def detach(self) -> Tensor:
         """An evaluated leaf with the current value that no longer knows this cell."""
-        return self._leaf.detach()
+        return self.leaf.detach()
 
     def _no_rebinding(self, other: Any) -> NoReturn:
         kind = type(self).__name__
@@ -83,13 +91,13 @@ class Cell(Operators):
 
     def __repr__(self) -> str:
         name = f"{self.name!r}, " if self.name else ""
-        return f"{type(self).__name__}({name}{self._leaf!r})"
+        return f"{type(self).__name__}({name}{self.leaf!r})"
 
     def __str__(self) -> str:
-        return str(self._leaf)
+        return str(self.leaf)
 
     def __format__(self, spec: str) -> str:
-        return format(self._leaf, spec)
+        return format(self.leaf, spec)
 
 
 class Parameter(Cell):
@@ -102,13 +110,27 @@ class Parameter(Cell):
     tensor([2., 4.])
     """
 
-    __slots__ = ("grad",)
+    __slots__ = ("_grad",)
 
     def __init__(self, value: Any, name: str | None = None) -> None:
         super().__init__(value, name)
         if not self.dtype.is_float:
             raise DTypeError(f"a Parameter holds floats, not {self.dtype}; convert with .astype(tl.float32)")
-        self.grad: Tensor | None = None
+        self._grad: Tensor | None = None
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The sum of the gradients since ``zero_grad()``, an evaluated tensor; None when there was none."""
+        tracing = tracer.get()
+        return self._grad if tracing is None else tracing.read_gradient(self, self._grad)
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        tracing = tracer.get()
+        if tracing is None:
+            self._grad = value
+        else:
+            tracing.write_gradient(self, value)
 
     def move(self, device: str) -> None:
         """Put the value on another device; the gradient is dropped."""
@@ -137,6 +159,5 @@ def assign_all(updates: list[tuple[Cell, Any]]) -> None:
             raise DTypeError(
                 f"{where}: the cell holds {cell.leaf.type}, the new value is {value.type}; convert it with .astype"
             )
-    evaluated = slots.evaluate(tuple(values), None)
-    for (cell, _), value in zip(updates, evaluated, strict=True):
-        cell._hold(value)
+    for (cell, _), leaf in zip(updates, settled(values), strict=True):
+        cell.hold(leaf)

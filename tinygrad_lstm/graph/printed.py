@@ -9,7 +9,10 @@ from tinygrad_lstm.graph.tensor import Node, name_of
 from tinygrad_lstm.graph.types import TensorType
 from tinygrad_lstm.graph.walk import topological
 
-__all__ = ["printed"]
+__all__ = ["printed", "printed_lines"]
+
+_Row = tuple[str, Node | None]
+"""A line of text, and the node that it tells of; None for the end of a body."""
 
 
 def printed(*what: Node | Graph, scopes: bool = False) -> str:
@@ -27,15 +30,20 @@ def printed(*what: Node | Graph, scopes: bool = False) -> str:
     %3: f32[3] = tanh %2
     return %3
     """
+    return "\n".join([text for text, _ in printed_lines(*what, scopes=scopes)])
+
+
+def printed_lines(*what: Node | Graph, scopes: bool = False) -> list[_Row]:
+    """The lines of :func:`printed`, each with its node."""
     graph = what[0] if what and isinstance(what[0], Graph) else None
     inputs = graph.inputs if graph else ()
     outputs = graph.outputs if graph else tuple(n for n in what if isinstance(n, Node))
-    return "\n".join(_lines(inputs, outputs, "", scopes))
+    return _lines(inputs, outputs, "", scopes)
 
 
-def _lines(inputs: tuple[Node, ...], outputs: tuple[Node, ...], prefix: str, scopes: bool) -> list[str]:
+def _lines(inputs: tuple[Node, ...], outputs: tuple[Node, ...], prefix: str, scopes: bool) -> list[_Row]:
     names: dict[Node, str] = {}
-    lines: list[str] = []
+    lines: list[_Row] = []
     for index, node in enumerate(topological((*inputs, *outputs))):
         name = names[node] = f"%{prefix}{index}"
         text = [f"{name}: {_type(node.type)} = {node.op}", *[names[x] for x in node.inputs]]
@@ -43,13 +51,13 @@ def _lines(inputs: tuple[Node, ...], outputs: tuple[Node, ...], prefix: str, sco
         if isinstance(body, Graph):
             inner = _lines(body.inputs, body.outputs, f"{prefix}{index}.", scopes)
             text += [f"{k}={_value(v, names)}" for k, v in node.attrs.items() if k != "body"]
-            lines += [" ".join(text) + " {", *["  " + line for line in inner], "}"]
+            lines += [(" ".join(text) + " {", node), *[("  " + line, n) for line, n in inner], ("}", None)]
             continue
         text += _attributes(node, names)
         if scopes and node.scope is not None:
             text.append(f"; {node.scope}")
-        lines.append(" ".join(text))
-    lines.append("return " + " ".join(names[y] for y in outputs))
+        lines.append((" ".join(text), node))
+    lines.append(("return " + " ".join(names[y] for y in outputs), None))
     return lines
 
 

@@ -14,15 +14,19 @@ __all__ = ["verify"]
 G = TypeVar("G", Graph, Node)
 
 
-def verify(graph: G) -> G:
+def verify(graph: G, known: set[Node] | None = None) -> G:
     """Return ``graph`` unchanged if it is well formed.
 
     Every op is in the table, every type is what the op's rule infers, tuple-typed results are read by projections
     only, bodies are closed over their inputs, and a stacked value belongs to the body that it is read from.
 
+    Args:
+        known: nodes that were found well formed before, which are not looked at again; those of this graph are added.
+
     Raises:
         GraphError: naming the first node that is not.
     """
+    known = set() if known is None else known
     pending: list[tuple[Iterable[Node], frozenset[Node] | None]]
     if isinstance(graph, Graph):
         pending = [(graph.outputs, frozenset(graph.inputs))]
@@ -32,7 +36,11 @@ def verify(graph: G) -> G:
     while pending:
         outputs, symbols = pending.pop()
         for node in topological(outputs):
+            # Whether a symbol is an input depends on where it is read.
+            if node in known and node.op != "symbol":
+                continue
             _verify_node(node, symbols)
+            known.add(node)
             body = node.attrs.get("body")
             if isinstance(body, Graph):
                 _verify_inputs(body)

@@ -10,6 +10,7 @@ from tinygrad_lstm.graph.registry import NodeType, define
 from tinygrad_lstm.graph.scopes import user_line
 from tinygrad_lstm.graph.structure import flatten, paths, unflatten
 from tinygrad_lstm.graph.tensor import Tensor, make
+from tinygrad_lstm.graph.tracing import followed
 
 __all__ = ["call_items", "called"]
 
@@ -37,6 +38,6 @@ def called(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any])
     line = user_line()
     owner = f"the body of a call at {line[0]}:{line[1]}" if line else "the body of a call"
     symbols = [fresh_symbol(p, x.type, owner) for p, x in zip(paths(structure, "argument"), given, strict=True)]
-    results, result_structure = flatten(f(*unflatten(structure, symbols), **kwargs))
+    results, result_structure = flatten(followed(f, *unflatten(structure, symbols), **kwargs))
     body, operands = close(symbols, [as_tensor(y) for y in results], owner)
     return unflatten(result_structure, call_items(body, [*given, *operands]))

@@ -10,6 +10,7 @@ from tinygrad_lstm.graph.registry import NodeType, define
 from tinygrad_lstm.graph.scopes import user_line
 from tinygrad_lstm.graph.structure import Structure, flatten, paths, unflatten
 from tinygrad_lstm.graph.tensor import Node, Tensor, make
+from tinygrad_lstm.graph.tracing import followed
 from tinygrad_lstm.graph.types import TensorType, as_shape
 
 __all__ = ["loop_items", "loop_node", "scan", "stacked"]
@@ -86,7 +87,7 @@ def scan(
         fresh_symbol(_short(p), TensorType(s.shape[1:], s.dtype, s.device), owner)
         for p, s in zip(paths(x_structure, "x"), sequences, strict=True)
     ]
-    result = _called(f, unflatten(carry_structure, carries), unflatten(x_structure, slices))
+    result = followed(_called, f, unflatten(carry_structure, carries), unflatten(x_structure, slices))
     if not isinstance(result, tuple) or len(result) != 2:
         raise StructureError(f"scan body: return a pair (carry, y), not {type(result).__name__}; y may be None")
     new_leaves, new_structure = flatten(result[0])

@@ -4,8 +4,7 @@ from collections.abc import Iterable
 
 from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.cells import Parameter
-from tinygrad_lstm.graph.slots import slots
-from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.graph.tensor import Tensor, settled
 from tinygrad_lstm.ops.elementwise import maximum, minimum, sqrt
 
 __all__ = ["clip_grad_norm", "clip_grad_value"]
@@ -35,10 +34,10 @@ def clip_grad_norm(parameters: Iterable[Parameter], max_norm: float) -> Tensor:
     norm = sqrt(total)
     factor = minimum(max_norm / (norm + 1e-6), 1.0)
     clipped = [g * factor.astype(g.dtype) for g in grads]
-    slots.evaluate((norm, *clipped), None)
-    for p, g in zip(graded, clipped, strict=True):
-        p.grad = g.detach()
-    return norm.detach()
+    before, *after = settled((norm, *clipped))
+    for p, g in zip(graded, after, strict=True):
+        p.grad = g
+    return before
 
 
 def clip_grad_value(parameters: Iterable[Parameter], max_value: float) -> None:
@@ -58,9 +57,8 @@ def clip_grad_value(parameters: Iterable[Parameter], max_value: float) -> None:
         raise UsageError(f"clip_grad_value: the bound is above 0, not {max_value}")
     graded, grads = _graded("clip_grad_value", parameters)
     clipped = [minimum(maximum(g, -max_value), max_value) for g in grads]
-    slots.evaluate(tuple(clipped), None)
-    for p, g in zip(graded, clipped, strict=True):
-        p.grad = g.detach()
+    for p, g in zip(graded, settled(clipped), strict=True):
+        p.grad = g
 
 
 def _graded(name: str, parameters: Iterable[Parameter]) -> tuple[list[Parameter], list[Tensor]]:

@@ -32,6 +32,7 @@ class Batch:
         self._length = length
         self._fixed: dict[Node, Any] = dict(fixed)
         self._stacks: dict[Node, Tensor] = dict(stacks)
+        self._given = frozenset(stacks)
         self._totals: dict[Node, Tensor] = {}
 
     def stack(self, node: Any) -> Tensor:
@@ -48,8 +49,9 @@ class Batch:
         return self._totals[node]
 
     def _total(self, node: Any, depth: int) -> Tensor:
-        if depth > 100:
-            # A bound for the recursion; what lies deeper is summed when it is stacked.
+        if depth > 100 or node in self._given:
+            # A bound for the recursion; what lies deeper is summed when it is stacked. And a stack that is there need
+            # not have been computed from others that are.
             return make_like(node, "sum", self.stack(node), axis=(0,), keepdims=False)
         if node.op in ("add", "subtract") and all(x.type == node.type for x in node.inputs):
             return make_like(node, node.op, *[self.total(x, depth + 1) for x in node.inputs])

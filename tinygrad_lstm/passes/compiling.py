@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 
 from tinygrad_lstm.graph.function import Graph
-from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.graph.tensor import Node, Tensor
 from tinygrad_lstm.graph.verify import verify
 from tinygrad_lstm.passes.contraction import contractions
 from tinygrad_lstm.passes.cse import cse
@@ -72,6 +72,7 @@ def stages(graph: Graph) -> Iterator[tuple[str, Graph]]:
         GraphError: when a pass leaves a graph that is not well formed.
     """
     outputs = list(graph.outputs)
+    known: set[Node] = set()
 
     def applied(passes: dict[str, Rewriting]) -> Iterator[tuple[str, Graph]]:
         nonlocal outputs
@@ -79,7 +80,7 @@ def stages(graph: Graph) -> Iterator[tuple[str, Graph]]:
             after = rewriting(outputs)
             if not _same(after, outputs):
                 outputs = after
-                yield name, verify(Graph(graph.inputs, tuple(outputs)))
+                yield name, verify(Graph(graph.inputs, tuple(outputs)), known)
 
     yield from applied(START)
     for _ in range(ROUNDS):

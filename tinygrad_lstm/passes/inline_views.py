@@ -13,9 +13,9 @@ def inline_views(outputs: Iterable[Tensor]) -> list[Tensor]:
     """A loop over ``Wᵀ`` becomes a loop over ``W`` that transposes it.
 
     >>> import tinygrad_lstm as tl
-    >>> w, x = tl.symbol("w", (4, 4)), tl.symbol("x", (9, 2, 4))
-    >>> last, _ = tl.scan(lambda h, x: (tl.tanh(h @ tl.transpose(w) + x), None), tl.zeros((2, 4)), x)
-    >>> "transpose %2" in tl.printed(last), "transpose %5.2" in tl.printed(*inline_views([last]))
+    >>> w, x, h = tl.symbol("w", (4, 4)), tl.symbol("x", (9, 2, 4)), tl.symbol("h", (2, 4))
+    >>> last, _ = tl.scan(lambda h, x: (tl.tanh(h @ tl.transpose(w) + x), None), h, x)
+    >>> "transpose %4.3" in tl.printed(last), "transpose %4.3" in tl.printed(*inline_views([last]))
     (False, True)
     """
     return each_loop(outputs, _inlined)

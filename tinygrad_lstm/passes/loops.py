@@ -136,23 +136,14 @@ def each_loop(outputs: Iterable[Tensor], f: Callable[[Loop], Mapping[int, Tensor
         if node.op == "item" and node.inputs[0] in results:
             new[node] = results[node.inputs[0]][node.attrs["index"]]
             continue
-        inputs = tuple([new[x] for x in node.inputs])
-        body = node.attrs.get("body")
-        changed = any(a is not b for a, b in zip(inputs, node.inputs, strict=True))
-        if isinstance(body, Graph):
-            inside = each_loop(body.outputs, f)
-            if any(a is not b for a, b in zip(inside, body.outputs, strict=True)):
-                attrs = {**node.attrs, "body": Graph(body.inputs, tuple(inside))}
-                new[node] = remake(node, inputs, attrs)
-            else:
-                new[node] = remake(node, inputs) if changed else node
-            if node.op == "scan":
-                found = f(Loop.of(new[node], used.get(node, set())))
-                if found is not None:
-                    results[node] = found
-        else:
-            new[node] = remake(node, inputs) if changed else node
-    return [new[y] for y in outputs]
+        now = _updated(node, new, lambda inside: each_loop(inside, f))
+        if now is not node:
+            new[node] = now
+        if node.op == "scan":
+            found = f(Loop.of(now, used.get(node, set())))
+            if found is not None:
+                results[node] = found
+    return [new.get(y, y) for y in outputs]
 
 
 def everywhere(outputs: Iterable[Tensor], rewriting: Rewriting) -> list[Tensor]:
@@ -160,13 +151,20 @@ def everywhere(outputs: Iterable[Tensor], rewriting: Rewriting) -> list[Tensor]:
     outputs = list(outputs)
     new: dict[Node, Any] = {}
     for node in topological(outputs):
-        inputs = tuple([new[x] for x in node.inputs])
-        changed = any(a is not b for a, b in zip(inputs, node.inputs, strict=True))
-        body = node.attrs.get("body")
-        if isinstance(body, Graph):
-            inside = everywhere(body.outputs, rewriting)
-            if any(a is not b for a, b in zip(inside, body.outputs, strict=True)):
-                new[node] = remake(node, inputs, {**node.attrs, "body": Graph(body.inputs, tuple(inside))})
-                continue
-        new[node] = remake(node, inputs) if changed else node
-    return rewriting([new[y] for y in outputs])
+        now = _updated(node, new, lambda inside: everywhere(inside, rewriting))
+        if now is not node:
+            new[node] = now
+    return rewriting([new.get(y, y) for y in outputs])
+
+
+def _updated(node: Node, new: Mapping[Node, Any], rewriting: Rewriting) -> Any:
+    """A node with its inputs replaced by what is ``new``, and its body rewritten; itself where both stay."""
+    inputs = node.inputs
+    if not new.keys().isdisjoint(inputs):
+        inputs = tuple([new.get(x, x) for x in inputs])
+    body = node.attrs.get("body")
+    if isinstance(body, Graph):
+        inside = rewriting(body.outputs)
+        if any(a is not b for a, b in zip(inside, body.outputs, strict=True)):
+            return remake(node, inputs, {**node.attrs, "body": Graph(body.inputs, tuple(inside))})
+    return node if inputs is node.inputs else remake(node, inputs)

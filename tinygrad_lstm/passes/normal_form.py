@@ -112,6 +112,10 @@ def _normal(outputs: list[Any], given: dict[Node, Any]) -> dict[Node, Any]:
             continue
         if node.op in ("item", "stacked") and node.inputs[0] in loops:
             continue
+        if node.op == "named":
+            # A name would stand between a value and the carry that it is, and each be kept.
+            new[node] = new[node.inputs[0]]
+            continue
         inputs = tuple([new[x] for x in node.inputs])
         body = node.attrs.get("body")
         if body is not None:
@@ -166,9 +170,12 @@ def _forward(
         if sequence not in dropped:
             loop.xs.append(symbol)
             loop.sequences.append(new[sequence])
+    again: dict[Node, dict[Node, Node]] = {}
     for symbol, sequence in zip(symbols, sequences, strict=True):
         if sequence in dropped:
-            replaced[symbol] = _again(loop, loops[sequence.inputs[0]], dropped[sequence])
+            again.setdefault(sequence.inputs[0], {})[symbol] = dropped[sequence]
+    for source, wanted in again.items():
+        replaced.update(zip(wanted, _again(loop, loops[source], list(wanted.values())), strict=True))
     values = [v for p in projections if not isinstance(v := _value(p), int)]
     body = [*loop.results, *values]
     names = _normal(body, replaced)
@@ -199,19 +206,19 @@ def _bytes(node: Node) -> int:
     return size * 4096 + 1
 
 
-def _again(loop: Loop, forward: _Forward, value: Node) -> Tensor:
-    """The value of a step of an earlier loop, computed from what was kept of it."""
-    target = forward.names[value]
+def _again(loop: Loop, forward: _Forward, values: list[Node]) -> list[Tensor]:
+    """Values of a step of an earlier loop, computed from what was kept of it."""
+    targets = [forward.names[value] for value in values]
     mapping: dict[Any, Tensor] = {}
 
     def there(node: Any) -> bool:
         return node in forward._row or node in forward.kept_carries or node.op == "symbol"
 
-    for node in topological([target], stop=there):
+    for node in topological(targets, stop=there):
         if node in forward._row or node in forward.kept_carries or node in forward._stacks:
             mapping[node] = loop.sliced(forward.stack(node))
         elif node.op == "symbol":
             for symbol, given in zip(forward.loop.operands, forward.loop.given, strict=True):
                 if symbol is node:
                     mapping[node] = loop.operand(given)
-    return substitute([target], mapping)[0]
+    return substitute(targets, mapping)

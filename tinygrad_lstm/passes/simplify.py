@@ -99,7 +99,25 @@ def _concatenate(node: Any) -> Node | None:
     return None if same and all(a is b for a, b in zip(result.inputs, node.inputs, strict=True)) else result
 
 
+def _reshape(node: Any) -> Node | None:
+    (x,) = node.inputs
+    if x.op == "reshape":
+        x = x.inputs[0]
+    elif node.shape != x.shape:
+        return None
+    return x if node.shape == x.shape else make_like(node, "reshape", x, shape=node.shape)
+
+
+def _broadcast_to(node: Any) -> Node | None:
+    x: Node = node.inputs[0]
+    if node.type == x.type:
+        return x
+    return make_like(node, "broadcast_to", x.inputs[0], shape=node.shape) if x.op == "broadcast_to" else None
+
+
 _RULES = {
+    "reshape": _reshape,
+    "broadcast_to": _broadcast_to,
     "slice": _slice,
     "concatenate": _concatenate,
     "multiply": _multiply,

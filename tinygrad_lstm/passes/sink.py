@@ -26,8 +26,8 @@ def sink(outputs: Iterable[Tensor]) -> list[Tensor]:
     >>> x = tl.symbol("x", (9, 2, 3))
     >>> f = lambda c, x: ((tl.tanh(c[0] + x), c[1] + tl.transpose(x) @ c[0]), None)
     >>> (_, total), _ = tl.scan(f, (tl.zeros((2, 3)), tl.zeros((3, 3))), x)
-    >>> print(tl.printed(*sink(everywhere([total], contractions))).splitlines()[-2].partition("contract")[2])
-     %0 %14 left=abc right=abd out=cd
+    >>> print(tl.printed(*sink(everywhere([total], contractions))).splitlines()[-2].partition("left")[2])
+    =abc right=abd out=cd
     """
     return each_loop(outputs, _sunk)
 
@@ -35,14 +35,15 @@ def sink(outputs: Iterable[Tensor]) -> list[Tensor]:
 def _sunk(loop: Loop) -> dict[int, Tensor] | None:
     classes = Classes(loop)
     leaving = _leaving(classes)
-    if not leaving:
-        return None
     stored = _edge(classes, leaving)
-    parts = {x for y in stored if y.op == "concatenate" for x in y.inputs}
-    there = {*stored, *parts}
-    sums: dict[int, list[Tensor]] = {}
+    free = _free(loop, classes, {*stored, *[y for y in loop.ys if y not in leaving]})
+    sums: dict[int, list[Tensor]] = {
+        k: [t for t in a.terms if t in leaving or (t.op == "sum" and t in free)]
+        for k, a in classes.accumulators.items()
+    }
+    if not leaving and not any(sums.values()):
+        return None
     for k, accumulator in classes.accumulators.items():
-        sums[k] = [t for t in accumulator.terms if t in leaving or _is_free(t, classes, there)]
         total = loop.carries[k]
         for term in accumulator.terms:
             if not any(term is t for t in sums[k]):
@@ -53,7 +54,7 @@ def _sunk(loop: Loop) -> dict[int, Tensor] | None:
     after = {k: loop.ys[k - n] for k in loop.used if k >= n and loop.ys[k - n] in leaving}
     rows: dict[Node, int] = {}
     kept: list[Tensor] = []
-    becomes: dict[Any, Tensor] = dict(zip(loop.carries, loop.new, strict=True))
+    becomes: dict[Any, Any] = dict(zip(loop.carries, loop.new, strict=True))
     for y in [*[y for y in loop.ys if y not in leaving], *[becomes.get(y, y) for y in stored]]:
         if y not in rows:
             rows[y] = n + len(kept)
@@ -61,7 +62,7 @@ def _sunk(loop: Loop) -> dict[int, Tensor] | None:
     places = {k: rows[y] for k, y in enumerate(loop.ys, n) if y in rows}
     loop.ys = kept
     items = loop.items()
-    batch = _batch(loop, classes, stored, rows, items)
+    batch = _batch(loop, classes, rows, items)
     found = {k: items[places.get(k, k)] for k in loop.used if k < n or k in places}
     found.update({k: batch.stack(y) for k, y in after.items()})
     for k in loop.used & set(sums):
@@ -103,26 +104,33 @@ def _edge(classes: Classes, leaving: set[Node]) -> list[Node]:
     return [node for node in classes.order if node in edge]
 
 
-def _is_free(term: Node, classes: Classes, there: set[Node]) -> bool:
-    """Whether summing a term outside needs nothing stacked that is not stacked anyway."""
-    if term.op != "sum" or classes.dep[term] == FIXED:
-        return False
-    return term.inputs[0] in there or (classes.dep[term] == SLICED and not term.inputs[0].inputs)
+def _free(loop: Loop, classes: Classes, stacked: set[Node]) -> set[Node]:
+    """What can be computed outside from the stacks that there are anyway, without heavy work."""
+    free = {*loop.xs, *stacked, *[c for c, y in zip(loop.carries, loop.new, strict=True) if y in stacked]}
+    for node in reversed(classes.order):
+        if node in free and node.op == "concatenate":
+            free.update(node.inputs)
+    for node in classes.order:
+        if classes.dep[node] == FIXED or (
+            node.inputs and not is_heavy(node) and can_batch(node) and free.issuperset(node.inputs)
+        ):
+            free.add(node)
+    return free
 
 
-def _batch(loop: Loop, classes: Classes, stored: list[Node], rows: dict[Node, int], items: list[Tensor]) -> Batch:
+def _batch(loop: Loop, classes: Classes, rows: dict[Node, int], items: list[Tensor]) -> Batch:
     fixed: dict[Any, Tensor] = dict(zip(loop.operands, loop.given, strict=True))
     fixed.update({x: x for x in classes.order if not x.inputs and x.op != "symbol"})  # type: ignore[misc]  # constants
     stacks: dict[Any, Tensor] = dict(zip(loop.xs, loop.sequences, strict=True))
     carries: dict[Any, int] = {symbol: k for k, symbol in enumerate(loop.carries)}
-    for y in stored:
-        if y in carries:
-            k = carries[y]
-            stacks[y] = history(loop.place, loop.init[k], items[rows[loop.new[k]]], loop.length, loop.reverse)
-        else:
-            stacks[y] = items[rows[y]]
-    for y in stored:
-        if y.op == "concatenate":
+    for y, row in rows.items():
+        stacks.setdefault(y, items[row])
+    for c, k in carries.items():
+        if loop.new[k] in rows:
+            last = items[rows[loop.new[k]]]
+            stacks[c] = history(loop.place, loop.init[k], last, loop.length, loop.reverse)
+    for y in reversed(classes.order):
+        if y in stacks and y.op == "concatenate":
             start = 0
             for x in y.inputs:
                 size = x.shape[y.attrs["axis"]]

@@ -81,7 +81,7 @@ def _parts(node: Node, classes: Classes) -> Tensor | None:
             piece = joined(x, group, axis)
             size = piece.shape[axis]
             partner = other
-            if letter not in out:
+            if letter in letters[1 - side]:
                 partner = slice_along(node, other, letters[1 - side].index(letter), start, start + size)
             start += size
             pair = (piece, partner) if side == 0 else (partner, piece)

@@ -1,7 +1,9 @@
-"""split_slice: a product whose parts are used for different things becomes a product for each part."""
+"""split_slice: a product whose parts are used for different things becomes a product for each part.
 
-from collections.abc import Iterable
-from typing import Any
+What of a product nothing uses is not computed.
+"""
+
+from collections.abc import Iterable, Sequence
 
 from tinygrad_lstm.graph.tensor import Node, Tensor, make_like
 from tinygrad_lstm.graph.walk import substitute
@@ -11,6 +13,8 @@ from tinygrad_lstm.passes.contraction import contract, letters_of
 from tinygrad_lstm.passes.loops import Loop, each_loop
 
 __all__ = ["split_slice"]
+
+Window = tuple[int, ...]
 
 
 def split_slice(outputs: Iterable[Tensor]) -> list[Tensor]:
@@ -49,36 +53,54 @@ def _one(loop: Loop) -> dict[Tensor, Tensor]:
         if node.op not in ("contract", "add") or node in results:
             continue
         readers = classes.readers[node]
-        # What is behind the product decides: its parts go to different classes.
-        if len({r in classes.feeding for r in readers}) < 2 or any(r.op != "slice" for r in readers):
-            continue
-        if any(n != 1 for r in readers for n in r.attrs["step"]):
+        if not readers or any(r.op != "slice" or any(n != 1 for n in r.attrs["step"]) for r in readers):
             continue
         if node.op == "add" and any(x.type != node.type for x in node.inputs):
             continue
-        for reader in readers:
-            mapping[reader] = _pushed(node, reader)  # type: ignore[index]  # a slice is a tensor
+        start, stop = _window(readers)
+        # What is behind the product decides: its parts go to different classes.
+        if len({r in classes.feeding for r in readers}) == 2:
+            parts = [_pushed(node, r, r.attrs["start"], r.attrs["stop"]) for r in readers]
+        elif stop != node.type.shape or any(start):
+            whole = _pushed(node, readers[0], start, stop)
+            parts = [_within(r, whole, start) for r in readers]
+        else:
+            continue
+        mapping.update(zip(readers, parts, strict=True))  # type: ignore[arg-type]  # slices are tensors
         break
     return mapping
 
 
-def _pushed(node: Node, reader: Any) -> Tensor:
+def _window(slices: Sequence[Node]) -> tuple[Window, Window]:
+    """From where to where the parts reach that are used."""
+    start = tuple(map(min, zip(*[r.attrs["start"] for r in slices], strict=True)))
+    stop = tuple(map(max, zip(*[r.attrs["stop"] for r in slices], strict=True)))
+    return start, stop
+
+
+def _within(part: Node, whole: Tensor, start: Window) -> Tensor:
+    """A slice of a node as a slice of that which begins at ``start`` of it."""
+    low = tuple(n - first for n, first in zip(part.attrs["start"], start, strict=True))
+    high = tuple(n - first for n, first in zip(part.attrs["stop"], start, strict=True))
+    return _sliced(part, whole, low, high)
+
+
+def _pushed(node: Node, place: Node, start: Window, stop: Window) -> Tensor:
     """The slice of a sum or product as a sum or product of slices."""
-    start, stop = reader.attrs["start"], reader.attrs["stop"]
     if node.op == "add":
-        return make_like(node, "add", *[_sliced(reader, x, start, stop) for x in node.inputs])
+        return make_like(node, "add", *[_sliced(place, x, start, stop) for x in node.inputs])
     left, right, out = letters_of(node)
     window = dict(zip(out, zip(start, stop, strict=True), strict=True))
     sides = []
     for x, letters in zip(node.inputs, (left, right), strict=True):
         for axis, letter in enumerate(letters):
             if letter in window:
-                x = slice_along(reader, x, axis, *window[letter])
+                x = slice_along(place, x, axis, *window[letter])
         sides.append(x)
     return contract(node, sides[0], sides[1], left, right, out)
 
 
-def _sliced(place: Node, x: Tensor, start: tuple[int, ...], stop: tuple[int, ...]) -> Tensor:
+def _sliced(place: Node, x: Tensor, start: Window, stop: Window) -> Tensor:
     for axis, (low, high) in enumerate(zip(start, stop, strict=True)):
         x = slice_along(place, x, axis, low, high)
     return x

@@ -89,11 +89,18 @@ def _round(outputs: list[Tensor], class_of: Class, is_fixed: Test, free: bool = 
     for group in groups.values():
         chosen = _independent(group, before)
         if len(chosen) > 1 and _pays(chosen, is_fixed, free):
-            # In a body in the order of what is joined, so that one joined array serves several products.
-            chosen.sort(key=lambda m: (place[m.own] if free else place[m.node], place[m.node]))
+            chosen.sort(key=lambda m: _rank(m.own, place, is_fixed) if free else place[m.node])
             return substitute(outputs, _side_by_side(chosen))
     mapping = _sum_of_products(order, outputs, place, class_of, is_fixed)
     return substitute(outputs, mapping) if mapping else None
+
+
+def _rank(x: Node, place: dict[Node, int], is_fixed: Test) -> int:
+    """The order in which a body joins arrays, so that one joined array serves several products.
+
+    A gradient computes the last first: weights have the order of the forward pass in both directions.
+    """
+    return place[x] if is_fixed(x) else -place[x]
 
 
 def _ancestors(order: Sequence[Node], products: Sequence[Node]) -> dict[Node, int]:
@@ -201,7 +208,7 @@ def _sum_of_products(
                     groups.setdefault((*key, classes), []).append(leaf)
         for (_, _, letter, *_), terms in groups.items():
             if len(terms) > 1 and _sum_pays(terms, is_fixed):
-                return {node: _end_to_end(node, leaves, terms, letter, place)}  # type: ignore[dict-item]
+                return {node: _end_to_end(node, leaves, terms, letter, place, is_fixed)}  # type: ignore[dict-item]
     return None
 
 
@@ -236,11 +243,14 @@ def _sum_pays(terms: list[Any], is_fixed: Test) -> bool:
     return copied <= 2 * (len(terms) - 1) * _bytes(terms[0])
 
 
-def _end_to_end(node: Node, leaves: list[Any], terms: list[Any], letter: str, place: dict[Node, int]) -> Tensor:
-    # In the order of the operands that vary, so that one joined array serves this product and others.
-    ordered = sorted(
-        terms, key=lambda t: min(place[x] for x in t.inputs if x.inputs) if any(x.inputs for x in t.inputs) else 0
-    )
+def _end_to_end(
+    node: Node, leaves: list[Any], terms: list[Any], letter: str, place: dict[Node, int], is_fixed: Test
+) -> Tensor:
+    def rank(term: Any) -> int:
+        varying = [x for x in term.inputs if not is_fixed(x)]
+        return min(_rank(x, place, is_fixed) for x in varying or term.inputs)
+
+    ordered = sorted(terms, key=rank)
     letters = letters_of(ordered[0])
     sides = [
         joined(node, [t.inputs[k] for t in ordered], letters[k].index(letter)) for k in (0, 1)

@@ -4,13 +4,14 @@ A backend is found through the entry-point group ``tinygrad_lstm.backends``; eac
 arguments that returns an object of the :class:`Backend` protocol. Listing the backends imports none of them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final, Protocol, runtime_checkable
 
+from tinygrad_lstm.codegen.program import Program
 from tinygrad_lstm.errors import BackendError, DeviceError, Error, UsageError
 from tinygrad_lstm.graph.device import default_device
 from tinygrad_lstm.graph.dtypes import DType
@@ -19,6 +20,8 @@ from tinygrad_lstm.kernels.table import Kernel
 __all__ = [
     "Backend",
     "BackendStatus",
+    "Compiler",
+    "Executable",
     "backend_for",
     "backend_names",
     "current_backend",
@@ -67,6 +70,24 @@ class Backend(Protocol):
 
     def running(self, device: str) -> AbstractContextManager[Any]:
         """Entered round each evaluation: selects the device and silences floating-point warnings."""
+
+
+class Executable(Protocol):
+    """A compiled program."""
+
+    source: str
+    """The generated text, for readers."""
+
+    def __call__(self, inputs: Sequence[Any]) -> list[Any]:
+        """The outputs, which nobody else holds, for row-major arrays of the types that the program was made for."""
+
+
+@runtime_checkable
+class Compiler(Backend, Protocol):
+    """A backend that compiles: ``jit`` runs its programs, where for other backends it runs graphs op by op."""
+
+    def compile(self, program: Program) -> Executable:
+        """Make something that runs of a program; raises BackendError where that can not be done here."""
 
 
 @dataclass(frozen=True, slots=True)

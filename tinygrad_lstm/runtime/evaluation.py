@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tinygrad_lstm.errors import DTypeError, ShapeError, UsageError
+from tinygrad_lstm.errors import DTypeError, ShapeError, TraceError, UsageError
 from tinygrad_lstm.graph.cells import Cell
 from tinygrad_lstm.graph.convert import as_tensor
+from tinygrad_lstm.graph.scopes import user_line
 from tinygrad_lstm.graph.slots import slots
 from tinygrad_lstm.graph.tensor import Node, Tensor, make_leaf, set_value
+from tinygrad_lstm.graph.tracing import tracer
 from tinygrad_lstm.runtime.backend import backend_for
 from tinygrad_lstm.runtime.creation import tensor
 from tinygrad_lstm.runtime.interpreter import lower
@@ -38,6 +40,10 @@ def evaluated(tensors: tuple[Tensor, ...], bindings: Mapping[Tensor, Any] | None
     """``tensors`` with their values: themselves, or new leaves where symbols were bound for the occasion."""
     bound = _bound(bindings)
     pending = [t for t in tensors if t.value is None]
+    if not bound and (tracing := tracer.get()) is not None:
+        for t in pending:
+            if t.symbolic:
+                raise _traced(t, tracing.owner)
     values: dict[Node, Any] = {}
     for kind in {t.type.device.partition(":")[0] for t in pending}:
         group = list(dict.fromkeys(t for t in pending if t.type.device.partition(":")[0] == kind))
@@ -54,6 +60,15 @@ def evaluated(tensors: tuple[Tensor, ...], bindings: Mapping[Tensor, Any] | None
     for node, value in values.items():
         set_value(node, value)
     return tensors
+
+
+def _traced(tensor: Tensor, owner: str) -> TraceError:
+    line = user_line()
+    at = f" [{line[0]}:{line[1]}]" if line else ""
+    return TraceError(
+        f"{tensor!r} is traced in {owner} and has no value yet, so Python can not read it; choose between values with "
+        f"tl.where, repeat steps with tl.scan, and return what you want to see{at}"
+    )
 
 
 def _bound(bindings: Mapping[Tensor, Any] | None) -> dict[Node, Any]:

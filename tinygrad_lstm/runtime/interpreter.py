@@ -170,7 +170,7 @@ def _unbound(node: Node, backend: Backend) -> Any:
     name, owner = node.attrs["name"], node.attrs.get("owner")
     if owner:
         raise UnboundSymbolError(
-            f"{name!r} belongs to {owner} and has no value outside it; return it from the body instead of keeping it"
+            f"{name!r} belongs to {owner} and has no value outside it; return it from there instead of keeping it"
         )
     raise UnboundSymbolError(f"symbol {name!r} ({node.type}) has no value; bind it: evaluate({{{name}: …}})")
 

@@ -94,6 +94,17 @@ ROWS: Final[dict[str, list[tuple[dict[str, Any], tuple[Any, ...]]]]] = {
             ((0, 2), (2, 3)),
         ]
     ],
+    "contract": [
+        ({"left": left, "right": right, "out": out}, shapes)
+        for left, right, out, shapes in [
+            ("ab", "bc", "ac", ((2, 3), (3, 4))),
+            ("ab", "cb", "ca", ((2, 3), (4, 3))),
+            ("abc", "abd", "cd", ((5, 2, 3), (5, 2, 4))),
+            ("abc", "cd", "abd", ((5, 2, 3), (3, 4))),
+            ("abc", "acd", "adb", ((2, 3, 4), (2, 4, 5))),
+            ("ab", "bc", "ac", ((2, 0), (0, 3))),
+        ]
+    ],
     "threefry2x32": [({}, ((2,), (5, 2))), ({}, ((2,), (0, 2)))],
 }
 

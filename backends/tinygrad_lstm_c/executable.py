@@ -1,0 +1,190 @@
+"""A compiled program: its shared object, its memory, and the run."""
+
+import ctypes
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lstm.codegen.c_family import Driven, Item, Segment, print_c
+from tinygrad_lstm.codegen.program import Call, Gather, Program, View
+from tinygrad_lstm.errors import Error, EvaluationError, IndexingError
+from tinygrad_lstm.kernels.table import Kernel
+from tinygrad_lstm_c.blas import find_blas
+from tinygrad_lstm_c.shared_object import compiled
+from tinygrad_lstm_c.team import BUSY, MOST, processors, team_of
+
+__all__ = ["CExecutable"]
+
+
+class _Context(ctypes.Structure):
+    """The ``context`` of the C text."""
+
+    _fields_ = (
+        ("worker", ctypes.c_int64),
+        ("workers", ctypes.c_int64),
+        ("scratch", ctypes.c_void_p),
+        ("packed", ctypes.c_void_p),
+        ("wait", ctypes.c_void_p),
+        ("team", ctypes.c_void_p),
+        ("gemm_f32", ctypes.c_void_p),
+        ("gemm_f64", ctypes.c_void_p),
+        ("gemv_f32", ctypes.c_void_p),
+        ("gemv_f64", ctypes.c_void_p),
+        ("fault", ctypes.c_int64),
+        ("index", ctypes.c_int64),
+    )
+
+
+def _aligned(size: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Bytes that begin at a multiple of 64."""
+    block = np.empty(size + 64, dtype=np.uint8)
+    start = -block.ctypes.data % 64
+    return block[start : start + size]
+
+
+class CExecutable:
+    """A program as machine code.
+
+    Attributes:
+        source: the C text, but for the functions that every text begins with.
+    """
+
+    def __init__(self, program: Program, kernels: Mapping[str, Kernel]) -> None:
+        self._program, self._kernels = program, kernels
+        printed = print_c(program)
+        self.source, self._items, self._checked = printed.source, printed.items, printed.checked
+        blas = find_blas()
+        library = compiled(f"{printed.prelude}\n{printed.source}", f"-DBLAS_INT={blas.integer}")
+        self._functions: dict[str, Any] = {}
+        self._collect(printed.items, library)
+        self._arena = _aligned(program.arena)
+        self._blas = blas
+        row = -(-printed.scratch // 64) * 64 + 64
+        self._scratch = _aligned(row * MOST)
+        self._arrays: list[Any] = [None] * len(program.buffers)
+        self._pointers = (ctypes.c_void_p * max(len(program.buffers), 1))()
+        self._times = (ctypes.c_int64 * max(len(printed.loops), 1))()
+        self._place = {number: k for k, number in enumerate(printed.loops)}
+        for k, buffer in enumerate(program.buffers):
+            if buffer.role == "constant":
+                self._bind(k, np.ascontiguousarray(buffer.value, dtype=buffer.dtype.name).reshape(-1))
+            elif buffer.role == "temporary":
+                size = buffer.size * buffer.dtype.itemsize
+                self._bind(k, self._arena[buffer.offset : buffer.offset + size].view(buffer.dtype.name))
+        self._packed = _aligned(printed.packed)
+        start, packed = self._scratch.ctypes.data, self._packed.ctypes.data
+        self._contexts = (_Context * MOST)(
+            *[_Context(k, 1, start + k * row, packed, None, None, *blas.routines, 0, 0) for k in range(MOST)]
+        )
+        self._lock = threading.Lock()
+
+    def _collect(self, items: Sequence[Item], library: ctypes.CDLL) -> None:
+        for item in items:
+            if isinstance(item, Segment):
+                function = getattr(library, item.name)
+                function.restype = ctypes.c_int64
+                self._functions[item.name] = function
+            elif isinstance(item, Driven):
+                self._collect(item.items, library)
+
+    def _bind(self, k: int, array: Any) -> None:
+        self._arrays[k] = array
+        self._pointers[k] = array.__array_interface__["data"][0]
+
+    def __call__(self, inputs: Sequence[Any]) -> list[Any]:
+        """The outputs, each an array of its own.
+
+        Raises:
+            IndexingError: when an index is out of range.
+            EvaluationError: when a kernel of the array library fails.
+        """
+        program = self._program
+        outputs = [
+            np.empty(shape, dtype=program.buffers[k].dtype.name)
+            for k, shape in zip(program.outputs, program.output_shapes, strict=True)
+        ]
+        with self._lock:
+            held = []
+            for k, given in zip(program.inputs, inputs, strict=True):
+                array = np.ascontiguousarray(given, dtype=program.buffers[k].dtype.name)
+                held.append(array)
+                self._bind(k, array.reshape(-1))
+            for k, array in zip(program.outputs, outputs, strict=True):
+                self._bind(k, array.reshape(-1))
+            try:
+                self._run(self._items)
+            finally:
+                for k in (*program.inputs, *program.outputs):
+                    self._arrays[k] = None
+        return outputs
+
+    def _run(self, items: Sequence[Item]) -> None:
+        for item in items:
+            if isinstance(item, Segment):
+                self._run_segment(item)
+            elif isinstance(item, Driven):
+                times = range(item.length)
+                for t in reversed(times) if item.reverse else times:
+                    self._times[item.place] = t
+                    self._run(item.items)
+            else:
+                self._call(item)
+
+    def _run_segment(self, segment: Segment) -> None:
+        function, contexts = self._functions[segment.name], self._contexts
+        workers = min(self._blas.threads(), processors(), MOST) if segment.shared else 1
+        team = team_of(workers) if workers > 1 else None
+        # Where another program of this process has the threads, this one runs alone rather than wait.
+        if team and not (team.handle and BUSY.acquire(blocking=False)):
+            team = None
+        try:
+            for context in contexts[:workers]:
+                context.workers = workers if team else 1
+                context.wait, context.team = (team.wait, team.handle) if team else (None, None)
+            if team:
+                team.run(function, self._pointers, self._times, contexts, self._blas.set_threads)
+            else:
+                function(self._pointers, self._times, contexts)
+        finally:
+            if team:
+                BUSY.release()
+        for context in contexts[:workers]:
+            if context.fault:
+                raise self._fault(context)
+
+    def _fault(self, context: _Context) -> Exception:
+        index, step = context.index, self._checked[context.fault - 1]
+        for each in self._contexts:
+            each.fault = 0
+        size = (step.source if isinstance(step, Gather) else step.out).shape[1]
+        axis = step.node.attrs.get("axis", 0)
+        return IndexingError(_told(step.node, f"index {index} is out of bounds for axis {axis} with size {size}"))
+
+    def _call(self, call: Call) -> None:
+        arrays = [self._view(v) for v in call.reads]
+        try:
+            with np.errstate(all="ignore"):
+                result = self._kernels[call.node.op](*arrays, **call.attrs)
+        except Error:
+            raise
+        except Exception as error:
+            told = _told(call.node, str(error) or type(error).__name__)
+            raise (IndexingError(told) if isinstance(error, IndexError) else EvaluationError(told)) from error
+        self._view(call.out)[...] = result
+
+    def _view(self, view: View) -> Any:
+        offset = view.offset + sum(stride * self._times[self._place[number]] for number, stride in view.loops)
+        base = self._arrays[view.buffer]
+        if 0 in view.shape:
+            return np.empty(view.shape, dtype=base.dtype)
+        size = base.itemsize
+        return np.ndarray(view.shape, base.dtype, base, offset * size, [s * size for s in view.strides])
+
+
+def _told(node: Any, what: str) -> str:
+    operands = ", ".join(str(x.type) for x in node.inputs if not isinstance(x.type, tuple))
+    scope = f" in {str(node.scope)!r}" if node.scope else ""
+    line = f" [{node.line[0]}:{node.line[1]}]" if node.line else ""
+    return f"{node.op}({operands}){scope}: {what}{line}"

@@ -1,0 +1,133 @@
+"""The C compiler: which one there is, and how it is called."""
+
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from tinygrad_lstm.errors import BackendError
+
+__all__ = ["Compiler", "find_compiler", "processor"]
+
+_FLAGS: Final = (
+    "-std=gnu11",
+    "-O3",
+    "-fPIC",
+    # The vectoriser may not care for errno and traps; nan, inf and −0 keep their meaning.
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    # a·b + c rounds twice, as it does in NumPy; the functions that want one rounding say so.
+    "-ffp-contract=off",
+    # Integers wrap round; the arena holds now this type and now that.
+    "-fwrapv",
+    "-fno-strict-aliasing",
+    # `#pragma omp simd` alone: no threads, no library.
+    "-fopenmp-simd",
+    "-w",
+)
+_TIMEOUT: Final = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Compiler:
+    """A C compiler.
+
+    Attributes:
+        command: the words it is called by.
+        identity: its version, as part of the name of what it made.
+    """
+
+    command: tuple[str, ...]
+    identity: str
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """How programs are compiled: for the processor at hand, with vectors as wide as it has them."""
+        x86 = platform.machine().lower() in ("x86_64", "amd64")
+        native = ("-march=native", "-mprefer-vector-width=512") if x86 else ("-mcpu=native",)
+        return (*_FLAGS, *native)
+
+    def shared_object(self, source: Path, target: Path, flags: tuple[str, ...]) -> None:
+        """Compile one file.
+
+        Raises:
+            BackendError: when the compiler fails, with what it said.
+        """
+        # Never linked with -ffast-math or the like: its start-up code would flush denormals in the whole process.
+        arguments = [*self.command, *flags, "-shared", "-o", str(target), str(source)]
+        if os.name != "nt":
+            arguments.append("-lm")
+        try:
+            done = subprocess.run(arguments, capture_output=True, text=True, timeout=_TIMEOUT, check=False)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise BackendError(f"the C compiler {self.command[0]} can not be run: {error}") from None
+        if done.returncode:
+            said = (done.stderr or done.stdout).strip().splitlines()
+            raise BackendError(
+                f"the C compiler `{shlex.join(self.command)}` failed: {said[0] if said else 'it said nothing'}; "
+                "name another one in the environment variable CC"
+            )
+
+
+def _candidates() -> list[tuple[str, ...]]:
+    named = os.environ.get("CC", "").strip()
+    if named:
+        return [tuple(shlex.split(named))]
+    candidates: list[tuple[str, ...]] = [(name,) for name in ("cc", "gcc", "clang")]
+    if find_spec("ziglang") is not None:
+        candidates.append((sys.executable, "-m", "ziglang", "cc"))
+    return candidates
+
+
+@lru_cache(maxsize=8)
+def _identified(command: tuple[str, ...], path: str, changed: int) -> str | None:
+    """What a compiler says of itself; None where it does not answer."""
+    try:
+        said = subprocess.run([*command, "--version"], capture_output=True, text=True, timeout=_TIMEOUT, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return f"{path} {changed} {said.stdout}" if said.returncode == 0 and said.stdout else None
+
+
+def find_compiler() -> Compiler:
+    """The compiler that ``CC`` names, else ``cc``, ``gcc``, ``clang``, or the one in the ``ziglang`` wheel.
+
+    Raises:
+        BackendError: when there is none.
+    """
+    for command in _candidates():
+        path = shutil.which(command[0])
+        if path is None:
+            continue
+        identity = _identified(command, path, os.stat(path).st_mtime_ns)
+        if identity is not None:
+            return Compiler(command, identity)
+    named = os.environ.get("CC", "").strip()
+    if named:
+        raise BackendError(f"the C backend needs a C compiler, and CC={named!r} can not be run; correct or unset CC")
+    raise BackendError(
+        "the C backend needs a C compiler, and there is no cc, gcc or clang on the PATH; install one, or the one "
+        'that comes as a wheel: pip install "tinygrad-lstm[c]"'
+    )
+
+
+@lru_cache(maxsize=1)
+def processor() -> str:
+    """What ``-march=native`` depends on."""
+    lines = []
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if not line:
+                break
+            if line.split("\t")[0].strip(": ") in ("model name", "flags", "Features", "CPU part", "CPU implementer"):
+                lines.append(line)
+    except OSError:
+        lines.append(platform.processor())
+    return "\n".join([platform.machine(), platform.system(), *lines])

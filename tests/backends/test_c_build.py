@@ -1,0 +1,252 @@
+"""How the C backend finds its compiler, keeps what it compiled, and shares the work among threads."""
+
+import os
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tinygrad_lstm_c import cache, toolchain
+from tinygrad_lstm_c.shared_object import compiled
+from tinygrad_lstm_c.team import processors
+
+import tinygrad_lstm as tl
+from tests.codegen.lstm_program import lstm_program
+from tests.codegen.pointwise import execute
+from tests.codegen.small_programs import compile_c, elementwise, needs_c
+from tinygrad_lstm.errors import BackendError
+from tinygrad_lstm.graph.dtypes import float32
+from tinygrad_lstm.runtime.threads import blas_threads
+
+pytestmark = [needs_c, pytest.mark.skipif(os.name == "nt", reason="owners and modes of files are those of POSIX")]
+
+ANSWER = "int answer(void) { return 42; }\n"
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache."""
+    monkeypatch.setenv("TINYGRAD_LSTM_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def without_compiler(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(toolchain, "find_spec", lambda name: None)
+    return
+
+
+def built(text: str = ANSWER) -> list[Path]:
+    """Compile, and say which files the cache has then."""
+    assert compiled(text).answer() == 42
+    return sorted(cache.directory().glob("*.so"))
+
+
+def test_compiled_once(place: Path) -> None:
+    (entry,) = built()
+    made = entry.stat().st_mtime_ns
+    assert built() == [entry]
+    assert entry.stat().st_mtime_ns == made
+    assert stat.S_IMODE(place.stat().st_mode) == 0o700
+    assert not stat.S_IMODE(entry.stat().st_mode) & 0o077
+    assert len(built(ANSWER + "/* other text */")) == 2
+    assert [p.name for p in place.iterdir() if p.suffix != ".so"] == []
+
+
+def test_the_key_holds_the_compiler_and_its_flags(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    built()
+    compiled(ANSWER, "-DX=1")
+    assert len(list(place.glob("*.so"))) == 2
+    monkeypatch.setattr(toolchain, "_identified", lambda *args: "another version")
+    assert len(built()) == 3
+
+
+@pytest.mark.parametrize("damage", ["truncated", "changed", "writable for the group", "a link"])
+def test_what_could_be_foreign_is_never_loaded(place: Path, tmp_path: Path, damage: str) -> None:
+    (entry,) = built()
+    whole = entry.read_bytes()
+    entry.unlink()
+    if damage == "truncated":
+        entry.write_bytes(whole[: len(whole) // 2])
+    elif damage == "changed":
+        entry.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    elif damage == "writable for the group":
+        entry.write_bytes(whole)
+        entry.chmod(0o770)
+    else:
+        (tmp_path / "elsewhere.so").write_bytes(whole)
+        entry.symlink_to(tmp_path / "elsewhere.so")
+    (again,) = built()
+    assert again.read_bytes() == whole
+    assert not again.is_symlink()
+    assert not stat.S_IMODE(again.stat().st_mode) & 0o022
+
+
+def test_a_directory_that_others_may_write_to_is_not_used(place: Path) -> None:
+    place.mkdir()
+    place.chmod(0o777)
+    assert cache.directory() != place
+    built()
+    assert not list(place.iterdir())
+
+
+def test_a_directory_that_can_not_be_made_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("TINYGRAD_LSTM_CACHE", str(tmp_path / "file" / "cache"))
+    assert cache.directory().is_dir()
+
+
+def test_the_usual_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TINYGRAD_LSTM_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert cache.directory() == tmp_path / "xdg" / "tinygrad_lstm"
+    monkeypatch.setenv("XDG_CACHE_HOME", "not/absolute")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache.directory() == tmp_path / ".cache" / "tinygrad_lstm"
+
+
+def test_the_oldest_entries_go_first(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "_KEPT", 2)
+    for k in range(4):
+        for entry in built(f"{ANSWER}/* {k} */"):
+            os.utime(entry, (k, k))
+    assert len(list(place.glob("*.so"))) == 2
+
+
+def test_two_processes_at_once(place: Path) -> None:
+    code = f"from tinygrad_lstm_c.shared_object import compiled; print(compiled({ANSWER!r}).answer())"
+    running = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    assert [p.communicate()[0] for p in running] == ["42\n", "42\n"]
+    assert len(built()) == 1
+
+
+@pytest.mark.usefixtures("without_compiler")
+def test_no_compiler() -> None:
+    message = r"^the C backend needs a C compiler, .* pip install \"tinygrad-lstm\[c\]\"$"
+    with pytest.raises(BackendError, match=message):
+        tl.use_backend("c")
+    (status,) = [s for s in tl.describe_backends() if s.name == "c"]
+    assert not status.usable
+    assert tl.tensor([1.0, 2.0]).sum().item() == 3.0
+
+
+@pytest.mark.usefixtures("without_compiler")
+def test_a_compiler_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CC", "no-such-compiler -m64")
+    with pytest.raises(BackendError, match="CC='no-such-compiler -m64' can not be run; correct or unset CC"):
+        tl.use_backend("c")
+    fake = tmp_path / "fake"
+    fake.write_text("#!/bin/sh\nexit 3\n")
+    fake.chmod(0o700)
+    monkeypatch.setenv("CC", str(fake))
+    with pytest.raises(BackendError, match="can not be run"):
+        tl.use_backend("c")
+
+
+def test_a_compiler_that_fails(place: Path) -> None:
+    with pytest.raises(BackendError, match=r"failed: .*name another one in the environment variable CC"):
+        compiled("this is no C\n")
+    assert not list(place.iterdir())
+
+
+def test_cc_may_have_options(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = toolchain.find_compiler().command
+    monkeypatch.setenv("CC", " ".join([*command, "-DOPTION"]))
+    assert toolchain.find_compiler().command == (*command, "-DOPTION")
+    built()
+
+
+def lstm() -> tuple[Any, list[Any]]:
+    program = lstm_program(7, 24, 40, 48)
+    rng = np.random.default_rng(0)
+    inputs = [rng.normal(0, 0.3, program.buffers[k].size).astype(np.float32) for k in program.inputs]
+    return program, inputs
+
+
+def test_a_hand_made_lstm_on_one_thread_and_on_several() -> None:
+    program, inputs = lstm()
+    run = compile_c(program)
+    with blas_threads(1):
+        alone = run(inputs)
+    with blas_threads(max(2, processors())):
+        together = run(inputs)
+        again = run(inputs)
+    for a, b, c, w in zip(alone, together, again, execute(program, inputs), strict=True):
+        scale = float(np.abs(w).max())
+        np.testing.assert_allclose(a, w, rtol=0, atol=3e-6 * scale)
+        np.testing.assert_allclose(b, w, rtol=0, atol=3e-6 * scale)
+        np.testing.assert_array_equal(b, c)
+
+
+def test_calls_from_several_threads() -> None:
+    program, inputs = lstm()
+    run, other = compile_c(program), compile_c(program)
+    with blas_threads(2):
+        want = run(inputs)
+        results: list[Any] = []
+        threads = [
+            threading.Thread(target=lambda f=f: results.extend(f(inputs) for _ in range(5))) for f in (run, other)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(results) == 10
+    for result in results:
+        for y, w in zip(result, want, strict=True):
+            np.testing.assert_allclose(y, w, rtol=0, atol=3e-6 * float(np.abs(w).max()))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+def test_a_forked_process_has_threads_of_its_own() -> None:
+    code = """
+import os, numpy as np
+from tests.backends.test_c_build import lstm
+from tests.codegen.small_programs import compile_c
+from tinygrad_lstm.runtime.threads import blas_threads
+program, inputs = lstm()
+run = compile_c(program)
+with blas_threads(2):
+    want = run(inputs)
+    child = os.fork()
+    got = run(inputs)
+    same = all(np.allclose(y, w, atol=1e-5) for y, w in zip(got, want))
+    if not child:
+        os._exit(0 if same else 1)
+    print(same, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert done.stdout == "True 0\n", done.stderr
+
+
+def test_outputs_are_the_callers() -> None:
+    x = np.linspace(-1, 1, 8, dtype=np.float32)
+    run = compile_c(elementwise("tanh", [x], float32))
+    (first,) = run([x])
+    (second,) = run([-x])
+    assert first.flags.owndata
+    assert first.flags.writeable
+    np.testing.assert_array_equal(first, -second)
+
+
+def test_inputs_of_any_layout() -> None:
+    x = np.linspace(-1, 1, 12, dtype=np.float32).reshape(3, 4)
+    run = compile_c(elementwise("negative", [x], float32))
+    for given in (x[::-1, ::-1], np.asfortranarray(x), x.astype(np.float64)):
+        np.testing.assert_allclose(run([given])[0], -given, rtol=1e-6)
+
+
+@pytest.mark.slow
+def test_zig(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ziglang", reason="the wheel ziglang is not installed")
+    monkeypatch.setenv("CC", f"{sys.executable} -m ziglang cc")
+    x = np.linspace(-9, 9, 100, dtype=np.float32)
+    (y,) = compile_c(elementwise("tanh", [x], float32))([x])
+    np.testing.assert_allclose(y, np.tanh(x), rtol=1e-6)

@@ -1,0 +1,110 @@
+"""CUDA text on the CPU: g++ behind definitions that stand in for the device, one block after the other.
+
+The threads of a block whose functions wait are fibres, switched where they wait; all others are turns of a loop.
+"""
+
+import ctypes
+import hashlib
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tinygrad_lstm.codegen.cuda import PrintedCuda
+from tinygrad_lstm.codegen.cuda_prelude import FUNCTIONS
+
+__all__ = ["Shim", "needs_compiler"]
+
+COMPILER = shutil.which("g++")
+needs_compiler = pytest.mark.skipif(COMPILER is None, reason="no g++ to run CUDA text on the CPU with")
+
+HEAD = """#include <math.h>
+#include <stdint.h>
+#include <string.h>
+#include <ucontext.h>
+#include <stdlib.h>
+#define FUNCTION static inline __attribute__((always_inline, unused))
+#define __global__ static
+#define __shared__ static
+struct dim { int x, y; };
+static dim blockIdx, threadIdx, gridDim;
+static unsigned long long atomicCAS(unsigned long long *p, unsigned long long expected, unsigned long long v) {
+  const unsigned long long old = *p;
+  if (old == expected) *p = v;
+  return old;
+}
+static const int MOST = 1024, STACK = 1 << 16;
+static ucontext_t fibres[MOST], scheduler;
+static bool ended[MOST];
+static void (*body)(void **);
+static void **arguments;
+static void __syncthreads() { swapcontext(&fibres[threadIdx.x], &scheduler); }
+static void fibre() { body(arguments); ended[threadIdx.x] = true; }
+"""
+
+TAIL = """
+extern "C" void launch(void (*f)(void **), int waits, int x, int y, int threads, void **a) {
+  static char *stacks = (char *)malloc((size_t)MOST * STACK);
+  gridDim = {x, y};
+  for (blockIdx.y = 0; blockIdx.y < y; ++blockIdx.y) for (blockIdx.x = 0; blockIdx.x < x; ++blockIdx.x) {
+    if (!waits) {
+      for (threadIdx.x = 0; threadIdx.x < threads; ++threadIdx.x) f(a);
+      continue;
+    }
+    body = f; arguments = a;
+    for (int k = 0; k < threads; ++k) {
+      getcontext(&fibres[k]);
+      fibres[k].uc_stack.ss_sp = stacks + (size_t)k * STACK;
+      fibres[k].uc_stack.ss_size = STACK;
+      fibres[k].uc_link = &scheduler;
+      makecontext(&fibres[k], fibre, 0);
+      ended[k] = false;
+    }
+    for (int going = threads; going > 0;) {
+      going = 0;
+      for (threadIdx.x = 0; threadIdx.x < threads; ++threadIdx.x) if (!ended[threadIdx.x]) {
+        swapcontext(&scheduler, &fibres[threadIdx.x]);
+        going += !ended[threadIdx.x];
+      }
+      if (going != 0 && going != threads) abort();  /* some wait for threads that have ended */
+    }
+  }
+}
+"""
+
+
+@cache
+def built(text: str) -> ctypes.CDLL:
+    place = Path(tempfile.gettempdir()) / "tinygrad_lstm_cuda_shim"
+    place.mkdir(exist_ok=True)
+    name = place / hashlib.sha256(text.encode()).hexdigest()[:24]
+    source, library, fresh = name.with_suffix(".cpp"), name.with_suffix(".so"), Path(tempfile.mktemp(dir=place))
+    if not library.exists():
+        source.write_text(text)
+        command = [str(COMPILER), "-O1", "-w", "-ffp-contract=off", "-shared", "-fPIC", str(source), "-o", str(fresh)]
+        subprocess.run(command, check=True, capture_output=True, text=True)
+        fresh.rename(library)
+    return ctypes.CDLL(str(library))
+
+
+class Shim:
+    """The functions of a printed program."""
+
+    def __init__(self, printed: PrintedCuda) -> None:
+        runs = []
+        for f in printed.functions:
+            types = [p.rpartition("p")[0].replace("__restrict__", "") for p in f.parameters[1:-1].split(", ")]
+            arguments = ", ".join(f"({t})a[{k}]" for k, t in enumerate(types))
+            runs.append(f'extern "C" void run_{f.name}(void **a) {{ {f.name}({arguments}); }}')
+        source = printed.source.replace('extern "C" __global__', "__global__")
+        self._library = built("\n".join([HEAD, FUNCTIONS, source, *runs, TAIL]))
+        self._waits = {f.name: f.waits for f in printed.functions}
+
+    def launch(self, name: str, grid: tuple[int, int], threads: int, addresses: Sequence[int]) -> None:
+        f = getattr(self._library, f"run_{name}")
+        pointers = (ctypes.c_void_p * max(len(addresses), 1))(*addresses)
+        self._library.launch(f, int(self._waits[name]), *grid, threads, pointers)

@@ -1,0 +1,135 @@
+"""Random programs and all cells, as they are traced and after the passes."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tinygrad_lstm as tl
+from tests.codegen.executor import run
+from tests.codegen.test_lowering import assert_same, symbols
+from tests.nn.test_recurrent import KINDS
+from tests.nn.test_variants import CELLS, LAYERS, LENGTHS, named
+from tests.programs import Program, programs
+from tinygrad_lstm.codegen.lowering import lower
+from tinygrad_lstm.graph.function import Graph
+from tinygrad_lstm.graph.structure import flatten
+from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.graph.walk import substitute
+from tinygrad_lstm.passes import optimize
+from tinygrad_lstm.runtime.evaluation import evaluated
+
+POINTS = [np.array([0.3, -0.7, 0.9]), np.array([-0.4, 0.1, 0.8]), np.array([0.55, -0.25, -0.6])]
+
+
+def agrees(inputs: Sequence[Tensor], outputs: Sequence[Tensor], values: Sequence[Any], scale: float = 1.0) -> None:
+    """The programs of a graph before and after the passes give what the interpreter gives."""
+    graph = Graph(tuple(inputs), tuple(outputs))
+    plain, optimized = lower(graph), lower(optimize(graph))
+    want = [y.numpy() for y in evaluated(tuple(outputs), dict(zip(inputs, values, strict=True)))]
+    for program in (plain, optimized):
+        for g, w in zip(run(program, values), want, strict=True):
+            assert_same(g, np.asarray(w), scale)
+
+
+@given(programs(inputs=3, outputs=2, most=10, kinks=True))
+@settings(max_examples=60, deadline=None)
+def test_values(program: Program) -> None:
+    xs = symbols(POINTS)
+    agrees(xs, program.run(xs, symbolic=True), POINTS, 10)
+
+
+@given(programs(inputs=3, outputs=2, most=6))
+@settings(max_examples=30, deadline=None)
+def test_gradients(program: Program) -> None:
+    xs = symbols(POINTS)
+    ys = program.run(xs, symbolic=True)
+    first = tl.gradients([y.sum() for y in ys], xs)
+    agrees(xs, [*ys, *first, *tl.gradients(first, xs)], POINTS, 1000)
+
+
+@given(programs(inputs=3, outputs=3, most=6), st.sampled_from([0, 1, 2, 4]), st.booleans(), st.booleans())
+@settings(max_examples=50, deadline=None)
+def test_loops_and_their_gradients(program: Program, length: int, reverse: bool, nested: bool) -> None:
+    """Two carries and one stacked result, read and written in every way that a random body does it."""
+    series = np.linspace(-0.8, 0.9, length * 3).reshape(length, 3)
+    values = [*POINTS[:2], series]
+    a, b, xs = symbols(values)
+
+    def step(carry: Any, x: Any) -> Any:
+        p, q, y = program.run([*carry, x], symbolic=True)
+        return (tl.tanh(p), tl.sin(q)), y
+
+    def outer(carry: Any, x: Any) -> Any:
+        return tl.scan(step, carry, tl.stack([x, x * 0.5]), reverse=not reverse)
+
+    (p, q), ys = tl.scan(outer if nested else step, (a, b), xs, reverse=reverse)
+    gradients = tl.gradients([p.sum(), tl.sin(q).sum(), (ys * ys).sum()], [a, b, xs])
+    agrees([a, b, xs], [p, q, ys, *gradients], values, 1000)
+
+
+SWAPS: list[Callable[..., Any]] = [
+    lambda p, q, x: ((q, p), p),
+    lambda p, q, x: ((p + x, p), q),
+    lambda p, q, x: ((p + q, p - q), p),
+    lambda p, q, x: ((tl.flip(p), q * p), (p, q)),
+    lambda p, q, x: ((tl.concatenate([p[1:], x[:1]]), p), (p, p)),
+    lambda p, q, x: ((p, q), (x, p, x)),
+    lambda p, q, x: ((x, x), (p, q)),
+    lambda p, q, x: ((tl.outer(p, q) @ x, p * 2), p + q),
+    lambda p, q, x: ((tl.cumsum(p), tl.sort(q) + p), tl.take(x, [2, 0, 0])),
+    lambda p, q, x: ((tl.zeros(3, tl.float64), p), q),
+]
+
+
+@pytest.mark.parametrize("length", [0, 1, 3])
+@pytest.mark.parametrize("step", SWAPS)
+def test_carries_that_hinder_each_other(step: Callable[..., Any], length: int) -> None:
+    series = np.linspace(-0.8, 0.9, length * 3).reshape(length, 3)
+    values = [*POINTS[:2], series]
+    a, b, xs = symbols(values)
+    for reverse in (False, True):
+        carry, ys = tl.scan(lambda c, x: step(*c, x), (a, b), xs, reverse=reverse)
+        agrees([a, b, xs], [*carry, *flatten(ys)[0]], values)
+
+
+TURNS: list[Callable[..., Any]] = [
+    lambda p, q, x: ((tl.transpose(p @ q), q), p),
+    lambda p, q, x: ((tl.transpose(p @ x), tl.transpose(p + q)), p),
+    lambda p, q, x: ((tl.transpose(p), tl.transpose(q) * 2), (p, q)),
+    lambda p, q, x: ((tl.concatenate([tl.transpose(x)[:1], (p @ p)[1:]]), tl.tanh(q)), tl.transpose(q)),
+    lambda p, q, x: ((tl.reshape(tl.transpose(x), (3, 3)) + p, tl.transpose(tl.tanh(q))), q @ p),
+]
+
+
+@pytest.mark.parametrize("length", [1, 3])
+@pytest.mark.parametrize("step", TURNS)
+def test_carries_that_are_turned(step: Callable[..., Any], length: int) -> None:
+    random = np.random.default_rng(0)
+    values = [random.normal(size=(3, 3)), random.normal(size=(3, 3)), random.normal(size=(length, 3, 3))]
+    a, b, xs = symbols(values)
+    for reverse in (False, True):
+        carry, ys = tl.scan(lambda c, x: step(*c, x), (a, b), xs, reverse=reverse)
+        gradients = tl.gradients([y.sum() for y in (*carry, *flatten(ys)[0])], [a, b, xs])
+        agrees([a, b, xs], [*carry, *flatten(ys)[0], *gradients], values, 10)
+
+
+@pytest.mark.parametrize(
+    ("layers", "bidirectional", "ragged", "dtype"),
+    [*[(*layer, "float64") for layer in LAYERS], (*LAYERS[0], "float32")],
+)
+@pytest.mark.parametrize(("kind", "options"), CELLS, ids=named)
+def test_cells(kind: str, options: dict[str, Any], layers: int, bidirectional: bool, ragged: bool, dtype: str) -> None:
+    random = np.random.default_rng(0)
+    model = KINDS[kind](3, 4, layers, bidirectional=bidirectional, key=tl.random.key(1), dtype=dtype, **options)
+    x = tl.symbol("x", (4, 3, 3), dtype)
+    y, last = model(x, lengths=tl.tensor(LENGTHS) if ragged else None)
+    results = [y, *flatten(last)[0]]
+    leaves = [p.leaf for p in model.parameters()]
+    gradients = tl.gradients([(r * r).sum() for r in results], [x, *leaves])
+    inputs = [x, *[tl.symbol(f"p{k}", p.shape, dtype) for k, p in enumerate(leaves)]]
+    outputs = substitute([*results, *gradients], dict(zip(leaves, inputs[1:], strict=True)))
+    agrees(inputs, outputs, [random.normal(size=s.shape).astype(dtype) for s in inputs], 100)

@@ -1,0 +1,180 @@
+"""What each pass makes of a small graph, as text. ``UPDATE_GOLDEN=1 pytest tests/passes`` writes the texts anew."""
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tinygrad_lstm as tl
+from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.passes.contraction import contractions
+from tinygrad_lstm.passes.cse import cse
+from tinygrad_lstm.passes.dead_code import dead_code, lift
+from tinygrad_lstm.passes.hoist import hoist
+from tinygrad_lstm.passes.inline_views import inline_views
+from tinygrad_lstm.passes.loops import everywhere
+from tinygrad_lstm.passes.merge import merge
+from tinygrad_lstm.passes.normal_form import normal_form
+from tinygrad_lstm.passes.simplify import simplify
+from tinygrad_lstm.passes.sink import sink
+from tinygrad_lstm.passes.split_concat import split_concat
+from tinygrad_lstm.passes.split_slice import split_slice
+from tinygrad_lstm.passes.stack_matmuls import stack_matmuls
+
+Rewriting = Callable[[Iterable[Tensor]], list[Tensor]]
+Build = Callable[[], list[Tensor]]
+X = tl.symbol("x", (5, 2, 3))
+A, B = tl.symbol("a", (2, 3)), tl.symbol("b", (2, 3))
+V, W = tl.symbol("v", (3, 3)), tl.symbol("w", (3, 3))
+TALL = tl.symbol("tall", (6, 3))
+H = tl.symbol("h", (2, 3))
+GOLDEN = Path(__file__).parent.parent / "golden" / "passes"
+CASES: dict[str, tuple[Build, Rewriting]] = {}
+
+
+def prepared(outputs: Iterable[Any]) -> list[Tensor]:
+    """With products as contractions, and no expression twice."""
+    return everywhere(everywhere(list(outputs), contractions), cse)
+
+
+def case(rewriting: Rewriting) -> Callable[[Build], Build]:
+    def add(build: Build) -> Build:
+        CASES[build.__name__] = (build, rewriting)
+        return build
+
+    return add
+
+
+def scan(f: Callable[[Any, Any], Any], init: Any = H, xs: Any = X, reverse: bool = False) -> Any:
+    return tl.scan(f, init, xs, reverse=reverse)
+
+
+@case(contractions)
+def a_transposed_product_has_no_transposes() -> list[Tensor]:
+    return [tl.transpose(tl.transpose(W) @ tl.transpose(A))]
+
+
+@case(contractions)
+def a_batch_of_one_is_no_axis_of_a_product() -> list[Tensor]:
+    return [X @ tl.reshape(W, (1, 3, 3))]
+
+
+@case(simplify)
+def views_of_views_are_one_view() -> list[Tensor]:
+    wide = tl.broadcast_to(tl.broadcast_to(A, (1, 2, 3)), (4, 2, 3))
+    return [A.reshape(3, 2).reshape(6), A.reshape(6).reshape(2, 3), wide, tl.broadcast_to(A, (2, 3)), X[1:][:, ::2][:2]]
+
+
+@case(cse)
+def equal_expressions_become_one() -> list[Tensor]:
+    return [tl.tanh(A) * tl.tanh(A), tl.full((), 0.0) + A, tl.full((), -0.0) + A]
+
+
+@case(dead_code)
+def what_nothing_reads_leaves_the_loop() -> list[Tensor]:
+    (last, _, _), _ = scan(lambda c, x: ((c[0] + c[2], c[1] * x, c[2]), x), (A, B, H))
+    return [last]
+
+
+@case(dead_code)
+def a_stack_of_slices_is_the_sequence() -> list[Tensor]:
+    _, (ys, twice) = scan(lambda c, x: (c, (x, x)))
+    return [ys, twice]
+
+
+@case(lift)
+def what_is_the_same_at_each_step_is_computed_once() -> list[Tensor]:
+    last, _ = scan(lambda c, x: (c + x @ tl.tanh(V), None))
+    return [last]
+
+
+@case(inline_views)
+def a_transposed_operand_is_transposed_inside() -> list[Tensor]:
+    return [scan(lambda c, x: (c @ tl.transpose(W) + x, None))[0]]
+
+
+@case(normal_form)
+def the_history_of_a_carry_is_what_it_becomes_a_step_before() -> list[Tensor]:
+    last, _ = scan(lambda c, x: (tl.tanh(c * x), None))
+    return [tl.gradients(last.sum(), X)]
+
+
+@case(stack_matmuls)
+def products_with_one_operand_become_one() -> list[Tensor]:
+    return prepared([tl.sin(X @ V), tl.cos(X @ W)])
+
+
+@case(stack_matmuls)
+def a_sum_of_products_becomes_one() -> list[Tensor]:
+    return prepared([tl.sin(X) @ V + tl.cos(X) @ W])
+
+
+@case(stack_matmuls)
+def products_that_need_each_other_stay() -> list[Tensor]:
+    return prepared([tl.sin(A @ V) @ V])
+
+
+@case(split_concat)
+def joined_arrays_are_multiplied_apart() -> list[Tensor]:
+    return prepared([scan(lambda h, x: (tl.tanh(tl.concatenate([h, x], 1) @ TALL), None))[0]])
+
+
+@case(split_concat)
+def arrays_of_one_class_stay_joined() -> list[Tensor]:
+    return prepared([scan(lambda h, x: (tl.tanh(tl.concatenate([h, tl.sin(h)], 1) @ TALL) + x, None))[0]])
+
+
+@case(split_slice)
+def parts_for_different_uses_are_computed_apart() -> list[Tensor]:
+    def step(h: Tensor, x: Tensor) -> Any:
+        y = tl.tanh(h + x) @ tl.transpose(TALL)
+        return y[:, :3], y[:, 3:]
+
+    return prepared(scan(step))
+
+
+@case(hoist)
+def what_needs_no_carry_is_done_before_the_loop() -> list[Tensor]:
+    return prepared([scan(lambda h, x: (tl.tanh(h + tl.sin(x) @ W), None))[0]])
+
+
+@case(hoist)
+def a_loop_without_carries_is_none() -> list[Tensor]:
+    return prepared([tl.scan(lambda c, x: (c, tl.sin(x)[:, ::2] + tl.reshape(B, (3, 2))[0]), (), X)[1]])
+
+
+@case(sink)
+def a_sum_of_products_over_time_is_one_product() -> list[Tensor]:
+    step = lambda c, x: ((tl.tanh(c[0] + x), c[1] + tl.transpose(x) @ c[0]), None)  # noqa: E731
+    return prepared([scan(step, (H, W))[0][1]])
+
+
+@case(sink)
+def what_no_carry_waits_for_is_done_after_the_loop() -> list[Tensor]:
+    return prepared([scan(lambda h, x: ((n := tl.tanh(h + x)), n @ W))[1]])
+
+
+@case(sink)
+def a_sum_that_the_loop_reads_stays() -> list[Tensor]:
+    step = lambda c, x: ((tl.tanh(c[0] @ c[1]), c[1] + tl.transpose(x) @ c[0]), None)  # noqa: E731
+    return prepared([scan(step, (H, W))[0][1]])
+
+
+@case(merge)
+def loops_that_share_a_carry_run_as_one() -> list[Tensor]:
+    one = scan(lambda h, x: (tl.tanh(h + x), h))[1]
+    other = scan(lambda c, x: ((tl.tanh(c[0] + x), c[1] + c[0]), None), (H, A))[0][1]
+    return cse([one, other])
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_rewriting(name: str) -> None:
+    build, rewriting = CASES[name]
+    text = tl.printed(*rewriting(build())) + "\n"
+    path = GOLDEN / f"{name}.txt"
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    assert text == path.read_text()

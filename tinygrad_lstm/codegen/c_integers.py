@@ -1,0 +1,92 @@
+"""C text of the functions on integers and of float16, which is kept in 16 bits and computed in float32."""
+
+from typing import Final
+
+__all__ = ["INTEGERS"]
+
+_SIGNED: Final = """
+FUNCTION INT abs_SUFFIX(INT x) { return x < 0 ? -x : x; }
+FUNCTION INT sign_SUFFIX(INT x) { return (INT)((x > 0) - (x < 0)); }
+FUNCTION INT maximum_SUFFIX(INT a, INT b) { return a > b ? a : b; }
+FUNCTION INT minimum_SUFFIX(INT a, INT b) { return a < b ? a : b; }
+FUNCTION INT floor_divide_SUFFIX(INT a, INT b) {
+  if (b == 0) return 0;
+  if (b == -1) return -a;  /* the least integer has no opposite and traps */
+  const INT q = a / b;
+  return q * b != a && (a < 0) != (b < 0) ? q - 1 : q;
+}
+FUNCTION INT remainder_SUFFIX(INT a, INT b) {
+  if (b == 0 || b == -1) return 0;
+  const INT m = a % b;
+  return m != 0 && (m < 0) != (b < 0) ? m + b : m;
+}
+FUNCTION INT right_shift_SUFFIX(INT a, INT b) {
+  return b >= 0 && b < (INT)(8 * sizeof(INT)) ? a >> b : (INT)-(a < 0);
+}
+REDUCTION(maximum_SUFFIX, INT, LEAST)
+REDUCTION(minimum_SUFFIX, INT, GREATEST)
+"""
+
+_UNSIGNED: Final = """
+FUNCTION uint32_t abs_u32(uint32_t x) { return x; }
+FUNCTION uint32_t sign_u32(uint32_t x) { return x != 0; }
+FUNCTION uint32_t maximum_u32(uint32_t a, uint32_t b) { return a > b ? a : b; }
+FUNCTION uint32_t minimum_u32(uint32_t a, uint32_t b) { return a < b ? a : b; }
+FUNCTION uint32_t floor_divide_u32(uint32_t a, uint32_t b) { return b == 0 ? 0 : a / b; }
+FUNCTION uint32_t remainder_u32(uint32_t a, uint32_t b) { return b == 0 ? 0 : a % b; }
+FUNCTION uint32_t right_shift_u32(uint32_t a, uint32_t b) { return b < 32 ? a >> b : 0; }
+REDUCTION(maximum_u32, uint32_t, 0)
+REDUCTION(minimum_u32, uint32_t, UINT32_MAX)
+
+FUNCTION _Bool maximum_bool(_Bool a, _Bool b) { return a | b; }
+FUNCTION _Bool minimum_bool(_Bool a, _Bool b) { return a & b; }
+REDUCTION(maximum_bool, _Bool, 0)
+REDUCTION(minimum_bool, _Bool, 1)
+"""
+
+_HALF: Final = """
+FUNCTION float float_from_half(uint16_t h) {
+  const uint32_t sign = (uint32_t)(h & 0x8000u) << 16;
+  const uint32_t size = h & 0x7fffu;
+  /* Multiplied by 2^112 the exponent is right, also of what has no leading one. */
+  const float finite = float_f32(size << 13) * 0x1p112f;
+  const uint32_t special = 0x7f800000u | (size & 0x3ffu) << 13;
+  return float_f32((size < 0x7c00u ? bits_f32(finite) : special) | sign);
+}
+FUNCTION uint16_t half_from_float(float x) {
+  const uint32_t u = bits_f32(x);
+  const uint16_t sign = (uint16_t)(u >> 16 & 0x8000u);
+  const uint32_t size = u & 0x7fffffffu;
+  /* Round to nearest, ties to even, by the carry of an addition; below 2^-14 by that of a float addition. */
+  const uint32_t normal = (size + 0xfffu + (size >> 13 & 1u) - 0x38000000u) >> 13;
+  const uint32_t tiny = bits_f32(float_f32(size) + 0.5f) - 0x3f000000u;
+  const uint32_t rounded = size < 0x38800000u ? tiny : normal > 0x7c00u ? 0x7c00u : normal;
+  const uint32_t wide = size > 0x7f800000u ? 0x7e00u : size >= 0x47800000u ? 0x7c00u : rounded;
+  return (uint16_t)(sign | wide);
+}
+FUNCTION float rounded_to_half(float x) { return float_from_half(half_from_float(x)); }
+/* To odd first: then the second rounding can not turn a near miss into a tie. */
+FUNCTION float rounded_to_half_f64(double x) {
+  const float f = (float)x;
+  const int inexact = (double)f != x && f == f && fabsf(f) < INFINITY;
+  const int away = fabs((double)f) > fabs(x);
+  const uint32_t u = bits_f32(f) - (uint32_t)(inexact && away);
+  return rounded_to_half(float_f32(inexact ? u | 1u : u));
+}
+"""
+
+
+def _signed(suffix: str, ctype: str, least: str, greatest: str) -> str:
+    text = _SIGNED.replace("SUFFIX", suffix).replace("INT", ctype)
+    return text.replace("LEAST", least).replace("GREATEST", greatest)
+
+
+INTEGERS: Final = "".join(
+    [
+        _signed("i32", "int32_t", "INT32_MIN", "INT32_MAX"),
+        _signed("i64", "int64_t", "INT64_MIN", "INT64_MAX"),
+        _UNSIGNED,
+        _HALF,
+    ]
+)
+"""Definitions of ``name_i32``, ``name_i64``, ``name_u32`` and ``name_bool``, and the conversions of float16."""

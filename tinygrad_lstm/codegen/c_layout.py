@@ -1,0 +1,24 @@
+"""How C text is laid out."""
+
+from collections.abc import Iterable
+
+__all__ = ["block"]
+
+
+def block(lines: Iterable[str]) -> str:
+    """Lines between braces, each indented by the braces that are open there.
+
+    >>> print(block(["for (;;) {", "f();", "}"]))
+    {
+      for (;;) {
+        f();
+      }
+    }
+    <BLANKLINE>
+    """
+    text, depth = ["{"], 1
+    for line in lines:
+        depth -= line.startswith("}")
+        text.append(line if line.startswith("#") else "  " * depth + line)
+        depth += line.endswith("{")
+    return "\n".join([*text, "}", ""])

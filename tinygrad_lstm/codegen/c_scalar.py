@@ -1,0 +1,174 @@
+"""One value of a kernel's body as a C expression. C and CUDA share these; nothing here knows of loops or memory."""
+
+import math
+import struct
+from typing import Any, Final
+
+from tinygrad_lstm.graph.dtypes import DType
+
+__all__ = ["REGISTER", "STORAGE", "SUFFIX", "combined", "expression", "identity", "literal", "loaded", "stored"]
+
+STORAGE: Final = {
+    "bool": "uint8_t",
+    "int32": "int32_t",
+    "int64": "int64_t",
+    "uint32": "uint32_t",
+    "float16": "uint16_t",
+    "float32": "float",
+    "float64": "double",
+}
+"""The C type of an element in memory."""
+REGISTER: Final = {**STORAGE, "bool": "_Bool", "float16": "float"}
+"""The C type of a value while it is computed with."""
+SUFFIX: Final = {
+    "bool": "bool",
+    "int32": "i32",
+    "int64": "i64",
+    "uint32": "u32",
+    "float16": "f32",
+    "float32": "f32",
+    "float64": "f64",
+}
+"""How the function of an op is called for a type: ``exp_f32``."""
+
+_INFIX: Final = {
+    "add": "+",
+    "subtract": "-",
+    "multiply": "*",
+    "divide": "/",
+    "equal": "==",
+    "less": "<",
+    "less_equal": "<=",
+    "bitwise_and": "&",
+    "bitwise_or": "|",
+}
+_EXACT_IN_HALF: Final = frozenset(("negative", "abs", "sign", "maximum", "minimum", "where"))
+"""Ops whose result needs no rounding to float16 where their arguments are such."""
+
+
+def literal(value: Any, dtype: DType) -> str:
+    """A constant, to the bit.
+
+    >>> from tinygrad_lstm.graph.dtypes import float32, int32
+    >>> literal(0.5, float32), literal(float("-inf"), float32), literal(-7, int32)
+    ('0x1.0000000000000p-1f', '(-INFINITY)', '((int32_t)-7LL)')
+    """
+    if dtype.kind == "b":
+        return "1" if value else "0"
+    if not dtype.is_float:
+        bits = 8 * dtype.itemsize
+        wrapped = int(value) % 2**bits
+        if dtype.kind == "i" and wrapped >= 2 ** (bits - 1):
+            wrapped -= 2**bits
+        text = f"{wrapped}ULL" if dtype.kind == "u" else f"{wrapped}LL" if wrapped != -(2**63) else "INT64_MIN"
+        return f"(({STORAGE[dtype.name]}){text})"
+    number = float(value)
+    if math.isnan(number):
+        return "(-NAN)" if math.copysign(1, number) < 0 else "NAN"
+    try:
+        code = {"float16": "<e", "float32": "<f", "float64": "<d"}[dtype.name]
+        number = struct.unpack(code, struct.pack(code, number))[0]
+    except OverflowError:
+        number = math.copysign(math.inf, number)
+    if math.isinf(number):
+        return "INFINITY" if number > 0 else "(-INFINITY)"
+    text = number.hex() + ("" if dtype.name == "float64" else "f")
+    return f"({text})" if text.startswith("-") else text
+
+
+def identity(combine: str, dtype: DType) -> str:
+    """What changes nothing in a sum, a maximum or a minimum."""
+    if combine == "add":
+        return literal(0, dtype)
+    least = combine == "maximum"
+    if dtype.is_float:
+        return "(-INFINITY)" if least else "INFINITY"
+    if dtype.kind == "b":
+        return "0" if least else "1"
+    bits = 8 * dtype.itemsize
+    if dtype.kind == "u":
+        return literal(0 if least else 2**bits - 1, dtype)
+    return literal(-(2 ** (bits - 1)) if least else 2 ** (bits - 1) - 1, dtype)
+
+
+def combined(combine: str, a: str, b: str, dtype: DType) -> str:
+    """Two values as one sum, maximum or minimum.
+
+    >>> from tinygrad_lstm.graph.dtypes import bool_, float32
+    >>> combined("add", "a", "b", float32), combined("add", "a", "b", bool_), combined("maximum", "a", "b", float32)
+    ('a + b', 'a | b', 'maximum_f32(a, b)')
+    """
+    if combine == "add":
+        return f"{a} | {b}" if dtype.kind == "b" else f"{a} + {b}"
+    return f"{combine}_{SUFFIX[dtype.name]}({a}, {b})"
+
+
+def loaded(place: str, dtype: DType) -> str:
+    """An element of memory as a value."""
+    if dtype.name == "float16":
+        return f"float_from_half({place})"
+    return f"{place} != 0" if dtype.kind == "b" else place
+
+
+def stored(value: str, dtype: DType) -> str:
+    """A value as an element of memory."""
+    return f"half_from_float({value})" if dtype.name == "float16" else value
+
+
+def _cast(x: str, source: DType, target: DType) -> str:
+    if source is target:
+        return x
+    if target.kind == "b":
+        return f"{x} != 0"
+    if target.name == "float16":
+        return f"rounded_to_half_f64({x})" if source.name == "float64" else f"rounded_to_half((float){x})"
+    if target.kind == "u" and source.is_float:
+        return f"(uint32_t)(int64_t){x}"
+    return f"({STORAGE[target.name]}){x}"
+
+
+def _power(x: str, exponent: float | None, y: str, suffix: str) -> str:
+    match exponent:
+        case 2.0:
+            return f"{x} * {x}"
+        case 1.0:
+            return x
+        case -1.0:
+            return f"1 / {x}"
+        case _:
+            return f"power_{suffix}({x}, {y})"
+
+
+def expression(op: str, args: list[str], source: DType, dtype: DType, exponent: float | None = None) -> str:
+    """The C expression of an elementwise op.
+
+    Args:
+        args: C names of the arguments.
+        source: the element type of the last argument.
+        dtype: that of the result.
+        exponent: for ``power``, the second argument where it is a constant.
+
+    >>> from tinygrad_lstm.graph.dtypes import float16, float32
+    >>> expression("add", ["a", "b"], float32, float32), expression("tanh", ["a"], float32, float32)
+    ('a + b', 'tanh_f32(a)')
+    >>> expression("add", ["a", "b"], float16, float16)
+    'rounded_to_half(a + b)'
+    """
+    suffix = SUFFIX[source.name]
+    if op == "cast":
+        return _cast(args[0], source, dtype)
+    if op in _INFIX:
+        text = f"{args[0]} {_INFIX[op]} {args[1]}"
+    elif op == "where":
+        text = f"{args[0]} ? {args[1]} : {args[2]}"
+    elif op == "negative":
+        text = f"-{args[0]}"
+    elif op == "invert":
+        text = f"!{args[0]}" if dtype.kind == "b" else f"~{args[0]}"
+    elif op == "power":
+        text = _power(args[0], exponent, args[1], suffix)
+    else:
+        text = f"{op}_{suffix}({', '.join(args)})"
+    if dtype.name == "float16" and op not in _EXACT_IN_HALF:
+        text = f"rounded_to_half({text})"
+    return text

@@ -1,0 +1,81 @@
+"""What the generated NumPy statements call besides NumPy itself."""
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lstm.errors import IndexingError
+from tinygrad_lstm.graph.tensor import Node
+
+__all__ = ["FUNCTIONS", "gather", "scatter_add", "view"]
+
+
+def view(memory: Any, dtype: str, shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> Any:
+    """Part of a contiguous array, seen through strides; these and the offset are in elements of ``dtype``.
+
+    >>> import numpy as np
+    >>> view(np.arange(6.0), "float64", (2, 2), (3, -1), 2)
+    array([[2., 1.],
+           [5., 4.]])
+    """
+    if 0 in shape:
+        return np.empty(shape, dtype)
+    size = np.dtype(dtype).itemsize
+    return np.ndarray(shape, dtype, memory, offset * size, tuple([s * size for s in strides]))
+
+
+def gather(source: Any, indices: Any, out: Any, node: Node) -> None:
+    """``out[i, j, k] = source[i, indices[j], k]``.
+
+    Raises:
+        IndexingError: for an index out of range.
+    """
+    _check(indices, source.shape[1], node)
+    # Indices below 0 count from the end; the check is made, so that `take` need not buffer its result.
+    np.take(source, indices, axis=1, out=out, mode="wrap")
+
+
+def scatter_add(updates: Any, indices: Any, out: Any, node: Node) -> None:
+    """``out[i, indices[j], k] = Σ updates[i, j, k]``, summed in the order of ``j``.
+
+    Raises:
+        IndexingError: for an index out of range.
+    """
+    size = out.shape[1]
+    _check(indices, size, node)
+    out.fill(0)
+    if indices.size and out.size:
+        order = np.argsort(np.where(indices < 0, indices + size, indices), kind="stable")
+        ordered = indices[order] % size
+        starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+        out[:, ordered[starts]] = np.add.reduceat(updates[:, order], starts, axis=1)
+
+
+def _check(indices: Any, size: int, node: Node) -> None:
+    if not indices.size:
+        return
+    low, high = int(indices.min()), int(indices.max())
+    if -size <= low and high < size:
+        return
+    operands = ", ".join(str(x.type) for x in node.inputs)
+    scope = f" in {str(node.scope)!r}" if node.scope else ""
+    line = f" [{node.line[0]}:{node.line[1]}]" if node.line else ""
+    bad = low if low < -size else high
+    axis = node.attrs.get("axis", 0)
+    raise IndexingError(
+        f"{node.op}({operands}){scope}: index {bad} is out of bounds for axis {axis} with size {size}{line}"
+    )
+
+
+FUNCTIONS = {
+    **{name: getattr(np, name) for name in (
+        "absolute", "add", "arange", "arctan2", "array", "bitwise_and", "bitwise_or", "broadcast_to", "copyto", "cos",
+        "divide", "dot", "empty", "equal", "exp", "expm1", "floor_divide", "invert", "less", "less_equal", "log",
+        "log1p", "logaddexp", "matmul", "maximum", "minimum", "multiply", "negative", "power", "reciprocal",
+        "remainder", "right_shift", "sign", "sin", "sqrt", "square", "subtract", "tanh",
+    )},
+    "gather": gather,
+    "scatter_add": scatter_add,
+    "view": view,
+}  # fmt: skip
+"""By the names that the statements know them by."""

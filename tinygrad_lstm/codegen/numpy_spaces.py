@@ -1,0 +1,122 @@
+"""The space of a kernel as arrays: what shape each value has, and which views meet in memory."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lstm.codegen.program import Kernel, Program, View
+from tinygrad_lstm.graph.dtypes import DType
+
+__all__ = ["Scratch", "Shape", "identity", "last_reads", "narrow", "overlap", "resting", "shapes_of", "with_axis"]
+
+Shape = tuple[int, ...]
+
+
+def overlap(program: Program, a: View, b: View) -> bool:
+    """Whether two views have an element in common, as far as that can be told without the time index."""
+    if a.buffer != b.buffer:
+        x, y = program.buffers[a.buffer], program.buffers[b.buffer]
+        if x.role != "temporary" or y.role != "temporary":
+            return False
+        return x.offset < y.offset + y.size * y.dtype.itemsize and y.offset < x.offset + x.size * x.dtype.itemsize
+    if dict(a.loops) != dict(b.loops):
+        return True
+    return bool(np.shares_memory(np.asarray(_Addresses(a)), np.asarray(_Addresses(b))))
+
+
+class _Addresses:
+    """An array of bytes where a view's elements lie in their buffer, which nobody reads."""
+
+    def __init__(self, view: View) -> None:
+        # Far from 0, so that no stride leads below it.
+        data = (1 << 50) + view.offset
+        strides = view.strides
+        self.__array_interface__ = {
+            "version": 3, "typestr": "|i1", "shape": view.shape, "strides": strides, "data": (data, True),
+        }  # fmt: skip
+
+
+def with_axis(kernel: Kernel) -> Kernel:
+    """The same kernel over a space with one axis, for one over a space with none."""
+
+    def one(view: View) -> View:
+        return replace(view, shape=(1,), strides=(0,))
+
+    stores = tuple(replace(s, view=one(s.view)) for s in kernel.stores)
+    return replace(kernel, shape=(1,), reads=tuple(map(one, kernel.reads)), stores=stores)
+
+
+def narrow(view: View) -> View:
+    """The view with size 1 along the axes that it is repeated along."""
+    shape = tuple(n if s else min(n, 1) for n, s in zip(view.shape, view.strides, strict=True))
+    return view if shape == view.shape else replace(view, shape=shape)
+
+
+def shapes_of(kernel: Kernel) -> list[Shape]:
+    """The shape of each value: size 1 along the axes along which it is the same."""
+    rank = len(kernel.shape)
+    shapes: list[Shape] = []
+    for scalar in kernel.body:
+        if scalar.op == "load":
+            shape = narrow(kernel.reads[scalar.attr]).shape
+        elif scalar.op == "index":
+            shape = tuple(n if a == scalar.attr else 1 for a, n in enumerate(kernel.shape))
+        elif scalar.op == "reduce":
+            inner = rank - kernel.reduced
+            shape = (*shapes[scalar.args[0]][:inner], *(1,) * kernel.reduced)
+        else:
+            shape = np.broadcast_shapes((1,) * rank, *[shapes[a] for a in scalar.args])
+        shapes.append(shape)
+    return shapes
+
+
+def resting(kernel: Kernel) -> list[bool]:
+    """Which values are computed from the result of a reduction."""
+    rests: list[bool] = []
+    for scalar in kernel.body:
+        rests.append(scalar.op == "reduce" or any(rests[a] for a in scalar.args))
+    return rests
+
+
+def last_reads(kernel: Kernel) -> tuple[list[int], list[bool]]:
+    """Where each value is read for the last time, and whether it is needed for a store at all."""
+    last, wanted = [-1] * len(kernel.body), [False] * len(kernel.body)
+    for store in kernel.stores:
+        last[store.value], wanted[store.value] = store.value, True
+    for k in range(len(wanted) - 1, -1, -1):
+        if wanted[k]:
+            for a in kernel.body[k].args:
+                last[a], wanted[a] = max(last[a], k), True
+    return last, wanted
+
+
+def identity(how: str, dtype: DType) -> Any:
+    """What a combination starts from."""
+    if how == "add":
+        return {"f": 0.0, "b": False}.get(dtype.kind, 0)
+    largest = how == "minimum"
+    if dtype.kind == "f":
+        return float("inf") if largest else -float("inf")
+    if dtype.kind == "b":
+        return largest
+    bounds = np.iinfo(dtype.name)
+    return int(bounds.max if largest else bounds.min)
+
+
+@dataclass(slots=True)
+class Scratch:
+    """Memory for the values of one kernel; each place is used again once its value was read for the last time."""
+
+    size: int = 0
+    free: list[tuple[int, int]] = field(default_factory=list)
+
+    def take(self, size: int) -> tuple[int, int]:
+        """A place, as its offset and its size, of at least ``size`` bytes."""
+        size = -(-size // 64) * 64
+        for place in self.free:
+            if place[1] == size:
+                self.free.remove(place)
+                return place
+        self.size += size
+        return self.size - size, size

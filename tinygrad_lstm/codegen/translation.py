@@ -1,0 +1,270 @@
+"""What each op of the table becomes on the way to a program."""
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import replace
+from math import inf, prod
+from typing import Any, Final
+
+from tinygrad_lstm.codegen.operations import Carried, Kind, Reference, Region, row_major, whole
+from tinygrad_lstm.codegen.references import (
+    broadcast,
+    canonical,
+    coordinates,
+    flipped,
+    reshaped,
+    sliced,
+    through,
+    transposed,
+)
+from tinygrad_lstm.codegen.regions import Built, Rule
+from tinygrad_lstm.errors import GraphError
+from tinygrad_lstm.graph.dtypes import DType, bool_, float16, float32, float64
+from tinygrad_lstm.graph.function import Graph
+from tinygrad_lstm.graph.types import Shape
+
+__all__ = ["build"]
+
+_COMBINES: Final = {"sum": "add", "max": "maximum", "min": "minimum"}
+
+
+def build(graph: Graph) -> Built:
+    """The operations of a graph."""
+    return Built(graph, _RULES)
+
+
+def _constant(built: Built, node: Any, refs: list[Reference], region: Region) -> Reference:
+    return built.constant(node.attrs["value"], node.dtype, region)
+
+
+def _arange(built: Built, node: Any, refs: list[Reference], region: Region) -> Reference:
+    return built.map("arange", [], node.shape, node.dtype, region, node)
+
+
+def _symbol(built: Built, node: Any, refs: list[Reference], region: Region) -> Reference:
+    raise GraphError(f"symbol {node.attrs['name']!r} is no input of the graph that is compiled; make it one")
+
+
+def _reshape(built: Built, node: Any, refs: list[Reference], region: Region) -> Reference:
+    found = reshaped(refs[0], node.shape)
+    if found is None:
+        copied = built.contiguous(refs[0], region, node)
+        found = Reference(copied.operation, node.shape, row_major(node.shape))
+    return found
+
+
+def _slice(built: Built, node: Any, refs: list[Reference], region: Region) -> Reference:
+    ref = sliced(refs[0], node.attrs["start"], node.shape, node.attrs["step"])
+    return _from_part(built, ref) if ref.operation.kind == "join" and not ref.operation.after else ref
+
+
+def _from_part(built: Built, ref: Reference) -> Reference:
+    """What is read of one part of a join alone is read of that part."""
+    join = ref.operation
+    axes = coordinates(ref, join.shape, built.lengths)
+    if axes is None or 0 in ref.shape:
+        return ref
+    along = axes[join.attr[0]]
+    reach = [s * (n - 1) for s, n in zip(along.strides, ref.shape, strict=True)]
+    reach += [s * (built.lengths[loop] - 1) for loop, s in along.loops]
+    low = along.offset + sum(r for r in reach if r < 0)
+    high = along.offset + sum(r for r in reach if r > 0)
+    for target, written in zip(join.attr[1], join.args, strict=True):
+        start, stop = target
+        if start <= low and high < stop:
+            axes[join.attr[0]] = along._replace(offset=along.offset - start)
+            source = written.operation.args[0]
+            shape = tuple([stop - start if k == join.attr[0] else n for k, n in enumerate(join.shape)])
+            kept = [axis for axis, n in zip(axes, shape, strict=True) if n != 1]
+            return through(kept, ref.shape, source)
+    return ref
+
+
+def _pieces(built: Built, ref: Reference, axis: int) -> list[Reference]:
+    """What a reference reads, cut along ``axis`` where the parts of a join that it runs through end."""
+    join = ref.operation
+    axes = coordinates(ref, join.shape, built.lengths) if join.kind == "join" and not join.after else None
+    if axes is None or 0 in ref.shape:
+        return [ref]
+    along, spans = axes[join.attr[0]], join.attr[1]
+    if along.loops or any(s != (k == axis) for k, s in enumerate(along.strides)):
+        return [ref]
+    first, last = along.offset, along.offset + ref.shape[axis]
+    cuts = [
+        (max(first, start) - first, min(last, stop) - first) for start, stop in spans if start < last and first < stop
+    ]
+    pieces = []
+    for low, high in cuts:
+        shape = tuple([high - low if k == axis else n for k, n in enumerate(ref.shape)])
+        start = tuple([low if k == axis else 0 for k in range(len(shape))])
+        pieces.append(_from_part(built, sliced(ref, start, shape, (1,) * len(shape))))
+    return pieces
+
+
+def _concatenate(built: Built, node: Any, refs: list[Reference], region: Region) -> Reference:
+    axis = node.attrs["axis"]
+    parts = [ref for ref in refs if ref.shape[axis]] or refs[:1]
+    if len(parts) == 1:
+        return parts[0]
+    carried = _previous(parts) if axis == 0 and len(parts) == 2 else None
+    if carried is not None and carried.before is not None:
+        return whole(carried.before)
+    if carried is None:
+        parts = [piece for ref in parts for piece in _pieces(built, ref, axis)]
+    ends = [0]
+    for ref in parts:
+        ends.append(ends[-1] + ref.shape[axis])
+    args = [whole(built.copy(ref, region, node)) for ref in parts]
+    spans = list(itertools.pairwise(ends))
+    join = built.add(region, "join", node.shape, node.dtype, args=args, attr=(axis, spans), node=node)
+    if carried is not None:
+        carried.before = join
+    return whole(join)
+
+
+def _previous(parts: list[Reference]) -> Carried | None:
+    """The carry whose values before each step the two parts are: the first, then all but the last of its stack."""
+    for rows, first, reverse in ((parts[1], parts[0], False), (parts[0], parts[1], True)):
+        stack = rows.operation
+        if stack.kind != "stack" or first.shape[0] != 1 or rows.shape[0] != stack.shape[0] - 1:
+            continue
+        body: Region = stack.attr.attr
+        step = row_major(stack.shape)[0]
+        if body.reverse is not reverse or replace(rows, offset=rows.offset - reverse * step) != Reference(
+            stack, rows.shape, row_major(rows.shape)
+        ):
+            continue
+        for carried in body.carried:
+            if carried.stack is stack and _alike(carried.initial.args[0], first):
+                return carried
+    return None
+
+
+def _alike(a: Reference, b: Reference) -> bool:
+    if a.operation.kind == b.operation.kind == "constant":
+        return bool(a.operation.attr == b.operation.attr and a.operation.dtype is b.operation.dtype)
+    return (a.operation, a.offset, a.loops, *canonical(a.shape, a.strides)) == (
+        b.operation, b.offset, b.loops, *canonical(b.shape, b.strides)
+    )  # fmt: skip
+
+
+def _pad(built: Built, node: Any, refs: list[Reference], region: Region) -> Reference:
+    low, interior = node.attrs["low"], node.attrs["interior"]
+    if node.shape == refs[0].shape:
+        return refs[0]
+    zero = built.copy(broadcast(built.constant(0, node.dtype, region), node.shape), region, node)
+    if 0 in refs[0].shape:
+        return Reference(zero, node.shape, row_major(node.shape))
+    part = built.copy(refs[0], region, node)
+    part.after.append(zero)
+    join = built.add(region, "join", node.shape, node.dtype, args=[whole(zero), whole(part)], node=node)
+    join.after.append(zero)
+    join.attr = (low, tuple([k + 1 for k in interior]), refs[0].shape)
+    return whole(join)
+
+
+def _sum(built: Built, node: Any, refs: list[Reference], region: Region) -> Reference:
+    if node.dtype in (bool_, float16):
+        return built.call(node, refs, region)
+    found = built.reduce(_COMBINES[node.op], refs[0], node.attrs["axis"], region, node)
+    result = reshaped(found, node.shape)
+    assert result is not None
+    return result
+
+
+def _logsumexp(built: Built, node: Any, refs: list[Reference], region: Region) -> Reference:
+    """With the largest element, where it is finite, taken out first, as the interpreter's kernel does it."""
+    (x,), axes, dtype = refs, node.attrs["axis"], node.dtype
+    if dtype is float16:
+        return built.call(node, refs, region)
+    kept = tuple([1 if k in axes else n for k, n in enumerate(x.shape)])
+
+    def mapped(name: str, *args: Reference, shape: Shape = kept, of: DType = dtype) -> Reference:
+        return built.map(name, args, shape, of, region, node)
+
+    if prod(x.shape) == 0:
+        total = mapped("log", built.reduce("add", x, axes, region, node))
+    else:
+        largest = built.reduce("maximum", x, axes, region, node)
+        finite = mapped("less", mapped("abs", largest), built.constant(inf, dtype, region), of=bool_)
+        shift = mapped("where", finite, largest, built.constant(0, dtype, region))
+        terms = mapped("exp", mapped("subtract", x, shift, shape=x.shape), shape=x.shape)
+        total = mapped("add", mapped("log", built.reduce("add", terms, axes, region, node)), shift)
+    result = reshaped(total, node.shape)
+    assert result is not None
+    return result
+
+
+def _contract(built: Built, node: Any, refs: list[Reference], region: Region) -> Reference:
+    if node.dtype not in (float32, float64):
+        return built.call(node, refs, region)
+    left, right, out = (node.attrs[side] for side in ("left", "right", "out"))
+    return _product(built, node, refs, (left, right, out), region)
+
+
+def _product(
+    built: Built, node: Any, refs: list[Reference], letters: tuple[str, str, str], region: Region
+) -> Reference:
+    """A contraction; where nothing is summed, it is a multiplication like any other."""
+    sizes = {x: n for ref, names in zip(refs, letters, strict=False) for x, n in zip(names, ref.shape, strict=True)}
+    if all(n == 1 for x, n in sizes.items() if x not in letters[2]):
+        return built.map(
+            "multiply",
+            [_along(ref, a, letters[2]) for ref, a in zip(refs, letters, strict=False)],
+            node.shape,
+            node.dtype,
+            region,
+            node,
+        )
+    args = [built.array(ref, region) for ref in refs]
+    return whole(built.add(region, "contract", node.shape, node.dtype, args=args, attr=letters, node=node))
+
+
+def _along(ref: Reference, letters: str, out: str) -> Reference:
+    """A reference with one axis for each letter of the result; those that it lacks have size 1."""
+    places = [letters.find(x) for x in out]
+    shape = tuple([ref.shape[k] if k >= 0 else 1 for k in places])
+    return replace(ref, shape=shape, strides=tuple([ref.strides[k] if k >= 0 else 0 for k in places]))
+
+
+def _matmul(built: Built, node: Any, refs: list[Reference], region: Region) -> Reference:
+    """The product of matrices, its leading axes broadcast and lettered."""
+    if node.dtype not in (float32, float64):
+        return built.call(node, refs, region)
+    rank = len(node.shape) - 2
+    names = [chr(ord("A") + k) for k in range(rank)]
+    args, letters = [], []
+    for ref, last in zip(refs, ("mk", "kn"), strict=True):
+        args.append(broadcast(ref, (*node.shape[:-2], *ref.shape[-2:])))
+        letters.append("".join(names) + last)
+    return _product(built, node, args, (letters[0], letters[1], "".join(names) + "mn"), region)
+
+
+def _take(built: Built, node: Any, refs: list[Reference], region: Region) -> Reference:
+    args = [built.array(ref, region) for ref in refs]
+    kind: Kind = "gather" if node.op == "take" else "scatter"
+    if node.dtype in (bool_, float16) and kind == "scatter":
+        return built.call(node, refs, region)
+    return whole(built.add(region, kind, node.shape, node.dtype, args=args, node=node))
+
+
+_RULES: Final[Mapping[str, Rule]] = {
+    "constant": _constant,
+    "arange": _arange,
+    "symbol": _symbol,
+    "reshape": _reshape,
+    "slice": _slice,
+    "transpose": lambda built, node, refs, region: transposed(refs[0], node.attrs["axes"]),
+    "flip": lambda built, node, refs, region: flipped(refs[0], node.attrs["axis"]),
+    "broadcast_to": lambda built, node, refs, region: broadcast(refs[0], node.shape),
+    "concatenate": _concatenate,
+    "pad": _pad,
+    "sum": _sum,
+    "max": _sum,
+    "min": _sum,
+    "logsumexp": _logsumexp,
+    "contract": _contract,
+    "matmul": _matmul,
+    "take": _take,
+    "scatter_add": _take,
+}

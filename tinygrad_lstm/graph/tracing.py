@@ -1,0 +1,49 @@
+"""What a tracer is: while a function is traced, cells ask it for their contents and tell it of their changes."""
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+if TYPE_CHECKING:
+    from tinygrad_lstm.graph.cells import Cell, Parameter
+    from tinygrad_lstm.graph.tensor import Tensor
+
+__all__ = ["Tracer", "followed", "following", "tracer"]
+
+
+class Tracer(Protocol):
+    """Stands between the cells and whoever reads or changes them. The cells themselves keep what they hold."""
+
+    owner: str
+    """What is traced, for errors."""
+
+    def read(self, cell: "Cell", held: "Tensor") -> "Tensor":
+        """The content of ``cell``, which outside the trace is ``held``."""
+
+    def write(self, cell: "Cell", leaf: "Tensor") -> None:
+        """From here on the content of ``cell`` is ``leaf``."""
+
+    def read_gradient(self, cell: "Parameter", held: "Tensor | None") -> "Tensor | None":
+        """The gradient of ``cell``, which outside the trace is ``held``."""
+
+    def write_gradient(self, cell: "Parameter", value: "Tensor | None") -> None:
+        """From here on the gradient of ``cell`` is ``value``."""
+
+    def cut(self, value: "Tensor") -> "Tensor":
+        """A symbol that stands for ``value`` without its history, as outside a trace an evaluated leaf does."""
+
+
+tracer: Final[ContextVar[Tracer | None]] = ContextVar("tracer", default=None)
+"""Who traces here, if anyone does."""
+
+following: Final[ContextVar[bool]] = ContextVar("following", default=False)
+"""Whether somebody wants the history of what is computed here: to differentiate it, or as the body of a loop."""
+
+
+def followed(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """What ``f`` gives, with its history, also where ``f`` would run a compiled program."""
+    token = following.set(True)
+    try:
+        return f(*args, **kwargs)
+    finally:
+        following.reset(token)

@@ -1,0 +1,180 @@
+"""What of a call is traced, what is fixed, and the key that says which calls are alike."""
+
+import inspect
+import numbers
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from tinygrad_lstm.errors import DTypeError, UsageError
+from tinygrad_lstm.graph.cells import Cell
+from tinygrad_lstm.graph.device import current_device
+from tinygrad_lstm.graph.dtypes import DTYPES, weak_dtype
+from tinygrad_lstm.graph.structure import Structure, flatten, paths, unflatten
+from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.graph.types import TensorType
+
+__all__ = ["Call", "Signature"]
+
+
+class _Same:
+    """Anything that counts as itself alone."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.value is self.value
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """How a call's arguments are built of what is traced and what is fixed; a fixed leaf is ``(type, value)``."""
+
+    structure: Structure
+    fixed: tuple[tuple[int, type, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call: equal keys run the same program.
+
+    Attributes:
+        leaves: what is traced: tensors, arrays, Python numbers.
+        types: of the leaves.
+        form: None where the arguments are the leaves themselves.
+        symbolic: whether a leaf is a symbol, so that the call is part of a larger trace.
+    """
+
+    leaves: tuple[Any, ...]
+    types: tuple[TensorType, ...]
+    form: _Form | None
+    symbolic: bool
+
+    def arguments(self, symbols: list[Tensor]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments with ``symbols`` in the place of the leaves."""
+        if self.form is None:
+            return tuple(symbols), {}
+        leaves: list[Any] = list(symbols)
+        for position, _, value in self.form.fixed:
+            leaves.insert(position, value.value if isinstance(value, _Same) else value)
+        args, kwargs = unflatten(self.form.structure, leaves)
+        return args, kwargs
+
+
+class Signature:
+    """The parameters of a function under ``jit``.
+
+    Raises:
+        UsageError: when a name of ``static_argnames`` is no parameter.
+    """
+
+    def __init__(self, f: Callable[..., Any], static_argnames: str | Iterable[str]) -> None:
+        self.name = getattr(f, "__qualname__", None) or type(f).__name__
+        self.static: Final = frozenset([static_argnames] if isinstance(static_argnames, str) else static_argnames)
+        try:
+            parameters = list(inspect.signature(f).parameters.values())
+        except (TypeError, ValueError):
+            parameters = []
+        positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        self.positions = [p.name for p in parameters if p.kind in positional]
+        open_ended = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
+        unknown = sorted(self.static - {p.name for p in parameters})
+        if unknown and not open_ended:
+            raise UsageError(f"jit: {self.name} has no parameter {unknown[0]!r}, which static_argnames names")
+
+    def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
+        """What of a call is traced.
+
+        Raises:
+            UsageError: for an argument that is neither an array nor hashable.
+        """
+        if not kwargs and not self.static:
+            for a in args:
+                if a.__class__ is not Tensor or a.symbolic:
+                    break
+            else:
+                return Call(args, tuple([a.type for a in args]), None, False)
+        return self._general(args, kwargs)
+
+    def names(self, call: Call) -> list[str]:
+        """What to call the leaves: the parameter's name and the path in it."""
+        if call.form is None:
+            return [self._position(k) for k in range(len(call.leaves))]
+        fixed = {position for position, _, _ in call.form.fixed}
+        return [n for k, n in enumerate(self._names(call.form.structure)) if k not in fixed]
+
+    def _names(self, structure: Structure) -> list[str]:
+        positional, named = structure.children
+        found = [n for k, s in enumerate(positional.children) for n in paths(s, self._position(k))]
+        return found + [n for key, s in zip(named.keys, named.children, strict=True) for n in paths(s, key)]
+
+    def _position(self, k: int) -> str:
+        return self.positions[k] if k < len(self.positions) else f"argument {k}"
+
+    def _general(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
+        held = tuple(_Fixed(a) if self._position(k) in self.static else a for k, a in enumerate(args))
+        named = {name: _Fixed(a) if name in self.static else a for name, a in kwargs.items()}
+        leaves, structure = flatten((held, named))
+        traced: list[Any] = []
+        types: list[TensorType] = []
+        fixed: list[tuple[int, type, Any]] = []
+        for position, leaf in enumerate(leaves):
+            type_ = _type_of(leaf)
+            if type_ is None:
+                value = leaf.value if isinstance(leaf, _Fixed) else leaf
+                fixed.append((position, type(value), self._hashable(value, self._names(structure)[position])))
+            else:
+                traced.append(leaf)
+                types.append(type_)
+        symbolic = any(isinstance(leaf, Tensor) and leaf.symbolic for leaf in traced)
+        # An array in place of a tensor is the same form.
+        plain = not fixed and not kwargs and all(child.kind == "leaf" for child in structure.children[0].children)
+        return Call(tuple(traced), tuple(types), None if plain else _Form(structure, tuple(fixed)), symbolic)
+
+    def _hashable(self, value: Any, name: str) -> Any:
+        if isinstance(value, Tensor):
+            raise UsageError(
+                f"jit: the static argument {name!r} of {self.name} is a tensor; leave it out of static_argnames"
+            )
+        if isinstance(value, Cell):
+            return _Same(value)
+        try:
+            hash(value)
+        except TypeError:
+            raise UsageError(
+                f"jit: the argument {name!r} of {self.name} is a {type(value).__name__}, which is neither an array nor "
+                "hashable; give a tensor, a NumPy array, or a tuple in place of a list"
+            ) from None
+        return value
+
+
+class _Fixed:
+    """An argument that ``static_argnames`` names, whole."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+def _type_of(leaf: Any) -> TensorType | None:
+    """The type of a leaf that is traced; None for one that is fixed."""
+    if isinstance(leaf, Tensor):
+        return leaf.type
+    if isinstance(leaf, np.ndarray | np.bool_):
+        dtype = DTYPES.get(leaf.dtype.name)
+        if dtype is None:
+            raise DTypeError(f"jit: an argument is an array of dtype {leaf.dtype}; use one of {', '.join(DTYPES)}")
+        return TensorType(leaf.shape, dtype, current_device())
+    if isinstance(leaf, numbers.Real):
+        plain: Any = leaf.item() if isinstance(leaf, np.generic) else leaf
+        return TensorType((), weak_dtype(plain), current_device())
+    return None

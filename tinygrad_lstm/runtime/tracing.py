@@ -1,0 +1,227 @@
+"""Tracing: a Python function, called once on symbols, becomes a graph that reads and changes cells."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tinygrad_lstm.errors import DeviceError, TraceError, UnboundSymbolError
+from tinygrad_lstm.graph.cells import Cell, Parameter
+from tinygrad_lstm.graph.function import Graph, fresh_symbol
+from tinygrad_lstm.graph.scopes import inside
+from tinygrad_lstm.graph.slots import slots
+from tinygrad_lstm.graph.structure import Structure, flatten
+from tinygrad_lstm.graph.tensor import Node, Tensor, bind_cell, make_leaf, name_of, remake
+from tinygrad_lstm.graph.tracing import tracer
+from tinygrad_lstm.graph.types import TensorType
+from tinygrad_lstm.graph.walk import topological
+
+__all__ = ["Kept", "Traced", "trace"]
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """What a function does, as a graph.
+
+    Attributes:
+        graph: its inputs are the traced arguments, then the contents of ``cells``, then those of ``gradients``; its
+            outputs are numbered by the fields below.
+        cells: cells that are read.
+        gradients: Parameters whose gradient is read.
+        presence: Parameters of which it matters whether they have a gradient, and whether they had one.
+        structure: that of the function's result.
+        results: for each leaf of the result the number of an output, or what is returned as it is.
+        writes: for each cell that changes the number of the output that it holds then, or an evaluated leaf.
+        gradient_writes: likewise for gradients; None forgets.
+    """
+
+    graph: Graph
+    cells: tuple[Cell, ...]
+    gradients: tuple[Parameter, ...]
+    presence: tuple[tuple[Parameter, bool], ...]
+    structure: Structure
+    results: "tuple[int | Kept, ...]"
+    writes: "tuple[tuple[Cell, int | Kept], ...]"
+    gradient_writes: "tuple[tuple[Parameter, int | Kept], ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A value that is the same at every run."""
+
+    value: Any
+
+
+class _Trace:
+    """The tracer: what was read and written so far."""
+
+    def __init__(self, owner: str) -> None:
+        self.owner = owner
+        self.inputs: dict[Cell, Tensor] = {}
+        self.gradient_inputs: dict[Parameter, Tensor] = {}
+        self.presence: dict[Parameter, bool] = {}
+        self.contents: dict[Cell, Tensor] = {}
+        self.gradients: dict[Parameter, Tensor | None] = {}
+        self.changed: dict[Cell, None] = {}
+        self.graded: dict[Parameter, None] = {}
+        self.stands_for: dict[Node, Tensor] = {}
+
+    def read(self, cell: Cell, held: Tensor) -> Tensor:
+        found = self.contents.get(cell)
+        if found is None:
+            # What holds a symbol was itself made by a traced function.
+            found = self.contents[cell] = held if held.symbolic else self._input(cell, held)
+            if found is not held:
+                self.inputs[cell] = found
+        return found
+
+    def write(self, cell: Cell, leaf: Tensor) -> None:
+        self.contents[cell] = leaf
+        self.changed[cell] = None
+
+    def read_gradient(self, cell: Parameter, held: Tensor | None) -> Tensor | None:
+        if cell not in self.gradients:
+            self.presence[cell] = held is not None
+            found = None
+            if held is not None:
+                with inside(None):
+                    found = fresh_symbol(f"grad of {cell.name or 'parameter'}", held.type, self.owner)
+                self.gradient_inputs[cell] = found
+            self.gradients[cell] = found
+        return self.gradients[cell]
+
+    def write_gradient(self, cell: Parameter, value: Tensor | None) -> None:
+        self.gradients[cell] = value
+        self.graded[cell] = None
+
+    def cut(self, value: Tensor) -> Tensor:
+        symbol = fresh_symbol(name_of(value) or value.op, value.type, self.owner)
+        self.stands_for[symbol] = value
+        return symbol
+
+    def _input(self, cell: Cell, held: Tensor) -> Tensor:
+        with inside(None):
+            symbol = fresh_symbol(cell.name or type(cell).__name__.lower(), held.type, self.owner)
+        bind_cell(symbol, cell)
+        return symbol
+
+
+def trace(
+    f: Callable[..., Any], owner: str, names: Sequence[str], types: Sequence[TensorType], call: Callable[..., Any]
+) -> Traced:
+    """What ``f`` does. If it raises, nothing has changed.
+
+    Args:
+        owner: what is traced, for errors.
+        names: of the traced arguments.
+        types: of the traced arguments.
+        call: called with ``f`` and the symbols of the arguments; it calls ``f``.
+
+    Raises:
+        TraceError: when Python needs the value of a traced tensor, or when one escapes.
+        DeviceError: when the function works on two devices.
+    """
+    arguments = [fresh_symbol(n, t, owner) for n, t in zip(names, types, strict=True)]
+    state = _Trace(owner)
+    token = tracer.set(state)
+    try:
+        leaves, structure = flatten(call(f, arguments))
+    finally:
+        tracer.reset(token)
+
+    # Cells that the function itself made hold symbols: they are of no account outside it.
+    outer = [cell for cell in state.changed if not cell.leaf.symbolic]
+    outputs: dict[Tensor, int] = {}
+
+    def place(value: Any) -> int | Kept:
+        if not isinstance(value, Tensor) or not value.symbolic:
+            return Kept(value)
+        return outputs.setdefault(value, len(outputs))
+
+    results = tuple(place(leaf) for leaf in leaves)
+    writes = tuple((cell, place(state.contents[cell])) for cell in outer)
+    gradient_writes = tuple((p, place(state.gradients[p])) for p in state.graded if not p.leaf.symbolic)
+
+    known = {*arguments, *state.inputs.values(), *state.gradient_inputs.values()}
+    resolved, symbols = _resolved(list(outputs), state.stands_for)
+    for symbol in symbols - known:
+        raise _escaped(symbol, owner)
+    cells = {c: s for c, s in state.inputs.items() if s in symbols}
+    gradients = {p: s for p, s in state.gradient_inputs.items() if s in symbols}
+    graph = Graph((*arguments, *cells.values(), *gradients.values()), tuple(_data_evaluated(resolved)))
+    devices = {x.type.device for x in (*graph.inputs, *graph.outputs)}
+    if len(devices) > 1:
+        raise DeviceError(
+            f"{owner} works on {' and '.join(sorted(devices))}; a compiled function works on one device: move the "
+            "others with .to, or a module with model.to"
+        )
+    presence = tuple((p, had) for p, had in state.presence.items() if not p.leaf.symbolic)
+    return Traced(graph, tuple(cells), tuple(gradients), presence, structure, results, writes, gradient_writes)
+
+
+def _resolved(outputs: list[Tensor], stands_for: Mapping[Node, Tensor]) -> tuple[list[Tensor], set[Node]]:
+    """``outputs`` with symbols replaced by what they stand for, and the symbols that are left."""
+    new: dict[Node, Any] = {}
+    symbols: set[Node] = set()
+    stack: list[Node] = list(outputs)
+    while stack:
+        node = stack[-1]
+        if node in new:
+            stack.pop()
+            continue
+        value = stands_for.get(node)
+        before: tuple[Node, ...] = node.inputs if value is None else (value,)
+        if not node.symbolic:
+            before = ()
+        missing = [x for x in before if x not in new]
+        if missing:
+            stack.extend(missing)
+            continue
+        stack.pop()
+        if value is not None:
+            new[node] = new[value]
+        elif any(new[x] is not x for x in before):
+            new[node] = remake(node, tuple([new[x] for x in before]))
+        else:
+            new[node] = node
+            if node.op == "symbol":
+                symbols.add(node)
+    return [new[y] for y in outputs], symbols
+
+
+def _data_evaluated(outputs: Iterable[Tensor]) -> list[Tensor]:
+    """``outputs`` with what depends on data alone evaluated, once and for all; it is the same at every run."""
+    outputs = list(outputs)
+    order = topological(outputs, stop=lambda n: n.value is not None and n.op != "scan")
+    data: set[Node] = set()
+    for node in order:
+        if not node.symbolic and (node.value is not None or any(x in data for x in node.inputs)):
+            data.add(node)
+    wanted: dict[Node, None] = {y: None for y in outputs if y in data}
+    for node in order:
+        if node not in data:
+            # A tuple-typed node is no value by itself: its projections, which are data too, stand for it.
+            wanted.update((x, None) for x in node.inputs if x in data)
+    known = tuple(wanted)
+    slots.evaluate(known, None)
+    new: dict[Node, Any] = {n: n if n.op == "leaf" else make_leaf(n.value, n.type) for n in known}
+    for node in order:
+        if node not in new:
+            changed = node not in data and any(new[x] is not x for x in node.inputs)
+            new[node] = remake(node, tuple([new[x] for x in node.inputs])) if changed else node
+    return [new[y] for y in outputs]
+
+
+def _escaped(symbol: Node, owner: str) -> TraceError:
+    name, other = symbol.attrs["name"], symbol.attrs["owner"]
+    if not other:
+        return UnboundSymbolError(
+            f"{owner} reads the symbol {name!r}, which has no value; pass its value as an argument"
+        )
+    if other == owner:
+        return TraceError(
+            f"{owner} reads {name!r} of an earlier call of it; return it from there instead of keeping it"
+        )
+    return TraceError(
+        f"{owner} reads {name!r}, which belongs to {other} and has no value outside it; return it from there instead "
+        "of keeping it, and cut its gradient with tl.stop_gradient, not with detach"
+    )
