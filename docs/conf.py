@@ -1,6 +1,9 @@
 """How Sphinx builds the site: ``make docs``."""
 
 from importlib.metadata import version as installed
+from pathlib import Path
+
+import tinygrad_lstm as tl
 
 project = "tinygrad_lstm"
 author = "the tinygrad_lstm authors"
@@ -22,3 +25,25 @@ exclude_patterns = ["_build"]
 
 html_theme = "furo"
 html_title = "tinygrad_lstm"
+
+
+def write_pages(app, error):
+    """The pages that play a computation, to which play.md links."""
+    if error is not None:
+        return
+    folder = Path(app.outdir) / "play"
+    folder.mkdir(exist_ok=True)
+    cell = tl.nn.LSTMCell(3, 4, key=tl.random.key(0))
+    h, c = (tl.random.normal(tl.random.key(k), (1, 4)) * 0.5 for k in (2, 3))
+    step = tl.draw.page(cell, tl.random.normal(tl.random.key(1), (1, 3)), type(cell.zeros(1))(h, c))
+    step.save(folder / "lstm.html")
+    lstm = tl.nn.LSTM(3, 4, key=tl.random.key(0))
+    x = tl.random.normal(tl.random.key(1), (6, 1, 3))
+    tl.draw.page(lambda x: (lstm(x)[0][-1] ** 2).sum(), x, title="An LSTM over six steps").save(
+        folder / "lstm-over-time.html"
+    )
+    tl.draw.page(lambda x: tl.sin(x**2), 1.0, title="sin(x²)").save(folder / "sin.html")
+
+
+def setup(app):
+    app.connect("build-finished", write_pages)

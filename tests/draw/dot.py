@@ -37,6 +37,11 @@ def shown(look):
     return label.strip()
 
 
+def said(look):
+    """The words on an edge."""
+    return look.get("label", "").replace("\\n", "\n").strip()
+
+
 def place(look):
     """The centre of a node in points."""
     x, y = look["pos"].split(",")

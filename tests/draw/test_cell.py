@@ -6,6 +6,7 @@ import tinygrad_lstm as tl
 from tests.draw import dot
 from tinygrad_lstm import draw, nn
 from tinygrad_lstm.draw.anatomy import dissect
+from tinygrad_lstm.draw.tracing import trace_step
 from tinygrad_lstm.errors import UsageError
 
 
@@ -90,7 +91,7 @@ def test_the_lstm_has_the_edges_of_its_equations():
 
 @pytest.mark.parametrize("cell", [*STANDARD, Variant(), Variant(peephole=True)], ids=lambda c: type(c).__name__)
 def test_every_edge_of_the_anatomy_is_in_the_dot(cell):
-    anatomy = dissect(cell)
+    anatomy = dissect(trace_step(cell))
     wanted = sum(len(dict.fromkeys(part.reads)) for part in anatomy.parts)
     assert len(dot.edges(draw.cell(cell))) == wanted
 
@@ -193,7 +194,7 @@ def test_a_cell_that_the_arrangement_does_not_fit_is_laid_out_by_dot():
             return h, h * c
 
     drawing = draw.cell(Deep())
-    anatomy = dissect(Deep())
+    anatomy = dissect(trace_step(Deep()))
     assert drawing.engine == "dot"
     assert len(dot.edges(drawing)) == sum(len(dict.fromkeys(part.reads)) for part in anatomy.parts)
 
@@ -253,9 +254,9 @@ def test_the_description_gives_the_equations():
     words = draw.cell(nn.LSTMCell(3, 4)).description
     assert words.startswith("Layers: forget gate (σ), input gate (σ), candidate (tanh), output gate (σ).")
     assert "f_t = σ(W_f·[h_{t−1}, x_t] + b_f)." in words
-    assert "C_t = f_t × C_{t−1} + i_t × C̃_t. " in words
-    assert words.endswith("h_t = o_t × tanh(C_t).")
-    assert "h_t = (1−z_t) × h_{t−1} + z_t × h̃_t." in draw.cell(nn.GRUCell(3, 4)).description
+    assert "C_t = f_t∘C_{t−1} + i_t∘C̃_t. " in words
+    assert words.endswith("h_t = o_t∘tanh(C_t).")
+    assert "h_t = (1 − z_t)∘h_{t−1} + z_t∘h̃_t." in draw.cell(nn.GRUCell(3, 4)).description
 
 
 def test_title_and_legend():
@@ -352,7 +353,7 @@ ONE, TWO = tl.zeros((1, 4)), (tl.zeros((1, 4)), tl.zeros((1, 4)))
 )
 def test_small_cells_of_other_kinds(step, state):
     drawing = draw.cell(step, x=tl.ones((1, 3)), state=state)
-    anatomy = dissect(step, tl.ones((1, 3)), state)
+    anatomy = dissect(trace_step(step, tl.ones((1, 3)), state))
     assert len(dot.edges(drawing)) == sum(len(dict.fromkeys(part.reads)) for part in anatomy.parts)
     assert drawing.engine == "nop2"
     drawing.svg()

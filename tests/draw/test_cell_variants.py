@@ -5,6 +5,7 @@ import pytest
 from tests.draw import dot
 from tinygrad_lstm import draw, nn
 from tinygrad_lstm.draw.anatomy import dissect
+from tinygrad_lstm.draw.tracing import trace_step
 
 VARIANTS = {
     "peephole": nn.LSTMCell(3, 4, peephole=True),
@@ -19,7 +20,7 @@ VARIANTS = {
 
 @pytest.mark.parametrize("cell", VARIANTS.values(), ids=VARIANTS)
 def test_variants_show_their_true_edges_and_no_inner_arithmetic(cell):
-    anatomy = dissect(cell)
+    anatomy = dissect(trace_step(cell))
     wanted = sum(len(dict.fromkeys(part.reads)) for part in anatomy.parts)
     drawing = draw.cell(cell)
     assert len(dot.edges(drawing)) == wanted

@@ -91,9 +91,18 @@ def test_dpi_is_for_png(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["picture.gif", "picture", "picture.", ".svg"])
-def test_an_unknown_suffix_names_the_four(name, tmp_path):
-    with pytest.raises(UsageError, match=r"\.svg, \.png, \.pdf, \.dot"):
+def test_an_unknown_suffix_names_the_known_ones(name, tmp_path):
+    with pytest.raises(UsageError, match=r"\.svg, \.png, \.pdf, \.dot, \.json, \.mmd"):
         HELLO.save(tmp_path / name)
+
+
+def test_a_page_is_another_function(tmp_path):
+    with pytest.raises(UsageError, match=r"draw\.page makes a page"):
+        HELLO.save(tmp_path / "x.html")
+
+
+def test_an_equal_picture_is_equal_whatever_it_was_made_from():
+    assert Drawing("digraph {}", "dot", "x", content=None) == Drawing("digraph {}", "dot", "x")
 
 
 def test_a_missing_folder_is_named(tmp_path):

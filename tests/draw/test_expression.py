@@ -1,10 +1,13 @@
 """Expressions as text."""
 
+import re
 from typing import Any
 
 import pytest
 
 import tinygrad_lstm as tl
+from tinygrad_lstm.draw.expression import node_texts
+from tinygrad_lstm.graph.walk import topological
 
 X, Y = tl.symbol("x"), tl.symbol("y")
 
@@ -45,6 +48,10 @@ X, Y = tl.symbol("x"), tl.symbol("y")
         (tl.symbol("a", (2, 3)).sum(axis=1), "Σ(a, axis=1)"),
         (tl.symbol("a", (2, 3)).T, "aᵀ"),
         (tl.concatenate([tl.symbol("h", 2), tl.symbol("x", 3)]), "[h, x]"),
+        ((tl.symbol("a", (2, 2)) * 3) @ tl.symbol("b", (2, 2)), "(3·a) @ b"),
+        (tl.symbol("a", (2, 3))[1], "a[1]"),
+        (tl.symbol("a", (2, 3))[:, 1:], "a[:, 1:]"),
+        (X * 1e200 * 1e200, "inf·x"),
     ],
     ids=str,
 )
@@ -77,6 +84,39 @@ def test_cells_read_as_their_equations() -> None:
     assert tl.text(gates.forget) == "σ([h_{t-1}, x_t] @ forget.weight + forget.bias)"
     assert tl.text(gates.cell) == "f_t·C_{t-1} + i_t·C̃_t"
     assert tl.text(gates.hidden) == "o_t·tanh(C_t)"
+
+
+def test_two_things_of_one_name_are_told_apart() -> None:
+    other = tl.symbol("x")
+    assert tl.text(X * other) == "x·x⁽²⁾"
+    assert tl.text(tl.tensor([1.0, 2.0]) * tl.tensor([3.0, 4.0])) == "array[2]·array[2]⁽²⁾"
+    assert tl.text((tl.sin(X).named("f") * tl.cos(X).named("f")) ** 2) == "f²·(f⁽²⁾)²"
+
+
+def test_loops_read_as_what_they_start_with_and_step_through() -> None:
+    last, ys = tl.scan(lambda c, x: (c * x, tl.sin(c)), tl.tensor(1.0), tl.symbol("xs", (3,)))
+    assert tl.text(last) == "scan(carry = 1, x in xs).carry"
+    assert tl.text(ys) == "scan(carry = 1, x in xs).y_0"
+
+
+def test_nodes_have_their_own_expressions() -> None:
+    y = tl.exp(tl.sin(X) + 1).named("y")
+    order = topological((y,))
+    numbers = {node: f"%{k}" for k, node in enumerate(order)}
+    assert list(node_texts(order, numbers).values()) == [
+        "x",
+        "sin(x)",
+        "1",
+        "sin(x) + 1",
+        "exp(sin(x) + 1)",
+        "y = exp(sin(x) + 1)",
+    ]
+    long = X
+    for _ in range(200):
+        long = tl.sin(long)
+    texts = list(node_texts(order := topological((long,)), {n: f"%{k}" for k, n in enumerate(order)}).values())
+    assert max(map(len, texts)) < 80
+    assert re.search(r"sin\(%\d+\)", texts[-1] + texts[-2])
 
 
 def test_long_expressions_name_what_they_share_and_stay_short() -> None:

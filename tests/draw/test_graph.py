@@ -1,6 +1,9 @@
-import time
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
+from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 
 import tinygrad_lstm as tl
@@ -56,11 +59,11 @@ def test_scopes_are_clusters_tinted_by_role():
     assert {"LSTMCell", "forget gate", "input gate", "candidate", "output gate", "cell state"} <= set(named)
     assert '"#fff59d"' in named["forget gate"]
     assert '"#fff59d"' not in named["cell state"]
-    assert len(lines) - len(starts) > drawing.dot.count("}") == len(starts) + 1
+    assert lines.count("\t}") == len(starts)
 
 
 def test_shapes_can_be_left_out():
-    assert "f32[2,3]" in [look.get("label") for _, _, look in dot.edges(draw.graph(tl.tanh(X)))]
+    assert "f32[2,3]" in [dot.said(look) for _, _, look in dot.edges(draw.graph(tl.tanh(X)))]
     assert not [look for _, _, look in dot.edges(draw.graph(tl.tanh(X), shapes=False)) if "label" in look]
 
 
@@ -71,7 +74,7 @@ def test_a_loop_is_a_box_with_its_body_and_dashed_edges_back():
     found = {name: dot.shown(look) for name, look in dot.nodes(drawing).items()}
     back = [(found[a], found[b]) for a, b, look in dot.edges(drawing) if look.get("style") == "dashed"]
     assert back == [("tanh", "carry")]
-    noted = {(found[a], found[b]): look["label"] for a, b, look in dot.edges(drawing) if "label" in look}
+    noted = {(found[a], found[b]): dot.said(look) for a, b, look in dot.edges(drawing) if "label" in look}
     assert noted["x f32[2,3]", "x"] == "each step f32[2,3]"
     assert noted["data f32[3]", "carry"] == "first f32[3]"
     assert noted["tanh", "last f32[3]"] == "last f32[3]"
@@ -131,7 +134,22 @@ def test_results_that_are_inputs_or_constants_are_drawn():
     assert ("0", "result 2 f32[2,2]") in dot.pairs(drawing)
 
 
-@pytest.mark.parametrize("name", ['"<script>alert(1)</script>', 'a"];', "a&b", "&lt;\\N", "<b>", "a\\", "]]>", "a:b"])
+HOSTILE = [
+    '"<script>alert(1)</script>',
+    'a"];',
+    "a&b",
+    "&lt;\\N",
+    "<b>",
+    "a\\",
+    "]]>",
+    "a:b",
+    "ß∂",
+    "--><svg>",
+    "\\l\\G",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_names_come_out_as_that_text(name):
     w = tl.Parameter([1.0, 2.0, 3.0], name=name + "p")
     with tl.scope(name):
@@ -140,6 +158,37 @@ def test_hostile_names_come_out_as_that_text(name):
     texts = {element.text for element in root.iter("{http://www.w3.org/2000/svg}text")}
     assert {name, name + "p", name + "s", name + "y"} <= texts
     assert root[0].text == name
+
+
+@pytest.mark.parametrize("name", ["a\nb", "\nab", "\n\na\n", "\x00\udc80\u2028", "\r", "\u202e", "\ufeff"])
+def test_names_that_no_picture_can_hold_leave_it_whole(name):
+    with tl.scope(name):
+        y = (tl.symbol(name) * tl.Parameter(1.0, name=name)).named(name)
+    for options in ({}, {"values": "heat", "flow": True, "at": {y.inputs[0].inputs[0]: 1.0}}):
+        drawing = draw.graph(y, title=name, **options)
+        assert ET.fromstring(drawing.svg()).tag.endswith("svg")
+
+
+def test_threads_draw_side_by_side():
+    layer, x = nn.RNN(3, 4, key=tl.random.key(0)), tl.symbol("x", (4, 1, 3))
+    loss = (layer(x)[0] ** 2).sum()
+
+    def make(_):
+        return draw.graph([loss, tl.gradients(loss, x)], loops="unrolled", at={x: np.ones(x.shape)}, flow=True).svg()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(make, range(4)))) == 1
+
+
+def test_works_with_an_empty_path_in_a_module_that_is_run(tmp_path, monkeypatch):
+    (tmp_path / "picture.py").write_text(
+        "import tinygrad_lstm as tl\n"
+        "if __name__ == '__main__':\n"
+        "    tl.draw.graph(tl.sin(tl.symbol('x'))).save('x.svg')\n"
+    )
+    monkeypatch.setenv("PATH", "")
+    subprocess.run([sys.executable, "-m", "picture"], cwd=tmp_path, check=True, timeout=120)
+    assert (tmp_path / "x.svg").read_text("utf-8").startswith("<svg ")
 
 
 CELL = nn.RNNCell(3, 4, key=tl.random.key(0))
@@ -188,14 +237,12 @@ def test_a_long_chain_is_folded():
     assert dot.shown(box).endswith(" 59,995 nodes")
 
 
-def test_10_000_entangled_nodes_are_folded_within_seconds():
+def test_10_000_entangled_nodes_are_folded():
     values = [tl.symbol("x", (3,))]
     for k in range(10_000):
         values.append(values[-1] + values[max(0, len(values) - 2 - k % 7)])
-    start = time.monotonic()
     drawing = draw.graph(values[-1])
     svg = drawing.svg()
-    assert time.monotonic() - start < 20  # 0.3 s here; a layout of all of them takes hours
     assert len(dot.nodes(drawing)) <= 100
     assert "stretches" in drawing.description
     assert "folded" in svg

@@ -150,7 +150,7 @@ except KeyboardInterrupt:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no interval timers")
 def test_a_child_whose_parent_is_gone_ends_itself():
-    command = next(render_module._commands("svg", "dot", timeout=1, dpi=None))
+    command = next(render_module._commands("svg", "dot", timeout=1, settings=[]))
     child = subprocess.run(command, input=SLOW.encode(), capture_output=True, timeout=60, check=False)
     assert child.returncode == -signal.SIGALRM
 
@@ -175,6 +175,23 @@ def test_the_systems_dot_is_the_fallback(no_pygraphviz, no_path):
     fake_dot(no_path, "print(sys.argv[1:], sys.stdin.read())")
     picture = render(HELLO, "png", engine="nop2", dpi=200).decode()
     assert picture == f"['-Knop2', '-Tpng', '-Gdpi=200'] {HELLO}\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "setting"),
+    [("in routesplines, Pshortestpath failed", "-Gsplines=line"), ("trouble in init_rank", "-Gnewrank=true")],
+)
+@pytest.mark.skipif(sys.platform == "win32", reason="the fake `dot` is a script with a #! line")
+def test_where_graphviz_fails_by_itself_another_setting_is_tried(said, setting, no_pygraphviz, no_path):
+    fake_dot(no_path, f"if {setting!r} not in sys.argv: sys.exit('Error: {said}')\nprint(sys.argv[1:])")
+    assert render(HELLO, "png", engine="dot", dpi=90).decode() == f"['-Kdot', '-Tpng', '-Gdpi=90', {setting!r}]\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the fake `dot` is a script with a #! line")
+def test_what_no_setting_mends_is_reported(no_pygraphviz, no_path):
+    fake_dot(no_path, "sys.exit('Error: trouble in init_rank')")
+    with pytest.raises(DrawingError, match="trouble in init_rank"):
+        render(HELLO, "png", engine="dot")
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,11 @@ NO_PYGRAPHVIZ = 3
 """Exit status that says: pygraphviz can not be imported here."""
 
 
-def main(folder: str, format: str, engine: str, limit: str, dpi: str = "") -> int:
+def main(folder: str, format: str, engine: str, limit: str, *settings: str) -> int:
     """Lay out the graph on standard input and write the picture; return the exit status.
 
-    ``folder`` is where the caller found pygraphviz, ``limit`` after how many seconds the process ends itself.
+    ``folder`` is where the caller found pygraphviz, ``limit`` after how many seconds the process ends itself,
+    ``settings`` are arguments of ``dot``, such as ``-Gdpi=300``.
     Standard error gets one line with the size of the graph, then whatever Graphviz has to say.
     """
     if sys.platform != "win32":
@@ -35,8 +36,7 @@ def main(folder: str, format: str, engine: str, limit: str, dpi: str = "") -> in
     graph = pygraphviz.AGraph(string=sys.stdin.buffer.read().decode("utf-8"))
     size = f"{graph.number_of_nodes()} nodes and {graph.number_of_edges()} edges"
     print(size, file=sys.stderr, flush=True)
-    resolution = f"-Gdpi={dpi}" if dpi else ""
-    sys.stdout.buffer.write(graph.draw(format=format, prog=engine, args=resolution))
+    sys.stdout.buffer.write(graph.draw(format=format, prog=engine, args=" ".join(settings)))
     return 0
 
 

@@ -5,26 +5,24 @@ with a weight together with its bias. A function of one argument right behind a 
 activation. Everything else elementwise is a *pointwise operation*, and concatenations are *joins*.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tinygrad_lstm.draw.markup import last_name
-from tinygrad_lstm.errors import UsageError
-from tinygrad_lstm.graph.convert import as_tensor
+from tinygrad_lstm.draw.expression import text
+from tinygrad_lstm.draw.tracing import Step
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.scopes import Scope
-from tinygrad_lstm.graph.structure import flatten, paths, unflatten
-from tinygrad_lstm.graph.tensor import Node, Tensor, make, name_of
-from tinygrad_lstm.graph.types import Shape
-from tinygrad_lstm.graph.walk import topological
+from tinygrad_lstm.graph.tensor import Node, Tensor, name_of
+from tinygrad_lstm.graph.walk import reaching, topological
 
-__all__ = ["Anatomy", "Part", "dissect", "is_relu", "trace_step"]
+__all__ = ["Anatomy", "Part", "dissect", "is_relu", "value_of"]
 
 PartKind = Literal["input", "state", "layer", "pointwise", "join", "op", "next", "output"]
 
 _PASSED = ("named", "stop_gradient", "cast", "broadcast_to", "reshape")
 _POWERS = str.maketrans("0123456789.-", "⁰¹²³⁴⁵⁶⁷⁸⁹·⁻")
+_BELOW = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 @dataclass(eq=False)
@@ -44,101 +42,59 @@ class Part:
     reads: list["Part"] = field(default_factory=list)
     name: str | None = None
     about: str = ""
-    affine: bool = False
 
 
 @dataclass(frozen=True)
 class Anatomy:
     """All parts, each after those that it reads; the pairs of a state and its next value; what else is put out.
 
-    ``shown`` are the parts that the arrows out of the top of the cell carry.
+    ``shown`` are the parts that the arrows out of the top of the cell carry, ``of`` tells the part that a node of the
+    graph belongs to. ``weights`` are the names of what operations read and nothing that goes into the step decides.
     """
 
     title: str
     parts: tuple[Part, ...]
     states: tuple[tuple[Part, Part], ...]
     shown: tuple[Part, ...]
+    of: Mapping[Node, Part]
+    weights: Mapping[Node, str]
 
 
-def trace_step(cell: Any, x: Any = None, state: Any = None) -> tuple[list[Tensor], list[Tensor], list[Tensor], Any]:
-    """One step of ``cell`` on symbols: its inputs, states and results, and the names of the states.
-
-    Raises:
-        UsageError: when the sizes of the input or of the state can not be told from the cell.
-    """
-    kind = type(cell).__name__
-    if not callable(cell):
-        raise UsageError(f"draw.cell: {kind} is not callable; give it a cell: cell(x, state) -> new state")
-    if hasattr(cell, "cells"):
-        raise UsageError(f"draw.cell draws one step of time: give it {kind}.cells[0], or the whole to draw.graph")
-    if state is None:
-        if not hasattr(cell, "zeros"):
-            raise UsageError(f"draw.cell: {kind} has no method zeros(batch) that tells its state; give state=")
-        state = cell.zeros(1)
-    leaves, structure = [as_tensor(v) for v in flatten(state)[0]], flatten(state)[1]
-    if x is None:
-        if not hasattr(cell, "input_size"):
-            raise UsageError(f"draw.cell: {kind} has no input_size; give an input: x=tl.symbol('x', (1, 3))")
-        x = _symbol("x_t", (1, cell.input_size), leaves[0])
-    given = [as_tensor(v) for v in flatten(x)[0]]
-    inputs = [_symbol(_name_of(v, k), v.shape, v) for k, v in enumerate(given)]
-    default = ["h", "C"] if len(leaves) == 2 else ["h"] if len(leaves) == 1 else []
-    default = default or [f"s{k}" for k in range(len(leaves))]
-    names = [last_name(path) or name for path, name in zip(paths(structure), default, strict=True)]
-    names = ["C" if name == "c" and len(names) == 2 else name for name in names]
-    states = [_symbol(f"{name}_{{t-1}}", v.shape, v) for name, v in zip(names, leaves, strict=True)]
-    result = cell(unflatten(flatten(x)[1], inputs), unflatten(structure, states))
-    results = [v for v in flatten(result)[0] if isinstance(v, Tensor)]
-    if len(results) < len(states):
-        raise UsageError(f"draw.cell: {kind} takes {len(states)} states and returns {len(results)}; return all of them")
-    if isinstance(result, tuple) and len(result) == 2 and len(results) > len(states):
-        first, second = (flatten(part)[0] for part in result)
-        if len(first) != len(states) and len(second) == len(states):
-            results = [*second, *first]
-    return inputs, states, results, names
+def dissect(step: Step) -> Anatomy:
+    """The parts of one step."""
+    return _Dissection(step).anatomy()
 
 
-def _symbol(name: str, shape: Shape, like: Tensor) -> Tensor:
-    result: Tensor = make("symbol", name=name, shape=shape, dtype=like.dtype, device=like.device, owner="")
-    return result
-
-
-def _name_of(value: Tensor, index: int) -> str:
-    if value.op == "symbol":
-        return str(value.attrs["name"])
-    return "x_t" if index == 0 else f"x{index}_t"
-
-
-def dissect(cell: Any, x: Any = None, state: Any = None) -> Anatomy:
-    """The parts of one step of ``cell``; see :func:`trace_step` for ``x`` and ``state``."""
-    inputs, states, results, names = trace_step(cell, x, state)
-    return _Dissection(cell, inputs, states, results, names).anatomy()
+def value_of(node: Node) -> Node:
+    """The node that computes what ``node`` is: names, casts and broadcasts are looked through."""
+    while node.op in _PASSED and node.inputs:
+        node = node.inputs[0]
+    return node
 
 
 class _Dissection:
     """The work of :func:`dissect`, in the order of the methods."""
 
-    def __init__(
-        self, cell: Any, inputs: list[Tensor], states: list[Tensor], results: list[Tensor], names: Sequence[str]
-    ) -> None:
-        self.title = type(cell).__name__
-        self.inputs, self.states, self.state_names = inputs, states, names
+    def __init__(self, step: Step) -> None:
+        self.step = step
         self.given: dict[Node, str] = {}
-        self.order = topological([*inputs, *states, *reversed(results)])
-        # The scope of the cell's own call is round everything; a role on it tells nothing apart.
-        outer = {n.scope.path[0] for n in self.order if n.scope is not None and n.symbolic and n.op != "symbol"}
-        self.enclosed = len(outer) == 1 and (hasattr(cell, "forward") or all(s.role == "cell" for s in outer))
+        self.order = topological([*step.inputs, *step.states, *reversed(step.results)])
+        known = reaching(self.order, [*step.inputs, *step.states])
+        self.around = _enclosing(step, known)
+        # What a layer makes of parameters alone is its own: a gate that looks at nothing is a gate.
+        made = (n for n in self.order if n.inputs and n not in known and n.op not in _PASSED)
+        lone = [n for n in made if self.layer_scope(n) is not None]
+        self.active = reaching(self.order, known.union(lone))
         for node in self.order:
             if node.op == "named":
-                self.given.setdefault(self.value(node), node.attrs["name"])
-        self.results = [self.value(r) for r in results]
-        self.result_names = [r.attrs["name"] if r.op == "named" else self.given.get(self.value(r)) for r in results]
+                self.given.setdefault(value_of(node), node.attrs["name"])
+        self.results = [value_of(r) for r in step.results]
+        self.result_names = [r.attrs["name"] if r.op == "named" else self.given.get(value_of(r)) for r in step.results]
         # The comparison inside a relu is no operation of its own, unless something else reads it too.
         inside = {n.inputs[0] for n in self.order if is_relu(n)}
         inside -= {i for n in self.order if not is_relu(n) for i in n.inputs}
-        self.computed = [
-            n for n in self.order if n.symbolic and n.op != "symbol" and self.value(n) is n and n not in inside
-        ]
+        outside = {*inside, *step.inputs, *step.states}
+        self.computed = [n for n in self.order if n in self.active and value_of(n) is n and n not in outside]
         self.readers: dict[Node, list[Node]] = {}
         for node in self.computed:
             for operand in self.operands(node):
@@ -146,24 +102,18 @@ class _Dissection:
         self.group: dict[Node, int] = {}
         self.members: list[list[Node]] = []
         self.of_scope: dict[Scope, int] = {}
-
-    def value(self, node: Node) -> Node:
-        """The node that computes what ``node`` is: names, casts and broadcasts are looked through."""
-        while node.op in _PASSED and node.inputs:
-            node = node.inputs[0]
-        return node
+        self.unnamed: dict[Node, int] = {}
+        self.weights: dict[Node, str] = {}
 
     def operands(self, node: Node) -> list[Node]:
-        """The values that ``node`` reads and that depend on the step's inputs; a relu reads its argument alone."""
-        if is_relu(node):
-            return [self.value(node.inputs[2])]
-        return [self.value(i) for i in node.inputs if i.symbolic]
+        """The values that ``node`` reads and that are parts of the step; a relu reads its argument alone."""
+        given = node.inputs[2:] if is_relu(node) else node.inputs
+        return [value_of(i) for i in given if i in self.active]
 
     def layer_scope(self, node: Node) -> Scope | None:
         """The outermost scope inside the cell that makes a layer of ``node``."""
-        if node.scope is None:
-            return None
-        inside = node.scope.path[1:] if self.enclosed else node.scope.path
+        path = _path(node)
+        inside = path[len(self.around) :] if path[: len(self.around)] == self.around else ()
         return next((s for s in inside if s.role in ("gate", "layer")), None)
 
     def find_layers(self) -> None:
@@ -175,7 +125,7 @@ class _Dissection:
             ended = frozenset[int]().union(*[behind.get(i, frozenset()) - {self.group.get(i)} for i in operands])
             scope = self.layer_scope(node)
             index = None
-            if node.op != "concatenate" or any(i in self.group for i in operands):
+            if node.op != "concatenate" or not operands or any(i in self.group for i in operands):
                 index = self._scoped(scope, ended) if scope is not None else self._unscoped(node, operands, ended)
             here = frozenset[int]().union(*[behind.get(i, frozenset()) for i in operands])
             if index is not None:
@@ -224,10 +174,10 @@ class _Dissection:
             if is_relu(node):
                 return prefix + "relu"
             if self._is_function(node):
-                return prefix + OPS[node.op].label
+                return prefix + ("softmax" if _is_softmax(node) else OPS[node.op].label)
             if len(inner) != 1 or not (node.op == "negative" or any(_is_scalar(i) for i in node.inputs)):
                 return None
-            prefix += _with_constant(node) if len(node.inputs) > 1 else OPS[node.op].label
+            prefix += self._with_constant(node) if len(node.inputs) > 1 else OPS[node.op].label
             node = inner[0]
         return None
 
@@ -235,7 +185,7 @@ class _Dissection:
         """The parts, wired."""
         self.find_layers()
         made: dict[Any, Part] = {}
-        kinds: list[tuple[PartKind, list[Tensor]]] = [("input", self.inputs), ("state", self.states)]
+        kinds: list[tuple[PartKind, Sequence[Tensor]]] = [("input", self.step.inputs), ("state", self.step.states)]
         for kind, symbol in ((kind, symbol) for kind, symbols in kinds for symbol in symbols):
             made[symbol] = Part(kind, self.given.get(symbol, symbol.attrs["name"]), (symbol,))
         parts = list(made.values())
@@ -263,15 +213,14 @@ class _Dissection:
                 made[result] = Part("op", OPS[result.op].label, (result,))
                 parts.append(made[result])
         parts += _sorted([part for part, _ in reading])
-        return self._finished(_merged_joins(parts, {made[r] for r in self.results}), made)
+        return self._finished(_merged_joins(parts, {made[r] for r in self.results}, made), made)
 
     def _layer(self, index: int) -> Part:
         nodes = tuple(self.members[index])
-        scope = self.layer_scope(nodes[-1])
+        scope = next((scope for n in reversed(nodes) if (scope := self.layer_scope(n)) is not None), None)
         about = scope.name if scope is not None else "layer"
         activation = self._activation(index)
-        affine = sum(n.op == "matmul" for n in nodes) == 1 and any(n.op == "add" for n in nodes)
-        return Part("layer", activation or about, nodes, about=about, affine=affine and activation is not None)
+        return Part("layer", activation or about, nodes, about=about)
 
     def _single(self, node: Node) -> Part:
         about = node.scope.name if node.scope is not None else ""
@@ -282,27 +231,52 @@ class _Dissection:
             return Part("pointwise", "relu", (node,), about=about)
         if definition.kind == "elementwise":
             bound = len(node.inputs) == 2 and len(self.operands(node)) == 1
-            return Part("pointwise", _with_constant(node) if bound else definition.label, (node,), about=about)
+            return Part("pointwise", self._with_constant(node) if bound else definition.label, (node,), about=about)
         return Part("op", definition.label, (node,), about=about)
 
     def _finished(self, parts: list[Part], made: dict[Any, Part]) -> Anatomy:
         pairs = []
-        for symbol, result, name in zip(self.states, self.results, self.result_names, strict=False):
+        for symbol, result, name in zip(self.step.states, self.results, self.result_names, strict=False):
             before = made[symbol]
             named = name if result.op != "symbol" and self.result_names.count(name) == 1 else None
             after = Part("next", named or _next(before.label), (result,), [made[result]])
             pairs.append((before, after))
             if before.label == symbol.attrs["name"] and named is not None and named.endswith("_t"):
                 before.label = named.removesuffix("_t") + "_{t-1}"
-        extra = self.results[len(self.states) :]
+        states = len(self.step.states)
+        extra = self.results[states:]
         shown = []
-        hidden = list(self.state_names).index("h") if "h" in self.state_names else 0
+        hidden = next((k for k, name in enumerate(self.step.names) if name in ("h", "hidden")), 0)
         for k, result in enumerate(extra or [self.results[hidden]]):
-            name = self.result_names[len(self.states) + k] if extra else pairs[hidden][1].label
+            name = self.result_names[states + k] if extra else pairs[hidden][1].label
             label = name or ("y_t" if k == 0 else f"y{k}_t")
             shown.append(Part("output", label, (result,), [made[result]]))
         everything = (*parts, *(after for _, after in pairs), *shown)
-        return Anatomy(self.title, everything, tuple(pairs), tuple(shown))
+        of = {n: part for n, part in made.items() if isinstance(n, Node)}
+        return Anatomy(self.step.title, everything, tuple(pairs), tuple(shown), of, self.weights)
+
+    def _with_constant(self, node: Node) -> str:
+        """The label of an operation whose other operand is a number or a weight: ``1−``, ``×2``, ``×decay``."""
+        first = node.inputs[0] not in self.active
+        known = value_of(node.inputs[0] if first else node.inputs[1])
+        value = self.weights[known] = self._weight_name(known)
+        label = OPS[node.op].label
+        if node.op == "power":
+            return f"{value}ˣ" if first else f"x{value.translate(_POWERS)}" if _is_scalar(known) else label
+        return f"{value}{label}" if first and node.op in ("subtract", "divide") else f"{label}{value}"
+
+    def _weight_name(self, node: Node) -> str:
+        """What to call a value that depends on nothing that goes into the step."""
+        if _is_scalar(node):
+            return f"{node.attrs['value']:g}"
+        name = (self.given.get(node) or name_of(node) or "").rpartition(".")[2]
+        if name:
+            return name
+        short = text(node) if node.inputs and len(node.inputs) <= 2 else ""
+        if short and len(short) <= 12:
+            return short if node.op not in ("add", "subtract") else f"({short})"
+        number = self.unnamed.setdefault(node, len(self.unnamed) + 1)
+        return "w" + str(number).translate(_BELOW) if number > 1 else "w"
 
 
 def is_relu(node: Node) -> bool:
@@ -314,21 +288,31 @@ def is_relu(node: Node) -> bool:
     return condition.inputs[0] is x and all(_is_scalar(n) and n.attrs["value"] == 0 for n in numbers)
 
 
+def _is_softmax(node: Node) -> bool:
+    """Whether ``node`` is ``exp(x − logsumexp(x))``."""
+    inner = value_of(node.inputs[0])
+    return node.op == "exp" and inner.op == "subtract" and value_of(inner.inputs[1]).op == "logsumexp"
+
+
 def _is_scalar(node: Node) -> bool:
     return node.op == "constant"
 
 
-def _with_constant(node: Node) -> str:
-    """The label of an operation whose other operand is a number or a weight: ``1−``, ``×2``."""
-    first = not node.inputs[0].symbolic
-    known = node.inputs[0] if first else node.inputs[1]
-    while known.op in _PASSED and known.inputs:
-        known = known.inputs[0]
-    value = f"{known.attrs['value']:g}" if _is_scalar(known) else name_of(known) or "w"
-    label = OPS[node.op].label
-    if node.op == "power":
-        return f"{value}ˣ" if first else f"x{value.translate(_POWERS)}" if _is_scalar(known) else label
-    return f"{value}{label}" if first and node.op in ("subtract", "divide") else f"{label}{value}"
+def _path(node: Node) -> tuple[Scope, ...]:
+    return node.scope.path if node.scope is not None else ()
+
+
+def _enclosing(step: Step, known: set[Node]) -> tuple[Scope, ...]:
+    """The scopes round the whole step: that of its call, and cells; a role on them tells nothing apart."""
+    ends = {*step.inputs, *step.states}
+    found = [_path(n) for n in known if n not in ends and value_of(n) is n]
+    common = 0
+    while found and all(len(path) > common and path[common] is found[0][common] for path in found):
+        common += 1
+    depth = min(step.depth, common)
+    while depth < common and found[0][depth].role == "cell":
+        depth += 1
+    return found[0][:depth] if found else ()
 
 
 def _next(name: str) -> str:
@@ -353,7 +337,7 @@ def _sorted(parts: Iterable[Part]) -> list[Part]:
     return result
 
 
-def _merged_joins(parts: list[Part], results: set[Part]) -> list[Part]:
+def _merged_joins(parts: list[Part], results: set[Part], made: dict[Any, Part]) -> list[Part]:
     """A concatenation that only another one reads becomes part of that one: the lines merge one by one."""
     gone: set[Part] = set()
     for part in parts:
@@ -363,5 +347,6 @@ def _merged_joins(parts: list[Part], results: set[Part]) -> list[Part]:
                     at = part.reads.index(inner)
                     part.reads[at : at + 1] = inner.reads
                     part.nodes = (*inner.nodes, *part.nodes)
+                    made.update(dict.fromkeys(inner.nodes, part))
                     gone.add(inner)
     return [p for p in parts if p not in gone]

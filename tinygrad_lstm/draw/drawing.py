@@ -5,16 +5,28 @@ import html
 import os
 import re
 import secrets
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Protocol
 
 from tinygrad_lstm.draw.render import Engine, legal_text, render
 from tinygrad_lstm.errors import DrawingError, UsageError
 
 __all__ = ["Drawing"]
 
-_SUFFIXES = (".svg", ".png", ".pdf", ".dot")
+_SUFFIXES = (".svg", ".png", ".pdf", ".dot", ".json", ".mmd")
 _SVG_TAG = re.compile(r"<svg\b([^>]*)>")
+
+
+class Content(Protocol):
+    """The forms of a drawing that are no pictures."""
+
+    def json(self) -> str:
+        """For other tools."""
+
+    def mermaid(self) -> str:
+        """For READMEs."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -22,7 +34,7 @@ class Drawing:
     """A graph in DOT with a title and a description; rendered when it is asked for.
 
     Jupyter shows it as SVG. A drawing's DOT is the same bytes everywhere; the rendered forms depend on the
-    machine's fonts.
+    machine's fonts. The picture of a graph is JSON and Mermaid too, the picture of a cell is not.
 
     >>> drawing = Drawing("digraph { x -> y }", "dot", "y of x", "One arrow, from x to y.")
     >>> drawing
@@ -35,6 +47,7 @@ class Drawing:
     engine: Engine
     title: str
     description: str = ""
+    content: Content | None = field(default=None, compare=False)
 
     def __repr__(self) -> str:
         lines = len(self.dot.splitlines())
@@ -75,13 +88,35 @@ class Drawing:
         """The picture as a PDF of one page."""
         return render(self.dot, "pdf", engine=self.engine, timeout=timeout)
 
+    def json(self) -> str:
+        """Nodes and edges as JSON, folded or not: see :func:`tinygrad_lstm.draw.exports.as_data`.
+
+        Raises:
+            UsageError: this is no picture of a graph.
+        """
+        return self._content("JSON").json()
+
+    def mermaid(self) -> str:
+        """The folded picture as a Mermaid flowchart; in a README it stands in a block of the language ``mermaid``.
+
+        Raises:
+            UsageError: this is no picture of a graph.
+        """
+        return self._content("Mermaid").mermaid()
+
+    def _content(self, form: str) -> Content:
+        if self.content is None:
+            raise UsageError(f"{form} is made of a graph, and {self.title!r} is another picture; use draw.graph")
+        return self.content
+
     def save(self, path: str | os.PathLike[str], *, dpi: float | None = None, timeout: float = 20.0) -> Path:
         """Write the picture in the form that the suffix says, and return the path.
 
         The file appears whole or not at all: it is written beside and then renamed. ``dpi`` is for ``.png``.
 
         Raises:
-            UsageError: the suffix is none of ``.svg``, ``.png``, ``.pdf``, ``.dot``.
+            UsageError: the suffix is none of ``.svg``, ``.png``, ``.pdf``, ``.dot``, ``.json`` and ``.mmd``, or this
+                is no picture of a graph and the suffix one of the last two.
             DrawingError: the picture can not be rendered, or the file not be written.
 
         >>> from tempfile import TemporaryDirectory
@@ -93,12 +128,17 @@ class Drawing:
         suffix = path.suffix.lower()
         if suffix not in _SUFFIXES:
             known = ", ".join(_SUFFIXES)
-            raise UsageError(f"can not tell the picture's form from {path.name!r}: end it in one of {known}.")
+            page = "; draw.page makes a page" if suffix == ".html" else ""
+            raise UsageError(f"can not tell the picture's form from {path.name!r}: end it in one of {known}{page}.")
         # Before the layout, which may take a while.
         if not path.parent.is_dir():
             raise DrawingError(f"can not write {path}: there is no folder {path.parent}; make it first.")
         if suffix == ".dot":
             content = legal_text(self.dot).encode("utf-8")
+        elif suffix == ".json":
+            content = self.json().encode("utf-8")
+        elif suffix == ".mmd":
+            content = self.mermaid().encode("utf-8")
         elif suffix == ".svg":
             content = self.svg(timeout=timeout).encode("utf-8")
         elif suffix == ".png":
@@ -110,6 +150,15 @@ class Drawing:
 
     def _repr_svg_(self) -> str:
         return self.svg()
+
+    def _repr_mimebundle_(
+        self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
+    ) -> dict[str, Any]:
+        # A notebook shows what can be shown: the words, where there is no Graphviz.
+        try:
+            return {"image/svg+xml": self.svg(), "text/plain": repr(self)}
+        except DrawingError as error:
+            return {"text/plain": f"{self!r}\n{self.description}\n{error}"}
 
 
 def _write_whole(path: Path, content: bytes) -> None:

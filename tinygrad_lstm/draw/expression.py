@@ -1,269 +1,317 @@
-"""A tensor as a line of mathematics."""
+"""A tensor as a line of mathematics, in plain text and in LaTeX."""
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from tinygrad_lstm.graph.convert import as_tensor
-from tinygrad_lstm.graph.tensor import Node, name_of
+from tinygrad_lstm.draw.algebra import ATOM, COMPARISON, POWER, PRODUCT, Algebra, Expression, weight_of
+from tinygrad_lstm.draw.notation import LATEX, TEXT, Notation
+from tinygrad_lstm.errors import UsageError
+from tinygrad_lstm.graph.cells import Cell
+from tinygrad_lstm.graph.convert import as_tensor, is_scalar
+from tinygrad_lstm.graph.dtypes import DType
+from tinygrad_lstm.graph.tensor import Node, Tensor, name_of
 from tinygrad_lstm.graph.walk import topological
 from tinygrad_lstm.passes.pipeline import simplified
 
-__all__ = ["text"]
+__all__ = ["Formula", "latex", "node_texts", "text"]
 
-_SUPERSCRIPTS: Final = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_SUBSCRIPTS: Final = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _LONG: Final = 160
 _NAMED_FROM: Final = 24
 _MOST: Final = 40
+_OPERAND: Final = 60
+_OPTIONS: Final = ("axis", "axes", "shape", "index", "dtype", "start", "stop", "step", "widths", "keepdims")
 
-# How tightly an expression holds together; a looser one needs parentheses inside a tighter one.
-_COMPARISON, _SUM, _PRODUCT, _POWER, _ATOM = range(5)
 
+class Formula(str):
+    """LaTeX for mathematics mode, without dollar signs; notebooks typeset it."""
 
-@dataclass(slots=True)
-class _Expression:
-    """One node's text, and how to take it apart again inside a product or a sum."""
+    __slots__ = ()
 
-    text: str
-    level: int = _ATOM
-    weight: int = 1
-    """How many operations it holds: factors stand in the order of their weight."""
-    coefficient: float | int = 1
-    factors: "dict[str, tuple[_Expression, int]]" = field(default_factory=dict)
-    """Of a product: the text of each base, the base, and its exponent."""
-    terms: "list[_Expression]" = field(default_factory=list)
-    """Of a sum: its products."""
-    value: float | int | bool | None = None
-    """Of a number."""
-
-    def inside(self, level: int) -> str:
-        """The text as an operand of something that holds as tightly as ``level``."""
-        return f"({self.text})" if self.level < level else self.text
-
-    def product(self) -> "tuple[float | int, dict[str, tuple[_Expression, int]]]":
-        """Coefficient and factors, whatever the expression is."""
-        if self.value is not None:
-            return self.value, {}
-        return (self.coefficient, self.factors) if self.factors else (1, {self.text: (self, 1)})
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self}$"
 
 
 def text(tensor: Any) -> str:
     """The expression of a tensor on one line, simplified: what is long and used several times is given a name.
+
+    Raises:
+        UsageError: for what is no tensor.
 
     >>> import tinygrad_lstm as tl
     >>> x = tl.symbol("x")
     >>> print(text(tl.gradients(tl.sin(x**2), x)))
     2·x·cos(x²)
     """
+    return _written(tensor, TEXT, "text", 1)
+
+
+def latex(tensor: Any) -> Formula:
+    r"""The expression of a tensor in LaTeX, simplified like that of :func:`text`.
+
+    It is for mathematics mode and has no dollar signs; Jupyter typesets it. Products of arrays by their elements are
+    :math:`\odot`. It needs ``amsmath`` alone, and MathJax and KaTeX read it.
+
+    Raises:
+        UsageError: for what is no tensor.
+
+    >>> import tinygrad_lstm as tl
+    >>> x = tl.symbol("x")
+    >>> print(latex(tl.gradients(tl.sin(x**2), x)))
+    2 \, x \, \cos\left(x^{2}\right)
+    """
+    # Commands make LaTeX longer than what the reader sees.
+    return Formula(_written(tensor, LATEX, "latex", 2))
+
+
+def node_texts(order: Iterable[Node], references: Mapping[Node, str]) -> dict[Node, str]:
+    """The expression of each node of a topological ``order``, as it stands, for labels and exports.
+
+    An operand whose text is long, or that is not in ``order``, appears as its reference.
+
+    Args:
+        references: a short name for every node, such as ``%12``.
+
+    >>> import tinygrad_lstm as tl
+    >>> y = tl.sin(tl.symbol("x") ** 2)
+    >>> list(node_texts([y.inputs[0], y], {y.inputs[0].inputs[0]: "%0", y.inputs[0].inputs[1]: "2"}).values())
+    ['%0^2', 'sin(%0^2)']
+    """
+    writing = _Writing(TEXT)
+    texts: dict[Node, str] = {}
+    for node in order:
+        for x in node.inputs:
+            if x not in writing.found:
+                writing.found[x] = Expression(references[x])
+        expression = writing.named(node) if node.op == "named" else writing.expression(node)
+        texts[node] = expression.text
+        if node.op == "named":
+            texts[node] += f" = {writing.found[node.inputs[0]].text}"
+        kept = expression if len(expression.text) <= _OPERAND else Expression(references[node])
+        writing.found[node] = kept
+    return texts
+
+
+def _written(tensor: Any, notation: Notation, caller: str, scale: int) -> str:
+    if not isinstance(tensor, Tensor | Cell) and not is_scalar(tensor):
+        what = type(tensor).__name__
+        raise UsageError(f"{caller} writes one tensor down, not {what}; call it for each of several tensors")
     (root,) = simplified(as_tensor(tensor), keep_names=True)
     while root.op == "named":
         root = root.inputs[0]
     order = topological((root,), stop=lambda n: n.op == "named")
-    expressions = _expressions(order, name_from=None)
-    definitions: list[str] = []
-    if len(expressions[root].text) > _LONG:
-        expressions = _expressions(order, _NAMED_FROM, definitions, root)
-        if len(definitions) > _MOST:
-            definitions[_MOST // 2 : -_MOST // 2] = [f"… {len(definitions) - _MOST} more …"]
-    where = f" where {', '.join(definitions)}" if definitions else ""
-    return expressions[root].text + where
+    long = _LONG * scale
+    writing = _Writing(notation)
+    writing.all(order, long, 0)
+    if len(writing.found[root].text) <= long:
+        return writing.found[root].text
+    writing = _Writing(notation)
+    writing.all(order, long, _NAMED_FROM * scale, root)
+    definitions = writing.definitions
+    left_out = max(0, len(definitions) - _MOST)
+    if left_out:
+        definitions[_MOST // 2 : -_MOST // 2] = []
+    return notation.where(writing.found[root].text, definitions, left_out)
 
 
-def _expressions(
-    order: list[Node], name_from: int | None, definitions: list[str] | None = None, root: Node | None = None
-) -> dict[Node, _Expression]:
-    readers: Counter[Node] = Counter(x for node in order for x in node.inputs)
-    found: dict[Node, _Expression] = {}
-    for node in order:
-        expression = _expression(node, [found[x] for x in node.inputs] if node.op != "named" else [])
-        shared = readers[node] > 1 and name_from is not None and len(expression.text) > name_from
-        if definitions is not None and node is not root and (shared or len(expression.text) > _LONG):
-            name = "v" + str(len(definitions) + 1).translate(_SUBSCRIPTS)
-            definitions.append(f"{name} = {expression.text}")
-            expression = _Expression(name)
-        elif definitions is None and len(expression.text) > _LONG:
-            # Long already: what is built on it only has to stay long, not to grow without bound.
-            expression = _Expression(expression.text[: 2 * _LONG], expression.level, expression.weight)
-        found[node] = expression
-    return found
+class _Writing:
+    """The expressions of nodes, inputs before readers."""
+
+    def __init__(self, notation: Notation) -> None:
+        self.notation = notation
+        self.algebra = Algebra(notation)
+        self.found: dict[Node, Expression] = {}
+        self.definitions: list[tuple[str, str]] = []
+        self.names: Counter[str] = Counter()
+
+    def all(self, order: list[Node], long: int, name_from: int, root: Node | None = None) -> None:
+        """Write ``order`` down; with a ``root``, what is long or shared in it gets a name."""
+        readers: Counter[Node] = Counter(x for node in order for x in node.inputs)
+        for node in order:
+            expression = self.named(node) if node.op == "named" else self.expression(node)
+            shared = readers[node] > 1 and len(expression.text) > name_from
+            if root is not None and node is not root and (shared or len(expression.text) > long):
+                name = self.notation.local(len(self.definitions) + 1)
+                self.definitions.append((name, expression.text))
+                expression = Expression(name, single=expression.single)
+            elif root is None and len(expression.text) > long:
+                # Long already: what is built on it only has to stay long, not to grow without bound.
+                expression = Expression(expression.text[: 2 * long], expression.level, expression.weight)
+            self.found[node] = expression
+
+    def expression(self, node: Any) -> Expression:
+        """Of one node, whose inputs are written already."""
+        inputs = [self.found[x] for x in node.inputs]
+        make = _FORMS.get(node.op)
+        made = make(self, node, inputs) if make is not None else self.call(node, inputs)
+        made.single = made.single or getattr(node.type, "shape", None) == ()
+        return made
+
+    def named(self, node: Node) -> Expression:
+        """A leaf, or what the user gave a name. Another one of the same name is told apart by a number."""
+        name = self.notation.name(name_of(node) or f"array[{','.join(map(str, node.type.shape))}]")
+        self.names[name] += 1
+        single = node.type.shape == ()
+        if self.names[name] == 1:
+            return Expression(name, single=single)
+        return Expression(self.notation.again(name, self.names[name]), POWER, single=single)
+
+    def call(
+        self, node: Any, inputs: list[Expression], op: str = "", options: tuple[str, ...] = _OPTIONS
+    ) -> Expression:
+        shown = [(k, _shown(node.attrs[k])) for k in options if node.attrs.get(k) not in (None, False)]
+        return Expression(self.notation.call(op or node.op, [x.text for x in inputs], shown), ATOM, weight_of(inputs))
+
+    def wrapped(self, op: str, x: Expression, level: int) -> Expression:
+        return Expression(self.notation.wrapped(op, x.text), level, weight_of([x]))
 
 
-def _expression(node: Any, inputs: list[_Expression]) -> _Expression:
-    make = _FORMS.get(node.op)
-    if make is not None:
-        return make(node, inputs)
-    shown = [f"{k}={_shown(v)}" for k, v in node.attrs.items() if k in ("axis", "axes", "shape", "index", "dtype")]
-    return _call(node.op, inputs, shown)
+_Form = Callable[[_Writing, Any, list[Expression]], Expression]
 
 
 def _shown(value: Any) -> str:
     if isinstance(value, tuple) and len(value) == 1:
         return str(value[0])
-    return str(value)
+    return value.name if isinstance(value, DType) else str(value)
 
 
-def _call(name: str, inputs: list[_Expression], extra: list[str] | None = None) -> _Expression:
-    return _Expression(f"{name}({', '.join([x.text for x in inputs] + (extra or []))})", _ATOM, _weight(inputs))
+def _leaf(writing: _Writing, node: Any, inputs: list[Expression]) -> Expression:
+    if name_of(node) is None and node.shape == () and node.value is not None:
+        return writing.algebra.constant(node.numpy().item())
+    return writing.named(node)
 
 
-def _weight(inputs: list[_Expression]) -> int:
-    return 1 + sum(x.weight for x in inputs)
+def _reshape(writing: _Writing, node: Any, inputs: list[Expression]) -> Expression:
+    x = node.inputs[0]
+    if x.op == "slice" and node.shape == x.shape[1:] and inputs[0].text.endswith(writing.notation.index(_indices(x))):
+        whole = inputs[0].text.removesuffix(writing.notation.index(_indices(x)))
+        return Expression(whole + writing.notation.index(_indices(x, dropped=True)), ATOM, weight_of(inputs))
+    return inputs[0] if inputs[0].value is not None else writing.call(node, inputs)
 
 
-def _number(value: Any) -> str:
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        value = int(value)
-    return f"{value:.7g}".replace("-", "−") if isinstance(value, float) else str(value).replace("-", "−")
+def _slice(writing: _Writing, node: Any, inputs: list[Expression]) -> Expression:
+    text = writing.algebra.inside(inputs[0], ATOM) + writing.notation.index(_indices(node))
+    return Expression(text, ATOM, weight_of(inputs))
 
 
-def _leaf(node: Any, inputs: list[_Expression]) -> _Expression:
-    name = name_of(node)
-    if name:
-        return _Expression(name)
-    if node.op == "leaf" and node.shape == () and node.value is not None:
-        return _constant(node.numpy().item())
-    return _Expression(f"array[{','.join(map(str, node.shape))}]" if node.op == "leaf" else node.op)
+def _indices(node: Any, dropped: bool = False) -> str:
+    """What stands in the brackets of a slice; ``dropped``: its first axis is a single element that goes."""
+    parts = []
+    for start, stop, step, size in zip(
+        *(node.attrs[k] for k in ("start", "stop", "step")), node.inputs[0].shape, strict=True
+    ):
+        ends = f"{start or ''}:{stop if stop != size else ''}"
+        parts.append(ends if step == 1 else f"{ends}:{step}")
+    if dropped:
+        parts[0] = str(node.attrs["start"][0])
+    while len(parts) > 1 and parts[-1] == ":":
+        parts.pop()
+    return ", ".join(parts)
 
 
-def _constant(value: Any) -> _Expression:
-    negative = not isinstance(value, bool) and value < 0
-    return _Expression(_number(value), _PRODUCT if negative else _ATOM, 0, value=value)
+def _reduction(writing: _Writing, node: Any, inputs: list[Expression]) -> Expression:
+    whole = len(node.attrs["axis"]) == node.inputs[0].ndim
+    return writing.call(node, inputs, options=() if whole else ("axis",))
 
 
-def _product(parts: list[tuple[_Expression, int]], sign: int = 1) -> _Expression:
-    """The product of expressions raised to integer powers."""
-    coefficient: float | int = sign
-    factors: dict[str, tuple[_Expression, int]] = {}
-    for part, exponent in parts:
-        number, inner = part.product()
-        if number == 0 and exponent < 0:
-            return _Expression(f"{_number(coefficient)}/0", _PRODUCT)
-        coefficient = coefficient * number**exponent
-        for key, (base, times) in inner.items():
-            factors[key] = base, factors.get(key, (base, 0))[1] + times * exponent
-    return _from_factors(coefficient, {k: v for k, v in factors.items() if v[1] != 0})
+def _arctan(writing: _Writing, node: Any, inputs: list[Expression]) -> Expression:
+    return writing.call(node, inputs[:1], "arctan") if inputs[1].value == 1 else writing.call(node, inputs)
 
 
-def _from_factors(coefficient: float | int, factors: dict[str, tuple[_Expression, int]]) -> _Expression:
-    if not factors or coefficient == 0:
-        return _constant(coefficient)
-    ordered = sorted(factors.values(), key=lambda f: f[0].weight)
-    if coefficient == 1 and len(ordered) == 1 and ordered[0][1] == 1:
-        return ordered[0][0]
-    above = [_raised(base, n) for base, n in ordered if n > 0]
-    below = [_raised(base, -n) for base, n in ordered if n < 0]
-    magnitude = abs(coefficient)
-    if magnitude != 1 or not above:
-        above.insert(0, _number(magnitude))
-    shown = "·".join(above)
-    if below:
-        shown += f"/({'·'.join(below)})" if len(below) > 1 else f"/{below[0]}"
-    power = coefficient == 1 and len(ordered) == 1 and not below
-    weight = len(ordered) + sum(base.weight for base, _ in ordered)
-    shown = f"−{shown}" if coefficient < 0 else shown
-    return _Expression(shown, _POWER if power else _PRODUCT, weight, coefficient, dict(factors))
+def _floor(writing: _Writing, node: Any, inputs: list[Expression]) -> Expression:
+    return writing.wrapped("floor", writing.algebra.product([(inputs[0], 1), (inputs[1], -1)]), ATOM)
 
 
-def _raised(factor: _Expression, times: int) -> str:
-    if times == 1:
-        return factor.inside(_POWER)
-    return factor.inside(_ATOM) + str(times).translate(_SUPERSCRIPTS)
-
-
-def _sum(parts: list[tuple[_Expression, int]]) -> _Expression:
-    """The sum of expressions with signs; equal products are counted together."""
-    merged: dict[tuple[tuple[str, int], ...], list[Any]] = {}
-    for part, sign in parts:
-        scale, inner = part.product()
-        only, power = next(iter(inner.values()), (part, 0))
-        # −(a + b) joins another sum as −a − b.
-        spread = only.terms if len(inner) == 1 and power == 1 and abs(scale) == 1 else []
-        for term in spread or [part]:
-            number, factors = term.product()
-            key = tuple(sorted((k, n) for k, (_, n) in factors.items()))
-            merged.setdefault(key, [0, factors])[0] += sign * number * (scale if spread else 1)
-    terms = [_from_factors(number, factors) for number, factors in merged.values() if number != 0]
-    if len(terms) <= 1:
-        return terms[0] if terms else _constant(0)
-    first = next((t for t in terms if not t.text.startswith("−")), terms[0])
-    terms = [first, *[t for t in terms if t is not first]]
-    shown = terms[0].inside(_SUM)
-    for term in terms[1:]:
-        shown += f" − {term.text[1:]}" if term.text.startswith("−") else f" + {term.text}"
-    return _Expression(shown, _SUM, _weight(terms), terms=terms)
-
-
-def _power(node: Any, inputs: list[_Expression]) -> _Expression:
-    base, exponent = inputs
-    value = exponent.value
-    if value is not None and float(value).is_integer() and abs(value) < 100:
-        return _product([(base, int(value))])
-    return _Expression(f"{base.inside(_ATOM)}^{exponent.inside(_ATOM)}", _POWER, _weight(inputs))
-
-
-def _reshape(node: Any, inputs: list[_Expression]) -> _Expression:
-    (x,) = inputs
-    return x if x.value is not None else _call("reshape", inputs, [f"shape={_shown(node.attrs['shape'])}"])
-
-
-def _through(node: Any, inputs: list[_Expression]) -> _Expression:
-    return inputs[0]
-
-
-def _reduction(symbol: str) -> Callable[[Any, list[_Expression]], _Expression]:
-    def form(node: Any, inputs: list[_Expression]) -> _Expression:
-        whole = len(node.attrs["axis"]) == node.inputs[0].ndim
-        return _call(symbol, inputs, [] if whole else [f"axis={_shown(node.attrs['axis'])}"])
+def _infix(level: int) -> _Form:
+    def form(writing: _Writing, node: Any, inputs: list[Expression]) -> Expression:
+        left, right = (writing.algebra.inside(x, level + k) for k, x in enumerate(inputs))
+        return Expression(f"{left}{writing.notation.infix(node.op)}{right}", level, weight_of(inputs))
 
     return form
 
 
-def _floor(inputs: list[_Expression]) -> _Expression:
-    return _Expression(f"⌊{_product([(inputs[0], 1), (inputs[1], -1)]).text}⌋", _ATOM, _weight(inputs))
+def _matmul(writing: _Writing, node: Any, inputs: list[Expression]) -> Expression:
+    # Products by elements on either side stand in parentheses: (a·b) @ c; products of matrices are read from the left.
+    left, right = (writing.algebra.inside(x, POWER if x.factors else PRODUCT + k) for k, x in enumerate(inputs))
+    return Expression(f"{left}{writing.notation.infix('matmul')}{right}", PRODUCT, weight_of(inputs))
 
 
-def _infix(symbol: str, level: int) -> Callable[[Any, list[_Expression]], _Expression]:
-    def form(node: Any, inputs: list[_Expression]) -> _Expression:
-        left, right = inputs[0].inside(level), inputs[1].inside(level + 1)
-        return _Expression(f"{left} {symbol} {right}", level, _weight(inputs))
+def _tight(op: str, level: int = POWER) -> _Form:
+    def form(writing: _Writing, node: Any, inputs: list[Expression]) -> Expression:
+        inner = Expression(writing.algebra.inside(inputs[0], ATOM), weight=inputs[0].weight)
+        return writing.wrapped(op, inner, level)
 
     return form
 
 
-_FORMS: Final[dict[str, Callable[[Any, list[_Expression]], _Expression]]] = {
+def _sqrt(writing: _Writing, node: Any, inputs: list[Expression]) -> Expression:
+    # The bar of LaTeX's root holds its operand together.
+    return (
+        _tight("sqrt")(writing, node, inputs) if writing.notation is TEXT else writing.wrapped("sqrt", inputs[0], POWER)
+    )
+
+
+def _scan(writing: _Writing, node: Any, inputs: list[Expression]) -> Expression:
+    """A loop as its first carries and what it steps through; the body is another graph."""
+    symbols, count = node.attrs["body"].inputs, node.attrs["carries"] + node.attrs["xs"]
+    name = writing.notation.name
+    pairs = [(str(s.attrs["name"]), x) for s, x in zip(symbols[:count], inputs, strict=False)]
+    operands = [f"{name(key)} = {x.text}" for key, x in pairs[: node.attrs["carries"]]]
+    operands += [f"{name(key)}{writing.notation.infix('in')}{x.text}" for key, x in pairs[node.attrs["carries"] :]]
+    return Expression(writing.notation.call("scan", operands, []), ATOM, weight_of(inputs))
+
+
+def _projection(writing: _Writing, node: Any, inputs: list[Expression]) -> Expression:
+    loop = node.inputs[0]
+    body, index = loop.attrs["body"], node.attrs.get("index")
+    if index is not None and loop.op == "scan" and index < loop.attrs["carries"]:
+        part = writing.notation.name(body.inputs[index].attrs["name"])
+    elif index is not None:
+        part = writing.notation.name(f"y_{index - loop.attrs.get('carries', 0)}")
+    else:
+        # Several values of one op may be stacked: the number in the body tells them apart.
+        value = node.attrs["value"]
+        order = topological((*body.inputs, *body.outputs, value))
+        at = next(k for k, node in enumerate(order) if node is value)
+        part = writing.notation.name(name_of(value) or f"{value.op}_{at}")
+    return Expression(writing.notation.field(inputs[0].text, part), ATOM, weight_of(inputs))
+
+
+_FORMS: Final[dict[str, _Form]] = {
     "symbol": _leaf,
-    "named": _leaf,
     "leaf": _leaf,
-    "constant": lambda node, inputs: _constant(node.attrs["value"]),
-    "arange": lambda node, inputs: _Expression(f"arange({node.attrs['length']})"),
-    "add": lambda node, inputs: _sum([(inputs[0], 1), (inputs[1], 1)]),
-    "subtract": lambda node, inputs: _sum([(inputs[0], 1), (inputs[1], -1)]),
-    "multiply": lambda node, inputs: _product([(inputs[0], 1), (inputs[1], 1)]),
-    "negative": lambda node, inputs: _product([(inputs[0], 1)], sign=-1),
-    "divide": lambda node, inputs: _product([(inputs[0], 1), (inputs[1], -1)]),
-    "power": _power,
-    "sqrt": lambda node, inputs: _Expression(f"√{inputs[0].inside(_ATOM)}", _POWER, _weight(inputs)),
-    "abs": lambda node, inputs: _Expression(f"|{inputs[0].text}|", _ATOM, _weight(inputs)),
-    "sigmoid": lambda node, inputs: _call("σ", inputs),
-    "matmul": _infix("@", _PRODUCT),
-    "equal": _infix("=", _COMPARISON),
-    "less": _infix("<", _COMPARISON),
-    "less_equal": _infix("≤", _COMPARISON),
-    "bitwise_and": _infix("∧", _COMPARISON),
-    "bitwise_or": _infix("∨", _COMPARISON),
-    "invert": lambda node, inputs: _Expression(f"¬{inputs[0].inside(_ATOM)}", _POWER, _weight(inputs)),
-    "remainder": _infix("mod", _PRODUCT),
-    "floor_divide": lambda node, inputs: _floor(inputs),
-    "arctan2": lambda node, inputs: _call("arctan", inputs[:1]) if inputs[1].value == 1 else _call("arctan2", inputs),
-    "sum": _reduction("Σ"),
-    "max": _reduction("max"),
-    "min": _reduction("min"),
-    "logsumexp": _reduction("logsumexp"),
-    "concatenate": lambda node, inputs: _Expression(f"[{', '.join(x.text for x in inputs)}]", _ATOM, _weight(inputs)),
-    "transpose": lambda node, inputs: _Expression(f"{inputs[0].inside(_ATOM)}ᵀ", _POWER, _weight(inputs)),
-    "broadcast_to": _through,
+    "constant": lambda w, node, inputs: w.algebra.constant(node.attrs["value"]),
+    "arange": lambda w, node, inputs: w.call(node, inputs, options=("length",)),
+    "add": lambda w, node, inputs: w.algebra.sum([(inputs[0], 1), (inputs[1], 1)]),
+    "subtract": lambda w, node, inputs: w.algebra.sum([(inputs[0], 1), (inputs[1], -1)]),
+    "multiply": lambda w, node, inputs: w.algebra.product([(inputs[0], 1), (inputs[1], 1)]),
+    "negative": lambda w, node, inputs: w.algebra.product([(inputs[0], 1)], sign=-1),
+    "divide": lambda w, node, inputs: w.algebra.product([(inputs[0], 1), (inputs[1], -1)]),
+    "power": lambda w, node, inputs: w.algebra.power(*inputs),
+    "sqrt": _sqrt,
+    "abs": lambda w, node, inputs: w.wrapped("abs", inputs[0], ATOM),
+    "matmul": _matmul,
+    "equal": _infix(COMPARISON),
+    "less": _infix(COMPARISON),
+    "less_equal": _infix(COMPARISON),
+    "bitwise_and": _infix(COMPARISON),
+    "bitwise_or": _infix(COMPARISON),
+    "invert": _tight("invert"),
+    "remainder": _infix(PRODUCT),
+    "floor_divide": _floor,
+    "arctan2": _arctan,
+    "sum": _reduction,
+    "max": _reduction,
+    "min": _reduction,
+    "logsumexp": _reduction,
+    "concatenate": lambda w, node, inputs: Expression(
+        w.notation.listed([x.text for x in inputs]), ATOM, weight_of(inputs)
+    ),
+    "transpose": _tight("transpose"),
+    "broadcast_to": lambda w, node, inputs: inputs[0],
     "reshape": _reshape,
-    "stop_gradient": lambda node, inputs: _call("stop_gradient", inputs),
+    "slice": _slice,
+    "scan": _scan,
+    "item": _projection,
+    "stacked": _projection,
 }

@@ -2,14 +2,18 @@
 
 from dataclasses import dataclass
 
-from tinygrad_lstm.draw.vertices import Cluster, Edge, Vertex
+from tinygrad_lstm.draw.repeats import repeated_blocks
+from tinygrad_lstm.draw.vertices import LEAVES, Cluster, Edge, Vertex
 
 __all__ = ["Folded", "fold_graph"]
 
-LEAVES = ("parameter", "state", "leaf", "constant")
 KEPT = 2
 """How many vertices of a folded run stay visible at either end."""
 STRETCHES = 60
+READABLE = 150
+"""A graph that has to be folded is folded to so many vertices, which are few enough for labels on edges."""
+PERIOD = 6
+"""A run of at most so many operations again and again is told as such."""
 
 
 @dataclass(frozen=True)
@@ -22,9 +26,24 @@ class Folded:
     cut: bool = False
 
 
-def fold_graph(vertices: list[Vertex], edges: list[Edge], depth: int | None, limit: int) -> Folded:
-    """Open ``depth`` levels of scopes, or as many as leave ``limit`` vertices; then fold runs, then stretches."""
+def fold_graph(
+    vertices: list[Vertex], edges: list[Edge], depth: int | None, limit: int, repeats: bool | None = None
+) -> Folded:
+    """Fold repeated blocks, then scopes, then runs, then stretches, where there are more than ``limit`` vertices.
+
+    Each is folded only as long as more than the ``READABLE`` ones are left.
+
+    Args:
+        depth: how many levels of scopes to open in any case.
+        repeats: whether to fold repeated blocks in any case, or never.
+    """
     said = []
+    if len(vertices) > limit:
+        repeats = repeats is not False
+        limit = min(limit, READABLE)
+    if repeats:
+        vertices, edges, text = _fold_repeats(vertices, edges)
+        said.append(text)
     levels = max([v.cluster.level for v in vertices if v.cluster is not None], default=0)
     if depth is None:
         depth = next((d for d in range(levels, -1, -1) if _visible(vertices, d) <= limit), 0)
@@ -39,6 +58,13 @@ def fold_graph(vertices: list[Vertex], edges: list[Edge], depth: int | None, lim
         vertices, edges, text = _fold_stretches(vertices, edges, min(limit, STRETCHES))
         said.append(text)
     return Folded(vertices, edges, "; ".join(text for text in said if text), cut)
+
+
+def _fold_repeats(vertices: list[Vertex], edges: list[Edge]) -> tuple[list[Vertex], list[Edge], str]:
+    standing = repeated_blocks(vertices, edges)
+    boxes = dict.fromkeys(standing.values())
+    text = "; ".join(f"{_count(b.count, 'node')} in {b.times} repetitions, {b.label}, {b.notes[0]}" for b in boxes)
+    return *_replaced(vertices, edges, standing), text
 
 
 def _at_level(cluster: Cluster | None, level: int) -> Cluster | None:
@@ -69,10 +95,10 @@ def _fold_scopes(vertices: list[Vertex], edges: list[Edge], depth: int) -> tuple
         assert closed is not None
         if closed not in made:
             made[closed] = Vertex("folded", closed.name, closed.parent, role=closed.role, count=0)
-        made[closed].count += 1
+        made[closed].count += v.count
         made[closed].gradient |= v.gradient
         standing[v] = made[closed]
-    text = f"{_count(len(standing), 'node')} in {_count(len(made), 'scope')}" if made else ""
+    text = f"{_count(sum(v.count for v in standing), 'node')} in {_count(len(made), 'scope')}" if made else ""
     return *_replaced(vertices, edges, standing), text
 
 
@@ -108,15 +134,28 @@ def _fold_runs(vertices: list[Vertex], edges: list[Edge]) -> tuple[list[Vertex],
         middle = run[KEPT:-KEPT]
         if len(middle) > 2:
             folded += 1
-            labels = list(dict.fromkeys(v.label for v in middle))
-            words = " ".join(labels[:4]) + (" …" if len(labels) > 4 else "")
+            words, times = _summed_up([v.label for v in middle])
             box = Vertex("folded", words, middle[0].cluster, gradient=all(v.gradient for v in middle), count=0)
+            box.times = times
             for v in middle:
                 for inner in (v, *leaves.get(v, [])):
                     standing[inner] = box
                     box.count += inner.count
     text = f"{_count(sum(v.count for v in standing), 'node')} in {_count(folded, 'chain')}" if standing else ""
     return *_replaced(vertices, edges, standing), text
+
+
+def _summed_up(labels: list[str]) -> tuple[str, int]:
+    """What a run does, and how often where it is one short row again and again."""
+    for period in range(1, PERIOD + 1):
+        if len(labels) >= 2 * period and labels[period:] == labels[:-period]:
+            return " ".join(labels[:period]), len(labels) // period
+    return _listed(labels), 0
+
+
+def _listed(labels: list[str]) -> str:
+    different = list(dict.fromkeys(labels))
+    return " ".join(different[:4]) + (" …" if len(different) > 4 else "")
 
 
 def _fold_stretches(vertices: list[Vertex], edges: list[Edge], pieces: int) -> tuple[list[Vertex], list[Edge], str]:
@@ -127,8 +166,7 @@ def _fold_stretches(vertices: list[Vertex], edges: list[Edge], pieces: int) -> t
     made = []
     for start in range(0, len(inner), size):
         part = inner[start : start + size]
-        labels = list(dict.fromkeys(v.label for v in part if v.kind not in LEAVES))
-        words = " ".join(labels[:4]) + (" …" if len(labels) > 4 else "")
+        words = _listed([v.label for v in part if v.kind not in LEAVES])
         made.append(
             Vertex("folded", words, None, gradient=all(v.gradient for v in part), count=sum(v.count for v in part))
         )
@@ -149,8 +187,10 @@ def _replaced(
             continue
         if source is e.source and target is e.target:
             kept[source, target, str(id(e)), e.back] = e
-        else:
-            kept.setdefault((source, target, "", e.back), Edge(source, target, e.type, e.note, e.back))
+            continue
+        merged = kept.setdefault((source, target, "", e.back), Edge(source, target, e.type, e.note, e.back))
+        if e.flow is not None:
+            merged.flow = max(e.flow, merged.flow or 0.0)
     return shown, list(kept.values())
 
 

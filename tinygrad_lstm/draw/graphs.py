@@ -1,51 +1,34 @@
 """The picture of a computation graph: operations, leaves, scopes, loops."""
 
-import inspect
-from collections.abc import Callable, Mapping
-from typing import Any, Final, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal, get_args
 
-import graphviz
-
+from tinygrad_lstm.draw.annotations import Values, annotate_flow, annotate_values
 from tinygrad_lstm.draw.drawing import Drawing
+from tinygrad_lstm.draw.emission import Style, emit
+from tinygrad_lstm.draw.exports import as_json
 from tinygrad_lstm.draw.folding import Folded, fold_graph
-from tinygrad_lstm.draw.markup import FONT, last_name, plain, pretty, words
-from tinygrad_lstm.draw.vertices import Cluster, Edge, Vertex, described, survey
+from tinygrad_lstm.draw.measures import Measures, measure
+from tinygrad_lstm.draw.mermaid import mermaid
+from tinygrad_lstm.draw.numbering import number
+from tinygrad_lstm.draw.sources import Sources, sources
+from tinygrad_lstm.draw.survey import survey
+from tinygrad_lstm.draw.themes import THEMES
+from tinygrad_lstm.draw.unrolling import unroll
+from tinygrad_lstm.draw.vertices import Vertex, described
 from tinygrad_lstm.errors import UsageError
-from tinygrad_lstm.graph.cells import Cell
-from tinygrad_lstm.graph.convert import as_tensor
-from tinygrad_lstm.graph.function import Graph, fresh_symbol
-from tinygrad_lstm.graph.structure import flatten, paths, unflatten
-from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.graph.tensor import Node, Tensor
 
 __all__ = ["graph"]
 
-BOUNDED: Final = 150
-"""Above so many vertices Graphviz gets settings that bound its time, and edges lose their labels."""
+Loops = Literal["rolled", "box", "unrolled"]
+Gradients = Literal["apart", "together"]
+Direction = Literal["LR", "TB"]
+ThemeName = Literal["light", "dark"]
 
-GRADIENT: Final = {"style": "filled,dashed", "color": "#00695c", "penwidth": "1.6"}
-LOOKS: Final[dict[str, dict[str, str]]] = {
-    "pointwise": {"shape": "ellipse", "fillcolor": "#f8bbd0", "color": "#880e4f"},
-    "op": {"shape": "box", "fillcolor": "#ffffff", "color": "#455a64"},
-    "view": {"shape": "box", "fillcolor": "#eceff1", "color": "#b0bec5", "style": "filled,rounded"},
-    "symbol": {"shape": "ellipse", "fillcolor": "#bbdefb", "color": "#0d47a1", "peripheries": "2"},
-    "parameter": {"shape": "cylinder", "margin": "0.1,0.06", "fillcolor": "#ffcc80", "color": "#e65100"},
-    "state": {"shape": "box3d", "fillcolor": "#d1c4e9", "color": "#4527a0"},
-    "leaf": {"shape": "note", "fillcolor": "#cfd8dc", "color": "#37474f"},
-    "constant": {"shape": "plaintext", "style": "solid"},
-    "carry": {"shape": "house", "orientation": "0", "fillcolor": "#b2dfdb", "color": "#00695c"},
-    "slice": {"shape": "invtrapezium", "fillcolor": "#bbdefb", "color": "#0d47a1"},
-    "output": {"shape": "ellipse", "fillcolor": "#e1bee7", "color": "#4a148c", "penwidth": "2"},
-    "folded": {"shape": "folder", "fillcolor": "#fafafa", "color": "#757575"},
-}
-TINTS: Final[dict[str, tuple[str, str]]] = {
-    "cell": ("#eef6e2", "#7cb342"),
-    "layer": ("#fffbe0", "#f9a825"),
-    "gate": ("#fff59d", "#f57f17"),
-    "pointwise": ("#fdeef4", "#c2185b"),
-    "state": ("#f7f0fa", "#8e24aa"),
-    "loop": ("#f1f5f8", "#0277bd"),
-    "": ("#fcfcfc", "#9e9e9e"),
-}
+_WRITTEN: Final = 20_000
+"""Parts of more nodes get no expressions in their tooltips: nobody reads them, and each takes its time."""
 
 
 def graph(
@@ -53,96 +36,135 @@ def graph(
     *args: Any,
     depth: int | None = None,
     fold: int = 400,
-    direction: Literal["LR", "TB"] = "LR",
-    title: str | None = None,
+    repeats: bool | None = None,
+    loops: Loops = "rolled",
+    gradients: Gradients = "apart",
+    ties: bool = False,
+    values: Values | None = None,
+    flow: bool = False,
+    at: Mapping[Tensor, Any] | None = None,
     shapes: bool = True,
+    direction: Direction = "LR",
+    theme: ThemeName = "light",
+    title: str | None = None,
 ) -> Drawing:
-    """The computation graph of tensors, or of a function.
+    """The computation graph of tensors, of a function or module, or of a compiled function.
 
     Operations are nodes, elementwise ones ellipses; scopes are boxes around them; a loop is a box with its body
     inside, drawn once, where dashed edges lead to the next step. Parameters (cylinders), states (blocks) and
-    constants are drawn again beside each reader. Nodes that help to compute a gradient have a dashed outline.
+    constants are drawn again beside each reader. Nodes that help to compute a gradient have a dashed outline. Each
+    node's tooltip has its number in the printed form, its expression, its type, and the line that made it.
 
     Args:
-        what: a tensor, nested tuples, lists or dicts of tensors, a traced ``Graph``, or a function or module, which
-            is called on symbols like ``args``.
+        what: a tensor, nested tuples, lists or dicts of tensors, a traced ``Graph``, anything with a method ``graph``
+            that returns one (a compiled function), or a function or module, which is called on symbols like ``args``.
         args: for a function: what it takes; tensors and arrays stand for symbols of their types.
         depth: how many levels of scopes are open; the ones below become one node each. All of them by default.
-        fold: with more nodes than this, scopes are folded, then chains; the picture says what was folded.
-        direction: ``"LR"`` from left to right, ``"TB"`` from top to bottom.
-        title: for screen readers.
+        fold: with more nodes than this, repeated blocks are folded, then scopes, then chains, then stretches; the
+            picture says what was folded.
+        repeats: whether blocks of one structure that follow each other are folded in any case (True) or never
+            (False). The first stays open, and one node stands for the rest: ``×12``.
+        loops: ``"rolled"`` draws a loop's body once, ``"box"`` the loop as one node, ``"unrolled"`` every step.
+        gradients: whether the backward pass stands ``"apart"`` or ``"together"`` with the scopes it belongs to.
+        ties: whether dotted lines tie the nodes of the backward pass to those of the forward pass they belong to.
+        values: computes the graph and puts on each node its first ``"numbers"``, its ``"statistics"``, or a ``"heat"``
+            colour by its root mean square. In a rolled loop they are those of all steps.
+        flow: whether an edge's width and colour show the norm of the gradient of the summed results that comes back
+            over it; in a rolled loop, the largest of all steps. ``loops="unrolled"`` shows where it vanishes.
+        at: what to compute with: values for the symbols. A function's arrays are taken by themselves.
         shapes: whether edges bear the types of the values. Pictures of more than 150 nodes never do.
+        direction: ``"LR"`` from left to right, ``"TB"`` from top to bottom.
+        theme: ``"light"`` or ``"dark"``.
+        title: for screen readers.
 
     Raises:
-        UsageError: when there is nothing to draw in ``what``, or an option has no such value.
+        UsageError: when there is nothing to draw in ``what``, an option has no such value, or a symbol has no value.
 
     >>> import tinygrad_lstm as tl
     >>> x = tl.symbol("x", (3,))
     >>> picture = tl.draw.graph(tl.sigmoid(x) * 2)
     >>> picture.description
     'A computation graph of 2 operations on 1 input. Result: f32[3].'
+    >>> cell = tl.nn.LSTMCell(3, 4, key=tl.random.key(0))
+    >>> tl.draw.graph(cell, tl.ones((1, 3)), cell.zeros(1), values="statistics", theme="dark").title
+    'Computation graph of LSTMCell'
     """
-    if direction not in ("LR", "TB"):
-        raise UsageError(f"draw.graph: direction is 'LR' or 'TB', not {direction!r}")
+    _check(direction=(direction, Direction), loops=(loops, Loops), gradients=(gradients, Gradients))
+    _check(theme=(theme, ThemeName), **({} if values is None else {"values": (values, Values)}))
     for name, value in (("depth", depth), ("fold", fold)):
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
             raise UsageError(f"draw.graph: {name} is an integer of at least 0, not {value!r}")
-    inputs, outputs, names, called = _sources(what, args)
-    vertices, edges = survey(inputs, outputs, names)
-    description = _described(vertices, outputs)
-    folded = fold_graph(vertices, edges, depth, fold)
+    found = sources(what, args)
+    unrolled = unroll(found.outputs) if loops == "unrolled" else None
+    if unrolled is not None:
+        found = replace(found, outputs=unrolled.outputs)
+    vertices, edges = survey(
+        found.inputs, found.outputs, found.names, boxes=loops == "box", together=gradients == "together"
+    )
+    description = _described(vertices, found.outputs)
+    if at is not None and values is None and not flow:
+        values = "numbers"
+    measures: Measures | None = None
+    legend = []
+    if values is not None or flow:
+        given = {x: v for x, v in found.bindings.items() if not v.symbolic}
+        measures = measure(found.outputs, {**given, **(at or {})}, gradient=flow)
+        if values is not None:
+            legend.append(annotate_values(vertices, measures, values))
+        if flow:
+            legend.append(annotate_flow(edges, measures))
+    folded = fold_graph(vertices, edges, depth, fold, repeats)
     if folded.said:
         description += f" Folded: {folded.said}."
-    dot = _Emission(folded, direction, shapes).text()
-    return Drawing(dot, "dot", title if title is not None else f"Computation graph of {called}", description)
+    style = Style(THEMES[theme], direction, shapes, ties, [line for line in legend if line])
+    dot = emit(folded, _tooltips(found, folded.vertices), style)
+    title = title if title is not None else f"Computation graph of {found.called}"
+    return Drawing(dot, "dot", title, description, _Content(found, title, measures, folded, style))
 
 
-def _sources(what: Any, args: tuple[Any, ...]) -> tuple[list[Tensor], list[Tensor], list[str], str]:
-    """Inputs to be drawn in any case, results, the results' names, and what to call it all."""
-    if isinstance(what, Graph):
-        return list(what.inputs), list(what.outputs), _numbered(len(what.outputs)), "a traced function"
-    inputs: list[Tensor] = []
-    called = ""
-    if callable(what) and not isinstance(what, Tensor | Cell):
-        called = getattr(what, "__name__", type(what).__name__)
-        inputs, what = _traced(what, args)
-    elif args:
-        raise UsageError("draw.graph: several tensors come as one tuple or list; further arguments are a function's")
-    leaves, structure = flatten(what)
-    if not leaves or not all(isinstance(v, Tensor | Cell) for v in leaves):
-        kinds = ", ".join(sorted({type(v).__name__ for v in leaves if not isinstance(v, Tensor | Cell)})) or "nothing"
-        raise UsageError(f"draw.graph draws tensors, a Graph or a function; got {kinds}")
-    outputs = [as_tensor(v) for v in leaves]
-    numbered = _numbered(len(outputs))
-    names = [last_name(path) or name for path, name in zip(paths(structure), numbered, strict=True)]
-    names = [y.attrs["name"] if y.op == "named" else name for y, name in zip(outputs, names, strict=True)]
-    return inputs, outputs, names, called or ", ".join(pretty(n) for n in names[:3]) + (", …" if len(names) > 3 else "")
+def _check(**options: tuple[Any, Any]) -> None:
+    for name, (value, choices) in options.items():
+        known = get_args(choices)
+        if value not in known:
+            listed = ", ".join(map(repr, known[:-1])) + f" or {known[-1]!r}"
+            raise UsageError(f"draw.graph: {name} is {listed}, not {value!r}")
 
 
-def _numbered(count: int) -> list[str]:
-    return ["result"] if count == 1 else [f"result {k}" for k in range(count)]
+@dataclass(frozen=True)
+class _Content:
+    """What the forms of a drawing that are no pictures are made of."""
+
+    graph: Sources
+    title: str
+    measures: Measures | None
+    folded: Folded
+    style: Style
+
+    def json(self) -> str:
+        return as_json(self.graph, self.title, self.measures)
+
+    def mermaid(self) -> str:
+        return mermaid(self.folded, self.style.direction, self.style.shapes, self.style.theme)
 
 
-def _traced(f: Callable[..., Any], args: tuple[Any, ...]) -> tuple[list[Tensor], Any]:
-    """The results of ``f`` on symbols, which take the names of its parameters."""
-    try:
-        target = f.forward if hasattr(f, "forward") else f
-        parameters: Mapping[str, Any] = inspect.signature(target).parameters
-    except (TypeError, ValueError):
-        parameters = {}
-    given = [p for p in parameters if not p.startswith("*")]
-    symbols: list[Tensor] = []
-    new = []
-    for k, arg in enumerate(args):
-        leaves, structure = flatten(arg)
-        name = given[k] if k < len(given) else f"x{k}"
-        made = []
-        for leaf, path in zip(leaves, paths(structure, name), strict=True):
-            node = as_tensor(leaf)
-            made.append(node if node.op == "symbol" else fresh_symbol(path, node.type))
-        symbols += made
-        new.append(unflatten(structure, made))
-    return symbols, f(*new)
+def _tooltips(graph: Sources, vertices: Sequence[Vertex]) -> dict[Vertex, str]:
+    numbers = number(graph.inputs, graph.outputs)
+    texts: dict[Any, Mapping[Node, str]] = {}
+    found = {}
+    for v in vertices:
+        if v.node is None:
+            continue
+        if v.path not in texts:
+            texts[v.path] = numbers.texts(v.path) if len(numbers.parts.get(v.path, ())) <= _WRITTEN else {}
+        id = numbers.ids.get((v.path, v.node)) or numbers.first.get(v.node, "")
+        said = texts[v.path].get(v.node, "")
+        # A leaf of the outside that is drawn in a body belongs to another part.
+        lines = [f"{id}: {' = '.join([*v.names, said])}" if said else id, described(v.node)]
+        origin = numbers.origin_id(v.path, v.node)
+        if origin is not None and v.origin is not None:
+            lines.append(f"for the gradient of {origin}: {' '.join([v.origin.label, *v.origin.names])}")
+        found[v] = "\n".join(line for line in [*lines, *v.notes] if line)
+    return found
 
 
 def _described(vertices: list[Vertex], outputs: list[Tensor]) -> str:
@@ -153,113 +175,9 @@ def _described(vertices: list[Vertex], outputs: list[Tensor]) -> str:
     operations = sum(counts.get(kind, 0) for kind in ("pointwise", "op", "view"))
     parts = [(operations, "operation"), (counts.get("symbol", 0), "input"), (parameters, "parameter")]
     said = [f"{n:,} {word}{'s' * (n != 1)}" for n, word in parts if n]
-    loops = {v.cluster for v in vertices if v.cluster is not None and v.cluster.loop}
-    inside = f", {len(loops)} loop{'s' * (len(loops) != 1)}" if loops else ""
+    loops = len({v.cluster for v in vertices if v.cluster is not None and v.cluster.loop}) + counts.get("loop", 0)
+    inside = f", {loops} loop{'s' * (loops != 1)}" if loops else ""
     types = [str(y.type) for y in outputs]
     shown = ", ".join(types[:6]) + (", …" if len(types) > 6 else "")
     what = f"{said[0]}{' on ' + ' and '.join(said[1:]) if said[1:] else ''}{inside}" if said else "no operations"
     return f"A computation graph of {what}. Result{'s' * (len(types) != 1)}: {shown}."
-
-
-class _Emission:
-    """Folded vertices and edges as DOT."""
-
-    def __init__(self, folded: Folded, direction: str, shapes: bool) -> None:
-        self.folded = folded
-        self.large = folded.cut or len(folded.vertices) > BOUNDED
-        self.shapes = shapes and not self.large
-        self.ids = {v: f"n{k}" for k, v in enumerate(folded.vertices)}
-        self.dot = graphviz.Digraph("graph")
-        settings = {"rankdir": direction, "nodesep": "0.18", "ranksep": "0.32", "bgcolor": "white", "pad": "0.15"}
-        if self.large:
-            settings |= {"nslimit": "1", "nslimit1": "1", "mclimit": "0.2", "splines": "line"}
-        said = {"label": plain(f"… folded: {folded.said}"), "labelloc": "b", "labeljust": "l"} if folded.said else {}
-        self.dot.attr("graph", fontname=FONT, fontsize="11", fontcolor="#455a64", **settings, **said)
-        self.dot.attr(
-            "node", fontname=FONT, fontsize="13", style="filled", margin="0.08,0.04", height="0.3", width="0.3"
-        )
-        self.dot.attr("edge", fontname=FONT, fontsize="9", fontcolor="#546e7a", color="#37474f", arrowsize="0.6")
-
-    def text(self) -> str:
-        members: dict[Cluster | None, list[Vertex]] = {None: []}
-        children: dict[Cluster | None, list[Cluster]] = {None: []}
-        for v in self.folded.vertices:
-            members.setdefault(v.cluster, []).append(v)
-            at = v.cluster
-            while at is not None and at not in children:
-                children[at] = []
-                at = at.parent
-        for cluster in children:
-            if cluster is not None:
-                children[cluster.parent].append(cluster)
-        self._fill(members, children)
-        for e in self.folded.edges:
-            self._edge(e)
-        return str(self.dot.source)
-
-    def _fill(self, members: Mapping[Any, list[Vertex]], children: Mapping[Any, list[Cluster]]) -> None:
-        # Lines of DOT: nested subgraphs of the package would be as deep as the scopes.
-        body = self.dot.body
-        count = 0
-        pending: list[tuple[str, Any]] = [("open", None)]
-        while pending:
-            step, cluster = pending.pop()
-            if step == "close":
-                body.append("\t}\n")
-                continue
-            if cluster is not None:
-                body.append(f"\tsubgraph cluster_{count} {{\n")
-                count += 1
-                fill, color = TINTS["loop" if cluster.loop else cluster.role or ""]
-                style = "filled,rounded" if cluster.loop or cluster.role else "rounded,dotted"
-                width = "2" if cluster.loop else "1"
-                look = {"fillcolor": fill, "color": color, "style": style, "penwidth": width, "margin": "10"}
-                size = {"fontsize": "12", "fontcolor": "#37474f", "labeljust": "l"}
-                # `attr(None, …)` writes the attributes of the subgraph that is open.
-                self.dot.attr(None, label=plain(cluster.name), tooltip=plain(cluster.name), **look, **size)
-                pending.append(("close", None))
-            for v in members.get(cluster, ()):
-                self._vertex(v)
-            pending += [("open", child) for child in reversed(children.get(cluster, []))]
-
-    def _vertex(self, v: Vertex) -> None:
-        look = dict(LOOKS[v.kind])
-        if v.kind == "folded" and v.role in TINTS:
-            look["fillcolor"], look["color"] = TINTS[v.role]
-        if v.gradient:
-            look |= GRADIENT
-            if v.kind == "view":
-                look["style"] = "filled,dashed,rounded"
-        small = []
-        if v.kind == "folded":
-            small = [f"{v.count:,} node{'s' * (v.count != 1)}"]
-        elif v.kind in ("symbol", "parameter", "state", "leaf", "output") and v.type is not None:
-            small = [str(v.type)]
-        if v.kind == "view":
-            look["fontsize"] = "10"
-        if v.kind == "constant":
-            look |= {"margin": "0.02", "height": "0.2", "width": "0.1"}
-        size = float(look.get("fontsize", "13"))
-        text = ".".join(v.label.split(".")[-2:]) if v.kind in ("parameter", "state") else v.label
-        called = v.kind in ("symbol", "output", "carry", "slice")
-        label = words(text, v.names, small, size, called)
-        self.dot.node(
-            self.ids[v], label=label, tooltip=plain(described(v.node) if v.node is not None else v.label), **look
-        )
-
-    def _edge(self, e: Edge) -> None:
-        look = {}
-        # What a gradient reads of the forward pass comes from afar: thin lines, so that the flow stays visible.
-        lent = e.target.gradient and not e.source.gradient and e.source.kind != "constant"
-        parts = [str(e.type)] if self.shapes and e.type is not None and not lent else []
-        if e.note and not self.large and not e.back:
-            parts.insert(0, e.note)
-        if parts:
-            look["label"] = plain(" ".join(parts))
-        if e.type is not None:
-            look["tooltip"] = look["labeltooltip"] = plain(str(e.type))
-        if e.back:
-            look |= {"style": "dashed", "constraint": "false", "color": "#00695c", "fontcolor": "#00695c"}
-        elif lent:
-            look |= {"color": "#90a4ae", "penwidth": "0.7"}
-        self.dot.edge(self.ids[e.source], self.ids[e.target], **look)

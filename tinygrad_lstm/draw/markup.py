@@ -8,10 +8,13 @@ import re
 
 import graphviz
 
-__all__ = ["FONT", "last_name", "plain", "pretty", "rich", "width_of", "words"]
+__all__ = ["FONT", "last_name", "plain", "pretty", "rich", "split_name", "width_of"]
 
 FONT = "Helvetica,Arial,sans-serif"
 """The font of every picture; SVG viewers and Pango take the first that they have."""
+
+ACCENTED = f"DejaVu Sans,{FONT}"
+"""For letters with marks: Pango puts a tilde beside the letter where the font does not say where it belongs."""
 
 _NAME = re.compile(r"(?P<base>[^_]+)_(?:\{(?P<braced>[^{}]*)\}|(?P<plain>[^_{}]+))", re.DOTALL)
 _STEP = re.compile(r"\[['\"](?P<key>.*)['\"]\]$|(?:^|\.)(?P<field>[^.\[\]]+)$", re.DOTALL)
@@ -25,7 +28,8 @@ def plain(text: str) -> str:
     >>> print(plain("a\n&lt;\\N"))
     a\n&amp;lt;\\N
     """
-    clean = "\n".join(_SPACE.sub(" ", line) for line in text.split("\n"))
+    # A blank, since Graphviz crashes at a label that begins with an empty line.
+    clean = "\n".join([_SPACE.sub(" ", line) or " " * ("\n" in text) for line in text.split("\n")])
     escaped = clean.replace("&", "&amp;").replace("\\", "\\\\").replace("\n", "\\n")
     return graphviz.nohtml(escaped)  # type: ignore[no-any-return]  # the package has no types
 
@@ -37,16 +41,19 @@ def rich(text: str, size: float) -> str:
         size: of the font, in points. Graphviz makes subscripts smaller in PNG but not in SVG, so they get a size.
 
     >>> print(rich("h_{t-1}", 20))
-    <<I>h</I><SUB><FONT POINT-SIZE="16.4">t−1</FONT></SUB>>
+    <<I>h</I><SUB><FONT POINT-SIZE="17.2">t−1</FONT></SUB>>
     >>> print(rich("a & b", 20))
     <a &amp; b>
     """
-    parts = _split(text)
+    parts = split_name(text)
     if parts is None:
         return f"<{_escaped(text)}>" if text.strip() else "< >"
     base, below = (_escaped(part) for part in parts)
-    sub = f'<SUB><FONT POINT-SIZE="{size * 0.82:g}">{below}</FONT></SUB>' if below else ""
-    return f"<<I>{base}</I>{sub}>"
+    sub = f'<SUB><FONT POINT-SIZE="{size * 0.86:g}">{below}</FONT></SUB>' if below else ""
+    letter = f"<I>{base}</I>"
+    if _MARK.search(base):
+        letter = f'<FONT FACE="{ACCENTED}">{letter}</FONT>'
+    return f"<{letter}{sub}>"
 
 
 def pretty(text: str) -> str:
@@ -55,7 +62,7 @@ def pretty(text: str) -> str:
     >>> pretty("C_{t-1}"), pretty("forget gate")
     ('C_{t−1}', 'forget gate')
     """
-    parts = _split(text)
+    parts = split_name(text)
     if parts is None:
         return _SPACE.sub(" ", text)
     base, below = parts
@@ -73,21 +80,6 @@ def width_of(text: str, size: float) -> float:
     return size * (0.58 * (len(letters) - narrow) + 0.32 * narrow)
 
 
-def words(text: str, names: list[str], small: list[str], size: float, name: bool) -> str:
-    """An HTML-like label of several lines: ``text``, the ``names`` of the value, and ``small`` print.
-
-    Args:
-        name: whether ``text`` is a name itself.
-    """
-    first = rich(text, size)[1:-1] if name else _escaped(text)
-    lines = [first, *[f'<FONT POINT-SIZE="{size - 2:g}">{rich(n, size - 2)[1:-1]}</FONT>' for n in names]]
-    lines += [f'<FONT POINT-SIZE="9" COLOR="#546e7a">{_escaped(s)}</FONT>' for s in small]
-    if len(lines) == 1:
-        return f"<{first or ' '}>"
-    rows = "".join(f"<TR><TD>{line or ' '}</TD></TR>" for line in lines)
-    return f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0">{rows}</TABLE>>'
-
-
 def last_name(path: str) -> str | None:
     """The last name in the path of a leaf of nested values; None where it is a mere number.
 
@@ -98,12 +90,18 @@ def last_name(path: str) -> str | None:
     return (match["key"] or match["field"]) if match is not None else None
 
 
-def _split(text: str) -> tuple[str, str] | None:
-    """Letter and subscript of a textbook's name, None for other text."""
+def split_name(text: str) -> tuple[str, str] | None:
+    """Letter and subscript of a textbook's name, None for other text.
+
+    >>> split_name("h_{t-1}"), split_name("x"), split_name("forget_gate")
+    (('h', 't−1'), ('x', ''), None)
+    """
     if len(_MARK.sub("", text)) == 1 and not text.isspace():
         return text, ""
     match = _NAME.fullmatch(text)
-    if match is None or len(_MARK.sub("", match["base"])) > 3 or _SPACE.search(text):
+    # Braces tell that a subscript is meant; without them long_names are words.
+    longest = 12 if match is not None and match["braced"] is not None else 3
+    if match is None or len(_MARK.sub("", match["base"])) > longest or _SPACE.search(text):
         return None
     below = match["braced"] if match["braced"] is not None else match["plain"]
     return (match["base"], below.replace("-", "−")) if below and len(below) <= 8 else None

@@ -5,20 +5,74 @@ Each layer opens a column; an operation stands above its rightmost operand, or h
 conveyor. *Rails* at the bottom bring inputs and joined vectors to the layers. Units: 0.75 points; y grows downwards.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 from tinygrad_lstm.draw.anatomy import Anatomy, Part
-from tinygrad_lstm.draw.markup import width_of
+from tinygrad_lstm.draw.markup import pretty, split_name, width_of
 
-__all__ = ["Column", "Placement", "Spot", "UnplacedError"]
+__all__ = ["Column", "Placement", "Spot", "UnplacedError", "find_conveyor", "half_of", "half_of_name", "spread"]
 
 LEFT, CONVEYOR, ROW, RAIL_DROP, RAIL_GAP = 119.0, 149.0, 55.7, 63.0, 36.0
 MOST_PARTS = 60
+_BRACES = {ord(mark): None for mark in "_{}"}
 
 
 class UnplacedError(Exception):
     """The rules do not fit this cell; it is laid out by ``dot``."""
+
+
+def find_conveyor(anatomy: Anatomy) -> tuple[tuple[Part, Part] | None, list[Part]]:
+    """The state that goes through pointwise operations to its next value, and these; the last one where several do."""
+    carried, conveyor = None, list[Part]()
+    for before, after in anatomy.states:
+        path = _pointwise_path(before, after.reads[0])
+        if path:
+            carried, conveyor = (before, after), path
+    return carried, conveyor
+
+
+def _pointwise_path(before: Part, end: Part) -> list[Part]:
+    """The shortest way from a state through pointwise operations, or nothing."""
+    behind: dict[Part, Part] = {}
+    reached = [end]
+    for part in reached:
+        if part is before:
+            path = [part]
+            while path[-1] is not end:
+                path.append(behind[path[-1]])
+            return path[1:]
+        if part.kind == "pointwise":
+            for r in part.reads:
+                if r is not end and r not in behind and r.kind in ("pointwise", "state"):
+                    behind[r] = part
+                    reached.append(r)
+    return []
+
+
+def half_of(part: Part, least: float) -> float:
+    """Half the width that the name of an input, state or output takes."""
+    if split_name(part.label) is None:
+        return max(least, width_of(part.label, 23) / 2 + 14)
+    return max(least, width_of(pretty(part.label).translate(_BRACES), 19) / 2 + 8)
+
+
+def half_of_name(name: str) -> float:
+    """Half the width of a name on a wire."""
+    if split_name(name) is not None:
+        return 6.0 * max(2, len(pretty(name)) - 1)
+    return width_of(name, 19.5) / 2 + 3
+
+
+def spread(parts: Sequence[Part], start: float, least: float) -> dict[Part, float]:
+    """Where circles with names stand beside each other, the first at ``start``."""
+    places: dict[Part, float] = {}
+    for k, part in enumerate(parts):
+        if k:
+            start += max(least, half_of(parts[k - 1], 32) + half_of(part, 32) + 8)
+        places[part] = start
+    return places
 
 
 @dataclass(frozen=True)
@@ -56,19 +110,18 @@ class Placement:
         self.anatomy = anatomy
         if len(anatomy.parts) > MOST_PARTS:
             raise UnplacedError("too many parts")
-        self.conveyor: list[Part] = []
-        self.carried: tuple[Part, Part] | None = None
-        self._find_conveyor()
+        self.carried, self.conveyor = find_conveyor(anatomy)
         self.segment: dict[Part, int] = {}
         if self.carried is not None:
             self.segment = {part: k for k, part in enumerate([self.carried[0], *self.conveyor])}
         self.depth: dict[Part, int] = {}
         for part in anatomy.parts:
             self.depth[part] = self.segment.get(part, max([self.depth[r] for r in part.reads], default=-1))
-        # What operations make of the conveyor alone: it hangs from there, right of the layers that it meets.
+        # What operations make of the conveyor alone: it hangs from there, right of the layers that it meets. So does
+        # a layer that looks at nothing else.
         self.hangs: dict[Part, int] = {}
         for part in anatomy.parts:
-            below = [-1] if part.kind == "layer" else [self.hangs[r] for r in part.reads]
+            below = [-1] if self._stands(part) else [self.hangs[r] for r in part.reads]
             self.hangs[part] = self.segment.get(part, max(below, default=-1))
         self.columns: list[Column] = []
         self.column_of: dict[Part, int] = {}
@@ -82,23 +135,13 @@ class Placement:
         self.spots: dict[Part, Spot] = {}
         self._place()
 
-    def _find_conveyor(self) -> None:
-        for before, after in self.anatomy.states:
-            path = self._pointwise_path(before, after.reads[0])
-            if path:
-                self.carried, self.conveyor = (before, after), path
+    def _stands(self, part: Part) -> bool:
+        """Whether the part is a layer in the row of layers."""
+        return part.kind == "layer" and not (part.reads and all(r in self.segment for r in part.reads))
 
-    def _pointwise_path(self, before: Part, end: Part) -> list[Part]:
-        """The shortest way from a state through pointwise operations, or nothing."""
-        ways = [[end]]
-        seen = {end}
-        for way in ways:
-            if way[0] is before:
-                return way[1:]
-            if way[0].kind == "pointwise":
-                ways += [[r, *way] for r in way[0].reads if r not in seen and r.kind in ("pointwise", "state")]
-                seen.update(way[0].reads)
-        return []
+    def is_base(self, part: Part) -> bool:
+        """Whether the part is the layer at the foot of its column."""
+        return part in self.column_of and self.columns[self.column_of[part]].base is part
 
     def inner(self) -> list[Part]:
         """The parts inside of the cell."""
@@ -108,7 +151,10 @@ class Placement:
         inner = self.inner()
         for k, part in enumerate(self.conveyor):
             for reader in inner:
-                reads_here = any(self.segment.get(r) == k for r in reader.reads)
+                # What a layer made of the conveyor counts as read from there.
+                reads_here = any(
+                    self.segment.get(r) == k or (r.kind == "layer" and self.hangs[r] == k) for r in reader.reads
+                )
                 if reads_here and reader.kind in ("pointwise", "op") and self.depth[reader] == k:
                     self._emit(reader)
             self._emit(part)
@@ -124,7 +170,7 @@ class Placement:
         self._taken.add(part)
         for operand in sorted(part.reads, key=lambda r: self.hangs[r]):
             self._emit(operand)
-        if part.kind == "layer":
+        if self._stands(part):
             self.columns.append(Column(base=part))
         elif part.kind == "join":
             return
@@ -215,7 +261,7 @@ class Placement:
         """Whether the value reaches its reader from a rail."""
         if source in self.segment:
             return False
-        return reader.kind == "layer" or source.kind in ("input", "state", "join")
+        return self.is_base(reader) or source.kind in ("input", "state", "join")
 
     def goes_down(self, part: Part) -> bool:
         """Whether the value leaves its column to the right, down to a rail or a lane."""
@@ -225,7 +271,7 @@ class Placement:
     def _find_gaps(self) -> None:
         for part in self.anatomy.parts:
             for r in part.reads:
-                down = part.kind in ("join", "next") or (part.kind == "layer" and self.on_rail(r, part))
+                down = part.kind in ("join", "next") or (self.is_base(part) and self.on_rail(r, part))
                 if down and r in self.column_of and r not in self.segment and self.goes_down(r):
                     gap = self.gaps.setdefault(self.column_of[r], [])
                     if r not in gap:
@@ -243,7 +289,7 @@ class Placement:
             for a, b in lateral:
                 low[b] = max(low[b], low.get(a, 1))
                 stack = self.columns[self.column_of[a]].stack
-                if a.kind == "layer" and stack:
+                if self.is_base(a) and stack:
                     low[stack[0]] = max(low[stack[0]], low[b] + 1)
                 for column in self.columns[self.column_of[a] + 1 : self.column_of[b]]:
                     for p in column.stack:
@@ -258,7 +304,7 @@ class Placement:
                 high[p] = height - k
         for a, b in lateral:
             stack = self.columns[self.column_of[a]].stack
-            if a.kind == "layer" and stack:
+            if self.is_base(a) and stack:
                 high[b] = min(high[b], high[stack[0]] - 1)
         rows: dict[Part, float] = {}
         for column in self.columns:
@@ -289,15 +335,18 @@ class Placement:
         drop = RAIL_DROP if len(self.rails) < 2 else RAIL_DROP - 20
         self.rail_y = {r: self.layer_y + drop + RAIL_GAP * k for k, r in enumerate(self.rails)}
         taps = any(r in self.segment for p in self.inner() if p.kind == "join" for r in p.reads)
-        peeps = any(r in self.segment for p in self.inner() if p.kind == "layer" for r in p.reads)
+        peeps = any(r in self.segment for p in self.inner() if self.is_base(p) for r in p.reads)
         wide = [max([self.size(p)[0] for p in (c.base, *c.stack, c.top) if p], default=16.0) for c in self.columns]
         inputs = [p for p in self.anatomy.parts if p.kind == "input"]
-        self.inputs_x = LEFT + 57 + 74 * (len(inputs) - 1)
+        self.input_x = spread(inputs, LEFT + 57, 74)
+        self.inputs_x = max(self.input_x.values(), default=LEFT + 57)
         at = self.inputs_x + 32 + (wide[0] if wide else 0) + (20 if taps or peeps else 0)
         for k, column in enumerate(self.columns):
             column.x = at
             if k + 1 < len(wide):
-                at += max(86.0, wide[k] + wide[k + 1] + 29) + 24 * len(self.gaps.get(k, []))
+                named = [p.name for p in (column.base, *column.stack) if p and p.name]
+                names = max([2 * half_of_name(name) for name in named], default=0.0)
+                at += max(86.0, wide[k] + wide[k + 1] + 29, names + wide[k + 1] + 16) + 24 * len(self.gaps.get(k, []))
         for column in self.columns:
             for part in (p for p in (column.base, *column.stack, column.top) if p):
                 y = self.layer_y if part is column.base else CONVEYOR if part is column.top else None

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, get_args
@@ -28,6 +29,12 @@ Engine = Literal["dot", "nop2", "neato"]
 _DAY = 86_400.0
 _HOW_TO_GET_IT = "`pip install pygraphviz` brings one, or install Graphviz so that `dot` is on the PATH"
 _SIZE = re.compile(r"\A\d+ nodes and \d+ edges$", re.MULTILINE)
+# Mistakes of Graphviz's own, and what avoids them: it ends in a circle between clusters, or fails to lead a curve
+# through what it left free for it, which may follow from the first.
+_REMEDIES = (
+    (re.compile(r"^Error: trouble in init_rank|mincross\.c.*Assertion", re.MULTILINE), "-Gnewrank=true"),
+    (re.compile(r"^Error: (?:in routesplines|lost \S+ \S+ edge)", re.MULTILINE), "-Gsplines=line"),
+)
 _NOISE = re.compile(r"warning|fontconfig|\Z", re.IGNORECASE)
 # Outside XML 1.0's Char production (https://www.w3.org/TR/xml/#charsets), NUL and lone surrogates among them.
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -64,14 +71,30 @@ def render(dot: str, format: Format, *, engine: Engine, timeout: float = 20.0, d
     """
     _check_arguments(format, engine, timeout, dpi)
     source = legal_text(dot).encode("utf-8")
-    reason = "pygraphviz is not installed"
-    for command in _commands(format, engine, timeout, dpi):
-        child = _run(command, source, timeout)
+    settings = [] if dpi is None else [f"-Gdpi={dpi}"]
+    end = time.monotonic() + timeout
+    while True:
+        child = _laid_out(source, format, engine, max(1.0, end - time.monotonic()), settings)
         message = child.stderr.decode("utf-8", "replace")
+        found = (setting for error, setting in _REMEDIES if error.search(message) and setting not in settings)
+        remedy = next(found, None)
+        if remedy is None:
+            break
+        settings.append(remedy)
+    _check_outcome(child.returncode, message)
+    return child.stdout
+
+
+def _laid_out(
+    source: bytes, format: str, engine: str, timeout: float, settings: list[str]
+) -> subprocess.CompletedProcess[bytes]:
+    """What the first Graphviz that is there makes of it."""
+    reason = "pygraphviz is not installed"
+    for command in _commands(format, engine, timeout, settings):
+        child = _run(command, source, timeout)
         if child.returncode != _layout.NO_PYGRAPHVIZ:
-            _check_outcome(child.returncode, message)
-            return child.stdout
-        reason = f"pygraphviz can not be imported ({message.strip()})"
+            return child
+        reason = f"pygraphviz can not be imported ({child.stderr.decode('utf-8', 'replace').strip()})"
     raise DrawingError(f"no Graphviz to draw with: {reason} and there is no `dot`; {_HOW_TO_GET_IT}.")
 
 
@@ -85,18 +108,17 @@ def _check_arguments(format: str, engine: str, timeout: float, dpi: float | None
         raise UsageError(f"render: dpi is a number above 0; got {dpi!r}.")
 
 
-def _commands(format: str, engine: str, timeout: float, dpi: float | None) -> Iterator[list[str]]:
+def _commands(format: str, engine: str, timeout: float, settings: list[str]) -> Iterator[list[str]]:
     """The command lines that can render here, the preferred one first."""
     spec = importlib.util.find_spec("pygraphviz")
     # An embedded interpreter may not know its executable; a mere folder named pygraphviz has no origin.
     if sys.executable and spec is not None and spec.origin is not None:
         folder = str(Path(spec.origin).resolve().parents[1])
-        resolution = "" if dpi is None else str(dpi)
         # Isolated (-I), so that no module in the working folder, or beside the script, hides one of Python's.
-        yield [sys.executable, "-I", _layout.__file__, folder, format, engine, str(timeout + 1), resolution]
+        yield [sys.executable, "-I", _layout.__file__, folder, format, engine, str(timeout + 1), *settings]
     program = shutil.which("dot")
     if program is not None:
-        yield [program, f"-K{engine}", f"-T{format}", *([] if dpi is None else [f"-Gdpi={dpi}"])]
+        yield [program, f"-K{engine}", f"-T{format}", *settings]
 
 
 def _run(command: list[str], source: bytes, timeout: float) -> subprocess.CompletedProcess[bytes]:
@@ -119,7 +141,8 @@ def _run(command: list[str], source: bytes, timeout: float) -> subprocess.Comple
             graph = size.group() if size else f"{len(source.splitlines())} lines of DOT"
             raise DrawingError(
                 f"laying out a graph of {graph} took longer than the limit of {timeout:g} s; "
-                "fold scopes to draw fewer nodes, or raise the limit with `timeout=`."
+                'fold scopes to draw fewer nodes (`depth=1`, `fold=100`, `loops="rolled"` of draw.graph), '
+                "or raise the limit with `timeout=`."
             ) from None
         finally:
             # `subprocess.run` would leave the child unreaped on Ctrl-C.

@@ -6,12 +6,20 @@ from itertools import pairwise
 
 from tinygrad_lstm.draw.anatomy import Part
 from tinygrad_lstm.draw.curves import GAP, RADIUS, Point
-from tinygrad_lstm.draw.markup import pretty, width_of
-from tinygrad_lstm.draw.placement import CONVEYOR, LEFT, RAIL_GAP, ROW, Placement, Spot, UnplacedError
+from tinygrad_lstm.draw.placement import (
+    CONVEYOR,
+    LEFT,
+    RAIL_GAP,
+    ROW,
+    Placement,
+    Spot,
+    UnplacedError,
+    half_of,
+    half_of_name,
+    spread,
+)
 
 __all__ = ["Plan", "Wire", "plan"]
-
-_BRACES = {ord(mark): None for mark in "_{}"}
 
 
 @dataclass(frozen=True)
@@ -54,8 +62,7 @@ class _Router:
         self.spots = dict(p.spots)
         self.wires: list[Wire] = []
         states = [before for before, _ in p.anatomy.states]
-        self.inputs = [part for part in p.anatomy.parts if part.kind == "input"]
-        self.x_of = {part: p.inputs_x - 74 * k for k, part in enumerate(reversed(self.inputs))}
+        self.x_of = p.input_x
         self.gap_x: dict[Part, float] = {}
         for column, parts in p.gaps.items():
             at = p.columns[column]
@@ -110,20 +117,20 @@ class _Router:
         carried_out = p.carried is not None and p.carried[1].reads[0]
         shown = p.anatomy.shown
         far = 72.0 if any(s.reads[0] is carried_out for s in shown) else 37.0
-        self.top_x = {s: self.end + far + 70 * k for k, s in enumerate(shown)}
+        self.top_x = spread(shown, self.end + far, 70)
         right = max([self.end + 37, *self.top_x.values()]) + 40
         heights = [s.y - s.h for s in self.spots.values()]
         top = CONVEYOR - 46 if p.carried is not None else min(heights, default=CONVEYOR) - 60
         bottom = self.lowest + 57 if len(p.rails) < 2 else self.lowest + 41
         self.box = (LEFT, top, right, bottom)
         for part, x in self.x_of.items():
-            self.spots[part] = Spot(x, bottom + 53, _half(part, 32), 32)
+            self.spots[part] = Spot(x, bottom + 53, half_of(part, 32), 32)
         for part, x in self.top_x.items():
-            self.spots[part] = Spot(x, top - 57, _half(part, 32), 32)
+            self.spots[part] = Spot(x, top - 57, half_of(part, 32), 32)
         for part, y in self.entry.items():
-            self.spots[part] = Spot(LEFT - 57 - _half(part, 16), y, _half(part, 16), 15)
+            self.spots[part] = Spot(LEFT - 57 - half_of(part, 16), y, half_of(part, 16), 15)
         for part, y in self.lane.items():
-            self.spots[part] = Spot(right + 62 + _half(part, 16), y, _half(part, 16), 15)
+            self.spots[part] = Spot(right + 62 + half_of(part, 16), y, half_of(part, 16), 15)
 
     def _joins(self) -> None:
         """A join stands where the last of its lines has merged."""
@@ -151,8 +158,8 @@ class _Router:
         if p.segment[source]:
             return self.spots[source].x + 46
         lowest = max([p.rail_y[j] for j in self._rails_with(source)], default=0.0)
-        highest = min([p.rail_y[j] for i in self.inputs for j in self._rails_with(i)], default=9e9)
-        return p.inputs_x if lowest <= highest and len(self.inputs) == 1 else p.inputs_x + 22
+        highest = min([p.rail_y[j] for i in self.x_of for j in self._rails_with(i)], default=9e9)
+        return p.inputs_x if lowest <= highest and len(self.x_of) == 1 else p.inputs_x + 22
 
     def _descent_x(self, source: Part) -> float:
         return self.gap_x.get(source, self.spots[source].x)
@@ -163,7 +170,7 @@ class _Router:
         x = self._descent_x(source)
         if not p.goes_down(source):
             return [(spot.x, spot.y + spot.h), (spot.x, y)]
-        if source.kind != "layer":
+        if not p.is_base(source):
             return [(spot.x + spot.w, spot.y), (x, spot.y), (x, y)]
         column = p.columns[p.column_of[source]]
         clear = not column.stack and column.top is None
@@ -178,7 +185,7 @@ class _Router:
             self._add(source, target, *self._to_rail(source, target), self._centre(target))
         elif target.kind in ("next", "output"):
             self._out(source, target)
-        elif target.kind == "layer":
+        elif self.p.is_base(target):
             self._to_layer(source, target)
         else:
             self._to_operation(source, target)
@@ -279,14 +286,14 @@ class _Router:
             way = self._descent(source, CONVEYOR)
             if not p.goes_down(source):
                 way = [(start.x + start.w, start.y)]
-            elif source.kind == "layer":
+            elif self.p.is_base(source):
                 way = way[:2]
             else:
                 way = way[:1]
             self._add(source, target, *way, (spot.x, way[-1][1]), end)
 
     def labels(self) -> list[tuple[Part, float, float]]:
-        """Names beside the wires that leave layers and operations upwards; outputs bear theirs outside."""
+        """Where the middle of names is that stand beside the wires out of layers and operations, upwards."""
         found = []
         out = {a.reads[0] for _, a in self.p.anatomy.states}
         for part in self.p.inner():
@@ -294,14 +301,9 @@ class _Router:
                 spot = self.spots[part]
                 column = self.p.columns[self.p.column_of[part]]
                 free = part is column.base and column.top is not None and not column.stack
-                up = 60 if free else 21 if part.kind == "layer" else 10
-                found.append((part, spot.x + 9, spot.y - spot.h - up))
+                up = 60 if free else 18 if self.p.is_base(part) else 10
+                found.append((part, spot.x + 10 + half_of_name(part.name), spot.y - spot.h - up))
         return found
-
-
-def _half(part: Part, least: float) -> float:
-    """Half the width that the name of an input or output takes."""
-    return max(least, width_of(pretty(part.label).translate(_BRACES), 19) / 2 + 4)
 
 
 def _simplified(way: Sequence[Point]) -> tuple[Point, ...]:

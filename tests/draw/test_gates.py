@@ -1,0 +1,236 @@
+"""Gates along a sequence, gradients over time, and the figures that show them."""
+
+import importlib
+import math
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+
+import tinygrad_lstm as tl
+from tinygrad_lstm import draw, nn
+from tinygrad_lstm.draw.figures import Curves, Figure, HeatMap, decades_of
+from tinygrad_lstm.errors import DrawingError, ShapeError, UsageError
+
+KEY = tl.random.key(0)
+SVG = "{http://www.w3.org/2000/svg}"
+WORD = "hello"
+
+
+@pytest.fixture(scope="module")
+def lstm():
+    return nn.LSTM(3, 8, key=KEY)
+
+
+@pytest.fixture(scope="module")
+def x():
+    return tl.random.normal(tl.random.key(1), (len(WORD), 2, 3))
+
+
+def words_of(svg):
+    return [element.text for element in ET.fromstring(svg).iter(f"{SVG}text")]
+
+
+def test_the_maps_hold_what_the_cell_computes_step_by_step(lstm, x):
+    outputs, _ = lstm(x)
+    figure = draw.gates(outputs, WORD, batch=1)
+    assert [panel.name for panel in figure.panels] == ["f_t", "i_t", "o_t", "C_t"]
+    cell, state = lstm.cells[0], lstm.cells[0].zeros(2)
+    for t in range(len(WORD)):
+        gates = cell.gates(x[t], state)
+        state = (gates.hidden, gates.cell)
+        wanted = (gates.forget, gates.input, gates.output, gates.cell)
+        for panel, value in zip(figure.panels, wanted, strict=True):
+            np.testing.assert_allclose(panel.values[:, t], value.numpy()[1], rtol=1e-5)
+
+
+def test_a_layer_with_its_input_is_the_same_as_its_outputs(lstm, x):
+    a, b = draw.gates(lstm, WORD, x=x), draw.gates(lstm(x)[0], WORD)
+    assert a.svg() == b.svg()
+
+
+def test_characters_stand_under_the_steps(lstm, x):
+    figure = draw.gates(lstm, "a b\nc", x=x, names=["f_t"])
+    said = words_of(figure.svg())
+    at = said.index("a")
+    assert said[at : at + 5] == ["a", "␣", "b", "⏎", "c"]
+    assert words_of(draw.gates(lstm, x=x, names=["C_t"]).svg())[-7:-2] == ["0", "1", "2", "3", "4"]
+
+
+def test_units_and_names_can_be_chosen(lstm, x):
+    figure = draw.gates(lstm, WORD, x=x, names=["C̃_t"], units=[5, 2])
+    (panel,) = figure.panels
+    assert panel.units == (5, 2)
+    assert panel.values.shape == (2, 5)
+    whole = draw.gates(lstm, WORD, x=x, names=["C̃_t"]).panels[0]
+    np.testing.assert_array_equal(panel.values, whole.values[[5, 2]])
+
+
+def test_of_many_units_those_that_change_most_are_shown(x):
+    figure = draw.gates(nn.LSTM(3, 100, key=KEY), WORD, x=x)
+    assert {len(panel.values) for panel in figure.panels} == {64}
+    assert figure.description.endswith("Shown are 64 of 100 units.")
+
+
+def test_upper_and_backward_layers_are_looked_into(x):
+    lstm = nn.LSTM(3, 4, num_layers=2, bidirectional=True, key=KEY)
+    figures = [draw.gates(lstm, WORD, x=x, loop=k) for k in range(4)]
+    assert len({figure.svg() for figure in figures}) == 4
+
+
+def test_other_cells_show_all_that_has_a_name(x):
+    figure = draw.gates(nn.GRU(3, 4, key=KEY), WORD, x=x)
+    assert {panel.name for panel in figure.panels} == {"z_t", "r_t", "h̃_t", "h_t"}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"words": "four"}, "there are 5 steps, so words is a text or list of 5, not 4"),
+        ({"words": [1, 2, 3, 4, 5]}, "words is a text or list"),
+        ({"names": ["q_t"]}, "nothing in this loop is named 'q_t'; there are"),
+        ({"units": [8]}, "units are integers from 0 to 7, not 8"),
+        ({"units": []}, "units are integers"),
+        ({"batch": 2}, "batch is an integer from 0 to 1"),
+        ({"loop": 1}, "loop is an integer from 0 to 0"),
+    ],
+)
+def test_wrong_choices_are_told(lstm, x, options, said):
+    with pytest.raises(UsageError, match=said):
+        draw.gates(lstm, x=x, **options)
+
+
+def test_a_loop_without_names_is_told():
+    _, ys = tl.scan(lambda c, x: (c + x, c), tl.zeros(2), tl.ones((5, 2)))
+    with pytest.raises(UsageError, match=r"write \.named\('f_t'\)"):
+        draw.gates(ys)
+
+
+def test_scales_follow_the_values():
+    assert HeatMap("f_t", np.array([[0.2, 0.9]]), (0,)).limits == (0.0, 1.0)
+    assert HeatMap("C_t", np.array([[-0.2, 3.0]]), (0,)).limits == (-3.0, 3.0)
+    assert HeatMap("C_t", np.array([[np.nan]]), (0,)).limits == (0.0, 1.0)
+
+
+def test_values_that_are_no_numbers_have_a_colour_of_their_own():
+    figure = Figure("t", "d", (HeatMap("C_t", np.array([[np.nan, np.inf, 0.5, -0.5]]), (0,)),), tuple("abcd"))
+    assert 'fill="#bdbdbd"' in figure.svg()
+
+
+def test_every_cell_of_the_matrix_is_painted():
+    values = np.random.default_rng(0).normal(size=(7, 11))
+    root = ET.fromstring(Figure("t", "d", (HeatMap("C_t", values, tuple(range(7))),), tuple("abcdefghijk")).svg())
+    paths = [p.get("d") for p in root.iter(f"{SVG}path")]
+    width = sum(float(move.split("h")[1].split("v")[0]) for path in paths for move in path.split("M")[1:])
+    assert width == pytest.approx(7 * 11 * 15.0)
+
+
+def test_the_gradient_by_earlier_states_is_that_of_the_unrolled_network():
+    """Each state is a leaf of its own here, and the rest of the sequence is run from it."""
+    lstm, x = nn.LSTM(3, 4, key=KEY), tl.random.normal(KEY, (6, 2, 3))
+    figure = draw.gradient_over_time({"LSTM": lstm}, x)
+    (panel,) = figure.panels
+    assert set(panel.values) == {"h_t", "C_t"}
+    cell = lstm.cells[0]
+    state = cell.zeros(2)
+    for t in range(6):
+        h, c = tl.tensor(state[0].numpy()), tl.tensor(state[1].numpy())
+        after = (h, c)
+        for later in range(t, 6):
+            after = cell(x[later], after)
+        slopes = tl.gradients(after[0].sum(), [h, c])
+        for name, slope in zip(("h_t", "C_t"), slopes, strict=True):
+            assert panel.values[name][t] == pytest.approx(float(tl.sqrt((slope * slope).sum())), rel=1e-4)
+        state = cell(x[t], state)
+
+
+def test_the_long_term_dependency_is_seen():
+    layers = {"RNN": nn.RNN(3, 16, key=KEY), "LSTM": nn.LSTM(3, 16, key=KEY, forget_bias=3.0)}
+    figure = draw.gradient_over_time(layers, tl.random.normal(KEY, (40, 1, 3)))
+    rnn, lstm = figure.panels
+    assert figure.columns == 2
+    assert rnn.decades == lstm.decades
+    assert rnn.values["h_t"][0] < 1e-6 * rnn.values["h_t"][-1]
+    assert lstm.values["C_t"][0] > 0.01 * lstm.values["C_t"][-1]
+    assert "RNN" in words_of(figure.svg())
+    assert figure.description.startswith("Norms of the gradient from the last state to the first. RNN: h_t from")
+
+
+def test_the_loss_can_be_chosen():
+    x, layers = tl.random.normal(KEY, (5, 1, 3)), {"GRU": nn.GRUCell(3, 4, key=KEY)}
+    plain, twice = (
+        draw.gradient_over_time(layers, x, loss=loss).panels[0].values["h_t"] for loss in (None, lambda h: 2 * h.sum())
+    )
+    np.testing.assert_allclose(twice, 2 * plain, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("layers", "x", "error", "said"),
+    [
+        ({"RNN": nn.RNN(3, 4)}, tl.ones((5, 3)), ShapeError, r"wanted is \[time, batch, input\]"),
+        ({}, tl.ones((5, 1, 3)), UsageError, "a dict of layers by name"),
+        ([nn.RNN(3, 4)], tl.ones((5, 1, 3)), UsageError, "a dict of layers by name"),
+        ({"two": nn.RNN(3, 4, num_layers=2)}, tl.ones((5, 1, 3)), UsageError, "'two' is no cell and no layer of one"),
+        ({"line": nn.Linear(3, 4)}, tl.ones((5, 1, 3)), UsageError, "'line' is no cell"),
+        ({"RNN": nn.RNN(3, 4)}, tl.ones((5, 1, 2)), ShapeError, "wanted is"),
+    ],
+    ids=["rank", "none", "list", "layers", "linear", "size"],
+)
+def test_what_has_no_gradient_over_time_is_told(layers, x, error, said):
+    with pytest.raises(error, match=said):
+        draw.gradient_over_time(layers, x)
+
+
+def test_scales_of_curves_have_at_most_sixteen_decades():
+    assert decades_of([np.array([0.02, 0.5, 0.0])]) == (-2, 0)
+    assert decades_of([np.array([1e-300, 3.0])]) == (-15, 1)
+    assert decades_of([np.zeros(3)]) == (-1, 0)
+    svg = Figure(
+        "t", "d", (Curves("RNN", {"h_t": np.array([0.0, 1e-30, math.inf, 1.0])}, (-15, 0)),), tuple("abcd")
+    ).svg()
+    assert "nan" not in svg
+    assert "inf" not in svg
+
+
+@pytest.mark.parametrize("name", ['"<script>alert(1)</script>', "a&b", "]]>", "\x00", "\ud800", "é😀"])
+def test_hostile_words_come_out_as_text(lstm, x, name):
+    svg = draw.gates(lstm, [name] * 5, x=x, title=name, names=["f_t"]).svg()
+    said = words_of(svg)
+    if name.isprintable() and name != "\ud800":
+        assert said.count(name) == 6
+    ET.fromstring(draw.gradient_over_time({name: nn.RNNCell(3, 4)}, tl.ones((5, 1, 3)), [name] * 5).svg())
+
+
+def test_the_svg_is_accessible_and_the_same_each_time(lstm, x):
+    figure = draw.gates(lstm, WORD, x=x, title="Gates <1>")
+    root = ET.fromstring(figure.svg())
+    assert root.get("role") == "img"
+    title, description = root.find(f"{SVG}title"), root.find(f"{SVG}desc")
+    assert root.get("aria-labelledby") == f"{title.get('id')} {description.get('id')}"
+    assert title.text == "Gates <1>"
+    assert description.text == "Heat maps of f_t, i_t, o_t, C_t over 5 steps."
+    assert figure.svg() == draw.gates(lstm, WORD, x=x, title="Gates <1>").svg()
+    assert figure._repr_svg_() == figure.svg()
+
+
+def test_figures_are_saved_in_three_forms(lstm, x, tmp_path):
+    figures = (draw.gates(lstm, WORD, x=x), draw.gradient_over_time({"LSTM": lstm}, x, ["a word"] * 5))
+    for figure in figures:
+        for suffix, start in ((".svg", b"<svg"), (".png", b"\x89PNG"), (".pdf", b"%PDF")):
+            assert figure.save(tmp_path / f"figure{suffix}").read_bytes().startswith(start)
+    with pytest.raises(UsageError, match=r"end it in one of \.svg, \.png, \.pdf"):
+        figures[0].save(tmp_path / "figure.jpg")
+    with pytest.raises(DrawingError, match="can not write"):
+        figures[0].save(tmp_path / "missing" / "figure.svg")
+
+
+def test_without_matplotlib_svg_works_and_png_says_how_to_get_it(lstm, x, tmp_path, monkeypatch):
+    def missing(name):
+        raise ImportError(f"No module named {name!r}")
+
+    monkeypatch.setattr(importlib, "import_module", missing)
+    figure = draw.gates(lstm, WORD, x=x)
+    assert figure.save(tmp_path / "figure.svg").exists()
+    with pytest.raises(DrawingError, match=r"pip install 'tinygrad-lstm\[plots\]', or save the figure as .svg"):
+        figure.save(tmp_path / "figure.png")
+    assert not (tmp_path / "figure.png").exists()

@@ -1,0 +1,165 @@
+"""The step of a cell, explained: what each stage lights, its equations, and its numbers."""
+
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+
+import tinygrad_lstm as tl
+from tests.draw import dot
+from tinygrad_lstm import draw, nn
+from tinygrad_lstm.draw.anatomy import dissect
+from tinygrad_lstm.draw.equations import equations
+from tinygrad_lstm.draw.tracing import trace_step
+from tinygrad_lstm.errors import Error, UsageError
+
+GREY = "#c4c4c4"
+TITLES = ["What to throw away", "What to store", "Update the state", "What to output"]
+
+
+def lit(drawing):
+    """The labels of what is not grey: inputs, states, layers, operations; and of the names on lit wires."""
+    found = [look for name, look in dot.nodes(drawing).items() if name != "cell" and not name.startswith("join")]
+    return sorted(dot.shown(look) for look in found if "fontcolor" not in look)
+
+
+def lit_wires(drawing):
+    labels = {name: dot.shown(look) for name, look in dot.nodes(drawing).items()}
+    return sorted((labels[a], labels[b]) for a, b, look in dot.edges(drawing) if look.get("color") != GREY)
+
+
+@pytest.fixture(scope="module")
+def lstm():
+    return nn.LSTMCell(3, 4, key=tl.random.key(0))
+
+
+def test_the_four_stages_light_what_the_textbook_lights(lstm):
+    stages = draw.walkthrough(lstm, tl.ones((1, 3)))
+    assert [stage.title for stage in stages] == TITLES
+    forget, store, update, output = (stage.drawing for stage in stages)
+    assert lit(forget) == sorted(["x_t", "h_t−1", "σ", "f_t"])
+    assert lit_wires(forget) == sorted([("x_t", ""), ("h_t−1", ""), ("", "σ"), ("σ", "×")])
+    assert lit(store) == sorted(["x_t", "h_t−1", "σ", "tanh", "i_t", "C̃_t"])
+    assert lit(update) == sorted(["C_t−1", "×", "×", "+", "C_t", "f_t", "i_t", "C̃_t"])
+    conveyor = [("C_t−1", "×"), ("×", "+"), ("×", "+"), ("+", "C_t"), ("σ", "×"), ("σ", "×"), ("tanh", "×")]
+    assert lit_wires(update) == sorted(conveyor)
+    assert lit(output) == sorted(["x_t", "h_t−1", "σ", "tanh", "×", "h_t", "h_t", "o_t"])
+
+
+def test_grey_is_painted_first(lstm):
+    for stage in draw.walkthrough(lstm, tl.ones((1, 3))):
+        order = list(dot.nodes(stage.drawing))
+        heads = {}
+        for a, b, look in dot.edges(stage.drawing):
+            if look.get("penwidth") != "3":
+                heads.setdefault(a, []).append((order.index(b), look.get("color") != GREY))
+        for painted in heads.values():
+            assert [bright for _, bright in sorted(painted)] == sorted(bright for _, bright in painted)
+
+
+def test_each_stage_has_its_equations_and_values(lstm):
+    x, state = tl.random.normal(tl.random.key(1), (2, 3)), (tl.ones((2, 4)), tl.full((2, 4), 0.5))
+    stages = draw.walkthrough(lstm, x, state)
+    assert [[e.text for e in stage.equations] for stage in stages] == [
+        ["f_t = σ(W_f·[h_{t−1}, x_t] + b_f)"],
+        ["i_t = σ(W_i·[h_{t−1}, x_t] + b_i)", "C̃_t = tanh(W_C·[h_{t−1}, x_t] + b_C)"],
+        ["C_t = f_t∘C_{t−1} + i_t∘C̃_t"],
+        ["o_t = σ(W_o·[h_{t−1}, x_t] + b_o)", "h_t = o_t∘tanh(C_t)"],
+    ]
+    assert stages[2].equations[0].latex == r"C_{t} = f_{t} \odot C_{t-1} + i_{t} \odot \tilde{C}_{t}"
+    gates = lstm.gates(x, state)
+    wanted = {"f_t": gates.forget, "i_t": gates.input, "C̃_t": gates.candidate}
+    wanted |= {"C_t": gates.cell, "o_t": gates.output, "h_t": gates.hidden}
+    found = {name: value for stage in stages for name, value in stage.values.items()}
+    assert found.keys() == wanted.keys()
+    for name, value in wanted.items():
+        np.testing.assert_allclose(found[name].numpy(), value.numpy())
+
+
+def test_it_prints_and_shows(lstm):
+    steps = draw.walkthrough(lstm, tl.ones((1, 3)))
+    assert len(steps) == 4
+    text = str(steps)
+    assert text.startswith("1. What to throw away\n    f_t = σ(W_f·[h_{t−1}, x_t] + b_f)\n    f_t = [[0.")
+    page = steps._repr_html_()
+    assert page.count("<svg") == 4
+    assert r"$$ h_{t} = o_{t} \odot \tanh" in page
+    for stage in steps:
+        ET.fromstring(stage.drawing.svg())
+        assert stage.drawing.description.startswith(f"{stage.title}: ")
+
+
+@pytest.mark.parametrize(
+    ("cell", "titles", "last"),
+    [
+        (nn.GRUCell(3, 4), TITLES[:3], "h_t = (1 − z_t)∘h_{t−1} + z_t∘h̃_t"),
+        (nn.GRUCell(3, 4, reset_after=True), TITLES[:3], "h_t = (1 − z_t)∘h_{t−1} + z_t∘h̃_t"),
+        (nn.RNNCell(3, 4), TITLES[3:], "h_t = tanh(W_h·[h_{t−1}, x_t] + b_h)"),
+        (nn.LSTMCell(3, 4, layer_norm=True), TITLES, "h_t = o_t∘tanh(LN(C_t))"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_other_cells_have_the_stages_that_their_graphs_have(cell, titles, last):
+    steps = draw.walkthrough(cell, tl.ones((1, 3)))
+    assert [stage.title for stage in steps] == titles
+    assert steps[-1].equations[-1].text == last
+
+
+def test_every_part_is_told_of_once():
+    for cell in (nn.LSTMCell(3, 4, peephole=True), nn.LSTMCell(3, 4, coupled=True), nn.GRUCell(3, 4)):
+        steps = draw.walkthrough(cell, tl.ones((1, 3)))
+        told = [e.text for stage in steps for e in stage.equations]
+        assert sorted(told) == sorted(e.text for e in equations(dissect(trace_step(cell))))
+
+
+@pytest.mark.parametrize(
+    ("cell", "wanted"),
+    [
+        (nn.LSTMCell(3, 4, peephole=True), "o_t = σ(W_o·[h_{t−1}, x_t] + p_o∘C_t + b_o)"),
+        (nn.LSTMCell(3, 4, coupled=True), "i_t = 1 − f_t"),
+        (nn.LSTMCell(3, 4, layer_norm=True), "f_t = σ(LN(W_f·[h_{t−1}, x_t]) + b_f)"),
+        (nn.GRUCell(3, 4), "h̃_t = tanh(W_h·[r_t∘h_{t−1}, x_t] + b_h)"),
+    ],
+    ids=["peephole", "coupled", "layer norm", "gru"],
+)
+def test_the_variants_have_the_equations_of_their_docstrings(cell, wanted):
+    assert wanted in [e.text for e in equations(dissect(trace_step(cell)))]
+
+
+def test_equations_are_true():
+    """The text, read as Python, computes what the cell computes."""
+    cell = nn.LSTMCell(3, 4, peephole=True, key=tl.random.key(2))
+    x, h, c = (tl.random.normal(tl.random.key(k), (1, n)).numpy() for k, n in ((3, 3), (4, 4), (5, 4)))
+    known = {"h1": h, "c1": c, "x": x, "σ": lambda v: 1 / (1 + np.exp(-v)), "tanh": np.tanh}
+    for letter, layer in zip("fiCo", (cell.forget, cell.input, cell.candidate, cell.output), strict=True):
+        known |= {f"W_{letter}": layer.weight.numpy(), f"b_{letter}": layer.bias.numpy()}
+        if letter != "C":
+            known[f"p_{letter}"] = layer.peephole.weight.numpy()
+    for equation in equations(dissect(trace_step(cell))):
+        name, _, said = equation.text.partition(" = ")
+        for old, new in {"·[h_{t−1}, x_t]": "@hx", "C_{t−1}": "c1", "∘": "*", "C̃_t": "G_t"}.items():
+            said = said.replace(old, new)
+        for letter in "fiCo":
+            said = said.replace(f"W_{letter}@hx", f"(np.concatenate([h1, x], 1) @ W_{letter})")
+        known["G_t" if name == "C̃_t" else name] = eval(said, {"np": np, **known})
+    new = cell(tl.tensor(x), (tl.tensor(h), tl.tensor(c)))
+    np.testing.assert_allclose(known["h_t"], new.h.numpy(), rtol=1e-5)
+    np.testing.assert_allclose(known["C_t"], new.c.numpy(), rtol=1e-5)
+
+
+def test_numbers_come_from_arrays(lstm):
+    with pytest.raises(UsageError, match="give x and state as arrays"):
+        draw.walkthrough(lstm, tl.symbol("x", (1, 3)))
+    with pytest.raises(Error, match=r"wanted is \[batch, 3\]"):
+        draw.walkthrough(lstm, tl.ones((1, 5)))
+
+
+def test_a_cell_that_is_laid_out_in_ranks_is_explained_too():
+    def deep(x, h):
+        for _ in range(30):
+            h = tl.tanh(h * x.sum())
+        return h
+
+    steps = draw.walkthrough(deep, tl.ones((1, 3)), tl.ones((1, 4)))
+    assert all(stage.drawing.engine == "dot" for stage in steps)
+    assert lit_wires(steps[0].drawing)

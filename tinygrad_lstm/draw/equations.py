@@ -1,0 +1,202 @@
+"""The equations of one step of a cell, as text and in LaTeX, in the textbook's letters."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from tinygrad_lstm.draw.anatomy import Anatomy, Part, is_relu, value_of
+from tinygrad_lstm.draw.markup import pretty, split_name
+from tinygrad_lstm.draw.notation import LATEX
+from tinygrad_lstm.graph.registry import OPS
+from tinygrad_lstm.graph.scopes import Scope
+from tinygrad_lstm.graph.tensor import Node, name_of
+from tinygrad_lstm.graph.walk import topological
+
+__all__ = ["Equation", "described", "equations"]
+
+_SUM, _PRODUCT, _ATOM = range(3)
+_LONG: Final = 400
+
+
+@dataclass(frozen=True)
+class Equation:
+    """What a value is called and how it is computed.
+
+    Attributes:
+        part: the part of the cell that computes it.
+        text: one line of plain text, such as ``C_t = f_t∘C_{t−1} + i_t∘C̃_t``.
+        latex: the same for a formula in LaTeX, without dollar signs.
+    """
+
+    part: Part
+    text: str
+    latex: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class _Term:
+    text: str
+    latex: str
+    level: int = _ATOM
+
+    def inside(self, level: int) -> "_Term":
+        """The term as an operand of something that holds as tightly as ``level``."""
+        if self.level >= level:
+            return self
+        return _Term(f"({self.text})", rf"\left({self.latex}\right)")
+
+
+_DOTS: Final = _Term("…", r"\ldots")
+
+
+def equations(anatomy: Anatomy) -> list[Equation]:
+    """One equation for each value that has a name, in an order in which they can be computed."""
+    return _Writer(anatomy).equations()
+
+
+def described(anatomy: Anatomy) -> str:
+    """The picture in words: the layers, then the equations."""
+    layers = [f"{p.about} ({p.label})" if p.about != p.label else p.about for p in anatomy.parts if p.kind == "layer"]
+    words = [f"Layers: {', '.join(layers)}." if layers else "No layers."]
+    return " ".join([*words, *(f"{equation}." for equation in equations(anatomy))])
+
+
+class _Writer:
+    def __init__(self, anatomy: Anatomy) -> None:
+        self.anatomy = anatomy
+        # The hidden state comes first and is computed last.
+        ends = [after.nodes[0] for _, after in reversed(anatomy.states)]
+        self.order = topological([*ends, *(shown.nodes[0] for shown in anatomy.shown)])
+        self.names: dict[Part, str] = {p: p.name for p in anatomy.parts if p.name is not None}
+        self.names |= {after.reads[0]: after.label for _, after in anatomy.states if after.reads[0].kind != "state"}
+        extra = [s for s in anatomy.shown if s.reads[0] not in self.names]
+        self.names |= {s.reads[0]: s.label for s in extra if s.reads[0].kind not in ("state", "input")}
+        self.terms: dict[Node, _Term] = {}
+        self.weights: dict[tuple[Part, str], dict[Node, int]] = {}
+        self.norms = self._norms()
+
+    def _norms(self) -> dict[Scope, _Term | None]:
+        """The scopes inside layers that only normalise; one letter pair stands for each of them."""
+        found: dict[Scope, set[str]] = {}
+        for node in self.order:
+            if node.scope is not None and node in self.anatomy.of:
+                found.setdefault(node.scope, set()).add(node.op)
+        wanted, unwanted = {"sum", "divide", "sqrt"}, "matmul"
+        return {scope: None for scope, ops in found.items() if wanted <= ops and unwanted not in ops}
+
+    def equations(self) -> list[Equation]:
+        last = {self.anatomy.of[node]: node for node in self.order if node in self.anatomy.of}
+        found = []
+        for node in self.order:
+            part = self.anatomy.of.get(node)
+            if part is None or value_of(node) is not node:
+                continue
+            if part.kind in ("input", "state"):
+                self.terms[node] = _Term(pretty(part.label), LATEX.name(part.label))
+                continue
+            term = self._term(node, part)
+            if last[part] is node and part in self.names:
+                name = self.names[part]
+                said, shown = pretty(name), LATEX.name(name)
+                found.append(Equation(part, f"{said} = {term.text}", f"{shown} = {term.latex}"))
+                term = _Term(said, shown)
+            # Shared values without a name would double the text again and again.
+            self.terms[node] = term if len(term.text) <= _LONG else _DOTS
+        return found
+
+    def _term(self, node: Node, part: Part) -> _Term:
+        if node.scope in self.norms:
+            return self._normalised(node, part)
+        if is_relu(node):
+            return _called(_Term("relu", r"\operatorname{relu}"), [self._operand(node.inputs[2], part, node)])
+        operands = [self._operand(i, part, node) for i in node.inputs]
+        if node.op == "concatenate":
+            return _listed("[", operands, "]")
+        if node.op == "matmul":
+            weight, vector = operands[::-1] if value_of(node.inputs[1]) not in self.anatomy.of else operands
+            weight, vector = weight.inside(_ATOM), vector.inside(_ATOM)
+            return _Term(f"{weight.text}·{vector.text}", rf"{weight.latex} \cdot {vector.latex}", _PRODUCT)
+        if node.op in _INFIX and len(operands) == 2:
+            return _infix(node.op, *operands)
+        if node.op == "negative":
+            inner = operands[0].inside(_PRODUCT)
+            return _Term(f"−{inner.text}", f"-{inner.latex}", _SUM)
+        if node.op == "power":
+            base, above = operands[0].inside(_ATOM), operands[1]
+            return _Term(f"{base.text}^{above.inside(_ATOM).text}", f"{base.latex}^{{{above.latex}}}", _PRODUCT)
+        definition = OPS[node.op]
+        # Some labels are signs for a picture; a function's name reads better in a line.
+        word = definition.label if definition.label.isalpha() else node.op
+        shown = definition.latex if definition.latex.startswith("\\") else rf"\operatorname{{{node.op}}}"
+        return _called(_Term(word, shown), operands)
+
+    def _operand(self, given: Node, part: Part, reader: Node) -> _Term:
+        node = value_of(given)
+        if node in self.anatomy.of:
+            return self.terms[node]
+        if node.op == "constant":
+            number = f"{node.attrs['value']:g}"
+            return _Term(number.replace("-", "−"), number, _ATOM if node.attrs["value"] >= 0 else _SUM)
+        name = self.anatomy.weights.get(node) or (name_of(node) or "").rpartition(".")[2]
+        kind = {"matmul": "W", "add": "b", "subtract": "b", "multiply": "p"}.get(reader.op, "w")
+        if name not in ("", "weight", "bias"):
+            return _Term(pretty(name), LATEX.name(name))
+        return self._weight(part, kind, node)
+
+    def _weight(self, part: Part, kind: str, node: Node) -> _Term:
+        """A letter for a parameter: ``W_f`` for the matrix of the layer that computes ``f_t``, then ``U_f``."""
+        known = self.weights.setdefault((part, kind), {})
+        letters = _LETTERS.get(kind, kind)
+        letter = letters[known.setdefault(node, len(known)) % len(letters)]
+        below = ""
+        if part.name is not None:
+            # Of the letter alone: W_C for C̃_t.
+            below = "".join(c for c in (split_name(part.name) or ("",))[0] if c.isalpha())
+        elif part in self.names:
+            below = self.names[part][:1]
+        elif part.about not in ("layer", ""):
+            below = part.about if part.about.isidentifier() else ""
+        name = f"{letter}_{{{below}}}" if below else letter
+        return _Term(pretty(name), LATEX.name(name))
+
+    def _normalised(self, node: Node, part: Part) -> _Term:
+        """Everything in a scope that normalises is called by one name, with what enters the scope."""
+        scope = node.scope
+        assert scope is not None
+        known = self.norms[scope]
+        if known is None:
+            entering = [v for i in node.inputs if (v := value_of(i)) in self.anatomy.of and v.scope is not scope]
+            known = _called(_Term("LN", r"\operatorname{LN}"), [self.terms[v] for v in entering])
+            self.norms[scope] = known
+        return known
+
+
+_LETTERS: Final = {"W": "WUV", "b": "bcd"}
+_INFIX: Final = {
+    "add": (" + ", " + ", _SUM),
+    "subtract": (" − ", " - ", _SUM),
+    "multiply": ("∘", r" \odot ", _PRODUCT),
+    "divide": ("/", " / ", _PRODUCT),
+}
+
+
+def _infix(op: str, left: _Term, right: _Term) -> _Term:
+    sign, shown, level = _INFIX[op]
+    if op == "multiply" and any(side.text.replace(".", "").isdigit() for side in (left, right)):
+        sign, shown = "·", r" \cdot "
+    left, right = left.inside(level), right.inside(level + (op in ("subtract", "divide")))
+    return _Term(f"{left.text}{sign}{right.text}", f"{left.latex}{shown}{right.latex}", level)
+
+
+def _called(function: _Term, operands: Sequence[_Term]) -> _Term:
+    inner = _listed("(", operands, ")")
+    return _Term(function.text + inner.text, function.latex + inner.latex)
+
+
+def _listed(opening: str, operands: Sequence[_Term], closing: str) -> _Term:
+    said = ", ".join(operand.text for operand in operands)
+    shown = ", ".join(operand.latex for operand in operands)
+    return _Term(f"{opening}{said}{closing}", rf"\left{opening}{shown}\right{closing}")

@@ -1,0 +1,97 @@
+"""The page that plays a computation: one HTML file that needs nothing else."""
+
+import html
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tinygrad_lstm.draw.pages.document import document
+from tinygrad_lstm.draw.pages.views import Subject, graph_of, picture_of, stage_of
+from tinygrad_lstm.errors import DrawingError, UsageError
+from tinygrad_lstm.graph.tensor import Tensor
+
+__all__ = ["Page", "page"]
+
+
+@dataclass(frozen=True, repr=False)
+class Page:
+    """One HTML file as text. Jupyter shows it in a frame."""
+
+    html: str
+    title: str
+
+    def __repr__(self) -> str:
+        return f"<Page {self.title!r}: {len(self.html.encode()) / 1000:.0f} kB of HTML>"
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the page to a file that ends in ``.html``, and return its path.
+
+        Raises:
+            UsageError: the path ends in something else.
+            DrawingError: the file can not be written.
+        """
+        path = Path(path)
+        if path.suffix.lower() not in (".html", ".htm"):
+            raise UsageError(f"a page is HTML, and {path.name!r} does not say so: end it in .html")
+        if not path.parent.is_dir():
+            raise DrawingError(f"can not write {path}: there is no folder {path.parent}; make it first.")
+        beside = path.with_name(f".{os.urandom(8).hex()}.tmp")
+        try:
+            try:
+                beside.write_bytes(self.html.encode())
+                beside.replace(path)
+            finally:
+                beside.unlink(missing_ok=True)
+        except OSError as error:
+            raise DrawingError(f"can not write {path}: {error.strerror or error}.") from error
+        return path
+
+    def _repr_html_(self) -> str:
+        return (
+            f'<iframe title="{html.escape(self.title)}" srcdoc="{html.escape(self.html)}" '
+            'style="width: 100%; height: 640px; border: 1px solid #90a4ae"></iframe>'
+        )
+
+
+def page(
+    what: Any,
+    *args: Any,
+    at: Mapping[Tensor, Any] | None = None,
+    stages: Sequence[tuple[str, Any]] = (),
+    title: str | None = None,
+) -> Page:
+    """An interactive page of a computation: every value on the way to the results, and every gradient on the way back.
+
+    It opens in any browser, without a network. The graph can be moved, searched, and folded scope by scope; each
+    node shows its expression, shape, value, gradient and the line that made it. A player fills in the values node by
+    node, and then the gradients ``∂(Σ results)/∂node``. The steps of a loop have a slider. A cell is shown as
+    textbooks draw it, too.
+
+    Args:
+        what: tensors, nested in any way, or a function, cell or module.
+        args: for a function: arrays or tensors to call it with.
+        at: values for the symbols that the results depend on.
+        stages: further graphs to switch to, each a title with a ``Graph`` or tensors, such as what the passes of the
+            compiler made of this one. A graph with inputs of the same types as ``args`` shows its values, too.
+        title: what the page is called.
+
+    Raises:
+        UsageError: when there is nothing to show in ``what``, a symbol has no value, or the graph is too large.
+        DrawingError: when there is no Graphviz to lay the graph out with.
+
+    >>> import tinygrad_lstm as tl
+    >>> shown = page(lambda x: tl.sin(x**2), 1.0, title="sin(x²)")
+    >>> shown.title, "<script src" in shown.html
+    ('sin(x²)', False)
+    """
+    subject = Subject.of(what, args, {} if at is None else at)
+    name = title if title is not None else f"{subject.called}, step by step"
+    views = [graph_of(subject)]
+    picture = picture_of(subject, what, args)
+    for stage in stages:
+        if not isinstance(stage, tuple | list) or len(stage) != 2 or not isinstance(stage[0], str):
+            raise UsageError(f"draw.page: a stage is a pair of a title and a graph, not {type(stage).__name__}")
+        views.append(stage_of(subject, *stage))
+    return Page(document(name, views, picture), name)

@@ -1,0 +1,196 @@
+"""What a recurrent network does along a sequence: its gates, and how far back a gradient reaches."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from tinygrad_lstm.autodiff.reverse import gradients
+from tinygrad_lstm.draw.figures import Curves, Figure, HeatMap, decades_of
+from tinygrad_lstm.draw.markup import pretty
+from tinygrad_lstm.draw.plotting import Array
+from tinygrad_lstm.draw.recurrence import loops_of, results_of
+from tinygrad_lstm.errors import ShapeError, UsageError
+from tinygrad_lstm.graph.convert import as_tensor
+from tinygrad_lstm.graph.structure import flatten, unflatten
+from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.ops.filling import zeros
+from tinygrad_lstm.ops.loop import scan, stacked
+from tinygrad_lstm.runtime.evaluation import evaluated
+
+__all__ = ["gates", "gradient_over_time"]
+
+USUAL: Final = ("f_t", "i_t", "o_t", "C_t")
+MOST_UNITS: Final = 64
+
+
+def gates(
+    what: Any,
+    words: Sequence[str] | None = None,
+    *,
+    x: Any = None,
+    names: Sequence[str] | None = None,
+    units: Sequence[int] | None = None,
+    loop: int = 0,
+    batch: int = 0,
+    title: str | None = None,
+) -> Figure:
+    """Heat maps of the gates and of the state along a sequence, with its characters or words under them.
+
+    The values are those that the body of the loop has named; the loop that made ``what`` is asked for them.
+
+    Args:
+        what: what a layer or a model has made of a sequence, such as its outputs; or the layer itself, with ``x``.
+        words: a text, for its characters, or a list of words: one for each step. The numbers of the steps by default.
+        x: the sequence, when ``what`` is a layer.
+        names: which values to show; by default f_t, i_t, o_t and C_t, for other cells all that have a name.
+        units: which of the units; by default all, and of more than 64 those that change most.
+        loop: which of several layers to look into, the lowest by default.
+        batch: which sequence of the batch.
+        title: over the figure.
+
+    Raises:
+        UsageError: when there is no loop, or no such name, unit or sequence, or the number of words is not that of the
+            steps.
+
+    >>> import tinygrad_lstm as tl
+    >>> lstm = tl.nn.LSTM(3, 8, key=tl.random.key(0))
+    >>> outputs, state = lstm(tl.random.normal(tl.random.key(1), (5, 1, 3)))
+    >>> tl.draw.gates(outputs, "hello")
+    <Figure 'Gates of LSTM along the sequence': f_t, i_t, o_t, C_t>
+    """
+    loops = loops_of(results_of(what, x, "draw.gates"), "draw.gates")
+    if isinstance(loop, bool) or not isinstance(loop, int) or not 0 <= loop < len(loops):
+        raise UsageError(f"draw.gates: loop is an integer from 0 to {len(loops) - 1}, not {loop!r}")
+    node = loops[loop].node
+    steps = node.attrs["length"]
+    labels = _labels("draw.gates", words, steps)
+    named: dict[str, Tensor] = {}
+    for inner in node.attrs["body"].nodes():
+        if inner.op == "named" and inner.inputs[0].op != "symbol":
+            named.setdefault(inner.attrs["name"], inner)
+    if not named:
+        raise UsageError("draw.gates: nothing in this loop has a name; write .named('f_t') in the cell's equations")
+    usual = [name for name in USUAL if name in named]
+    wanted = list(names) if names is not None else usual if len(usual) == len(USUAL) else list(named)
+    unknown = next((name for name in wanted if name not in named), None)
+    if unknown is not None:
+        raise UsageError(f"draw.gates: nothing in this loop is named {unknown!r}; there are {', '.join(named)}")
+    found = evaluated(tuple(stacked(node, named[name]) for name in wanted), None)
+    arrays = [_of_sequence(value.numpy(), batch) for value in found]
+    chosen = _units(arrays, units)
+    panels = tuple(HeatMap(name, array[chosen], tuple(chosen)) for name, array in zip(wanted, arrays, strict=True))
+    shown = "" if len(chosen) == len(arrays[0]) else f" Shown are {len(chosen)} of {len(arrays[0])} units."
+    description = f"Heat maps of {', '.join(pretty(n) for n in wanted)} over {steps} steps.{shown}"
+    name = loops[loop].anatomy.title
+    return Figure(
+        title or f"Gates of {name} along the sequence", description, panels, labels, columns=2 if steps <= 40 else 1
+    )
+
+
+def _labels(caller: str, words: Sequence[str] | None, steps: int) -> tuple[str, ...]:
+    if words is None:
+        return tuple(str(k) if k % 5 == 0 or steps < 12 else "" for k in range(steps))
+    if len(words) != steps or not all(isinstance(word, str) for word in words):
+        raise UsageError(f"{caller}: there are {steps} steps, so words is a text or list of {steps}, not {len(words)}")
+    return tuple(words)
+
+
+def _of_sequence(array: Any, batch: int) -> Array:
+    """One sequence of ``(steps, batch, units)`` as ``(units, steps)``."""
+    flat = array.reshape(array.shape[0], array.shape[1] if array.ndim > 2 else 1, -1)
+    if isinstance(batch, bool) or not isinstance(batch, int) or not 0 <= batch < flat.shape[1]:
+        raise UsageError(f"draw.gates: batch is an integer from 0 to {flat.shape[1] - 1}, not {batch!r}")
+    return np.asarray(flat[:, batch], dtype=np.float64).T
+
+
+def _units(arrays: list[Array], units: Sequence[int] | None) -> list[int]:
+    count = min(len(array) for array in arrays)
+    if units is not None:
+        chosen = list(units)
+        wrong = next((u for u in chosen if not isinstance(u, int) or not 0 <= u < count), None)
+        if wrong is not None or not chosen:
+            raise UsageError(f"draw.gates: units are integers from 0 to {count - 1}, not {wrong!r}")
+        return chosen
+    if count <= MOST_UNITS:
+        return list(range(count))
+    change = sum(np.ptp(array[:count], axis=1) for array in arrays)
+    return sorted(np.argsort(-np.asarray(change), kind="stable")[:MOST_UNITS].tolist())
+
+
+def gradient_over_time(
+    layers: Mapping[str, Any],
+    x: Any,
+    words: Sequence[str] | None = None,
+    *,
+    loss: Callable[[Tensor], Tensor] | None = None,
+    title: str | None = None,
+) -> Figure:
+    """How much a loss at the end depends on each earlier state: ``‖∂L/∂h_t‖`` and ``‖∂L/∂C_t‖``, layer beside layer.
+
+    Where the curve falls by a power of ten at each step, the gradient vanishes and the network can not learn what
+    happened long ago; along the cell state of an LSTM it falls as slowly as the forget gates let it.
+
+    Args:
+        layers: cells, or layers of one cell, by the names to show.
+        x: the sequence, ``(steps, batch, input_size)``.
+        words: a text or list of words, one for each step; the numbers of the steps by default.
+        loss: of the last hidden state ``(batch, hidden_size)``; the sum of its numbers by default.
+        title: over the figure.
+
+    Raises:
+        UsageError: when there is no layer, or one of several cells, or the number of words is not that of the steps.
+        ShapeError: when ``x`` has another rank, or does not fit a cell.
+
+    >>> import tinygrad_lstm as tl
+    >>> key = tl.random.key(0)
+    >>> layers = {"RNN": tl.nn.RNN(3, 8, key=key), "LSTM": tl.nn.LSTM(3, 8, key=key)}
+    >>> tl.draw.gradient_over_time(layers, tl.random.normal(key, (20, 1, 3)))
+    <Figure 'The gradient of a late loss by each earlier state': RNN, LSTM>
+    """
+    sequence = as_tensor(x)
+    if sequence.ndim != 3:
+        raise ShapeError(
+            f"draw.gradient_over_time: x has the shape {list(sequence.shape)}, wanted is [time, batch, input]"
+        )
+    if not isinstance(layers, Mapping) or not layers:
+        raise UsageError("draw.gradient_over_time: layers is a dict of layers by name: {'RNN': rnn, 'LSTM': lstm}")
+    labels = _labels("draw.gradient_over_time", words, sequence.shape[0])
+    found = {name: _norms(name, layer, sequence, loss) for name, layer in layers.items()}
+    decades = decades_of([norm for norms in found.values() for norm in norms.values()])
+    panels = tuple(Curves(name, norms, decades) for name, norms in found.items())
+    words_of = []
+    for name, norms in found.items():
+        ends = [f"{pretty(state)} from {norm[-1]:.2g} down to {norm[0]:.2g}" for state, norm in norms.items()]
+        words_of.append(f"{name}: {', '.join(ends)}")
+    description = f"Norms of the gradient from the last state to the first. {'; '.join(words_of)}."
+    said = title or "The gradient of a late loss by each earlier state"
+    return Figure(said, description, panels, labels, columns=len(panels))
+
+
+def _norms(name: str, layer: Any, sequence: Tensor, loss: Callable[[Tensor], Tensor] | None) -> dict[str, Array]:
+    """The norm of the gradient by each state before each step."""
+    cells = [*getattr(layer, "cells", [layer]), *getattr(layer, "reverse_cells", [])]
+    if len(cells) != 1 or not callable(cells[0]) or not callable(getattr(cells[0], "zeros", None)):
+        raise UsageError(f"draw.gradient_over_time: {name!r} is no cell and no layer of one cell, but {layer!r}")
+    cell = cells[0]
+    start, structure = flatten(cell.zeros(sequence.shape[1]))
+    start = [as_tensor(v) for v in start]
+    # Zeros that are added to the states: what the loss loses by them is its gradient by the states.
+    nudges = [zeros((sequence.shape[0], *v.shape), v.dtype, v.device) for v in start]
+
+    def step(state: list[Tensor], now: list[Tensor]) -> tuple[list[Tensor], None]:
+        x_t, *added = now
+        moved = [value + nudge for value, nudge in zip(state, added, strict=True)]
+        return flatten(cell(x_t, unflatten(structure, moved)))[0], None
+
+    last, _ = scan(step, start, [sequence, *nudges])
+    target = last[0].sum() if loss is None else loss(last[0])
+    slopes = evaluated(tuple(gradients(target, nudges)), None)
+    names = (
+        ["h_t", "C_t"] if len(start) == 2 else ["h_t"] if len(start) == 1 else [f"s{k}_t" for k in range(len(start))]
+    )
+    return {
+        key: np.sqrt(np.square(slope.numpy().astype(np.float64)).sum(axis=tuple(range(1, slope.ndim))))
+        for key, slope in zip(names, slopes, strict=True)
+    }

@@ -1,0 +1,153 @@
+"""What a picture or an export is made of: results, the inputs that they are a function of, and their names."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tinygrad_lstm.draw.markup import last_name, pretty
+from tinygrad_lstm.errors import Error, UsageError
+from tinygrad_lstm.graph.cells import Cell
+from tinygrad_lstm.graph.convert import as_tensor
+from tinygrad_lstm.graph.function import Graph, fresh_symbol
+from tinygrad_lstm.graph.structure import flatten, paths, unflatten
+from tinygrad_lstm.graph.tensor import Tensor, name_of
+from tinygrad_lstm.nn.module import Module
+
+__all__ = ["Sources", "sources"]
+
+
+@dataclass(frozen=True, eq=False)
+class Sources:
+    """A graph with names.
+
+    Attributes:
+        inputs: symbols that belong to it whether a result reads them or not.
+        outputs: the results.
+        names: of the results.
+        called: what to call all of it.
+        bindings: the values that a traced function was given, by the symbols that stand for them.
+    """
+
+    inputs: list[Tensor]
+    outputs: list[Tensor]
+    names: list[str]
+    called: str
+    bindings: dict[Tensor, Tensor] = field(default_factory=dict)
+
+
+def sources(what: Any, args: tuple[Any, ...] = (), caller: str = "draw.graph") -> Sources:
+    """The graph of ``what``.
+
+    Args:
+        what: tensors or cells, nested in any way; a ``Graph``; anything with a method ``graph`` that returns one, such
+            as a compiled function; or a function or module, which is called on symbols like ``args``.
+        args: for a function: what it takes.
+        caller: who asks, for the errors.
+
+    Raises:
+        UsageError: when ``what`` holds no graph, or ``args`` are not what it takes.
+
+    >>> import tinygrad_lstm as tl
+    >>> found = sources(lambda a: {"square": a * a}, (tl.ones(3),))
+    >>> found.names, [str(x.type) for x in found.inputs]
+    (['square'], ['f32[3]'])
+    """
+    method = getattr(what, "graph", None)
+    if callable(method) and not isinstance(what, Module | type):
+        # A compiled function knows the function that it was made of, which says what it takes.
+        traced = _called(method, args, f"{caller}: {_title(what)}", getattr(what, "__wrapped__", method))
+        if isinstance(traced, Graph):
+            return _of_graph(traced, _title(what))
+    if isinstance(what, Graph):
+        if args:
+            raise UsageError(f"{caller}: a Graph is drawn as it is and takes no further arguments; got {len(args)}")
+        return _of_graph(what, "a traced function")
+    if isinstance(what, type):
+        raise UsageError(f"{caller}: {what.__name__} is a class; make one of it first: {what.__name__}(…)")
+    bindings: dict[Tensor, Tensor] = {}
+    called = ""
+    if callable(what) and not isinstance(what, Tensor | Cell):
+        called = _title(what)
+        what, bindings = _traced(what, args, caller)
+    elif args:
+        raise UsageError(f"{caller}: several tensors come as one tuple or list; further arguments are a function's")
+    leaves, structure = flatten(what)
+    if not leaves or not all(isinstance(v, Tensor | Cell) for v in leaves):
+        raise UsageError(_nothing_to_draw(leaves, called, caller))
+    outputs = [as_tensor(v) for v in leaves]
+    numbered = _numbered(len(outputs))
+    names = [last_name(path) or name for path, name in zip(paths(structure), numbered, strict=True)]
+    names = [y.attrs["name"] if y.op == "named" else name for y, name in zip(outputs, names, strict=True)]
+    listed = ", ".join(pretty(n) for n in names[:3]) + (", …" if len(names) > 3 else "")
+    return Sources(list(bindings), outputs, names, called or listed, bindings)
+
+
+def _of_graph(graph: Graph, called: str) -> Sources:
+    numbered = _numbered(len(graph.outputs))
+    names = [name_of(y) if y.op == "named" else None for y in graph.outputs]
+    return Sources(
+        list(graph.inputs), list(graph.outputs), [n or k for n, k in zip(names, numbered, strict=True)], called
+    )
+
+
+def _numbered(count: int) -> list[str]:
+    return ["result"] if count == 1 else [f"result {k}" for k in range(count)]
+
+
+def _title(what: Any) -> str:
+    return str(getattr(what, "__name__", type(what).__name__))
+
+
+def _nothing_to_draw(leaves: list[Any], called: str, caller: str) -> str:
+    kinds = ", ".join(sorted({type(v).__name__ for v in leaves if not isinstance(v, Tensor | Cell)})) or "nothing"
+    if called:
+        return f"{caller}: {called} returned {kinds} where tensors are wanted; let it return the tensors to draw"
+    hint = "; a plain array has no graph, make a tensor of it with tl.tensor" if "ndarray" in kinds else ""
+    return f"{caller} draws tensors, a Graph, or a function or module with its arguments; got {kinds}{hint}"
+
+
+def _parameters(f: Callable[..., Any]) -> Mapping[str, inspect.Parameter] | None:
+    """What ``f`` takes; None where Python can not tell."""
+    try:
+        return inspect.signature(f.forward if isinstance(f, Module) else f).parameters
+    except (TypeError, ValueError):
+        return None
+
+
+def _called(f: Callable[..., Any], args: tuple[Any, ...], where: str, like: Callable[..., Any] | None = None) -> Any:
+    """``f(*args)``, where ``f`` takes what ``like`` does; a wrong number of arguments is told before the call."""
+    parameters = _parameters(like if like is not None else f)
+    if parameters is not None:
+        signature = inspect.Signature(list(parameters.values()))
+        try:
+            signature.bind(*args)
+        except TypeError as error:
+            wanted = ", ".join(str(p) if p.kind is p.VAR_POSITIONAL else p.name for p in parameters.values())
+            raise UsageError(
+                f"{where} takes ({wanted}), and {len(args) or 'no'} argument{'s' * (len(args) != 1)} came ({error}); "
+                f"put what it is to be called with behind it, such as tl.symbol('x', (2, 3))"
+            ) from None
+    return f(*args)
+
+
+def _traced(f: Callable[..., Any], args: tuple[Any, ...], caller: str) -> tuple[Any, dict[Tensor, Tensor]]:
+    """The results of ``f`` on symbols, which take the names of its parameters; and what the symbols stand for."""
+    given = [name for name, p in (_parameters(f) or {}).items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    bindings: dict[Tensor, Tensor] = {}
+    new = []
+    for k, arg in enumerate(args):
+        leaves, structure = flatten(arg)
+        name = given[k] if k < len(given) else f"x{k}"
+        made = []
+        for leaf, path in zip(leaves, paths(structure, name), strict=True):
+            try:
+                node = as_tensor(leaf)
+            except Error as error:
+                what = f"argument {path!r} of {_title(f)} is of type {type(leaf).__name__}"
+                raise UsageError(f"{caller}: {what} and no tensor ({error})") from None
+            made.append(node if node.op == "symbol" else fresh_symbol(path, node.type))
+            bindings[made[-1]] = node
+        new.append(unflatten(structure, made))
+    result = _called(f, tuple(new), f"{caller}: {_title(f)}")
+    return result, bindings

@@ -1,0 +1,198 @@
+"""One step of a cell, explained: what it forgets, what it stores, the new state, what it puts out."""
+
+import html
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tinygrad_lstm.draw.anatomy import Anatomy, Part, dissect
+from tinygrad_lstm.draw.cells import Spotlight, picture
+from tinygrad_lstm.draw.drawing import Drawing
+from tinygrad_lstm.draw.equations import Equation, equations
+from tinygrad_lstm.draw.markup import pretty
+from tinygrad_lstm.draw.placement import find_conveyor
+from tinygrad_lstm.draw.tracing import first_state, trace_step
+from tinygrad_lstm.errors import UsageError
+from tinygrad_lstm.graph.convert import as_tensor
+from tinygrad_lstm.graph.structure import flatten
+from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.runtime.evaluation import evaluated
+
+__all__ = ["Stage", "Walkthrough", "walkthrough"]
+
+_TITLES: Final = {
+    "forget": "What to throw away",
+    "store": "What to store",
+    "update": "Update the state",
+    "output": "What to output",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """One of the steps in which a cell is explained.
+
+    Attributes:
+        title: the question that it answers.
+        drawing: the cell, with all else in grey.
+        equations: what it computes, each with its ``text`` and ``latex``.
+        values: what comes out for the given input and state, by name: ``values["f_t"]``.
+    """
+
+    title: str
+    drawing: Drawing
+    equations: tuple[Equation, ...]
+    values: Mapping[str, Tensor]
+
+    def __str__(self) -> str:
+        lines = [self.title, *(f"    {equation.text}" for equation in self.equations)]
+        for name, value in self.values.items():
+            numbers = str(value).replace("\n", "\n" + " " * (len(pretty(name)) + 7))
+            lines.append(f"    {pretty(name)} = {numbers}")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        shown = "".join(f"<p>$$ {html.escape(equation.latex)} $$</p>" for equation in self.equations)
+        lines = [f"{pretty(name)} = {value}" for name, value in self.values.items()]
+        numbers = f"<pre>{html.escape(chr(10).join(lines))}</pre>" if lines else ""
+        return f"<h3>{html.escape(self.title)}</h3>\n{self.drawing.svg()}\n{shown}\n{numbers}"
+
+
+@dataclass(frozen=True, eq=False)
+class Walkthrough:
+    """The stages of one step of a cell, in their order; printed as text, shown as pictures in Jupyter."""
+
+    title: str
+    stages: tuple[Stage, ...]
+
+    def __iter__(self) -> Iterator[Stage]:
+        return iter(self.stages)
+
+    def __len__(self) -> int:
+        return len(self.stages)
+
+    def __getitem__(self, index: int) -> Stage:
+        return self.stages[index]
+
+    def __str__(self) -> str:
+        return "\n".join(f"{k}. {stage}" for k, stage in enumerate(self.stages, 1))
+
+    def _repr_html_(self) -> str:
+        return "\n".join(stage._repr_html_() for stage in self.stages)
+
+
+def walkthrough(cell: Any, x: Any, state: Any = None) -> Walkthrough:
+    """The step of a cell in the order in which textbooks explain it, with this cell's numbers.
+
+    What the operations on the conveyor read is told from the graph: layers in front of its products decide what to
+    throw away, layers in front of its sums what to store; then comes the new state, and then whatever is made of it.
+    An LSTM has these four stages, a GRU the first three, a plain recurrent cell the last one alone.
+
+    Args:
+        cell: a callable ``(x, state) -> new state``, such as ``tl.nn.LSTMCell``.
+        x: the input of one step, ``(batch, input_size)``.
+        state: the state before it; ``cell.zeros(batch)`` by default.
+
+    Raises:
+        UsageError: when ``cell`` is no cell, or ``x`` or the state has no values.
+
+    >>> import tinygrad_lstm as tl
+    >>> cell = tl.nn.LSTMCell(3, 2, key=tl.random.key(0))
+    >>> steps = tl.draw.walkthrough(cell, tl.ones((1, 3)))
+    >>> [stage.title for stage in steps]
+    ['What to throw away', 'What to store', 'Update the state', 'What to output']
+    >>> print(steps[2].equations[0])
+    C_t = f_t∘C_{t−1} + i_t∘C̃_t
+    >>> print(steps[0].equations[0].latex)
+    f_{t} = \\sigma\\left(W_{f} \\cdot \\left[h_{t-1}, x_{t}\\right] + b_{f}\\right)
+    >>> steps[0].values["f_t"].shape
+    (1, 2)
+    """
+    state = first_state(cell, x, caller="draw.walkthrough") if state is None else state
+    step = trace_step(cell, x, state, caller="draw.walkthrough")
+    given = [as_tensor(v) for v in flatten((x, state))[0]]
+    unknown = next((v for v in given if v.symbolic), None)
+    if unknown is not None:
+        raise UsageError(f"draw.walkthrough shows values, and {unknown!r} has none; give x and state as arrays")
+    bindings = dict(zip((*step.inputs, *step.states), given, strict=True))
+    anatomy = dissect(step)
+    written = {equation.part: equation for equation in equations(anatomy)}
+    names = {part: part.name for part in anatomy.parts if part.name is not None}
+    names |= {after.reads[0]: after.label for _, after in anatomy.states}
+    stages = []
+    for kind, focus in _stages(anatomy).items():
+        title = _TITLES[kind]
+        said = tuple(equation for part, equation in written.items() if part in focus)
+        named = [part for part in anatomy.parts if part in focus and part in names]
+        values = evaluated(tuple(_node(anatomy, part) for part in named), bindings)
+        words = f"{title}: {'; '.join(e.text for e in said)}." if said else f"{title}."
+        drawing = picture(anatomy, f"{anatomy.title}: {title[0].lower()}{title[1:]}", words, _spotlight(anatomy, focus))
+        stages.append(Stage(title, drawing, said, {names[p]: v for p, v in zip(named, values, strict=True)}))
+    return Walkthrough(anatomy.title, tuple(stages))
+
+
+def _node(anatomy: Anatomy, part: Part) -> Tensor:
+    """The node that a part's value comes from: the one that others read."""
+    last = part.nodes[-1]
+    assert isinstance(last, Tensor)
+    return last
+
+
+def _stages(anatomy: Anatomy) -> dict[str, set[Part]]:
+    """The parts that each stage speaks of; stages without any are left out."""
+    _, conveyor = find_conveyor(anatomy)
+    combining = _combining(anatomy, conveyor)
+    found: dict[str, set[Part]] = {"forget": set(), "store": set(), "update": set(conveyor), "output": set()}
+    taken = set(conveyor)
+    for kind, wanted in (("forget", True), ("store", False)):
+        for part in conveyor:
+            if part.label.startswith("×") == wanted:
+                for feeder in _feeders(part, taken):
+                    found["update" if feeder in combining else kind].add(feeder)
+    inner = {p for p in anatomy.parts if p.kind in ("layer", "pointwise", "op")}
+    found["output"] = inner - taken
+    return {kind: parts & inner for kind, parts in found.items() if parts & inner}
+
+
+def _feeders(part: Part, taken: set[Part]) -> list[Part]:
+    """Everything before a part on the conveyor that is not on it, nor told of before; it is told of now."""
+    found: list[Part] = []
+    pending = list(part.reads)
+    while pending:
+        at = pending.pop()
+        if at not in taken and at.kind in ("layer", "pointwise", "op", "join"):
+            taken.add(at)
+            found.append(at)
+            pending += at.reads
+    return found
+
+
+def _combining(anatomy: Anatomy, conveyor: list[Part]) -> set[Part]:
+    """The pointwise operations without a name that serve the new state alone: nothing else is made of them."""
+    readers: dict[Part, list[Part]] = {}
+    for part in anatomy.parts:
+        for source in part.reads:
+            readers.setdefault(source, []).append(part)
+    straight = set(conveyor)
+    # Each part comes after those that it reads, so its readers are known already.
+    for part in reversed(anatomy.parts):
+        if part.kind == "pointwise" and all(reader in straight for reader in readers.get(part, [])):
+            straight.add(part)
+    return {part for part in straight if part.name is None} - set(conveyor)
+
+
+def _spotlight(anatomy: Anatomy, focus: set[Part]) -> Spotlight:
+    """The parts in focus with what goes into them from outside, and the wires between, into and out of them."""
+    lit = set(focus)
+    pending = [r for part in focus for r in part.reads]
+    while pending:
+        part = pending.pop()
+        if part.kind in ("join", "input", "state") and part not in lit:
+            lit.add(part)
+            pending += part.reads
+    wires = {(r, part) for part in lit for r in part.reads}
+    lit |= {p for p in anatomy.parts if p.kind in ("next", "output") and p.reads[0] in focus}
+    _, conveyor = find_conveyor(anatomy)
+    ends = {p for p in anatomy.parts if p.kind in ("next", "output")}.union(conveyor, _combining(anatomy, conveyor))
+    wires |= {(r, part) for part in ends for r in part.reads if r in focus}
+    return Spotlight(frozenset(lit), frozenset(wires))

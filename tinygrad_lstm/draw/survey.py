@@ -1,0 +1,298 @@
+"""A computation graph as vertices, edges and clusters: what a picture of it shows before anything is folded.
+
+``named`` nodes become names of what they name. Parameters, states and constants stand beside each of their readers.
+A loop is a cluster with its body inside: what it carries comes back by a dashed edge, and the projections of its
+results are edges out of the body. Or it is one vertex.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tinygrad_lstm.draw.unrolling import Path
+from tinygrad_lstm.draw.vertices import Cluster, Edge, Vertex, VertexKind
+from tinygrad_lstm.graph.function import Graph
+from tinygrad_lstm.graph.registry import OPS
+from tinygrad_lstm.graph.scopes import Scope
+from tinygrad_lstm.graph.tensor import Node, name_of, origin_of
+from tinygrad_lstm.graph.walk import topological
+
+__all__ = ["survey"]
+
+
+@dataclass(frozen=True)
+class _Value:
+    """Where a value comes from: a vertex, or a leaf that is drawn again at each use."""
+
+    vertex: Vertex | None
+    leaf: Node | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The top level or a body: the values known there, the cluster and the scopes round it, and its loops."""
+
+    env: dict[Node, _Value]
+    cluster: Cluster | None
+    outer: tuple[str, ...]
+    path: Path
+
+
+def survey(
+    inputs: Sequence[Node],
+    outputs: Sequence[Node],
+    names: Sequence[str],
+    *,
+    boxes: bool = False,
+    together: bool = False,
+) -> tuple[list[Vertex], list[Edge]]:
+    """The vertices and edges of the graph of ``outputs``, which bear ``names``; inputs come before their readers.
+
+    Args:
+        boxes: whether a loop is one vertex.
+        together: whether what computes a gradient stands in the scopes of the forward pass.
+    """
+    work = _Survey(boxes, together)
+    top = _Part({}, None, (), ())
+    for node in inputs:
+        top.env[node] = _Value(work.add(node, "symbol", node.attrs["name"], top, None))
+    work.walk((*inputs, *outputs), top)
+    for node, name in zip(outputs, names, strict=True):
+        end = Vertex("output", name, None, type=node.type)
+        work.vertices.append(end)
+        work.connect(top.env[node], end, node)
+    for v in work.vertices:
+        origin = origin_of(v.node) if v.gradient and v.node is not None else None
+        if origin is not None:
+            found = work.standing.get(origin)
+            v.origin = found if found is not v else None
+    return work.vertices, work.edges
+
+
+class _Survey:
+    def __init__(self, boxes: bool, together: bool) -> None:
+        self.boxes = boxes
+        self.together = together
+        self.vertices: list[Vertex] = []
+        self.edges: list[Edge] = []
+        self.clusters: dict[Any, Cluster] = {}
+        self.standing: dict[Node, Vertex] = {}
+        # Two loops may share one body, and with it the loops inside: a loop is drawn once for each part it is in.
+        self.bodies: dict[tuple[int, Node], _Part | Vertex] = {}
+
+    def add(self, node: Node, kind: VertexKind, label: str, part: _Part, cluster: Cluster | None) -> Vertex:
+        vertex = Vertex(kind, label, cluster, type=node.type, node=node, path=part.path)
+        vertex.gradient = node.origin is not None
+        self.vertices.append(vertex)
+        self.standing.setdefault(node, vertex)
+        return vertex
+
+    def walk(self, outputs: Sequence[Node], part: _Part) -> None:
+        """Draw what ``outputs`` need and ``part`` does not have yet; called again for each loop within a loop."""
+        env = part.env
+        order = topological(outputs)
+        joined = _stacked_only(order, outputs)
+        for node in order:
+            if node in env or (id(env), node) in self.bodies:
+                continue
+            definition = OPS[node.op]
+            if node.op == "symbol":
+                env[node] = _Value(self.add(node, "symbol", node.attrs["name"], part, None))
+            elif node.op == "named":
+                env[node] = self._named(node, env[node.inputs[0]])
+            elif definition.kind == "loop":
+                self._loop(node, part)
+            elif definition.kind == "projection":
+                env[node] = self._projected(node, part)
+            elif _is_repeated(node):
+                env[node] = _Value(None, node)
+            elif definition.kind == "view" and _is_number(env[node.inputs[0]]):
+                # The same number everywhere, in another shape.
+                env[node] = _Value(None, env[node.inputs[0]].leaf)
+            elif node in joined:
+                env[node] = env[node.inputs[0]]
+            elif _is_pick(node) and env[node.inputs[0]].vertex is not None:
+                env[node] = self._picked(node, env[node.inputs[0]])
+            else:
+                self._operation(node, part, joined)
+
+    def _operation(self, node: Node, part: _Part, joined: set[Node]) -> None:
+        definition = OPS[node.op]
+        cluster = self._cluster(node, part)
+        if node.op == "leaf":
+            vertex = self.add(node, "leaf", "data", part, cluster)
+        else:
+            kinds: dict[str, VertexKind] = {"elementwise": "pointwise", "view": "view", "identity": "view"}
+            label = node.op.replace("_", " ") if definition.kind == "view" else definition.label
+            if any(x in joined for x in node.inputs):
+                label = "stack"
+            vertex = self.add(node, kinds.get(definition.kind, "op"), label, part, cluster)
+        for slot, x in enumerate(node.inputs):
+            read = x.inputs[0] if x in joined else x
+            self.connect(part.env[x], vertex, read, reads=(part.path, node, slot))
+        part.env[node] = _Value(vertex)
+
+    def _named(self, node: Node, value: _Value) -> _Value:
+        name = node.attrs["name"]
+        if value.vertex is not None:
+            self.standing.setdefault(node, value.vertex)
+            if not value.note and name not in (value.vertex.label, *value.vertex.names):
+                value.vertex.names.append(name)
+        return value
+
+    def _picked(self, node: Node, value: _Value) -> _Value:
+        vertex, sliced = value.vertex, node.inputs[0]
+        assert vertex is not None
+        if vertex.node is sliced:
+            vertex.label, vertex.type, vertex.node = f"[{sliced.attrs['start'][0]}]", node.type, node
+            self.standing.setdefault(node, vertex)
+        return value
+
+    def connect(
+        self, value: _Value, target: Vertex, node: Node, note: str = "", reads: tuple[Path, Node, int] | None = None
+    ) -> None:
+        """An edge from where ``node`` comes from; a repeated leaf is drawn beside its reader."""
+        if value.vertex is not None:
+            self.edges.append(Edge(value.vertex, target, node.type, note or value.note, reads=reads))
+            return
+        assert value.leaf is not None
+        leaf = value.leaf
+        kind, label = _leaf_label(leaf)
+        vertex = Vertex(kind, label, target.cluster, type=node.type, node=leaf, path=target.path)
+        # Before its reader, so that the inputs of a vertex always precede it.
+        at = len(self.vertices) - 1 if self.vertices and self.vertices[-1] is target else len(self.vertices)
+        self.vertices.insert(at, vertex)
+        self.edges.append(Edge(vertex, target, None, note, reads=reads))
+
+    def _scopes(self, node: Node) -> list[tuple[Scope, Any]]:
+        """The scopes of ``node``, each with what tells it from others."""
+        path = node.scope.path if node.scope is not None else ()
+        keys: list[Any] = list(path)
+        origin = origin_of(node)
+        around = origin.scope.path if origin is not None and origin.scope is not None else ()
+        if node.origin is None or not path or path[0].name != "gradient":
+            return list(zip(path, keys, strict=True))
+        if [s.name for s in around[: len(path) - 1]] == [s.name for s in path[1:]]:
+            # Each gradient makes its own scopes; what belongs to one scope of the forward pass stands together.
+            keys = ["gradient", *around[: len(path) - 1]]
+        found = list(zip(path, keys, strict=True))
+        return found[1:] if self.together else found
+
+    def _cluster(self, node: Node, part: _Part) -> Cluster | None:
+        """The innermost cluster of ``node``; scopes that are round the whole loop are not drawn again in its body."""
+        scopes = self._scopes(node)
+        at = part.cluster
+        for s, own in scopes[_shared([s.name for s, _ in scopes], part.outer) :]:
+            key = (at, own)
+            if key not in self.clusters:
+                self.clusters[key] = Cluster(s.name, s.role, at, at.level + 1 if at else 1)
+            at = self.clusters[key]
+        return at
+
+    def _loop(self, loop: Node, part: _Part) -> None:
+        body: Graph = loop.attrs["body"]
+        carries, xs = loop.attrs.get("carries", 0), loop.attrs.get("xs", 0)
+        around = self._cluster(loop, part)
+        reads = [(part.path, loop, slot) for slot in range(len(loop.inputs))]
+        if self.boxes:
+            box = self.add(loop, "loop", _loop_label(loop), part, around)
+            for slot, x in enumerate(loop.inputs):
+                note = "first" if slot < carries else "each step" if slot < carries + xs else ""
+                self.connect(part.env[x], box, x, note, reads[slot])
+            self.bodies[id(part.env), loop] = box
+            return
+        dashed = ", dashed: to the next step" if carries else ""
+        cluster = Cluster(_loop_label(loop) + dashed, None, around, around.level + 1 if around else 1, loop=True)
+        names = [s.name for s, _ in self._scopes(loop)]
+        outer = (*part.outer, *names[_shared(names, part.outer) :])
+        inner = _Part({}, cluster, outer, (*part.path, loop))
+        entering: list[Vertex] = []
+        for k, (symbol, given) in enumerate(zip(body.inputs, loop.inputs, strict=True)):
+            if k >= carries + xs:
+                inner.env[symbol] = part.env[given]
+                continue
+            vertex = self.add(symbol, "carry" if k < carries else "slice", symbol.attrs["name"], inner, cluster)
+            vertex.gradient = loop.origin is not None
+            reader = (inner.path, symbol, -1)
+            self.connect(part.env[given], vertex, given, "first" if k < carries else "each step", reader)
+            inner.env[symbol] = _Value(vertex)
+            entering.append(vertex)
+        self.walk(body.outputs, inner)
+        for vertex, symbol, result in zip(entering[:carries], body.inputs, body.outputs, strict=False):
+            value = inner.env[result]
+            reader = (inner.path, symbol, -1)
+            if value.vertex is None:
+                self.connect(value, vertex, result, "next", reader)
+            elif value.vertex is not vertex:
+                self.edges.append(Edge(value.vertex, vertex, None, "next", back=True, reads=reader))
+        self.bodies[id(part.env), loop] = inner
+
+    def _projected(self, node: Node, part: _Part) -> _Value:
+        loop = node.inputs[0]
+        index = node.attrs.get("index")
+        value = loop.attrs["body"].outputs[index] if index is not None else node.attrs["value"]
+        note = "all steps"
+        if index is not None:
+            note = "" if loop.op == "call" else "last" if index < loop.attrs["carries"] else note
+        drawn = self.bodies[id(part.env), loop]
+        if isinstance(drawn, Vertex):
+            return _Value(drawn, None, f"{note} {name_of(value)}" if name_of(value) and note else note)
+        # A gradient stacks values that the body itself has no use for.
+        self.walk((value,), drawn)
+        found = drawn.env[value]
+        return _Value(found.vertex, found.leaf, note)
+
+
+def _loop_label(loop: Node) -> str:
+    if loop.op == "call":
+        return "computed again" if loop.origin is not None else "computed again for the gradient"
+    length = loop.attrs["length"]
+    return f"scan: {length} step{'s' * (length != 1)}{' backwards' * bool(loop.attrs['reverse'])}"
+
+
+def _shared(path: Sequence[str], outer: Sequence[str]) -> int:
+    """How many names two paths begin with together."""
+    count = 0
+    while count < min(len(path), len(outer)) and path[count] == outer[count]:
+        count += 1
+    return count
+
+
+def _stacked_only(order: Iterable[Node], outputs: Iterable[Node]) -> set[Node]:
+    """Views that only give an array the axis along which it is joined with others."""
+    found: set[Node] = set()
+    kept: set[Node] = set(outputs)
+    for node in order:
+        axis = node.attrs.get("axis") if node.op == "concatenate" else None
+        adding = axis is not None and all(
+            x.op == "reshape" and x.shape == (*x.inputs[0].shape[:axis], 1, *x.inputs[0].shape[axis:])
+            for x in node.inputs
+        )
+        (found if adding else kept).update(node.inputs)
+    return found - kept
+
+
+def _is_pick(node: Node) -> bool:
+    """Whether ``node`` drops the axis of a slice that is one element along the first axis."""
+    x = node.inputs[0] if node.op == "reshape" else None
+    return x is not None and x.op == "slice" and x.shape[:1] == (1,) and node.type.shape == x.shape[1:]
+
+
+def _is_repeated(node: Node) -> bool:
+    return node.op in ("constant", "arange") or (node.op == "leaf" and "label" in node.attrs)
+
+
+def _is_number(value: _Value) -> bool:
+    return value.leaf is not None and value.leaf.op == "constant"
+
+
+def _leaf_label(leaf: Node) -> tuple[VertexKind, str]:
+    if leaf.op == "constant":
+        value = leaf.attrs["value"]
+        return "constant", f"{value:g}".replace("-", "−") if isinstance(value, float) else str(value)
+    if leaf.op == "arange":
+        return "constant", f"0 … {leaf.attrs['length'] - 1}"
+    label = leaf.attrs.get("label")
+    kind: VertexKind = label.kind if label is not None and label.kind in ("parameter", "state") else "leaf"
+    return kind, name_of(leaf) or kind

@@ -1,0 +1,153 @@
+"""One step of a cell on symbols, and what can not be traced told in a sentence."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tinygrad_lstm.draw.markup import last_name
+from tinygrad_lstm.errors import UsageError
+from tinygrad_lstm.graph.convert import as_tensor
+from tinygrad_lstm.graph.scopes import current_scope
+from tinygrad_lstm.graph.structure import Structure, flatten, paths, unflatten
+from tinygrad_lstm.graph.tensor import Tensor, make
+from tinygrad_lstm.graph.types import Shape
+from tinygrad_lstm.nn.module import Module
+
+__all__ = ["Step", "first_state", "names_of", "trace_step"]
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One step of time as a graph: what goes in and what comes out, the new states first.
+
+    Attributes:
+        title: what it is a step of.
+        names: of the states.
+        depth: how many of the scopes round its operations are those that it was called in, or its own.
+    """
+
+    title: str
+    inputs: tuple[Tensor, ...]
+    states: tuple[Tensor, ...]
+    results: tuple[Tensor, ...]
+    names: tuple[str, ...]
+    depth: int = 0
+
+
+def trace_step(cell: Any, x: Any = None, state: Any = None, *, caller: str = "draw.cell") -> Step:
+    """One step of ``cell`` on symbols.
+
+    Args:
+        x: an input that tells the shapes, when the cell has no ``input_size``.
+        state: a state that tells the shapes, when the cell has no ``zeros(batch)``.
+        caller: who asks, for the errors.
+
+    Raises:
+        UsageError: when ``cell`` is no cell, or the sizes of its input or of its state can not be told.
+    """
+    kind = _checked(cell, caller)
+    state = first_state(cell, x, caller=caller) if state is None else state
+    leaves, structure = _leaves(state, f"{caller}: the state of {kind}")
+    if x is None:
+        size = getattr(cell, "input_size", None)
+        if isinstance(size, bool) or not isinstance(size, int) or size < 1 or not leaves:
+            raise UsageError(f"{caller}: {kind} has no input_size that is a number; give x=tl.symbol('x', (1, 3))")
+        x = _symbol("x_t", (1, size), leaves[0])
+    given, x_structure = _leaves(x, f"{caller}: the input of {kind}")
+    _check_call(getattr(cell, "forward", cell), 2, f"{caller}: {kind} is called as cell(x, state)")
+    inputs = [_symbol(_name_of(v, k), v.shape, v) for k, v in enumerate(given)]
+    names = names_of(paths(structure))
+    states = [_symbol(f"{name}_{{t-1}}", v.shape, v) for name, v in zip(names, leaves, strict=True)]
+    result = cell(unflatten(x_structure, inputs), unflatten(structure, states))
+    results = [v for v in flatten(result)[0] if isinstance(v, Tensor)]
+    if len(results) < len(states):
+        raise UsageError(f"{caller}: {kind} takes {len(states)} states and returns {len(results)}; return all of them")
+    if isinstance(result, tuple) and len(result) == 2 and len(results) > len(states):
+        first, second = (flatten(part)[0] for part in result)
+        if len(first) != len(states) and len(second) == len(states):
+            results = [*second, *first]
+    around = current_scope()
+    depth = len(around.path) if around is not None else 0
+    return Step(kind, tuple(inputs), tuple(states), tuple(results), tuple(names), depth + isinstance(cell, Module))
+
+
+def _checked(cell: Any, caller: str) -> str:
+    """The name of the cell's kind."""
+    kind = type(cell).__name__
+    if isinstance(cell, type):
+        raise UsageError(f"{caller}: {cell.__name__} is a class; give it one of its cells, such as {_made(cell)}")
+    if isinstance(cell, Tensor):
+        raise UsageError(f"{caller} takes a cell, not a tensor; draw.graph shows the graph of one")
+    if not callable(cell):
+        raise UsageError(f"{caller}: {kind} is not callable; give it a cell: cell(x, state) -> new state")
+    if hasattr(cell, "cells"):
+        raise UsageError(
+            f"{caller} shows one step of time, and {kind} is a layer over time: give it {kind}.cells[0], "
+            "or the whole to draw.chain or draw.graph"
+        )
+    return kind
+
+
+def first_state(cell: Any, x: Any, *, caller: str) -> Any:
+    """The state of zeros that goes with an input; with a batch of 1 where there is none.
+
+    Raises:
+        UsageError: when ``cell`` is no cell, or has no method ``zeros(batch)``.
+    """
+    kind = _checked(cell, caller)
+    make_zeros = getattr(cell, "zeros", None)
+    if not callable(make_zeros):
+        raise UsageError(
+            f"{caller}: {kind} has no method zeros(batch) that tells its state; give state=, or the graph to draw.graph"
+        )
+    _check_call(make_zeros, 1, f"{caller}: the method zeros of {kind} is called as zeros(batch)")
+    given = [as_tensor(v) for v in flatten(x)[0]]
+    return make_zeros(given[0].shape[0] if given and given[0].ndim > 1 else 1)
+
+
+def _made(kind: type) -> str:
+    """How an instance of a class may be made, as its parameters without defaults suggest."""
+    try:
+        wanted = [p for p in inspect.signature(kind).parameters.values() if p.default is p.empty]
+    except (TypeError, ValueError):
+        wanted = []
+    positional = [p for p in wanted if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return f"{kind.__name__}({', '.join(str(3 + k) for k in range(len(positional)))})"
+
+
+def _check_call(function: Callable[..., Any], arguments: int, said: str) -> None:
+    """Find out before the call whether it takes so many arguments: an error from inside is then the user's own."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(*[None] * arguments)
+    except TypeError:
+        raise UsageError(f"{said}, but takes {signature}; change its parameters") from None
+
+
+def _leaves(value: Any, said: str) -> tuple[list[Tensor], Structure]:
+    leaves, structure = flatten(value)
+    if not leaves:
+        raise UsageError(f"{said} holds no tensor, got {value!r}; give at least one")
+    return [as_tensor(v) for v in leaves], structure
+
+
+def names_of(found: Sequence[str]) -> list[str]:
+    """What states are called that stand at these paths: by their fields, else h and C."""
+    default = ["h", "C"] if len(found) == 2 else ["h"] if len(found) == 1 else [f"s{k}" for k in range(len(found))]
+    names = [last_name(path) or name for path, name in zip(found, default, strict=True)]
+    return ["C" if name == "c" and len(names) == 2 else name for name in names]
+
+
+def _symbol(name: str, shape: Shape, like: Tensor) -> Tensor:
+    result: Tensor = make("symbol", name=name, shape=shape, dtype=like.dtype, device=like.device, owner="")
+    return result
+
+
+def _name_of(value: Tensor, index: int) -> str:
+    if value.op == "symbol":
+        return str(value.attrs["name"])
+    return "x_t" if index == 0 else f"x{index}_t"
