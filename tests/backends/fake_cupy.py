@@ -42,8 +42,10 @@ class FakeCupy(ModuleType):
             getDeviceCount=count,
             getDevice=lambda: 0,
             getDeviceProperties=properties,
+            memGetInfo=lambda: (3 << 30, 8 << 30),
         )
         self.cuda = SimpleNamespace(runtime=runtime, Device=lambda k: self._device(k))
+        self.get_default_memory_pool = lambda: SimpleNamespace(free_bytes=lambda: 1 << 29)
         self.asnumpy = np.array
         if exp_error is not None:
 

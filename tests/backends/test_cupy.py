@@ -128,7 +128,9 @@ def test_a_description(installed) -> None:
     installed(FakeCupy(gpus=2))
     (status,) = [s for s in tl.describe_backends() if s.name == "cupy"]
     assert status.usable
-    assert status.detail == "CuPy 14.2.0 on Abacus 0, Abacus 1, driver of CUDA 12.8"
+    assert status.detail == (
+        "CuPy 14.2.0 on Abacus 0 (3.5 of 8.0 GiB free), Abacus 1 (3.5 of 8.0 GiB free), driver of CUDA 12.8"
+    )
 
 
 def test_devices(installed) -> None:

@@ -5,10 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tinygrad_lstm_cupy import probe
+from tinygrad_lstm_cupy import executor, probe
 
 import tinygrad_lstm as tl
 from tests.backends.fake_cupy import FakeCupy
+from tests.codegen.cuda_shim import needs_compiler
+from tests.codegen.host_device import HostDevice
 from tests.codegen.small_programs import needs_c
 from tinygrad_lstm.errors import BackendError, DeviceError
 from tinygrad_lstm.runtime import backend as runtime
@@ -26,8 +28,9 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture
 def cupy(monkeypatch: pytest.MonkeyPatch) -> str:
-    """The CuPy backend, with NumPy standing in for CuPy."""
+    """The CuPy backend, with NumPy standing in for CuPy, and g++ for the GPU."""
     monkeypatch.setattr(runtime, "_loaded", {})
+    monkeypatch.setattr(executor, "Device", HostDevice)
     monkeypatch.setattr(probe, "importlib", SimpleNamespace(import_module=lambda name: FakeCupy()))
     return "cupy"
 
@@ -64,6 +67,7 @@ def test_layers_without_a_compiler(plain: str) -> None:
         np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-4, atol=1e-6)
 
 
+@needs_compiler
 def test_on_another_device(cupy: str) -> None:
     with tl.use_backend(cupy):
         layer = tl.nn.Linear(2, 1, key=tl.random.key(0))
@@ -89,6 +93,7 @@ def test_on_another_device(cupy: str) -> None:
         tl.jit(lambda a, b: (a + 1, b + 1))(tl.ones(2), tl.ones(2).to("cuda:0"))
 
 
+@needs_compiler
 def test_a_cell_that_has_moved_is_met_by_another_program(cupy: str) -> None:
     w = tl.State([1.0, 2.0])
     double = tl.jit(lambda: w.assign(w * 2))
@@ -101,8 +106,10 @@ def test_a_cell_that_has_moved_is_met_by_another_program(cupy: str) -> None:
     assert (w.device, w.tolist()) == ("cpu", [8.0, 16.0])
 
 
-@pytest.mark.parametrize("name", ["numpy", pytest.param("c", marks=needs_c)])
-def test_a_training_step_is_the_same_on_each_backend(name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["numpy", pytest.param("c", marks=needs_c), pytest.param("cupy", marks=needs_compiler)]
+)
+def test_a_training_step_is_the_same_on_each_backend(name: str, cupy: str) -> None:
     def losses(wrap: Any) -> list[float]:
         lstm, head = tl.nn.LSTM(3, 5, key=tl.random.key(0)), tl.nn.Linear(5, 4, key=tl.random.key(1))
         dropout = tl.nn.Dropout(0.3, key=tl.random.key(2))

@@ -72,6 +72,7 @@ def clusters(region: Region, readers: Readers) -> list[list[Operation]]:
     """The operations of each kernel, arguments before what reads them."""
     members = [op for op in region.living() if op.kind != "constant" and not op.inline]
     edges: Edges = {op: _sources(op, region) for op in members}
+    members = _ordered(members, edges)
     count: dict[Key, int] = {}
     reduced: dict[Key, int] = {}
     for op in members:
@@ -84,6 +85,25 @@ def clusters(region: Region, readers: Readers) -> list[list[Operation]]:
     if region.loop is not None:
         return list(groups.values())
     return [part for group in groups.values() for part in _connected(group, edges)]
+
+
+def _ordered(members: list[Operation], edges: Edges) -> list[Operation]:
+    """What an operation waits for before it; a product may wait for a sum that the graph computes later."""
+    order: list[Operation] = []
+    done: set[Operation] = set()
+    opened: set[Operation] = set()
+    pending = members[::-1]
+    while pending:
+        op = pending[-1]
+        if op in opened or op in done:
+            pending.pop()
+            if op not in done:
+                done.add(op)
+                order.append(op)
+        else:
+            opened.add(op)
+            pending += [x for x, _ in reversed(edges[op]) if x in edges and x not in done]
+    return order
 
 
 def _sources(op: Operation, region: Region) -> list[tuple[Operation, Reference | None]]:

@@ -43,10 +43,10 @@ START: dict[str, Rewriting] = {
     "lift": lift,
 }
 IN_BODIES: dict[str, Rewriting] = {
+    "cse": _inside_and_out(cse),
     "stack_matmuls": stack_matmuls,
     "split_concat": split_concat,
     "split_slice": split_slice,
-    "cse": _inside_and_out(cse),
 }
 ACROSS: dict[str, Rewriting] = {
     "sink": sink,

@@ -63,7 +63,10 @@ class _Entry:
     @functools.cached_property
     def executable(self) -> Executable:
         if isinstance(self.backend, Compiler) and self.program is not None:
-            return self.backend.compile(self.program)
+            graph = self.traced.graph
+            device = next((x.type.device for x in (*graph.inputs, *graph.outputs)), self.backend.default_device())
+            with self.backend.running(device):
+                return self.backend.compile(self.program)
         return Interpreted(self.optimized, self.backend)
 
     def contents(self) -> list[Any] | None:

@@ -1,0 +1,144 @@
+"""Compiled programs of the CuPy backend after the passes, run on the CPU: against the interpreter."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tinygrad_lstm_cupy.compiled import CupyExecutable
+
+import tinygrad_lstm as tl
+from tests.backends.test_c_programs import POINTS
+from tests.codegen.cuda_shim import needs_compiler
+from tests.codegen.host_device import HostDevice
+from tests.codegen.test_lowering import assert_same, symbols
+from tests.nn.test_recurrent import KINDS
+from tests.nn.test_variants import CELLS, LENGTHS, named
+from tests.programs import Program, programs
+from tinygrad_lstm.codegen.lowering import lower
+from tinygrad_lstm.graph.function import Graph
+from tinygrad_lstm.graph.structure import flatten
+from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.graph.walk import substitute
+from tinygrad_lstm.kernels.table import kernels
+from tinygrad_lstm.passes import optimize
+from tinygrad_lstm.runtime.evaluation import evaluated
+
+pytestmark = needs_compiler
+
+
+def compile_cuda(graph: Graph) -> CupyExecutable:
+    return CupyExecutable(lower(graph), kernels(np), HostDevice())  # type: ignore[arg-type]
+
+
+def agrees(inputs: Sequence[Tensor], outputs: Sequence[Tensor], values: Sequence[Any], scale: float) -> None:
+    graph = Graph(tuple(inputs), tuple(outputs))
+    want = evaluated(tuple(outputs), dict(zip(inputs, values, strict=True)))
+    run = compile_cuda(optimize(graph))
+    for _ in range(2):
+        for y, w in zip(run(values), want, strict=True):
+            assert_same(y, np.asarray(w.numpy()), scale)
+
+
+@settings(max_examples=8, deadline=None)
+@given(programs(inputs=3, outputs=2, most=6), st.booleans())
+def test_random_programs_and_their_gradients(program: Program, second: bool) -> None:
+    xs = symbols(POINTS)
+    ys = program.run(xs, symbolic=True)
+    first = tl.gradients([y.sum() for y in ys], xs)
+    agrees(xs, [*ys, *first, *(tl.gradients(first, xs) if second else ())], POINTS, 1000)
+
+
+@settings(max_examples=8, deadline=None)
+@given(programs(inputs=3, outputs=3, most=5), st.sampled_from([0, 1, 2, 4]), st.booleans(), st.booleans())
+def test_random_loops_and_their_gradients(program: Program, length: int, reverse: bool, nested: bool) -> None:
+    series = np.linspace(-0.8, 0.9, length * 3).reshape(length, 3)
+    values = [*POINTS[:2], series]
+    a, b, xs = symbols(values)
+
+    def step(carry: Any, x: Any) -> Any:
+        p, q, y = program.run([*carry, x], symbolic=True)
+        return (tl.tanh(p), tl.sin(q)), y
+
+    def outer(carry: Any, x: Any) -> Any:
+        return tl.scan(step, carry, tl.stack([x, x * 0.5]), reverse=not reverse)
+
+    (p, q), ys = tl.scan(outer if nested else step, (a, b), xs, reverse=reverse)
+    gradients = tl.gradients([p.sum(), tl.sin(q).sum(), (ys * ys).sum()], [a, b, xs])
+    agrees([a, b, xs], [p, q, ys, *gradients], values, 1000)
+
+
+def cell_program(kind: str, options: dict[str, Any], dtype: str) -> tuple[list[Tensor], list[Tensor]]:
+    """A bidirectional stack of two layers over sequences of different lengths, and its gradients."""
+    model = KINDS[kind](3, 4, 2, bidirectional=True, key=tl.random.key(1), dtype=dtype, **options)
+    x = tl.symbol("x", (4, 3, 3), dtype)
+    y, last = model(x, lengths=tl.tensor(LENGTHS))
+    results = [y, *flatten(last)[0]]
+    leaves = [p.leaf for p in model.parameters()]
+    gradients = tl.gradients([(r * r).sum() for r in results], [x, *leaves])
+    inputs = [x, *[tl.symbol(f"p{k}", p.shape, dtype) for k, p in enumerate(leaves)]]
+    return inputs, substitute([*results, *gradients], dict(zip(leaves, inputs[1:], strict=True)))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("kind", "options"), CELLS, ids=named)
+def test_cells(kind: str, options: dict[str, Any], dtype: str) -> None:
+    random = np.random.default_rng(0)
+    inputs, outputs = cell_program(kind, options, dtype)
+    agrees(inputs, outputs, [random.normal(size=s.shape).astype(dtype) for s in inputs], 100)
+
+
+def test_a_large_scatter_and_a_small_one() -> None:
+    """More places than indices, and fewer; with repetitions, and indices that count from the end."""
+    random = np.random.default_rng(0)
+    for size, count in ((50, 7), (3, 40), (3, 0), (1, 1)):
+        table, rows = tl.symbol("table", (2, size, 5)), tl.symbol("rows", (count,), tl.int64)
+        picked = tl.take(table, rows, 1)
+        indices = random.integers(-size, size, count)
+        (slope,) = tl.gradients([(picked * picked).sum()], [table])
+        values = [random.normal(size=(2, size, 5)).astype(np.float32), indices]
+        agrees([table, rows], [picked, slope], values, 10)
+
+
+def test_an_index_out_of_range_is_told_as_the_interpreter_tells_it() -> None:
+    x, i = tl.symbol("x", (3, 2)), tl.symbol("i", (2,), tl.int64)
+    run = compile_cuda(Graph((x, i), (tl.take(x, i, 0),)))
+    table = np.arange(6, dtype=np.float32).reshape(3, 2)
+    np.testing.assert_array_equal(run([table, np.array([2, -1])])[0], table[[2, 2]])
+    message = r"take\(f32\[3,2\], i64\[2\]\): index 3 is out of bounds for axis 0 with size 3"
+    with pytest.raises(tl.errors.IndexingError, match=message):
+        run([table, np.array([0, 3])])
+    with pytest.raises(tl.errors.IndexingError, match="index -4"):
+        run([table, np.array([-4, 0])])
+    np.testing.assert_array_equal(run([table, np.array([0, 1])])[0], table[:2])
+
+
+def test_a_loop_with_calls_in_it_is_launched_from_python() -> None:
+    xs = tl.symbol("xs", (5, 4))
+
+    def step(carry: Any, x: Any) -> Any:
+        ranked = tl.take(x, tl.argsort(x, 0), 0)
+        inner, _ = tl.scan(lambda c, y: (c + tl.argmax(ranked * y).astype(tl.float32), c), carry, ranked)
+        return tl.tanh(inner), ranked + carry
+
+    last, ys = tl.scan(step, tl.tensor(0.5), xs, reverse=True)
+    values = [np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)]
+    agrees([xs], [last, ys], values, 10)
+
+
+def test_half_precision() -> None:
+    """Stored in 16 bits, computed in 32: the gradient of a small network."""
+    x, w, v = (tl.symbol(n, s, "float16") for n, s in (("x", (6, 8)), ("w", (8, 5)), ("v", (5,))))
+    y = tl.tanh(x @ w + v)
+    random = np.random.default_rng(0)
+    values = [random.normal(0, 0.5, s.shape).astype(np.float16) for s in (x, w, v)]
+    outputs = [y, *tl.gradients([(y * y).mean()], [x, w, v])]
+    run = compile_cuda(optimize(Graph((x, w, v), tuple(outputs))))
+    wide = [tl.tensor(a.astype(np.float32)) for a in values]
+    z = tl.tanh(wide[0] @ wide[1] + wide[2])
+    want = [z, *tl.gradients([(z * z).mean()], wide)]
+    for a, b in zip(run(values), want, strict=True):
+        assert a.dtype == np.float16
+        np.testing.assert_allclose(a.astype(float), b.numpy(), rtol=2e-2, atol=2e-3)

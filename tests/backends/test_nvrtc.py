@@ -1,0 +1,94 @@
+"""Every kind of generated CUDA text through NVIDIA's own compiler, for two generations of GPUs. It needs no GPU."""
+
+import importlib
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from tinygrad_lstm_cupy.nvrtc import compiled
+
+import tinygrad_lstm as tl
+from tests.backends.test_cupy_programs import cell_program
+from tests.codegen.lstm_program import lstm_program
+from tests.codegen.test_lowering import symbols
+from tests.nn.test_variants import CELLS, named
+from tests.ops.cases import CASES
+from tests.ops.test_cases import of_floats
+from tinygrad_lstm.codegen.cuda import print_cuda
+from tinygrad_lstm.codegen.lowering import lower
+from tinygrad_lstm.codegen.program import Program
+from tinygrad_lstm.errors import BackendError
+from tinygrad_lstm.graph.dtypes import float32, float64
+from tinygrad_lstm.graph.function import Graph
+from tinygrad_lstm.graph.structure import flatten
+from tinygrad_lstm.passes import optimize
+
+PARTS = 6
+
+
+def _missing() -> str:
+    try:
+        importlib.import_module("cupy").cuda.nvrtc.getVersion()
+    except (ImportError, RuntimeError) as error:
+        return f"{type(error).__name__}: {error}".splitlines()[0]
+    return ""
+
+
+pytestmark = pytest.mark.skipif(bool(_missing()), reason=f"no NVRTC: {_missing()}")
+
+
+def assert_compiles(program: Program) -> None:
+    printed = print_cuda(program)
+    if not printed.functions:
+        return
+    for capability in (80, 90):
+        text = f"{printed.prelude}\n{printed.source}"
+        code = compiled(importlib.import_module("cupy"), text, capability)
+        assert code.startswith(b"\x7fELF")
+        assert all(f.name.encode() in code for f in printed.functions)
+
+
+@pytest.mark.parametrize("dtype", [float32, float64])
+def test_an_lstm_by_hand(dtype: Any) -> None:
+    assert_compiles(lstm_program(100, 64, 256, 512, dtype))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("kind", "options"), CELLS, ids=named)
+def test_cells(kind: str, options: dict[str, Any], dtype: str) -> None:
+    inputs, outputs = cell_program(kind, options, dtype)
+    assert_compiles(lower(optimize(Graph(tuple(inputs), tuple(outputs)))))
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_the_table_of_cases(part: int) -> None:
+    """Values of all types, and first and second derivatives."""
+    xs: list[Any] = []
+    ys: list[Any] = []
+
+    def add(inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
+        xs.extend(inputs)
+        ys.extend(outputs)
+
+    for case in CASES[part::PARTS]:
+        own = symbols(case.inputs)
+        add(own, flatten(case.f(*own))[0])
+        if case.smooth:
+            f, points = of_floats(case)
+            own = symbols(points)
+            outputs = flatten(f(*own))[0]
+            first = tl.gradients(outputs, own)
+            add(own, [*outputs, *first, *tl.gradients(first, own)])
+    assert_compiles(lower(Graph(tuple(xs), tuple(ys))))
+
+
+def test_a_newer_gpu_than_this_nvrtc_knows_gets_ptx() -> None:
+    cupy = importlib.import_module("cupy")
+    assert b".target sm_" in compiled(cupy, 'extern "C" __global__ void f() {}', 9999)
+    with pytest.raises(BackendError, match=r"does not know GPUs as old as compute capability 1\.0"):
+        compiled(cupy, "", 10)
+
+
+def test_a_text_that_does_not_compile_is_told() -> None:
+    with pytest.raises(BackendError, match=r"NVRTC can not compile the generated text: tinygrad_lstm.cu\(1\): error"):
+        compiled(importlib.import_module("cupy"), "void f( {", 90)
