@@ -4,13 +4,14 @@ Four gates over one ``[h, x]`` are one product with the four weights side by sid
 joined, so that what another pass split stays split, and only where copying costs no more than is saved.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from tinygrad_lstm.graph.tensor import Node, Tensor, make_like
-from tinygrad_lstm.graph.walk import substitute, topological
+from tinygrad_lstm.graph.tensor import Node, Tensor, make_like, remake
+from tinygrad_lstm.graph.walk import topological
 from tinygrad_lstm.passes.building import joined, joins_freely, slice_along
 from tinygrad_lstm.passes.classes import FIXED, Classes
 from tinygrad_lstm.passes.contraction import contract, letters_of
@@ -20,6 +21,9 @@ __all__ = ["stack_matmuls"]
 
 Class = Callable[[Node], tuple[int, bool]]
 Test = Callable[[Node], bool]
+
+_FEW = 2000
+"""So many products at most are searched for groups of unlike depth, which takes each pair of them."""
 
 
 def stack_matmuls(outputs: Iterable[Tensor], inside: bool = True) -> list[Tensor]:
@@ -73,26 +77,85 @@ class _Member:
 
 
 def _round(outputs: list[Tensor], class_of: Class, is_fixed: Test, free: bool = False) -> list[Tensor] | None:
-    """``outputs`` with one group joined, None when there is none; with ``free`` only where nothing is copied."""
+    """``outputs`` with groups joined, None when there are none; with ``free`` only where nothing is copied."""
     order = topological(outputs)
     place = {node: k for k, node in enumerate(order)}
     products = [node for node in order if node.op == "contract"]
     if len(products) < 2:
         return None
-    before = _ancestors(order, products)
-    groups: dict[Any, list[_Member]] = {}
+    # Products of one depth never wait for each other: all their groups can be joined at once.
+    depth = _depths(order)
+    joins = _groups(products, class_of, is_fixed, free, depth.__getitem__, lambda group: group)
+    if not joins:
+        sums = _sums(order, outputs, class_of, is_fixed)
+        if sums:
+            return _with_sums(outputs, order, sums, lambda t: _sum_rank(t, place, is_fixed))
+        if len(products) <= _FEW:
+            before = _ancestors(order, products)
+            joins = _groups(products, class_of, is_fixed, free, lambda node: 0, lambda g: _independent(g, before))[:1]
+    if not joins:
+        return None
+    for group in joins:
+        group.sort(key=lambda m: _rank(m.own, place, is_fixed) if free else place[m.node])
+    return _with_groups(outputs, joins)
+
+
+def _depths(order: Sequence[Node]) -> dict[Node, int]:
+    """For each node the longest chain of products that ends in it."""
+    found: dict[Node, int] = {}
+    for node in order:
+        found[node] = max([found[x] for x in node.inputs], default=0) + (node.op == "contract")
+    return found
+
+
+def _groups(
+    products: Sequence[Node],
+    class_of: Class,
+    is_fixed: Test,
+    free: bool,
+    apart: Callable[[Node], int],
+    chosen: "Callable[[list[_Member]], list[_Member]]",
+) -> "list[list[_Member]]":
+    """Products that share an operand, and pay when joined; each product in one group at most."""
+    alike: dict[Any, list[_Member]] = {}
     for node in products:
         for side in (0, 1):
             for key, letter in _keys(node, side):
                 classes = (class_of(node), class_of(node.inputs[1 - side])[0])
-                groups.setdefault((*key, classes), []).append(_Member(node, side, letter))
-    for group in groups.values():
-        chosen = _independent(group, before)
-        if len(chosen) > 1 and _pays(chosen, is_fixed, free):
-            chosen.sort(key=lambda m: _rank(m.own, place, is_fixed) if free else place[m.node])
-            return substitute(outputs, _side_by_side(chosen))
-    mapping = _sum_of_products(order, outputs, place, class_of, is_fixed)
-    return substitute(outputs, mapping) if mapping else None
+                alike.setdefault((*key, classes, apart(node)), []).append(_Member(node, side, letter))
+    taken: set[Node] = set()
+    found = []
+    for group in alike.values():
+        own = list({m.node: m for m in group if m.node not in taken}.values())
+        members = chosen(own) if len(own) > 1 else own
+        if len(members) > 1 and _pays(members, is_fixed, free):
+            found.append(members)
+            taken.update(m.node for m in members)
+    return found
+
+
+def _with_groups(outputs: list[Tensor], groups: "list[list[_Member]]") -> list[Tensor]:
+    """The graph with each group as one product: it is computed when the operands of all its members are."""
+    group_of = {m.node: group for group in groups for m in group}
+    new: dict[Node, Any] = {}
+    stack: list[Any] = list(outputs)[::-1]
+    while stack:
+        node = stack[-1]
+        if node in new:
+            stack.pop()
+            continue
+        group = group_of.get(node)
+        needed: Sequence[Node] = node.inputs if group is None else [x for m in group for x in m.node.inputs]
+        missing: list[Any] = [x for x in needed if x not in new]
+        if missing:
+            stack.extend(missing)
+        elif group is None:
+            inputs = tuple([new[x] for x in node.inputs])
+            same = all(a is b for a, b in zip(inputs, node.inputs, strict=True))
+            new[node] = node if same else remake(node, inputs)
+        else:
+            new.update(_side_by_side(group, new))
+    return [new[y] for y in outputs]
 
 
 def _rank(x: Node, place: dict[Node, int], is_fixed: Test) -> int:
@@ -163,17 +226,18 @@ def _pays(group: list[_Member], is_fixed: Test, free: bool) -> bool:
     return sum(_copies(m.own, is_fixed) for m in group) <= saved
 
 
-def _side_by_side(group: list[_Member]) -> dict[Tensor, Tensor]:
+def _side_by_side(group: list[_Member], new: dict[Node, Any]) -> dict[Node, Tensor]:
+    """The members of a group as slices of one product, over operands that are rebuilt already."""
     first = group[0]
     letters = letters_of(first.node)
     axis = letters[1 - first.side].index(first.letter)
-    own = joined(first.node, [m.own for m in group], axis)
-    shared = first.node.inputs[first.side]
+    own = joined(first.node, [new[m.own] for m in group], axis)
+    shared = new[first.node.inputs[first.side]]
     # The letters of the first serve all: the others differ in the size of one of them alone.
     a, b = (shared, own) if first.side == 0 else (own, shared)
     product = contract(first.node, a, b, *letters)
     along = letters[2].index(first.letter)
-    mapping: dict[Tensor, Tensor] = {}
+    mapping: dict[Node, Tensor] = {}
     start = 0
     for member in group:
         stop = start + member.own.shape[axis]
@@ -182,20 +246,21 @@ def _side_by_side(group: list[_Member]) -> dict[Tensor, Tensor]:
     return mapping
 
 
-def _sum_of_products(
-    order: Sequence[Node],
-    outputs: list[Tensor],
-    place: dict[Node, int],
-    class_of: Class,
-    is_fixed: Test,
-) -> dict[Tensor, Tensor] | None:
-    readers: dict[Node, int] = {}
-    for node in order:
-        for x in node.inputs:
-            readers[x] = readers.get(x, 0) + 1
-    for y in outputs:
-        readers[y] = readers.get(y, 0) + 1
+@dataclass(frozen=True, slots=True)
+class _Sum:
+    """A sum of products: all its terms, and those that become one product along a summed letter."""
+
+    leaves: list[Any]
+    terms: list[Any]
+    letter: str
+
+
+def _sums(order: Sequence[Node], outputs: list[Tensor], class_of: Class, is_fixed: Test) -> dict[Node, _Sum]:
+    """The sums in which products can be joined, by their roots; none is part of another."""
+    readers = Counter(x for node in order for x in node.inputs)
+    readers.update(outputs)
     inner: set[Node] = set()
+    found: dict[Node, _Sum] = {}
     for node in reversed(order):
         if node.op != "add" or node in inner:
             continue
@@ -208,11 +273,26 @@ def _sum_of_products(
                     groups.setdefault((*key, classes), []).append(leaf)
         for (_, _, letter, *_), terms in groups.items():
             if len(terms) > 1 and _sum_pays(terms, is_fixed):
-                return {node: _end_to_end(node, leaves, terms, letter, place, is_fixed)}  # type: ignore[dict-item]
-    return None
+                found[node] = _Sum(leaves, terms, letter)
+                break
+    return found
 
 
-def _leaves(root: Node, readers: dict[Node, int], inner: set[Node]) -> list[Any]:
+def _with_sums(
+    outputs: list[Tensor], order: Sequence[Node], sums: dict[Node, _Sum], rank: Callable[[Any], int]
+) -> list[Tensor]:
+    new: dict[Node, Any] = {}
+    for node in order:
+        if node in sums:
+            new[node] = _end_to_end(node, sums[node], new, rank)
+            continue
+        inputs = tuple([new[x] for x in node.inputs])
+        same = all(a is b for a, b in zip(inputs, node.inputs, strict=True))
+        new[node] = node if same else remake(node, inputs)
+    return [new[y] for y in outputs]
+
+
+def _leaves(root: Node, readers: Mapping[Any, int], inner: set[Node]) -> list[Any]:
     """The terms of a sum: what stands below a tree of additions that nothing else reads."""
     leaves: list[Any] = []
     pending: list[Any] = [root]
@@ -243,21 +323,20 @@ def _sum_pays(terms: list[Any], is_fixed: Test) -> bool:
     return copied <= 2 * (len(terms) - 1) * _bytes(terms[0])
 
 
-def _end_to_end(
-    node: Node, leaves: list[Any], terms: list[Any], letter: str, place: dict[Node, int], is_fixed: Test
-) -> Tensor:
-    def rank(term: Any) -> int:
-        varying = [x for x in term.inputs if not is_fixed(x)]
-        return min(_rank(x, place, is_fixed) for x in varying or term.inputs)
+def _sum_rank(term: Any, place: dict[Node, int], is_fixed: Test) -> int:
+    varying = [x for x in term.inputs if not is_fixed(x)]
+    return min(_rank(x, place, is_fixed) for x in varying or term.inputs)
 
-    ordered = sorted(terms, key=rank)
+
+def _end_to_end(node: Node, total: _Sum, new: dict[Node, Any], rank: Callable[[Any], int]) -> Tensor:
+    ordered = sorted(total.terms, key=rank)
     letters = letters_of(ordered[0])
     sides = [
-        joined(node, [t.inputs[k] for t in ordered], letters[k].index(letter)) for k in (0, 1)
+        joined(node, [new[t.inputs[k]] for t in ordered], letters[k].index(total.letter)) for k in (0, 1)
     ]  # fmt: skip
-    total = contract(ordered[0], sides[0], sides[1], *letters)
-    chosen = set(terms)
-    for leaf in leaves:
+    result = contract(ordered[0], sides[0], sides[1], *letters)
+    chosen = set(total.terms)
+    for leaf in total.leaves:
         if leaf not in chosen:
-            total = make_like(node, "add", total, leaf)
-    return total
+            result = make_like(node, "add", result, new[leaf])
+    return result
