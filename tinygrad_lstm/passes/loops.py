@@ -7,9 +7,9 @@ from typing import Any
 from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.tensor import Node, Tensor, make_like, remake
 from tinygrad_lstm.graph.types import TensorType
-from tinygrad_lstm.graph.walk import topological
+from tinygrad_lstm.graph.walk import substitute, topological
 
-__all__ = ["Loop", "each_loop", "everywhere", "inner_symbol"]
+__all__ = ["Loop", "each_loop", "everywhere", "inner_symbol", "while_found"]
 
 Rewriting = Callable[[Iterable[Tensor]], list[Tensor]]
 
@@ -144,6 +144,18 @@ def each_loop(outputs: Iterable[Tensor], f: Callable[[Loop], Mapping[int, Tensor
             if found is not None:
                 results[node] = found
     return [new.get(y, y) for y in outputs]
+
+
+def while_found(loop: Loop, search: Callable[[Loop], Mapping[Tensor, Tensor]]) -> dict[int, Tensor] | None:
+    """For :func:`each_loop`: the replacements that ``search`` finds in a body, made one after the other."""
+    changed = False
+    while mapping := search(loop):
+        loop.replace_results(substitute(loop.results, mapping))
+        changed = True
+    if not changed:
+        return None
+    items = loop.items()
+    return {k: items[k] for k in loop.used}
 
 
 def everywhere(outputs: Iterable[Tensor], rewriting: Rewriting) -> list[Tensor]:

@@ -3,11 +3,10 @@
 from collections.abc import Iterable
 
 from tinygrad_lstm.graph.tensor import Node, Tensor, make_like
-from tinygrad_lstm.graph.walk import substitute
 from tinygrad_lstm.passes.building import joined, joins_freely, slice_along
 from tinygrad_lstm.passes.classes import SLICED, Classes
 from tinygrad_lstm.passes.contraction import contract, letters_of
-from tinygrad_lstm.passes.loops import Loop, each_loop
+from tinygrad_lstm.passes.loops import Loop, each_loop, while_found
 
 __all__ = ["split_concat"]
 
@@ -24,18 +23,7 @@ def split_concat(outputs: Iterable[Tensor]) -> list[Tensor]:
     >>> tl.printed(*split_concat(everywhere([last], contractions))).count("contract")
     2
     """
-    return each_loop(outputs, _split)
-
-
-def _split(loop: Loop) -> dict[int, Tensor] | None:
-    changed = False
-    while mapping := _one(loop):
-        loop.replace_results(substitute(loop.results, mapping))
-        changed = True
-    if not changed:
-        return None
-    items = loop.items()
-    return {k: items[k] for k in loop.used}
+    return each_loop(outputs, lambda loop: while_found(loop, _one))
 
 
 def _one(loop: Loop) -> dict[Tensor, Tensor]:

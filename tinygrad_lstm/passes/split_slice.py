@@ -6,11 +6,10 @@ What of a product nothing uses is not computed.
 from collections.abc import Iterable, Sequence
 
 from tinygrad_lstm.graph.tensor import Node, Tensor, make_like
-from tinygrad_lstm.graph.walk import substitute
 from tinygrad_lstm.passes.building import slice_along
 from tinygrad_lstm.passes.classes import Classes
 from tinygrad_lstm.passes.contraction import contract, letters_of
-from tinygrad_lstm.passes.loops import Loop, each_loop
+from tinygrad_lstm.passes.loops import Loop, each_loop, while_found
 
 __all__ = ["split_slice"]
 
@@ -30,18 +29,7 @@ def split_slice(outputs: Iterable[Tensor]) -> list[Tensor]:
     >>> tl.printed(*split_slice(everywhere(everywhere([last, ys], contractions), cse))).count("contract")
     2
     """
-    return each_loop(outputs, _split)
-
-
-def _split(loop: Loop) -> dict[int, Tensor] | None:
-    changed = False
-    while mapping := _one(loop):
-        loop.replace_results(substitute(loop.results, mapping))
-        changed = True
-    if not changed:
-        return None
-    items = loop.items()
-    return {k: items[k] for k in loop.used}
+    return each_loop(outputs, lambda loop: while_found(loop, _one))
 
 
 def _one(loop: Loop) -> dict[Tensor, Tensor]:
