@@ -152,3 +152,16 @@ def test_names_are_registered_once() -> None:
 
     with pytest.raises(NameConflictError, match="a function named 'tanh' is registered already"):
         function(tanh)
+
+
+def test_what_a_compiled_function_gave_is_no_constant() -> None:
+    p = tl.Parameter(2.0)
+    y = tl.jit(lambda x: x * p)(3.0)
+    with pytest.raises(GradientError, match="differentiate inside"):
+        tl.gradients(y, p)
+    with pytest.raises(GradientError, match="detach"):
+        (y + p * 2).backward()
+    assert p.grad is None
+    (y.detach() * p).backward()
+    assert p.grad.item() == 6.0
+    assert tl.gradients(y * y, y).item() == 12.0

@@ -62,8 +62,24 @@ def gradients(ys: Any, xs: Any, cotangents: Any = None) -> Any:
         sources.append(by_cell.get(x, [x.leaf]) if isinstance(x, Cell) else [x])
     seeds = list(zip(results, _seeds(results, cotangents, y_structure), strict=True))
     flat = [x for group in sources for x in group]
+    _check_history("gradients", order, flat)
     found = iter(_cotangents(seeds, flat, order))
     return unflatten(x_structure, [_total([next(found) for _ in group], group[0]) for group in sources])
+
+
+def _check_history(what: str, order: list[Node], sources: Sequence[Node]) -> None:
+    """A value that a compiled function gave is no constant: a gradient of 0 through it would be wrong.
+
+    Raises:
+        GradientError: when one is among the ancestors, and is not what is differentiated by.
+    """
+    known = set(sources)
+    for node in order:
+        if node.op == "leaf" and "history" in node.attrs and node not in known and node.type.dtype.is_float:
+            raise GradientError(
+                f"{what}: {node.type} was computed by a function under tl.jit, whose results have no history; "
+                "differentiate inside that function, or detach() the result if it is to be a constant"
+            )
 
 
 def _seeds(results: list[Tensor], cotangents: Any, structure: Any) -> list[Tensor]:
@@ -200,6 +216,7 @@ def backward(loss: Tensor) -> None:
             "under tl.jit returns has no history: call backward inside it"
         )
     flat = [x for leaves in reached.values() for x in leaves]
+    _check_history("backward", order, flat)
     seed = full_node(loss.shape, 1.0, loss.dtype, loss.device)
     found = iter(cotangents([(loss, seed)], flat, order))
     new: list[Tensor] = []

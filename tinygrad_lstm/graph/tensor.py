@@ -282,10 +282,13 @@ def make_leaf(value: Any, type_: TensorType) -> Tensor:
     return leaf
 
 
+_COMPUTED: Final[Mapping[str, Any]] = {"history": "compiled"}
+
+
 def make_leaves(values: Sequence[Any], types: Sequence[TensorType]) -> list[Tensor]:
-    """Evaluated nodes without inputs, made at one place."""
+    """What a program computed, as evaluated nodes without inputs. They remember that they had a history."""
     scope, line = current_scope(), user_line()
-    leaves = [cast(Tensor, _build("leaf", (), {}, type_, scope, line)) for type_ in types]
+    leaves = [cast(Tensor, _build("leaf", (), _COMPUTED, type_, scope, line)) for type_ in types]
     for leaf, value in zip(leaves, values, strict=True):
         set_value(leaf, value)
     return leaves
