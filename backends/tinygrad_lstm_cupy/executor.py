@@ -1,12 +1,16 @@
 """The executor: the shared kernels on CuPy arrays. CuPy is imported when the first array is wanted."""
 
+import math
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from typing import Any
 
-from tinygrad_lstm.errors import DeviceError
+from tinygrad_lstm.codegen.program import Program
+from tinygrad_lstm.errors import DeviceError, EvaluationError
 from tinygrad_lstm.kernels.table import Kernel, kernels
+from tinygrad_lstm_cupy.compiled import CupyExecutable
+from tinygrad_lstm_cupy.device import Device
 from tinygrad_lstm_cupy.probe import working_cupy
 from tinygrad_lstm_cupy.rows import rows
 
@@ -14,13 +18,16 @@ __all__ = ["CupyBackend", "backend"]
 
 
 class CupyBackend:
-    """Executes graphs op by op on an NVIDIA GPU."""
+    """Executes graphs on an NVIDIA GPU: op by op with CuPy, and programs as CUDA."""
 
     name = "cupy"
     device_kind = "cuda"
+    halves = True
+    """Programs compute float16 in kernels, and its products with sums in float32."""
 
     def __init__(self) -> None:
         self.kernels: Mapping[str, Kernel] = _Kernels(self)
+        self._devices: dict[int, Device] = {}
 
     @cached_property
     def cupy(self) -> Any:
@@ -36,21 +43,46 @@ class CupyBackend:
         return [f"cuda:{k}" for k in range(int(self.cupy.cuda.runtime.getDeviceCount()))]
 
     def describe(self) -> str:
-        """CuPy's version and the names of the GPUs."""
+        """CuPy's version, the names of the GPUs and their memory."""
         cp = self.cupy
         runtime = cp.cuda.runtime
-        names = [runtime.getDeviceProperties(k)["name"].decode() for k in range(int(runtime.getDeviceCount()))]
+        found = []
+        for k in range(int(runtime.getDeviceCount())):
+            name = runtime.getDeviceProperties(k)["name"].decode()
+            with cp.cuda.Device(k):
+                free, total = (int(n) / 2**30 for n in runtime.memGetInfo())
+                # Memory that CuPy keeps for later arrays is free as well, though the driver counts it as taken.
+                free += int(cp.get_default_memory_pool().free_bytes()) / 2**30
+            found.append(f"{name} ({free:.1f} of {total:.1f} GiB free)")
         driver = int(runtime.driverGetVersion())
-        return f"CuPy {cp.__version__} on {', '.join(names)}, driver of CUDA {driver // 1000}.{driver % 1000 // 10}"
+        return f"CuPy {cp.__version__} on {', '.join(found)}, driver of CUDA {driver // 1000}.{driver % 1000 // 10}"
+
+    def compile(self, program: Program) -> CupyExecutable:
+        """The program as CUDA, for the GPU that is selected.
+
+        Raises:
+            BackendError: when cuBLAS or NVRTC fails.
+            EvaluationError: when its memory does not fit on the GPU.
+        """
+        number = int(self.cupy.cuda.runtime.getDevice())
+        if number not in self._devices:
+            self._devices[number] = Device(self.cupy, number)
+        with _fitting(f"a program whose temporary results take {program.arena / 2**30:.3g} GiB"):
+            return CupyExecutable(program, self.kernels, self._devices[number])
 
     def put(self, array: Any, device: str) -> Any:
         """A copy of a NumPy array on the GPU.
 
         Raises:
             DeviceError: when there is no such GPU.
+            EvaluationError: when its memory does not suffice.
         """
-        with self.running(device):
+        with self.running(device), _fitting(f"a copy of {array.nbytes / 2**30:.3g} GiB"):
             return self.cupy.array(array, order="C")
+
+    def borrow(self, array: Any) -> Any:
+        """A CuPy array on the memory of another library's array on the GPU."""
+        return self.cupy.from_dlpack(array)
 
     def get(self, array: Any) -> Any:
         """A copy in host memory."""
@@ -62,7 +94,7 @@ class CupyBackend:
 
     def empty(self, shape: tuple[int, ...], dtype: Any, device: str) -> Any:
         """An array of undefined content."""
-        with self.running(device):
+        with self.running(device), _fitting(f"an array of {math.prod(shape) * dtype.itemsize / 2**30:.3g} GiB"):
             return self.cupy.empty(shape, dtype=dtype.name)
 
     def arange(self, length: int, dtype: Any, device: str) -> Any:
@@ -80,6 +112,18 @@ class CupyBackend:
             raise DeviceError(f"the cupy backend has {', '.join(self.devices())}, not {device!r}")
         context: AbstractContextManager[Any] = self.cupy.cuda.Device(int(device.partition(":")[2]))
         return context
+
+
+@contextmanager
+def _fitting(what: str) -> Iterator[None]:
+    """Tells what did not fit; the memory that was there before is as it was."""
+    try:
+        yield
+    except MemoryError as error:
+        raise EvaluationError(
+            f"the cupy backend: out of memory on the GPU: {what} does not fit; make a batch, a window or a layer "
+            "smaller, or let go of tensors"
+        ) from error
 
 
 class _Kernels(Mapping[str, Kernel]):

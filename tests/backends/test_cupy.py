@@ -13,7 +13,9 @@ from tinygrad_lstm_cupy.rows import rows
 
 import tinygrad_lstm as tl
 from tests.backends.fake_cupy import CUDAError, FakeCupy
-from tinygrad_lstm.errors import BackendError, DeviceError, IndexingError
+from tests.codegen.host_device import HostDevice
+from tests.codegen.lstm_program import lstm_program
+from tinygrad_lstm.errors import BackendError, DeviceError, EvaluationError, IndexingError
 from tinygrad_lstm.runtime import backend as runtime
 from tinygrad_lstm.testing import check_backend
 
@@ -191,6 +193,53 @@ def test_an_index_out_of_range(installed) -> None:
         tl.take(tl.ones(2), tl.tensor([2])).numpy()
 
 
-@pytest.mark.gpu
-def test_the_suite_passes_on_a_gpu() -> None:
-    assert "checks passed" in str(check_backend("cupy"))
+class OnTheGPU:
+    """Another library's array, which says that it is on a GPU."""
+
+    def __init__(self, array, kind: int = 2) -> None:
+        self.array, self.kind = array, kind
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return (self.kind, 0)
+
+
+def test_arrays_on_the_gpu_are_borrowed(installed) -> None:
+    cupy = installed(FakeCupy())
+    cupy.from_dlpack = lambda x: x.array
+    OnTheGPU.__dlpack__ = None
+    array = np.array([1.0, 2.0])
+    borrowed = tl.from_dlpack(OnTheGPU(array))
+    array[0] = 5.0
+    assert (borrowed.device, (borrowed * 2).tolist()) == ("cuda:0", [10.0, 4.0])
+    with pytest.raises(DeviceError, match="neither in host memory nor on an NVIDIA GPU"):
+        tl.from_dlpack(OnTheGPU(array, kind=8))
+
+
+def test_what_does_not_fit_is_told(installed) -> None:
+    cupy = installed(FakeCupy())
+
+    def full(*_, **__) -> None:
+        raise MemoryError("Out of memory allocating 4,096 bytes")
+
+    with tl.use_backend("cupy"):
+        cupy.array = full
+        with pytest.raises(
+            EvaluationError, match=r"out of memory on the GPU: a copy of 3\.81e-06 GiB does not fit; make"
+        ):
+            tl.tensor(np.zeros(1024, np.float32))
+        del cupy.array
+        x = tl.tensor([1.0, 2.0])
+        cupy.add = full
+        with pytest.raises(EvaluationError, match=r"add\(.*out of memory: f32\[2\]@cuda:0 takes .* GiB; make a batch"):
+            (x + x).numpy()
+        del cupy.add
+        backend = runtime.load_backend("cupy")
+        with pytest.raises(EvaluationError, match="out of memory on the GPU: a program whose temporary results take"):
+            executor_without_memory(backend)
+        assert (x * 2).tolist() == [2.0, 4.0]
+
+
+def executor_without_memory(backend) -> None:
+    backend._devices[0] = HostDevice()
+    backend._devices[0].empty = lambda *_: (_ for _ in ()).throw(MemoryError("none left"))
+    backend.compile(lstm_program(2, 2, 3, 4))

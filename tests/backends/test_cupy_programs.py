@@ -18,6 +18,7 @@ from tests.nn.test_recurrent import KINDS
 from tests.nn.test_variants import CELLS, LENGTHS, named
 from tests.programs import Program, programs
 from tinygrad_lstm.codegen.lowering import lower
+from tinygrad_lstm.codegen.printing import counts
 from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.structure import flatten
 from tinygrad_lstm.graph.tensor import Tensor
@@ -30,7 +31,7 @@ pytestmark = needs_compiler
 
 
 def compile_cuda(graph: Graph) -> CupyExecutable:
-    return CupyExecutable(lower(graph), kernels(np), HostDevice())  # type: ignore[arg-type]
+    return CupyExecutable(lower(graph, halves=True), kernels(np), HostDevice())  # type: ignore[arg-type]
 
 
 def agrees(inputs: Sequence[Tensor], outputs: Sequence[Tensor], values: Sequence[Any], scale: float) -> None:
@@ -82,7 +83,9 @@ def cell_program(kind: str, options: dict[str, Any], dtype: str) -> tuple[list[T
     return inputs, substitute([*results, *gradients], dict(zip(leaves, inputs[1:], strict=True)))
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "dtype", ["float32", *[pytest.param(d, marks=pytest.mark.slow) for d in ("float16", "float64")]]
+)
 @pytest.mark.parametrize(("kind", "options"), CELLS, ids=named)
 def test_cells(kind: str, options: dict[str, Any], dtype: str) -> None:
     random = np.random.default_rng(0)
@@ -135,7 +138,10 @@ def test_half_precision() -> None:
     random = np.random.default_rng(0)
     values = [random.normal(0, 0.5, s.shape).astype(np.float16) for s in (x, w, v)]
     outputs = [y, *tl.gradients([(y * y).mean()], [x, w, v])]
-    run = compile_cuda(optimize(Graph((x, w, v), tuple(outputs))))
+    graph = optimize(Graph((x, w, v), tuple(outputs)))
+    assert counts(lower(graph)).calls > 9
+    assert counts(lower(graph, halves=True)).calls == 0
+    run = compile_cuda(graph)
     wide = [tl.tensor(a.astype(np.float32)) for a in values]
     z = tl.tanh(wide[0] @ wide[1] + wide[2])
     want = [z, *tl.gradients([(z * z).mean()], wide)]

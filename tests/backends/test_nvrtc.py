@@ -53,13 +53,16 @@ def test_an_lstm_by_hand(dtype: Any) -> None:
     assert_compiles(lstm_program(100, 64, 256, 512, dtype))
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "dtype", ["float32", *[pytest.param(d, marks=pytest.mark.slow) for d in ("float16", "float64")]]
+)
 @pytest.mark.parametrize(("kind", "options"), CELLS, ids=named)
 def test_cells(kind: str, options: dict[str, Any], dtype: str) -> None:
     inputs, outputs = cell_program(kind, options, dtype)
-    assert_compiles(lower(optimize(Graph(tuple(inputs), tuple(outputs)))))
+    assert_compiles(lower(optimize(Graph(tuple(inputs), tuple(outputs))), halves=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(PARTS))
 def test_the_table_of_cases(part: int) -> None:
     """Values of all types, and first and second derivatives."""
@@ -79,7 +82,7 @@ def test_the_table_of_cases(part: int) -> None:
             outputs = flatten(f(*own))[0]
             first = tl.gradients(outputs, own)
             add(own, [*outputs, *first, *tl.gradients(first, own)])
-    assert_compiles(lower(Graph(tuple(xs), tuple(ys))))
+    assert_compiles(lower(Graph(tuple(xs), tuple(ys)), halves=True))
 
 
 def test_a_newer_gpu_than_this_nvrtc_knows_gets_ptx() -> None:

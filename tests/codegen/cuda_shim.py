@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tinygrad_lstm.codegen.c_integers import HALF
 from tinygrad_lstm.codegen.cuda import PrintedCuda
 from tinygrad_lstm.codegen.cuda_prelude import FUNCTIONS
 
@@ -101,7 +102,7 @@ class Shim:
             arguments = ", ".join(f"({t})a[{k}]" for k, t in enumerate(types))
             runs.append(f'extern "C" void run_{f.name}(void **a) {{ {f.name}({arguments}); }}')
         source = printed.source.replace('extern "C" __global__', "__global__")
-        self._library = built("\n".join([HEAD, FUNCTIONS, source, *runs, TAIL]))
+        self._library = built("\n".join([HEAD, FUNCTIONS, HALF, source, *runs, TAIL]))
         self._waits = {f.name: f.waits for f in printed.functions}
 
     def launch(self, name: str, grid: tuple[int, int], threads: int, addresses: Sequence[int]) -> None:

@@ -68,7 +68,7 @@ def scalars(dtype: DType, *rows: tuple[Any, ...]) -> tuple[Scalar, ...]:
     return tuple(Scalar(op, args, dtype, attr) for op, args, attr in rows)
 
 
-@pytest.mark.parametrize("shape", [(3_000_000,), (1_000_000, 3), (3, 1_000_000), (40, 5, 300)])
+@pytest.mark.parametrize("shape", [(2_000_000,), (100_000, 3), (3, 100_000), (40, 5, 300)])
 @pytest.mark.parametrize("axes", ["first", "last", "all"])
 def test_long_sums_stay_accurate(shape: tuple[int, ...], axes: str) -> None:
     x = np.random.default_rng(0).uniform(0, 1, shape).astype(np.float32)

@@ -20,8 +20,8 @@ from tinygrad_lstm.runtime.evaluation import evaluated
 Array = np.ndarray[Any, Any]
 
 
-def assert_same(got: Any, want: Any, scale: float = 1.0) -> None:
-    """Equal up to the rounding of sums in another order."""
+def assert_same(got: Any, want: Any, scale: float = 1.0, least: float = 1e-30) -> None:
+    """Equal up to the rounding of sums in another order, whose terms were of size ``least`` at least."""
     assert got.dtype == want.dtype
     assert got.shape == want.shape
     if want.dtype.kind != "f":
@@ -30,7 +30,7 @@ def assert_same(got: Any, want: Any, scale: float = 1.0) -> None:
     tolerance = {2: 1e-2, 4: 1e-5, 8: 1e-12}[want.dtype.itemsize]
     finite = np.isfinite(want)
     largest = float(np.abs(want[finite]).max(initial=0)) * scale
-    np.testing.assert_allclose(got, want, rtol=tolerance, atol=tolerance * max(largest, 1e-30))
+    np.testing.assert_allclose(got, want, rtol=tolerance, atol=tolerance * max(largest, least))
 
 
 def compared(inputs: Sequence[Tensor], outputs: Sequence[Tensor], values: Sequence[Array]) -> Program:

@@ -87,7 +87,8 @@ def test_other_cells_show_all_that_has_a_name(x):
     ("options", "said"),
     [
         ({"words": "four"}, "there are 5 steps, so words is a text or list of 5, not 4"),
-        ({"words": [1, 2, 3, 4, 5]}, "words is a text or list"),
+        ({"words": [1, 2, 3, 4, 5]}, "words is a text or list of 5 strings, and 1 is none"),
+        ({"words": 5}, "there are 5 steps, so words is a text or list of 5, not 5"),
         ({"names": ["q_t"]}, "nothing in this loop is named 'q_t'; there are"),
         ({"units": [8]}, "units are integers from 0 to 7, not 8"),
         ({"units": []}, "units are integers"),
@@ -98,6 +99,19 @@ def test_other_cells_show_all_that_has_a_name(x):
 def test_wrong_choices_are_told(lstm, x, options, said):
     with pytest.raises(UsageError, match=said):
         draw.gates(lstm, x=x, **options)
+
+
+@pytest.mark.parametrize("shape", [(0, 2, 3), (5, 0, 3)])
+def test_a_sequence_with_nothing_in_it_is_told(lstm, shape):
+    with pytest.raises(UsageError, match="there is nothing to draw; give a sequence with at least one step"):
+        draw.gates(lstm, x=tl.zeros(shape))
+    with pytest.raises(UsageError, match="there is nothing to draw; give a sequence with at least one step"):
+        draw.gates(lstm(tl.zeros(shape))[0])
+
+
+def test_a_gradient_over_no_steps_is_told(lstm):
+    with pytest.raises(ShapeError, match=r"x has the shape \[0, 2, 3\], and a gradient needs at least one step"):
+        draw.gradient_over_time({"LSTM": lstm}, tl.zeros((0, 2, 3)))
 
 
 def test_a_loop_without_names_is_told():

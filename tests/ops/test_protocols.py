@@ -130,7 +130,7 @@ def test_mistakes_of_dlpack() -> None:
             raise AssertionError
 
         def __dlpack_device__(self):
-            return (2, 0)
+            return (8, 0)
 
-    with pytest.raises(DeviceError, match=r"not in host memory; copy it with tl\.tensor"):
+    with pytest.raises(DeviceError, match=r"neither in host memory nor on an NVIDIA GPU; copy it with tl\.tensor"):
         tl.from_dlpack(Elsewhere())

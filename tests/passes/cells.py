@@ -7,6 +7,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 import tinygrad_lstm as tl
+from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.walk import topological
@@ -49,8 +50,8 @@ def differences(subject: Subject, after: Graph) -> float:
 class _Cell:
     """Makes a body step by step; what was made is there for the next step."""
 
-    def __init__(self, choose: Choose, depth: int) -> None:
-        self.choose, self.depth = choose, depth
+    def __init__(self, choose: Choose, depth: int, dtype: DType) -> None:
+        self.choose, self.depth, self.dtype = choose, depth, dtype
         self.floats: list[Tensor] = []
         self.indices: list[Tensor] = []
 
@@ -65,8 +66,8 @@ class _Cell:
             recent = same if self.choose(3) == 0 else same[-2:]
             return recent[-1 - self.choose(len(recent))]
         x = self.one()
-        total = x.mean() if x.size else tl.full((), 0.25, dtype=tl.float64)
-        return tl.broadcast_to(total, shape) if self.choose(2) else tl.zeros(shape, dtype=tl.float64) + total
+        total = x.mean() if x.size else tl.full((), 0.25, dtype=self.dtype)
+        return tl.broadcast_to(total, shape) if self.choose(2) else tl.zeros(shape, dtype=self.dtype) + total
 
     def step(self) -> None:
         kinds = [
@@ -218,10 +219,10 @@ class _Cell:
         return tl.softmax(query @ tl.transpose(table), axis=-1) @ table
 
     def inner(self) -> Tensor:
-        cell = _Cell(self.choose, self.depth - 1)
+        cell = _Cell(self.choose, self.depth - 1, self.dtype)
         cell.floats, cell.indices = list(self.floats), list(self.indices)
         last, ys = cell.loop()
-        floats = [x for x in (*last, *ys) if x.dtype is tl.float64]
+        floats = [x for x in (*last, *ys) if x.dtype is self.dtype]
         if not floats:
             return self.pointwise()
         self.floats += [x for x in floats if x.size <= 64]
@@ -238,7 +239,11 @@ class _Cell:
         steps = self.length()
         carry: Any = (init, [tl.tensor(0, dtype=tl.int64)] if counts else [])
         reverse = bool(choose(2))
-        constant = [tl.tensor(np.linspace(-1, 1, steps * 2).reshape(steps, 2))] if choose(5) == 0 else []
+        constant = (
+            [tl.tensor(np.linspace(-1, 1, steps * 2, dtype=self.dtype.name).reshape(steps, 2))]
+            if choose(5) == 0
+            else []
+        )
         (last, _), ys = tl.scan(f, carry, [*xs, *constant] or None, length=steps, reverse=reverse)
         return last, ys
 
@@ -250,11 +255,11 @@ class _Cell:
 
         def f(carry: Any, x: Any) -> Any:
             (old, number), choose = carry, outer.choose
-            cell = _Cell(choose, outer.depth)
+            cell = _Cell(choose, outer.depth, outer.dtype)
             cell.floats = [*outer.floats[-6:], *(x or []), *old]
             cell.indices = [*outer.indices, *number]
             if not cell.floats:
-                cell.floats = [tl.full((2,), 0.5, dtype=tl.float64)]
+                cell.floats = [tl.full((2,), 0.5, dtype=outer.dtype)]
             for _ in range(2 + 2 * more):
                 cell.step()
             new: list[Tensor] = []
@@ -282,8 +287,8 @@ class _Cell:
 class _Top(_Cell):
     """The outermost level, whose loop has a length of its own."""
 
-    def __init__(self, choose: Choose, depth: int, steps: int) -> None:
-        super().__init__(choose, depth)
+    def __init__(self, choose: Choose, depth: int, dtype: DType, steps: int) -> None:
+        super().__init__(choose, depth, dtype)
         self._steps = steps
 
     def length(self) -> int:
@@ -309,14 +314,14 @@ def _twice(top: _Top) -> list[Tensor]:
     return [*last, *ys, *again, *more]
 
 
-def random_cell(choose: Choose, order: int = 1) -> Subject:
+def random_cell(choose: Choose, order: int = 1, dtype: DType = tl.float64) -> Subject:
     """A loss over a random loop, or two of them, its gradients, and those of their product with a vector."""
     steps = (3, 4, 1, 0)[choose(4)]
-    top = _Top(choose, 1 if choose(4) == 0 else 0, steps)
+    top = _Top(choose, 1 if choose(4) == 0 else 0, dtype, steps)
     shapes = [(steps, 2, 3), (steps, 2, 2), (5, 3), (3, 2), (2, 2), (2, 3), (5, 4), (2,)][: 3 + choose(6)]
-    inputs = [tl.symbol(f"x{k}", s, dtype=tl.float64) for k, s in enumerate(shapes)]
+    inputs = [tl.symbol(f"x{k}", s, dtype=dtype) for k, s in enumerate(shapes)]
     noise = np.random.default_rng(choose(1000))
-    values: list[Any] = [noise.normal(size=s) * 0.6 for s in shapes]
+    values: list[Any] = [(noise.normal(size=s) * 0.6).astype(dtype.name) for s in shapes]
     top.floats = list(inputs)
     if choose(3) == 0:
         inputs.append(tl.symbol("places", (2,), dtype=tl.int64))
@@ -330,17 +335,17 @@ def random_cell(choose: Choose, order: int = 1) -> Subject:
         last, ys = top.loop()
         results += [*last, *ys]
         top.floats += [x for x in (*last, *ys) if x.size <= 64]
-    loss: Tensor = tl.full((), 0.0, dtype=tl.float64)
+    loss: Tensor = tl.full((), 0.0, dtype=dtype)
     for y in results:
-        if y.dtype is tl.float64 and choose(4):
-            loss = loss + (tl.sin(y) * tl.tensor(noise.normal(size=y.shape))).sum()
-    floats = [x for x in inputs if x.dtype is tl.float64]
+        if y.dtype is dtype and choose(4):
+            loss = loss + (tl.sin(y) * tl.tensor(np.asarray(noise.normal(size=y.shape), dtype.name))).sum()
+    floats = [x for x in inputs if x.dtype is dtype]
     found = tl.gradients(loss, floats)
     outputs = [loss, *found, *results]
     if order == 2:
         turned = loss
         for g in found:
-            turned = turned + (g * tl.tensor(noise.normal(size=g.shape))).sum()
+            turned = turned + (g * tl.tensor(np.asarray(noise.normal(size=g.shape), dtype.name))).sum()
         outputs += tl.gradients(turned, floats)
     return Subject(Graph(tuple(inputs), tuple(outputs)), values)
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-__all__ = ["INTEGERS"]
+__all__ = ["HALF", "INTEGERS"]
 
 _SIGNED: Final = """
 FUNCTION INT abs_SUFFIX(INT x) { return x < 0 ? -x : x; }
@@ -44,7 +44,7 @@ REDUCTION(maximum_bool, _Bool, 0)
 REDUCTION(minimum_bool, _Bool, 1)
 """
 
-_HALF: Final = """
+HALF: Final = """
 FUNCTION float float_from_half(uint16_t h) {
   const uint32_t sign = (uint32_t)(h & 0x8000u) << 16;
   const uint32_t size = h & 0x7fffu;
@@ -74,6 +74,7 @@ FUNCTION float rounded_to_half_f64(double x) {
   return rounded_to_half(float_f32(inexact ? u | 1u : u));
 }
 """
+"""The conversions of float16 by arithmetic on bits, which compilers vectorise."""
 
 
 def _signed(suffix: str, ctype: str, least: str, greatest: str) -> str:
@@ -86,7 +87,6 @@ INTEGERS: Final = "".join(
         _signed("i32", "int32_t", "INT32_MIN", "INT32_MAX"),
         _signed("i64", "int64_t", "INT64_MIN", "INT64_MAX"),
         _UNSIGNED,
-        _HALF,
     ]
 )
-"""Definitions of ``name_i32``, ``name_i64``, ``name_u32`` and ``name_bool``, and the conversions of float16."""
+"""Definitions of ``name_i32``, ``name_i64``, ``name_u32`` and ``name_bool``."""

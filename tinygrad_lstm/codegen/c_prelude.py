@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from tinygrad_lstm.codegen.c_integers import INTEGERS
+from tinygrad_lstm.codegen.c_integers import HALF, INTEGERS
 from tinygrad_lstm.codegen.c_math import MATH
 from tinygrad_lstm.codegen.c_packed import PACKED
 
@@ -57,5 +57,5 @@ FUNCTION int64_t share(int64_t n, int64_t worker, int64_t workers) {
 }
 """
 
-PRELUDE: Final = _HEAD + MATH + INTEGERS + _CONTEXT + PACKED
+PRELUDE: Final = _HEAD + MATH + INTEGERS + HALF + _CONTEXT + PACKED
 """Headers, the functions of the elementwise ops, and the context that a program runs in."""

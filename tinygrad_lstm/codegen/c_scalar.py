@@ -4,6 +4,7 @@ import math
 import struct
 from typing import Any, Final
 
+from tinygrad_lstm.codegen import program
 from tinygrad_lstm.graph.dtypes import DType
 
 __all__ = ["REGISTER", "STORAGE", "SUFFIX", "combined", "expression", "identity", "literal", "loaded", "stored"]
@@ -78,17 +79,7 @@ def literal(value: Any, dtype: DType) -> str:
 
 def identity(combine: str, dtype: DType) -> str:
     """What changes nothing in a sum, a maximum or a minimum."""
-    if combine == "add":
-        return literal(0, dtype)
-    least = combine == "maximum"
-    if dtype.is_float:
-        return "(-INFINITY)" if least else "INFINITY"
-    if dtype.kind == "b":
-        return "0" if least else "1"
-    bits = 8 * dtype.itemsize
-    if dtype.kind == "u":
-        return literal(0 if least else 2**bits - 1, dtype)
-    return literal(-(2 ** (bits - 1)) if least else 2 ** (bits - 1) - 1, dtype)
+    return literal(program.identity(combine, dtype), dtype)
 
 
 def combined(combine: str, a: str, b: str, dtype: DType) -> str:

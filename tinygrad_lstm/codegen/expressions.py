@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tinygrad_lstm.codegen.operations import Operation, Place, Reference, row_major
-from tinygrad_lstm.codegen.program import Combine, Kernel, Scalar, Store, View
+from tinygrad_lstm.codegen.operations import Operation, Reference, row_major
+from tinygrad_lstm.codegen.program import Combine, Kernel, Scalar, Store, View, identity
 from tinygrad_lstm.codegen.references import coordinates, through
 from tinygrad_lstm.graph.dtypes import int64
 from tinygrad_lstm.graph.types import Shape
 
-__all__ = ["Draft", "NotSeparableError", "draft", "simplified"]
+__all__ = ["Draft", "NotSeparableError", "draft", "over_something", "simplified", "store"]
 
 
 class NotSeparableError(Exception):
@@ -155,6 +155,39 @@ def store(op: Operation, value: int, view: View, space: Shape) -> Store:
     return Store(value, View(view.buffer, space, tuple(strides), view.offset, view.loops), combine)
 
 
+def over_something(kernel: Kernel) -> Kernel:
+    """The same without its reduced axes, where they hold no point: what is reduced from nothing is known.
+
+    What it stores are results of reductions, and what is computed from such.
+    """
+    rank = len(kernel.shape) - kernel.reduced
+    if 0 not in kernel.shape[rank:]:
+        return kernel
+    wanted = {s.value for s in kernel.stores}
+    for k in range(len(kernel.body) - 1, -1, -1):
+        if k in wanted and kernel.body[k].op != "reduce":
+            wanted.update(kernel.body[k].args)
+    body: list[Scalar] = []
+    place: dict[int, int] = {}
+    reads: list[View] = []
+    for k in sorted(wanted):
+        s = kernel.body[k]
+        place[k] = len(body)
+        if s.op == "reduce":
+            body.append(Scalar("constant", (), s.dtype, identity(s.attr, s.dtype)))
+        elif s.op == "load":
+            body.append(Scalar("load", (), s.dtype, len(reads)))
+            reads.append(_without_axes(kernel.reads[s.attr], rank))
+        else:
+            body.append(Scalar(s.op, tuple([place[a] for a in s.args]), s.dtype, s.attr))
+    stores = [Store(place[s.value], _without_axes(s.view, rank)) for s in kernel.stores]
+    return Kernel(kernel.shape[:rank], 0, tuple(reads), tuple(body), tuple(stores), kernel.scope)
+
+
+def _without_axes(view: View, rank: int) -> View:
+    return View(view.buffer, view.shape[:rank], view.strides[:rank], view.offset, view.loops)
+
+
 def simplified(kernel: Kernel) -> Kernel:
     """The same with adjacent axes joined where every view runs through them in one go."""
     views = [*kernel.reads, *[s.view for s in kernel.stores]]
@@ -190,8 +223,3 @@ def simplified(kernel: Kernel) -> Kernel:
         tuple([Store(s.value, joined(s.view), s.combine) for s in kernel.stores]),
         kernel.scope,
     )
-
-
-def at(place: Place, buffer: int, shape: Shape) -> View:
-    """A place as a view of a buffer."""
-    return View(buffer, shape, place.strides, place.offset, place.loops)

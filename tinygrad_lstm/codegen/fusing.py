@@ -14,7 +14,7 @@ from tinygrad_lstm.codegen.placing import Readers
 from tinygrad_lstm.codegen.references import coordinates, is_whole
 from tinygrad_lstm.graph.types import Shape
 
-__all__ = ["clusters", "mark_inline"]
+__all__ = ["awaited", "clusters", "mark_inline", "outer_reads"]
 
 _MOST: Final = 256
 """Members of a kernel: a compiler's time grows faster than the length of a function."""
@@ -124,8 +124,14 @@ def _sources(op: Operation, region: Region) -> list[tuple[Operation, Reference |
             found += [(x, None) for x in source.after]
         else:
             found.append((source, ref if direct else None))
-    found += [(x, None) for x in op.after]
+    found += [(x, None) for x in awaited(op)]
     return found
+
+
+def awaited(op: Operation) -> list[Operation]:
+    """What an operation waits for besides what it reads; a loop also for what its stacks are written into."""
+    stacks = [stack for stack, _ in op.attr.stacks] if op.kind == "loop" else []
+    return [x for one in (op, *stacks) for x in one.after]
 
 
 def outer_reads(body: Region) -> list[Reference]:
@@ -138,8 +144,10 @@ def outer_reads(body: Region) -> list[Reference]:
             found += [ref for ref in op.args if ref.operation.region.depth < body.depth]
             if op.kind == "loop":
                 pending.append(op.attr)
+    opened: set[Operation] = set()
     for ref in found:
-        if ref.operation.inline:
+        if ref.operation.inline and ref.operation not in opened:
+            opened.add(ref.operation)
             found += ref.operation.args
     return found
 

@@ -6,12 +6,25 @@ from math import prod
 from typing import Any, Final
 
 from tinygrad_lstm.codegen.arena import arranged
-from tinygrad_lstm.codegen.expressions import Draft, simplified, store
+from tinygrad_lstm.codegen.expressions import Draft, over_something, simplified, store
 from tinygrad_lstm.codegen.operations import Operation, Place, Reference, Region, Storage, row_major
 from tinygrad_lstm.codegen.overwriting import overwrite_rows
 from tinygrad_lstm.codegen.placing import Readers, fresh, place, readers_of
 from tinygrad_lstm.codegen.products import Axes, Grouping, grouped
-from tinygrad_lstm.codegen.program import Buffer, Call, Gather, Gemm, Kernel, Loop, Program, Scalar, Scatter, Step, View
+from tinygrad_lstm.codegen.program import (
+    Buffer,
+    Call,
+    Gather,
+    Gemm,
+    Kernel,
+    Loop,
+    Program,
+    Scalar,
+    Scatter,
+    Step,
+    View,
+    identity,
+)
 from tinygrad_lstm.codegen.program import Store as KernelStore
 from tinygrad_lstm.codegen.references import canonical, placed, regrouped
 from tinygrad_lstm.codegen.regions import Built
@@ -25,8 +38,11 @@ from tinygrad_lstm.graph.types import Shape
 __all__ = ["lower"]
 
 
-def lower(graph: Graph) -> Program:
+def lower(graph: Graph, halves: bool = False) -> Program:
     """The program that computes the outputs of ``graph`` from its inputs.
+
+    Args:
+        halves: whether kernels and products may be of float16; else its ops are calls of the backend's own kernels.
 
     >>> import tinygrad_lstm as tl
     >>> from tinygrad_lstm.codegen.program import Kernel
@@ -38,7 +54,7 @@ def lower(graph: Graph) -> Program:
     Raises:
         GraphError: for a graph that reads a symbol which is not among its inputs.
     """
-    built = build(graph)
+    built = build(graph, halves)
     readers = readers_of(built)
     place(built, readers)
     emission = _Emission(built)
@@ -166,6 +182,12 @@ class _Emission:
         if not stored:
             return []
         before: list[Step] = []
+        if 0 in draft.space[len(draft.space) - draft.reduced :]:
+            for op in [op for op in stored if op.combining]:
+                before += self.filled(self.place_of(op), op, identity(op.name, op.dtype))
+                stored.remove(op)
+            if not stored:
+                return before
         lying = [self.read(ref, region, before) for ref in draft.reads]
         self.clock += 1
         reads = [self.view(*at) for at in lying]
@@ -176,7 +198,7 @@ class _Emission:
         kernel = Kernel(
             draft.space, draft.reduced, tuple(reads), tuple(draft.body), tuple(stores), _scope(draft.members)
         )
-        return [*before, simplified(kernel)]
+        return [*before, simplified(over_something(kernel))]
 
     def contract(self, op: Operation, region: Region) -> list[Step]:
         letters = op.attr
@@ -231,10 +253,10 @@ class _Emission:
         steps += self.copied(source, own, tuple([sizes[x] for x in order]), dtype)
         return own, result
 
-    def filled(self, at: Place, op: Operation) -> list[Step]:
-        """A kernel that writes zeros."""
+    def filled(self, at: Place, op: Operation, value: float = 0) -> list[Step]:
+        """A kernel that writes one number everywhere."""
         space, strides = canonical(op.shape, at.strides)
-        body = (Scalar("constant", (), op.dtype, 0),)
+        body = (Scalar("constant", (), op.dtype, value),)
         view = self.view(replace(at, strides=strides), space)
         return [simplified(Kernel(space, 0, (), body, (KernelStore(0, view),)))]
 

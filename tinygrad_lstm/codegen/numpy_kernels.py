@@ -1,23 +1,22 @@
 """A fused kernel as NumPy statements: one call a value, each into memory that is there already."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from math import prod
 from typing import Any, Final
 
 from tinygrad_lstm.codegen.numpy_spaces import (
     Scratch,
     Shape,
-    identity,
     last_reads,
     narrow,
     overlap,
     resting,
     shapes_of,
     with_axis,
+    written,
 )
 from tinygrad_lstm.codegen.numpy_views import Block, Names, dense
-from tinygrad_lstm.codegen.program import Kernel, Program, Scalar, Store, View
+from tinygrad_lstm.codegen.program import Kernel, Program, Scalar, Store, View, identity
 from tinygrad_lstm.graph.dtypes import DType
 
 __all__ = ["KernelPrinter"]
@@ -362,12 +361,7 @@ class _OneKernel:
 
     def _target(self, store: Store) -> View:
         """What a store writes, with size 1 along the axes along which it is one place."""
-        shape = list(narrow(store.view).shape)
-        for axis, n in enumerate(store.view.shape):
-            if n == 0 and not store.view.strides[axis]:
-                # Of no values too there is a sum.
-                shape[axis] = 1 if store.combine else self.shapes[store.value][axis]
-        return replace(store.view, shape=tuple(shape))
+        return written(store, self.shapes[store.value])
 
     def _copy(self, store: Store, source: str) -> None:
         view = self._target(store)

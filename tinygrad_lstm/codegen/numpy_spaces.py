@@ -1,14 +1,12 @@
 """The space of a kernel as arrays: what shape each value has, and which views meet in memory."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.codegen.program import Kernel, Program, View
-from tinygrad_lstm.graph.dtypes import DType
+from tinygrad_lstm.codegen.program import Kernel, Program, Store, View
 
-__all__ = ["Scratch", "Shape", "identity", "last_reads", "narrow", "overlap", "resting", "shapes_of", "with_axis"]
+__all__ = ["Scratch", "Shape", "last_reads", "narrow", "overlap", "resting", "shapes_of", "with_axis", "written"]
 
 Shape = tuple[int, ...]
 
@@ -53,6 +51,16 @@ def narrow(view: View) -> View:
     return view if shape == view.shape else replace(view, shape=shape)
 
 
+def written(store: Store, shape: Shape) -> View:
+    """What a store of a value of this shape writes, with size 1 along the axes along which it is one place."""
+    narrowed = list(narrow(store.view).shape)
+    for axis, n in enumerate(store.view.shape):
+        if n == 0 and not store.view.strides[axis]:
+            # Of no values too there is a sum.
+            narrowed[axis] = 1 if store.combine else shape[axis]
+    return replace(store.view, shape=tuple(narrowed))
+
+
 def shapes_of(kernel: Kernel) -> list[Shape]:
     """The shape of each value: size 1 along the axes along which it is the same."""
     rank = len(kernel.shape)
@@ -89,19 +97,6 @@ def last_reads(kernel: Kernel) -> tuple[list[int], list[bool]]:
             for a in kernel.body[k].args:
                 last[a], wanted[a] = max(last[a], k), True
     return last, wanted
-
-
-def identity(how: str, dtype: DType) -> Any:
-    """What a combination starts from."""
-    if how == "add":
-        return {"f": 0.0, "b": False}.get(dtype.kind, 0)
-    largest = how == "minimum"
-    if dtype.kind == "f":
-        return float("inf") if largest else -float("inf")
-    if dtype.kind == "b":
-        return largest
-    bounds = np.iinfo(dtype.name)
-    return int(bounds.max if largest else bounds.min)
 
 
 @dataclass(slots=True)

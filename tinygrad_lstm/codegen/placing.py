@@ -67,6 +67,8 @@ class _Placing:
         self.readers = readers
         self.lengths = lengths
         self.rewritten: set[Storage] = set()
+        self.added_to: dict[Operation, Operation] = {}
+        """What is added to, and the product that is."""
 
     def region(self, region: Region) -> None:
         living = list(region.living())
@@ -122,6 +124,8 @@ class _Placing:
             op.place = fresh(op)
         elif not op.args:
             return
+        for part in [ref.operation for ref in op.args]:
+            part.after += [x for x in op.after if x is not part and x not in part.after]
         if len(op.attr) == 3:
             low, step, source = op.attr
             zero, part = (ref.operation for ref in op.args)
@@ -184,8 +188,13 @@ class _Placing:
             self.readers[source].append((reader, whole(source)))
 
     def supersede(self, op: Operation, other: Operation) -> None:
-        """Let ``other`` do the work of ``op``."""
+        """Let ``other`` do the work of ``op``: also for what waits for it, such as the product that is added to it."""
         op.dead = True
+        product = self.added_to.pop(op, None)
+        if product is not None:
+            self.added_to[other] = product
+            product.onto = other
+            product.after = [other if x is op else x for x in product.after]
         for x in other.region.carried:
             if x.updated is op:
                 x.updated = other
@@ -207,6 +216,7 @@ class _Placing:
                 left.place = replace(at, strides=strides)
                 right.place = replace(at, strides=regrouped(left.shape, strides, right.shape) or strides)
                 left.onto = right
+                self.added_to[right] = left
                 left.after += [right, *op.after]
                 right.after += op.after
                 self.supersede(op, left)

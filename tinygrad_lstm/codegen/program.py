@@ -6,6 +6,7 @@ printer knows. Nothing is allocated while it runs: each temporary has its place 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Literal
 
 from tinygrad_lstm.graph.dtypes import DType
@@ -24,9 +25,29 @@ __all__ = [
     "Step",
     "Store",
     "View",
+    "identity",
 ]
 
 Combine = Literal["add", "maximum", "minimum"]
+
+
+def identity(combine: str, dtype: DType) -> float | int | bool:
+    """What changes nothing in a combination, and is that of no values at all.
+
+    >>> from tinygrad_lstm.graph.dtypes import float32, int32
+    >>> identity("add", int32), identity("maximum", float32), identity("minimum", int32)
+    (0, -inf, 2147483647)
+    """
+    if combine == "add":
+        return {"f": 0.0, "b": False}.get(dtype.kind, 0)
+    largest = combine == "minimum"
+    if dtype.kind == "f":
+        return inf if largest else -inf
+    if dtype.kind == "b":
+        return largest
+    bits = 8 * dtype.itemsize
+    low, high = (0, 2**bits - 1) if dtype.kind == "u" else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+    return high if largest else low
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +113,8 @@ class Store:
         value: its position in the body.
         view: one axis for each of the kernel's space. Stride 0 along the reduced axes where the value is a result of
             ``reduce`` or computed from such alone.
-        combine: None writes. Otherwise the target is first filled with the identity (0, −inf, +inf or the least and
-            greatest integer), and every point of the space is combined into it; it has stride 0 along the axes that
-            are summed.
+        combine: None writes. Otherwise the target is first filled with the :func:`identity`, and every point of the
+            space is combined into it; it has stride 0 along the axes that are summed.
     """
 
     value: int
@@ -109,7 +129,8 @@ class Kernel:
     Attributes:
         shape: the space, outermost axis first. Its points are independent but for reductions and combining stores.
         reduced: how many trailing axes ``reduce`` runs over. What depends on a reduction is computed when it is
-            complete, in a further pass over the reduced axes.
+            complete, in a further pass over the reduced axes. ``lower`` leaves
+            none of them empty.
         reads: what ``load`` refers to, one axis for each of the space; stride 0 broadcasts.
         body: the values, arguments before what reads them.
         stores: what is written. A store may write where a load reads, at the same point and nowhere else.
@@ -128,8 +149,9 @@ class Kernel:
 class Gemm:
     """``out = left @ right``, or ``out += left @ right``.
 
-    Shapes ``(…, m, k) · (…, k, n) → (…, m, n)`` with equal leading axes (stride 0 repeats), of float32 or float64. Of
-    the last two axes of each operand one has stride 1; the last axis of ``out`` has stride 1. ``out`` overlaps neither.
+    Shapes ``(…, m, k) · (…, k, n) → (…, m, n)`` with equal leading axes (stride 0 repeats), of float32 or float64; of
+    float16, summed in float32, where ``lower`` was asked for halves. Of the last two axes of each operand one has
+    stride 1; the last axis of ``out`` has stride 1. ``out`` overlaps neither.
     """
 
     left: View

@@ -33,10 +33,11 @@ class Built:
         inputs: for each input of the graph its operation.
         outputs: for each output the operation that writes it.
         lengths: the number of steps of each loop.
+        floats: the float types that kernels and products compute with.
     """
 
-    def __init__(self, graph: Graph, rules: Mapping[str, Rule]) -> None:
-        self.rules = rules
+    def __init__(self, graph: Graph, rules: Mapping[str, Rule], floats: Sequence[DType]) -> None:
+        self.rules, self.floats = rules, floats
         self.lengths: dict[int, int] = {}
         self.region = Region()
         self._arrays: dict[Operation, Operation] = {}
@@ -102,8 +103,8 @@ class Built:
         return whole(self.add(region, "call", node.shape, node.dtype, args=args, node=node))
 
     def elementwise(self, node: Any, refs: list[Reference], region: Region) -> Reference:
-        """An op of the elementwise table; a half is left to the backend, whose C may have no such type."""
-        if float16 in (node.dtype, *[x.dtype for x in node.inputs]):
+        """An op of the elementwise table; halves are left to the backend's own kernel where it does not want them."""
+        if float16 not in self.floats and float16 in (node.dtype, *[x.dtype for x in node.inputs]):
             return self.call(node, refs, region)
         if node.op == "cast" and node.dtype is node.inputs[0].dtype:
             return refs[0]

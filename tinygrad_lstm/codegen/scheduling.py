@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tinygrad_lstm.codegen.expressions import Draft, NotSeparableError, draft
-from tinygrad_lstm.codegen.fusing import clusters, mark_inline, outer_reads
+from tinygrad_lstm.codegen.fusing import awaited, clusters, mark_inline, outer_reads
 from tinygrad_lstm.codegen.operations import Carried, Operation, Region, row_major
 from tinygrad_lstm.codegen.placing import Readers
 from tinygrad_lstm.codegen.references import canonical, is_whole
@@ -37,7 +37,7 @@ def schedule(region: Region, readers: Readers, lengths: Mapping[int, int]) -> li
     units = _units(region, readers, lengths)
     writers = {op: unit for unit in units for op in unit.operations}
     for unit in units:
-        wanted = [*unit.reads, *[x for op in unit.operations for x in _before(op)]]
+        wanted = [*unit.reads, *[x for op in unit.operations for x in awaited(op)]]
         unit.after = {w for x in wanted for w in _writers(x, writers) if w is not unit}
     for carried in region.carried:
         if carried.updated.dead:
@@ -52,12 +52,6 @@ def schedule(region: Region, readers: Readers, lengths: Mapping[int, int]) -> li
             assert carried.updated.place is not None
             carried.updated.place.storage.alias = None
     return _sorted(units)
-
-
-def _before(op: Operation) -> list[Operation]:
-    """What an operation waits for besides what it reads; a loop also for what its stacks are written into."""
-    stacks = [stack for stack, _ in op.attr.stacks] if op.kind == "loop" else []
-    return [x for one in (op, *stacks) for x in one.after]
 
 
 def _units(region: Region, readers: Readers, lengths: Mapping[int, int]) -> list[Unit]:

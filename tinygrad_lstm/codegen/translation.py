@@ -28,9 +28,9 @@ __all__ = ["build"]
 _COMBINES: Final = {"sum": "add", "max": "maximum", "min": "minimum"}
 
 
-def build(graph: Graph) -> Built:
-    """The operations of a graph."""
-    return Built(graph, _RULES)
+def build(graph: Graph, halves: bool) -> Built:
+    """The operations of a graph; ``halves`` as in ``lower``."""
+    return Built(graph, _RULES, (float16, float32, float64) if halves else (float32, float64))
 
 
 def _constant(built: Built, node: Any, refs: list[Reference], region: Region) -> Reference:
@@ -164,7 +164,7 @@ def _pad(built: Built, node: Any, refs: list[Reference], region: Region) -> Refe
 
 
 def _sum(built: Built, node: Any, refs: list[Reference], region: Region) -> Reference:
-    if node.dtype in (bool_, float16):
+    if node.dtype is bool_ or (node.dtype.is_float and node.dtype not in built.floats):
         return built.call(node, refs, region)
     found = built.reduce(_COMBINES[node.op], refs[0], node.attrs["axis"], region, node)
     result = reshaped(found, node.shape)
@@ -175,7 +175,7 @@ def _sum(built: Built, node: Any, refs: list[Reference], region: Region) -> Refe
 def _logsumexp(built: Built, node: Any, refs: list[Reference], region: Region) -> Reference:
     """With the largest element, where it is finite, taken out first, as the interpreter's kernel does it."""
     (x,), axes, dtype = refs, node.attrs["axis"], node.dtype
-    if dtype is float16:
+    if dtype not in built.floats:
         return built.call(node, refs, region)
     kept = tuple([1 if k in axes else n for k, n in enumerate(x.shape)])
 
@@ -196,7 +196,7 @@ def _logsumexp(built: Built, node: Any, refs: list[Reference], region: Region) -
 
 
 def _contract(built: Built, node: Any, refs: list[Reference], region: Region) -> Reference:
-    if node.dtype not in (float32, float64):
+    if node.dtype not in built.floats:
         return built.call(node, refs, region)
     left, right, out = (node.attrs[side] for side in ("left", "right", "out"))
     return _product(built, node, refs, (left, right, out), region)
@@ -229,7 +229,7 @@ def _along(ref: Reference, letters: str, out: str) -> Reference:
 
 def _matmul(built: Built, node: Any, refs: list[Reference], region: Region) -> Reference:
     """The product of matrices, its leading axes broadcast and lettered."""
-    if node.dtype not in (float32, float64):
+    if node.dtype not in built.floats:
         return built.call(node, refs, region)
     rank = len(node.shape) - 2
     names = [chr(ord("A") + k) for k in range(rank)]
@@ -243,7 +243,7 @@ def _matmul(built: Built, node: Any, refs: list[Reference], region: Region) -> R
 def _take(built: Built, node: Any, refs: list[Reference], region: Region) -> Reference:
     args = [built.array(ref, region) for ref in refs]
     kind: Kind = "gather" if node.op == "take" else "scatter"
-    if node.dtype in (bool_, float16) and kind == "scatter":
+    if kind == "scatter" and (node.dtype is bool_ or (node.dtype.is_float and node.dtype not in built.floats)):
         return built.call(node, refs, region)
     return whole(built.add(region, kind, node.shape, node.dtype, args=args, node=node))
 

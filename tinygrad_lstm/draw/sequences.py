@@ -50,7 +50,7 @@ def gates(
         title: over the figure.
 
     Raises:
-        UsageError: when there is no loop, or no such name, unit or sequence, or the number of words is not that of the
+        UsageError: when there is no loop, or no such name, unit or sequence, or nothing in the sequence, or the number of words is not that of the
             steps.
 
     >>> import tinygrad_lstm as tl
@@ -91,13 +91,26 @@ def gates(
 def _labels(caller: str, words: Sequence[str] | None, steps: int) -> tuple[str, ...]:
     if words is None:
         return tuple(str(k) if k % 5 == 0 or steps < 12 else "" for k in range(steps))
-    if len(words) != steps or not all(isinstance(word, str) for word in words):
-        raise UsageError(f"{caller}: there are {steps} steps, so words is a text or list of {steps}, not {len(words)}")
-    return tuple(words)
+    wanted = f"{caller}: there are {steps} steps, so words is a text or list of {steps}"
+    try:
+        labels = tuple(words)
+    except TypeError:
+        raise UsageError(f"{wanted}, not {words!r}") from None
+    wrong = next((label for label in labels if not isinstance(label, str)), None)
+    if wrong is not None:
+        raise UsageError(f"{wanted} strings, and {wrong!r} is none")
+    if len(labels) != steps:
+        raise UsageError(f"{wanted}, not {len(labels)}")
+    return labels
 
 
 def _of_sequence(array: Any, batch: int) -> Array:
     """One sequence of ``(steps, batch, units)`` as ``(units, steps)``."""
+    if not array.size:
+        raise UsageError(
+            f"draw.gates: the values along the sequence have the shape {list(array.shape)}, so there is nothing to "
+            "draw; give a sequence with at least one step and a batch of at least one"
+        )
     flat = array.reshape(array.shape[0], array.shape[1] if array.ndim > 2 else 1, -1)
     if isinstance(batch, bool) or not isinstance(batch, int) or not 0 <= batch < flat.shape[1]:
         raise UsageError(f"draw.gates: batch is an integer from 0 to {flat.shape[1] - 1}, not {batch!r}")
@@ -140,7 +153,7 @@ def gradient_over_time(
 
     Raises:
         UsageError: when there is no layer, or one of several cells, or the number of words is not that of the steps.
-        ShapeError: when ``x`` has another rank, or does not fit a cell.
+        ShapeError: when ``x`` has another rank or no steps, or does not fit a cell.
 
     >>> import tinygrad_lstm as tl
     >>> key = tl.random.key(0)
@@ -152,6 +165,10 @@ def gradient_over_time(
     if sequence.ndim != 3:
         raise ShapeError(
             f"draw.gradient_over_time: x has the shape {list(sequence.shape)}, wanted is [time, batch, input]"
+        )
+    if not sequence.shape[0]:
+        raise ShapeError(
+            f"draw.gradient_over_time: x has the shape {list(sequence.shape)}, and a gradient needs at least one step"
         )
     if not isinstance(layers, Mapping) or not layers:
         raise UsageError("draw.gradient_over_time: layers is a dict of layers by name: {'RNN': rnn, 'LSTM': lstm}")

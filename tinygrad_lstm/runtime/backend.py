@@ -20,6 +20,7 @@ from tinygrad_lstm.kernels.table import Kernel
 __all__ = [
     "Backend",
     "BackendStatus",
+    "Borrower",
     "Compiler",
     "Executable",
     "backend_for",
@@ -84,10 +85,22 @@ class Executable(Protocol):
 
 @runtime_checkable
 class Compiler(Backend, Protocol):
-    """A backend that compiles: ``jit`` runs its programs, where for other backends it runs graphs op by op."""
+    """A backend that compiles: ``jit`` runs its programs, where for other backends it runs graphs op by op.
+
+    One that wants float16 in kernels and products, rather than as calls of ``kernels``, has an attribute ``halves``
+    that is True.
+    """
 
     def compile(self, program: Program) -> Executable:
         """Make something that runs of a program; raises BackendError where that can not be done here."""
+
+
+@runtime_checkable
+class Borrower(Backend, Protocol):
+    """A backend that ``from_dlpack`` takes arrays on its devices for."""
+
+    def borrow(self, array: Any) -> Any:
+        """The backend's own array on the memory of another library's, by DLPack; nothing is copied."""
 
 
 @dataclass(frozen=True, slots=True)

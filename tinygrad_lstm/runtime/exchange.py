@@ -4,19 +4,20 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.errors import DeviceError, DTypeError, UsageError
+from tinygrad_lstm.errors import DeviceError, DTypeError, Error, UsageError
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.dtypes import DTYPES
 from tinygrad_lstm.graph.registry import function
 from tinygrad_lstm.graph.slots import slots
 from tinygrad_lstm.graph.tensor import Tensor, make_leaf
 from tinygrad_lstm.graph.types import TensorType
+from tinygrad_lstm.runtime.backend import Borrower, backend_for
 from tinygrad_lstm.runtime.creation import to_numpy
 
 __all__ = ["dlpack_device", "from_dlpack", "to_dlpack"]
 
-_CPU = 1
-"""The number of host memory in DLPack."""
+_CPU, _CUDA = 1, 2
+"""The numbers of host memory and of the memory of an NVIDIA GPU in DLPack."""
 
 
 def from_dlpack(x: Any) -> Tensor:
@@ -27,7 +28,8 @@ def from_dlpack(x: Any) -> Tensor:
 
     Raises:
         UsageError: when ``x`` does not speak DLPack.
-        DeviceError: when it is not in host memory; copy such an array with ``tl.tensor``.
+        DeviceError: when it is neither in host memory nor on an NVIDIA GPU.
+        BackendError: when it is on a GPU that no backend works on here.
         DTypeError: when its element type is not supported.
 
     >>> import numpy as np
@@ -40,15 +42,24 @@ def from_dlpack(x: Any) -> Tensor:
     """
     if not hasattr(x, "__dlpack__") or not hasattr(x, "__dlpack_device__"):
         raise UsageError(f"from_dlpack: {type(x).__name__} does not speak DLPack; use tl.tensor")
-    if x.__dlpack_device__()[0] != _CPU:
-        raise DeviceError("from_dlpack: the array is not in host memory; copy it with tl.tensor")
+    kind, number = (int(n) for n in x.__dlpack_device__())
+    if kind not in (_CPU, _CUDA):
+        raise DeviceError(
+            "from_dlpack: the array is neither in host memory nor on an NVIDIA GPU; copy it with tl.tensor"
+        )
+    device = "cpu" if kind == _CPU else f"cuda:{number}"
+    backend = None if kind == _CPU else backend_for(device)
+    if backend is not None and not isinstance(backend, Borrower):
+        raise DeviceError(f"from_dlpack: the backend {backend.name!r} borrows no arrays; copy it with tl.tensor")
     try:
-        array = np.from_dlpack(x)
+        array = np.from_dlpack(x) if backend is None else backend.borrow(x)
+    except Error:
+        raise
     except (BufferError, RuntimeError) as error:
         raise DTypeError(f"from_dlpack: {error}") from None
     if array.dtype.name not in DTYPES:
         raise DTypeError(f"from_dlpack: dtype {array.dtype} is not supported; use one of {', '.join(DTYPES)}")
-    return make_leaf(array, TensorType(array.shape, DTYPES[array.dtype.name], "cpu"))
+    return make_leaf(array, TensorType(array.shape, DTYPES[array.dtype.name], device))
 
 
 @function

@@ -1,0 +1,105 @@
+"""One GPU as compiled programs use it: memory, launches, products, and graphs that replay them."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+from tinygrad_lstm.codegen.cuda import PrintedCuda, Product
+from tinygrad_lstm_cupy.cublas import Cublas
+from tinygrad_lstm_cupy.nvrtc import compiled
+
+__all__ = ["Device"]
+
+_DEVICE_TO_DEVICE: Final = 3
+"""``cudaMemcpyDeviceToDevice``"""
+
+
+class Device:
+    """A GPU, and the order in which programs run on it: one after the other, whatever stream each is called on."""
+
+    def __init__(self, cupy: Any, number: int) -> None:
+        self.cupy, self.number = cupy, number
+        self._lock = threading.RLock()
+        with cupy.cuda.Device(number):
+            self._cublas = Cublas(cupy)
+            self._event = cupy.cuda.Event(disable_timing=True)
+        self._stream: Any = None
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Selects the GPU and CuPy's current stream, which waits for the last program if that ran on another."""
+        with self._lock, self.cupy.cuda.Device(self.number):
+            stream = self.cupy.cuda.get_current_stream()
+            if self._stream is not None and stream.ptr != self._stream.ptr:
+                stream.wait_event(self._event)
+            self._cublas.use_stream(int(stream.ptr))
+            try:
+                yield
+            finally:
+                self._event.record(stream)
+                self._stream = stream
+
+    def functions(self, printed: PrintedCuda) -> Mapping[str, Any]:
+        """The functions of a text, compiled for this GPU."""
+        if not printed.functions:
+            return {}
+        text = f"{printed.prelude}\n{printed.source}"
+        module = self.cupy.cuda.function.Module()
+        module.load(compiled(self.cupy, text, int(self.cupy.cuda.Device(self.number).compute_capability)))
+        return {f.name: module.get_function(f.name) for f in printed.functions}
+
+    def empty(self, shape: tuple[int, ...], dtype: str) -> Any:
+        """An array of undefined content."""
+        return self.cupy.empty(shape, dtype=dtype)
+
+    def flat(self, array: Any, dtype: str) -> Any:
+        """The elements in row-major order; a copy only where they lie otherwise."""
+        return self.cupy.ascontiguousarray(self.cupy.asarray(array, dtype=dtype)).reshape(-1)
+
+    def strided(self, array: Any, shape: tuple[int, ...], strides: tuple[int, ...]) -> Any:
+        """A view with strides in bytes."""
+        return self.cupy.lib.stride_tricks.as_strided(array, shape, strides)
+
+    def address(self, array: Any) -> int:
+        """Where an array begins."""
+        return int(array.data.ptr)
+
+    def copy(self, target: Any, source: Any) -> None:
+        """Copy one flat array into another, in the order of the stream."""
+        if target.nbytes:
+            stream = self.cupy.cuda.get_current_stream().ptr
+            self.cupy.cuda.runtime.memcpyAsync(
+                target.data.ptr, source.data.ptr, target.nbytes, _DEVICE_TO_DEVICE, stream
+            )
+
+    def launch(self, function: Any, grid: tuple[int, int], threads: int, addresses: Sequence[int]) -> None:
+        """Launch a function; all its arguments are pointers."""
+        function(grid, (threads,), addresses)
+
+    def product(self, product: Product, addresses: Sequence[int]) -> None:
+        """A call of cuBLAS."""
+        self._cublas.product(product, addresses)
+
+    def record(self, run: Callable[[], None]) -> Any:
+        """What ``run`` launches as a CUDA graph, without running it; None where it can not be recorded."""
+        current = self.cupy.cuda.get_current_stream()
+        graph = None
+        stream = self.cupy.cuda.Stream(non_blocking=True)
+        with stream:
+            self._cublas.use_stream(int(stream.ptr))
+            try:
+                stream.begin_capture()
+                try:
+                    run()
+                finally:
+                    # Also after a failure: the stream must not stay in this state.
+                    graph = stream.end_capture()
+            except (RuntimeError, NotImplementedError):
+                graph = None
+        self._cublas.use_stream(int(current.ptr))
+        return graph
+
+    def replay(self, graph: Any) -> None:
+        """Launch a graph on CuPy's current stream."""
+        graph.launch(self.cupy.cuda.get_current_stream())

@@ -1,0 +1,303 @@
+"""The parts of fused kernels as CUDA functions."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from tinygrad_lstm.codegen.c_layout import block
+from tinygrad_lstm.codegen.c_scalar import REGISTER, STORAGE, combined, expression, identity, literal, loaded, stored
+from tinygrad_lstm.codegen.cuda_parts import Part, RowNest, Scratch, row_major
+from tinygrad_lstm.codegen.program import Buffer, Kernel, Scalar, Store, View
+from tinygrad_lstm.graph.dtypes import DType, float32
+
+__all__ = ["Function", "part_functions", "points_geometry"]
+
+_BLOCK: Final = 256
+_MOST_BLOCKS: Final = 1 << 14
+"""Where more would be needed, threads take several points, rows or sums in turn."""
+_WISHED_BLOCKS: Final = 264
+"""As many as keep two on each multiprocessor of a large GPU; sums over fewer are cut into chunks."""
+_SHORTEST_CHAIN: Final = 64
+"""Terms for each thread below which sums are not cut."""
+_LONGEST_CHAIN: Final = 2048
+"""Terms that one thread adds up at most: the error grows with the longest chain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A CUDA function without its name, and how it is launched.
+
+    Attributes:
+        parameters: its parameter list in brackets.
+        body: what follows, in braces.
+        views: where the pointers among the parameters point to.
+        grid: blocks along x and y.
+        threads: threads of a block, all along x.
+        waits: whether the threads of a block wait for each other.
+    """
+
+    parameters: str
+    body: str
+    views: tuple[View, ...]
+    grid: tuple[int, int]
+    threads: int
+    waits: bool = False
+
+
+def points_geometry(points: int) -> tuple[tuple[int, int], int]:
+    """Grid and threads for one thread a point; few points are spread over more, smaller blocks.
+
+    >>> points_geometry(1024), points_geometry(10**9)
+    (((16, 1), 64), ((16384, 1), 256))
+    """
+    threads = 64 if points < 1 << 14 else 128 if points < 1 << 16 else _BLOCK
+    return (min(-(-points // threads), _MOST_BLOCKS), 1), threads
+
+
+def part_functions(part: Part, scratch: Scratch, overlap: Callable[[int, int], bool]) -> list[Function]:
+    """The functions that compute a part, to be launched in order; none where there is nothing to compute."""
+    if part.kind == "points":
+        return _points(part.kernel, scratch.buffers, overlap) if math.prod(part.kernel.shape) else []
+    if part.kind == "rows":
+        border = len(part.kernel.shape) - part.kernel.reduced
+        return [_rows(part.kernel, scratch.buffers, overlap)] if math.prod(part.kernel.shape[:border]) else []
+    return _sums(part.kernel, scratch, overlap)
+
+
+class _Text:
+    """The values of a kernel as C text, with the coordinates ``i0``, ``i1``, … of a point."""
+
+    def __init__(self, kernel: Kernel, buffers: Sequence[Buffer], overlap: Callable[[int, int], bool]) -> None:
+        self.kernel, self.buffers, self.overlap = kernel, buffers, overlap
+        self.nest = RowNest(kernel, overlap)
+        self.views: list[View] = []
+        # A thread counts on from its first point by as many as there are threads, so the count may go beyond the last.
+        small = math.prod(kernel.shape) < 1 << 30 and all(
+            sum(abs(s) * (n - 1) for s, n in zip(v.strides, v.shape, strict=True) if n) < 1 << 31
+            for v in (*kernel.reads, *[s.view for s in kernel.stores])
+        )
+        self.index = "int32_t" if small else "int64_t"
+
+    def pointer(self, view: View) -> str:
+        if view not in self.views:
+            self.views.append(view)
+        return f"p{self.views.index(view)}"
+
+    def place(self, view: View) -> str:
+        strides = [(k, view.strides[k]) for k in self.nest.loops if view.strides[k]]
+        terms = [f"i{k}" if s == 1 else f"i{k} * {s}" for k, s in strides]
+        return f"{self.pointer(view)}[{' + '.join(terms) or '0'}]"
+
+    def dtype(self, view: View) -> DType:
+        return self.buffers[view.buffer].dtype
+
+    def coordinates(self, axes: Sequence[int], linear: str) -> list[str]:
+        """The position along each axis of the point number ``linear``, the last axis running fastest."""
+        lines = []
+        below = 1
+        for k in reversed(axes):
+            n = self.kernel.shape[k]
+            high = f"{linear} / {below}" if below > 1 else linear
+            text = high if k == axes[0] else f"{high} % {n}"
+            lines.append(f"const {self.index} i{k} = {text};")
+            below *= n
+        return lines
+
+    def name(self, k: int) -> str:
+        s = self.kernel.body[k]
+        return literal(s.attr, s.dtype) if s.op == "constant" else f"v{k}"
+
+    def definition(self, k: int) -> list[str]:
+        s, body = self.kernel.body[k], self.kernel.body
+        if s.op == "constant":
+            return []
+        if s.op == "load":
+            text = loaded(self.place(self.kernel.reads[s.attr]), self.dtype(self.kernel.reads[s.attr]))
+        elif s.op == "index":
+            text = f"({REGISTER[s.dtype.name]})" + (f"i{s.attr}" if s.attr in self.nest.loops else "0")
+        else:
+            exponent = body[s.args[1]] if s.op == "power" else None
+            constant = float(exponent.attr) if exponent is not None and exponent.op == "constant" else None
+            text = expression(s.op, [self.name(a) for a in s.args], body[s.args[-1]].dtype, s.dtype, constant)
+        return [f"const {REGISTER[s.dtype.name]} v{k} = {text};"]
+
+    def definitions(self, wanted: Callable[[int], bool]) -> list[str]:
+        return [line for k, live in enumerate(self.nest.live) if live and wanted(k) for line in self.definition(k)]
+
+    def written(self, store: Store) -> str:
+        return f"{self.place(store.view)} = {stored(self.name(store.value), self.dtype(store.view))};"
+
+    def function(
+        self, lines: list[str], written: Sequence[View], grid: tuple[int, int], threads: int, waits: bool = False
+    ) -> Function:
+        parameters = []
+        for j, view in enumerate(self.views):
+            alone = not any(v != view and self.overlap(v.buffer, view.buffer) for v in self.views)
+            const = "" if view in written else "const "
+            parameters.append(f"{const}{STORAGE[self.dtype(view).name]} *{'__restrict__ ' if alone else ''}p{j}")
+        return Function(f"({', '.join(parameters)})", block(lines), tuple(self.views), grid, threads, waits)
+
+
+def _points(kernel: Kernel, buffers: Sequence[Buffer], overlap: Callable[[int, int], bool]) -> list[Function]:
+    text = _Text(kernel, buffers, overlap)
+    points = math.prod(kernel.shape)
+    grid, threads = points_geometry(points)
+    defined = text.definitions(lambda _: True)
+    lines = [
+        f"const {text.index} threads = ({text.index})gridDim.x * {threads};",
+        f"for ({text.index} i = ({text.index})blockIdx.x * {threads} + threadIdx.x; i < {points}; i += threads) {{",
+        *text.coordinates(text.nest.loops, "i"),
+        *defined,
+        *[text.written(s) for s in kernel.stores],
+        "}",
+    ]
+    return [text.function(lines, [s.view for s in kernel.stores], grid, threads)]
+
+
+def _tree(shared: str, value: str, combine: str, dtype: DType, group: int, step: int, lane: str) -> list[str]:
+    """Combine the values of ``group`` threads that stand ``step`` apart into the first of them."""
+    together = combined(combine, f"{shared}[threadIdx.x]", f"{shared}[threadIdx.x + n * {step}]", dtype)
+    return [
+        f"{shared}[threadIdx.x] = {value};",
+        "__syncthreads();",
+        f"for (int n = {group // 2}; n > 0; n /= 2) {{",
+        f"if ({lane} < n) {shared}[threadIdx.x] = {together};",
+        "__syncthreads();",
+        "}",
+    ]
+
+
+def _power_of_two(n: int, most: int) -> int:
+    """The least power of two that is not below ``n``, or ``most``."""
+    return min(1 << max(n - 1, 0).bit_length(), most)
+
+
+def _rows(kernel: Kernel, buffers: Sequence[Buffer], overlap: Callable[[int, int], bool]) -> Function:
+    text = _Text(kernel, buffers, overlap)
+    nest, body, index = text.nest, kernel.body, text.index
+    rows = math.prod(kernel.shape[k] for k in nest.outer)
+    row = math.prod(kernel.shape[k] for k in nest.inner) if 0 not in kernel.shape else 0
+    lanes = _power_of_two(row, _BLOCK)
+    together = max(128 // lanes, 1)
+    threads = lanes * together
+    lines: list[str] = []
+    for k, s in enumerate(body):
+        if s.op == "reduce" and nest.live[k] and lanes > 1:
+            lines.append(f"__shared__ {REGISTER[s.dtype.name]} shared{k}[{threads}];")
+    lines += [
+        f"const int lane = threadIdx.x % {lanes};",
+        f"for ({index} first = ({index})blockIdx.x * {together}; first < {rows}; "
+        f"first += ({index})gridDim.x * {together}) {{",
+        f"const {index} mine = first + threadIdx.x / {lanes};",
+        # All threads of a block wait for each other, so those without a row compute the last one and keep silent.
+        f"const {index} r = mine < {rows} ? mine : {rows - 1};",
+        *text.coordinates(nest.outer, "r"),
+        *text.definitions(lambda k: not nest.varies[k] and not nest.stage[k]),
+    ]
+    once = [s for s in kernel.stores if not nest.within(s)]
+    for p, (stores, needed) in enumerate(zip(nest.stores_in, nest.needed, strict=True)):
+        found = [k for k in range(len(body)) if nest.live[k] and nest.reduced_in(k, p)]
+        lines += [f"{REGISTER[body[k].dtype.name]} v{k} = {identity(body[k].attr, body[k].dtype)};" for k in found]
+        if row and (found or stores):
+            lines += [f"for ({index} j = lane; j < {row}; j += {lanes}) {{", *text.coordinates(nest.inner, "j")]
+            lines += text.definitions(lambda k, needed=needed: k in needed)  # type: ignore[misc]
+            for k in found:
+                total = combined(body[k].attr, f"v{k}", text.name(body[k].args[0]), body[k].dtype)
+                lines.append(f"v{k} = {total};")
+            if stores:
+                lines += [f"if (mine < {rows}) {{", *[text.written(s) for s in stores], "}"]
+            lines.append("}")
+        if lanes > 1:
+            for k in found:
+                lines += _tree(f"shared{k}", f"v{k}", body[k].attr, body[k].dtype, lanes, 1, "lane")
+                lines += [f"v{k} = shared{k}[threadIdx.x - lane];"]
+        lines += text.definitions(
+            lambda k, p=p: not nest.varies[k] and nest.stage[k] == p + 1 and body[k].op != "reduce"  # type: ignore[misc]
+        )
+    if lanes > 1:
+        # The next row's values go where this one's may still be read, and a store of this one where it was loaded.
+        lines.append("__syncthreads();")
+    if once:
+        lines += [f"if (lane == 0 && mine < {rows}) {{", *[text.written(s) for s in once], "}"]
+    lines.append("}")
+    grid = (min(-(-rows // together), _MOST_BLOCKS), 1)
+    return text.function(lines, [s.view for s in kernel.stores], grid, threads, lanes > 1)
+
+
+def _sums(kernel: Kernel, scratch: Scratch, overlap: Callable[[int, int], bool]) -> list[Function]:
+    """Sums over the axes along which the targets do not move: in chunks, and then over the chunks."""
+    text = _Text(kernel, scratch.buffers, overlap)
+    index = text.index
+    axes = text.nest.loops
+    strides = kernel.stores[0].view.strides
+    kept, summed = [k for k in axes if strides[k]], [k for k in axes if not strides[k]]
+    if not all(kernel.shape[k] for k in kept):
+        return []
+    targets, terms = math.prod(kernel.shape[k] for k in kept), math.prod(kernel.shape[k] for k in summed)
+    columns = _power_of_two(targets, 32) if axes and axes[-1] in kept else 1
+    group = _power_of_two(terms, _BLOCK // columns)
+    columns = _power_of_two(targets, _BLOCK // group)
+    threads = columns * group
+    blocks = min(-(-targets // columns), _MOST_BLOCKS)
+    chunks = min(_WISHED_BLOCKS // blocks, -(-terms // (group * _SHORTEST_CHAIN)))
+    chunks = max(chunks, -(-terms // (group * _LONGEST_CHAIN)), 1)
+    size = -(-terms // chunks)
+    chunks = max(-(-terms // size), 1) if size else 1
+
+    values = [kernel.body[s.value] for s in kernel.stores]
+    hows = [s.combine or "add" for s in kernel.stores]
+    lines = []
+    if group > 1:
+        lines = [f"__shared__ {REGISTER[v.dtype.name]} shared{j}[{threads}];" for j, v in enumerate(values)]
+    lines += [
+        f"const int column = threadIdx.x % {columns}, lane = threadIdx.x / {columns};",
+        f"for ({index} first = ({index})blockIdx.x * {columns}; first < {targets}; "
+        f"first += ({index})gridDim.x * {columns}) {{",
+        f"const {index} mine = first + column;",
+        f"const {index} q = mine < {targets} ? mine : {targets - 1};",
+        *text.coordinates(kept, "q"),
+        *[
+            f"{REGISTER[v.dtype.name]} part{j} = {identity(how, v.dtype)};"
+            for j, (v, how) in enumerate(zip(values, hows, strict=True))
+        ],
+    ]
+    if terms:
+        lines += [
+            f"const {index} low = ({index})blockIdx.y * {size};",
+            f"const {index} high = low + {size} < {terms} ? low + {size} : {terms};",
+            f"for ({index} s = low + lane; s < high; s += {group}) {{",
+            *text.coordinates(summed, "s"),
+            *text.definitions(lambda _: True),
+        ]
+        for j, (store, how) in enumerate(zip(kernel.stores, hows, strict=True)):
+            lines.append(f"part{j} = {combined(how, f'part{j}', text.name(store.value), values[j].dtype)};")
+        lines.append("}")
+    totals = [f"part{j}" for j in range(len(values))]
+    if group > 1:
+        for j, (v, how) in enumerate(zip(values, hows, strict=True)):
+            lines += _tree(f"shared{j}", f"part{j}", how, v.dtype, group, columns, "lane")
+        totals = [f"shared{j}[threadIdx.x]" for j in range(len(values))]
+    lines.append(f"if (lane == 0 && mine < {targets}) {{")
+    further: list[Function] = []
+    written = [s.view for s in kernel.stores]
+    if chunks == 1:
+        for total, store in zip(totals, kernel.stores, strict=True):
+            lines.append(f"{text.place(store.view)} = {stored(total, text.dtype(store.view))};")
+    else:
+        written = []
+        for total, store, value in zip(totals, kernel.stores, values, strict=True):
+            dtype = float32 if value.dtype.name == "float16" else value.dtype
+            shape = (chunks, *[kernel.shape[k] for k in kept])
+            partial = View(scratch.buffer(chunks * targets, dtype), shape, row_major(shape))
+            written.append(partial)
+            lines.append(f"{text.pointer(partial)}[({index})blockIdx.y * {targets} + q] = {total};")
+            target = replace(store.view, shape=shape, strides=(0, *[store.view.strides[k] for k in kept]))
+            body = (Scalar("load", (), dtype, 0),)
+            finish = Kernel(shape, 0, (partial,), body, (replace(store, value=0, view=target),), kernel.scope)
+            further += _sums(finish, scratch, overlap)
+    lines.append("}")
+    if group > 1:
+        lines.append("__syncthreads();")
+    lines.append("}")
+    return [text.function(lines, written, (blocks, chunks), threads, group > 1), *further]

@@ -1,0 +1,142 @@
+"""A fused kernel as parts that a GPU runs one after the other.
+
+Threads of different blocks can not wait for each other inside of a kernel, and additions in the order in which threads
+come would give other last digits in every run. So a kernel falls into
+
+* ``sums``: what is combined over some axes into places in memory, each by threads of one block in a fixed order;
+* ``rows``: reductions over the trailing axes and what rests on them, the threads of one block for each row;
+* ``points``: everything else, one thread for each point.
+
+Few long rows would leave most of the GPU idle: their reductions are ``sums`` too, kept in scratch memory.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from tinygrad_lstm.codegen.loop_nest import LoopNest
+from tinygrad_lstm.codegen.program import Buffer, Kernel, Scalar, Store, View
+from tinygrad_lstm.graph.dtypes import DType, float32
+
+__all__ = ["Part", "RowNest", "Scratch", "parts", "row_major"]
+
+_FEW_ROWS: Final = 64
+_LONG_ROW: Final = 2048
+_LONGEST_ROW: Final = 1 << 18
+"""Few rows longer than ``_LONG_ROW``, and any rows longer than this, are reduced by several blocks each."""
+
+
+class RowNest(LoopNest):
+    """The loops of a kernel whose further passes compute everything again: threads have no rows of scratch memory."""
+
+    def comes_from_scratch(self, k: int, earlier: Sequence[set[int]]) -> bool:
+        """Never."""
+        return False
+
+
+class Scratch:
+    """Memory behind the arena for what the parts of one step hand on; each step begins at its start again."""
+
+    def __init__(self, buffers: Sequence[Buffer], arena: int) -> None:
+        self.buffers = list(buffers)
+        self._start = self._next = self.end = -(-arena // 256) * 256
+
+    def begin(self) -> None:
+        """A new step: what the last one kept is no longer needed."""
+        self._next = self._start
+
+    def buffer(self, size: int, dtype: DType) -> int:
+        """The number of a new buffer."""
+        self.buffers.append(Buffer(size, dtype, "temporary", self._next))
+        self._next += -(-size * dtype.itemsize // 256) * 256
+        self.end = max(self.end, self._next)
+        return len(self.buffers) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One CUDA kernel to be: the kind says how its threads share the space."""
+
+    kind: Literal["points", "rows", "sums"]
+    kernel: Kernel
+
+
+def row_major(shape: Sequence[int]) -> tuple[int, ...]:
+    """The strides of an array without gaps.
+
+    >>> row_major((2, 3, 4))
+    (12, 4, 1)
+    """
+    strides = [1] * len(shape)
+    for k in range(len(shape) - 2, -1, -1):
+        strides[k] = strides[k + 1] * shape[k + 1]
+    return tuple(strides)
+
+
+def parts(kernel: Kernel, scratch: Scratch, overlap: Callable[[int, int], bool]) -> list[Part]:
+    """What a kernel falls into, in order. What is combined comes first: plain stores may overwrite what it reads."""
+    nest = RowNest(kernel, overlap)
+    if not nest.reduces:
+        return [*_sums(kernel, kernel.stores), *_plain("points", kernel, kernel.stores)]
+    staged = [s for s in kernel.stores if s.combine is not None and nest.stage[s.value]]
+    border = len(kernel.shape) - kernel.reduced
+    rows, row = math.prod(kernel.shape[:border]), math.prod(kernel.shape[border:])
+    if not staged and row <= _LONGEST_ROW and (rows >= _FEW_ROWS or row <= _LONG_ROW):
+        return [*_sums(kernel, kernel.stores), *_plain("rows", kernel, kernel.stores)]
+    found, flat = _reductions(kernel, nest, scratch)
+    within = [s for s in kernel.stores if nest.within(s)]
+    once = [s for s in kernel.stores if not nest.within(s)]
+    short = _collapsed(flat, border)
+    found += [*_sums(flat, within), *_sums(short, _shortened(once, short))]
+    # A store over the whole space reads what it overwrites at its own points only; those of rows may overwrite more.
+    return [*found, *_plain("points", flat, within), *_plain("points", short, _shortened(once, short))]
+
+
+def _plain(kind: Literal["points", "rows"], kernel: Kernel, stores: Sequence[Store]) -> list[Part]:
+    plain = tuple([s for s in stores if s.combine is None])
+    return [Part(kind, replace(kernel, stores=plain))] if plain else []
+
+
+def _sums(kernel: Kernel, stores: Sequence[Store]) -> list[Part]:
+    """One part for all that is combined over the same axes."""
+    groups: dict[tuple[bool, ...], list[Store]] = {}
+    for s in stores:
+        if s.combine is not None:
+            own = tuple([stride != 0 or n == 1 for stride, n in zip(s.view.strides, kernel.shape, strict=True)])
+            groups.setdefault(own, []).append(s)
+    return [Part("sums", replace(kernel, reduced=0, stores=tuple(group))) for group in groups.values()]
+
+
+def _reductions(kernel: Kernel, nest: LoopNest, scratch: Scratch) -> tuple[list[Part], Kernel]:
+    """Parts that put every reduction into scratch memory, and the kernel that loads them from there."""
+    border = len(kernel.shape) - kernel.reduced
+    outer = kernel.shape[:border]
+    strides = (*row_major(outer), *[0] * kernel.reduced)
+    body, reads = list(kernel.body), list(kernel.reads)
+    found: list[Part] = []
+    for stage in range(1, max(nest.stage) + 1):
+        mine = [k for k, s in enumerate(kernel.body) if s.op == "reduce" and nest.stage[k] == stage and nest.live[k]]
+        stores, loads = [], {}
+        for k in mine:
+            s = kernel.body[k]
+            dtype = float32 if s.dtype.name == "float16" else s.dtype
+            view = View(scratch.buffer(math.prod(outer), dtype), kernel.shape, strides)
+            stores.append(Store(s.args[0], view, s.attr))
+            loads[k] = Scalar("load", (), dtype, len(reads))
+            reads.append(view)
+        so_far = replace(kernel, reduced=0, reads=tuple(reads), body=tuple(body), stores=tuple(stores))
+        found += _sums(so_far, stores)
+        for k, load in loads.items():
+            body[k] = load
+    return found, replace(kernel, reduced=0, reads=tuple(reads), body=tuple(body))
+
+
+def _collapsed(kernel: Kernel, border: int) -> Kernel:
+    """The same rows, of one point each."""
+    shape = (*kernel.shape[:border], *[1] * (len(kernel.shape) - border))
+    return replace(kernel, shape=shape, reads=tuple([replace(v, shape=shape) for v in kernel.reads]))
+
+
+def _shortened(stores: Sequence[Store], kernel: Kernel) -> list[Store]:
+    return [replace(s, view=replace(s.view, shape=kernel.shape)) for s in stores]
