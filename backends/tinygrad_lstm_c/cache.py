@@ -9,6 +9,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -75,7 +76,13 @@ def cached(parts: tuple[str, ...], suffix: str, build: Callable[[Path, Path], No
         build: writes the file named second; it may use the directory named first.
     """
     key = hashlib.sha256("\0".join(parts).encode()).hexdigest()
-    place = directory()
+    try:
+        return _entry(directory(), key, suffix, build)
+    except OSError:  # something that is no file has an entry's name, or the disk is full
+        return _entry(Path(_of_this_process().name), key, suffix, build)
+
+
+def _entry(place: Path, key: str, suffix: str, build: Callable[[Path, Path], None]) -> Path:
     for entry in sorted(place.glob(f"{key}-*{suffix}")):
         if _sound(entry):
             return entry
@@ -101,4 +108,5 @@ def _prune(place: Path, suffix: str) -> None:
         except OSError:  # another process has deleted it
             continue
     for _, entry in sorted(made)[:-_KEPT]:
-        entry.unlink(missing_ok=True)
+        with suppress(OSError):
+            entry.unlink()

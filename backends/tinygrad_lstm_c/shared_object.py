@@ -24,7 +24,7 @@ def compiled(source: str, *flags: str) -> ctypes.CDLL:
         text.write_text(source, encoding="utf-8")
         compiler.shared_object(text, target, every)
 
-    path = cached((source, compiler.identity, *every, processor()), ".so", build)
+    path = cached((source, compiler.identity, *compiler.command, *every, processor()), ".so", build)
     try:
         return ctypes.CDLL(str(path))
     except OSError as error:

@@ -58,7 +58,7 @@ class Compiler:
         """Compile one file.
 
         Raises:
-            BackendError: when the compiler fails, with what it said.
+            BackendError: when the compiler fails, with what it said, or makes nothing.
         """
         # Never linked with -ffast-math or the like: its start-up code would flush denormals in the whole process.
         arguments = [*self.command, *flags, "-shared", "-o", str(target), str(source)]
@@ -74,44 +74,69 @@ class Compiler:
                 f"the C compiler `{shlex.join(self.command)}` failed: {said[0] if said else 'it said nothing'}; "
                 "name another one in the environment variable CC"
             )
+        if not target.is_file():
+            raise BackendError(
+                f"the C compiler `{shlex.join(self.command)}` reported success but made no file; name another one in "
+                "the environment variable CC"
+            )
 
 
-def _candidates() -> list[tuple[str, ...]]:
-    named = os.environ.get("CC", "").strip()
+def _candidates(named: str) -> list[tuple[str, ...]]:
     if named:
-        return [tuple(shlex.split(named))]
+        try:
+            return [tuple(shlex.split(named))]
+        except ValueError as error:
+            reason = str(error).lower()
+            raise _unfit(f"CC={named!r} can not be split into words ({reason})") from None
     candidates: list[tuple[str, ...]] = [(name,) for name in ("cc", "gcc", "clang")]
     if find_spec("ziglang") is not None:
         candidates.append((sys.executable, "-m", "ziglang", "cc"))
     return candidates
 
 
+def _unfit(what: str) -> BackendError:
+    return BackendError(f"the C backend needs a C compiler, and {what}; correct or unset CC")
+
+
 @lru_cache(maxsize=8)
-def _identified(command: tuple[str, ...], path: str, changed: int) -> str | None:
-    """What a compiler says of itself; None where it does not answer."""
+def _identified(command: tuple[str, ...], path: str, changed: int) -> str:
+    """What a compiler says of itself.
+
+    Raises:
+        BackendError: when it does not say it.
+    """
+    called = f"CC={shlex.join(command)!r}"
     try:
-        said = subprocess.run([*command, "--version"], capture_output=True, text=True, timeout=_TIMEOUT, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return f"{path} {changed} {said.stdout}" if said.returncode == 0 and said.stdout else None
+        said = subprocess.run(
+            [*command, "--version"], capture_output=True, text=True, errors="replace", timeout=_TIMEOUT, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise _unfit(f"{called} can not be run ({error})") from None
+    if said.returncode:
+        raise _unfit(f"{called} ran and failed with exit status {said.returncode} when asked for its --version")
+    if not said.stdout.strip():
+        raise _unfit(f"{called} ran and said nothing when asked for its --version")
+    return f"{path} {changed} {said.stdout}"
 
 
 def find_compiler() -> Compiler:
     """The compiler that ``CC`` names, else ``cc``, ``gcc``, ``clang``, or the one in the ``ziglang`` wheel.
 
     Raises:
-        BackendError: when there is none.
+        BackendError: when there is none, or the one that ``CC`` names does not answer.
     """
-    for command in _candidates():
+    named = os.environ.get("CC", "").strip()
+    for command in _candidates(named):
         path = shutil.which(command[0])
         if path is None:
             continue
-        identity = _identified(command, path, os.stat(path).st_mtime_ns)
-        if identity is not None:
-            return Compiler(command, identity)
-    named = os.environ.get("CC", "").strip()
+        try:
+            return Compiler(command, _identified(command, path, os.stat(path).st_mtime_ns))
+        except BackendError:
+            if named:
+                raise
     if named:
-        raise BackendError(f"the C backend needs a C compiler, and CC={named!r} can not be run; correct or unset CC")
+        raise _unfit(f"CC={named!r} can not be run")
     raise BackendError(
         "the C backend needs a C compiler, and there is no cc, gcc or clang on the PATH; install one, or the one "
         'that comes as a wheel: pip install "tinygrad-lstm[c]"'

@@ -89,6 +89,16 @@ def test_what_could_be_foreign_is_never_loaded(place: Path, tmp_path: Path, dama
     assert not stat.S_IMODE(again.stat().st_mode) & 0o022
 
 
+def test_a_directory_in_the_place_of_an_entry(place: Path) -> None:
+    (entry,) = built()
+    entry.unlink()
+    entry.mkdir()
+    for _ in range(2):
+        assert built() == [entry]
+    assert list(place.iterdir()) == [entry]
+    assert entry.is_dir()
+
+
 def test_a_directory_that_others_may_write_to_is_not_used(place: Path) -> None:
     place.mkdir()
     place.chmod(0o777)
@@ -146,8 +156,27 @@ def test_a_compiler_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     fake.write_text("#!/bin/sh\nexit 3\n")
     fake.chmod(0o700)
     monkeypatch.setenv("CC", str(fake))
+    with pytest.raises(BackendError, match="ran and failed with exit status 3 when asked for its --version; correct"):
+        tl.use_backend("c")
+    fake.write_text("#!/bin/sh\n")
+    with pytest.raises(BackendError, match="ran and said nothing when asked for its --version; correct or unset CC"):
+        tl.use_backend("c")
+    fake.write_text("no program")
     with pytest.raises(BackendError, match="can not be run"):
         tl.use_backend("c")
+    monkeypatch.setenv("CC", "gcc 'x")
+    with pytest.raises(BackendError, match=r"words \(no closing quotation\); correct or unset CC"):
+        tl.use_backend("c")
+
+
+def test_a_compiler_that_makes_nothing(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = tmp_path / "fake"
+    fake.write_text("#!/bin/sh\necho 1.0\n")
+    fake.chmod(0o700)
+    monkeypatch.setenv("CC", str(fake))
+    with pytest.raises(BackendError, match="reported success but made no file; name another one in the environment"):
+        compiled(ANSWER)
+    assert not list(place.iterdir())
 
 
 def test_a_compiler_that_fails(place: Path) -> None:
@@ -161,6 +190,15 @@ def test_cc_may_have_options(place: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("CC", " ".join([*command, "-DOPTION"]))
     assert toolchain.find_compiler().command == (*command, "-DOPTION")
     built()
+
+
+def test_the_key_holds_the_options_of_cc(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "int answer(void) { return ANSWER; }\n"
+    command = toolchain.find_compiler().command
+    for answer in (42, 43, 42):
+        monkeypatch.setenv("CC", " ".join([*command, f"-DANSWER={answer}"]))
+        assert compiled(text).answer() == answer
+    assert len(list(place.glob("*.so"))) == 2
 
 
 def lstm() -> tuple[Any, list[Any]]:

@@ -50,8 +50,8 @@ def gates(
         title: over the figure.
 
     Raises:
-        UsageError: when there is no loop, or no such name, unit or sequence, or nothing in the sequence, or the number of words is not that of the
-            steps.
+        UsageError: when there is no loop, or no such name, unit or sequence, or nothing in the sequence, or the number
+            of words is not that of the steps.
 
     >>> import tinygrad_lstm as tl
     >>> lstm = tl.nn.LSTM(3, 8, key=tl.random.key(0))
