@@ -60,10 +60,16 @@ def test_the_summary_has_a_line_for_each_stage(training: Explanation) -> None:
 
 
 def test_the_text_has_all_graphs_the_program_and_the_code(training: Explanation) -> None:
-    text = str(training)
+    text = training.text()
     assert text.startswith(training.summary())
     assert text.count("\n== ") == len(training.stages) + 2
     assert training.source in text
+
+
+def test_print_gives_the_summary_and_tells_how_to_get_the_rest(training: Explanation) -> None:
+    summary, _, last = str(training).rpartition("\n\n")
+    assert summary == training.summary()
+    assert last == 'The graphs, the program and the code: .text(), or .save("explain.html") for a page.'
 
 
 def test_lines_of_bodies_say_what_decides() -> None:
@@ -71,7 +77,7 @@ def test_lines_of_bodies_say_what_decides() -> None:
         step = lambda c, x: ((tl.tanh(c[0] + tl.exp(x)), c[1] + x * w, c[2] * 2), c[0] * 3)  # noqa: E731
         return tl.scan(step, (tl.zeros(3), tl.zeros(3), tl.ones(3)), x)
 
-    text = str(tl.jit(f).explain(np.ones((5, 3), np.float32), np.ones(3, np.float32)))
+    text = tl.jit(f).explain(np.ones((5, 3), np.float32), np.ones(3, np.float32)).text()
     traced = text.partition("== traced")[2].partition("\n== ")[0]
     ends = {line.split(" = ")[1].split()[0]: line.partition("; ")[2] for line in traced.splitlines() if "  ; " in line}
     assert ends["exp"] == "sliced, awaited, 12 B"
@@ -128,7 +134,7 @@ def test_names_are_escaped() -> None:
 
 def test_saving(tmp_path: Path, training: Explanation) -> None:
     assert training.save(tmp_path / "explain.html").read_text(encoding="utf-8") == training.html() + "\n"
-    assert training.save(str(tmp_path / "explain.txt")).read_text(encoding="utf-8") == str(training) + "\n"
+    assert training.save(str(tmp_path / "explain.txt")).read_text(encoding="utf-8") == training.text() + "\n"
     with pytest.raises(UsageError, match=r"'explain.pdf' is neither a page nor text; end it in .html or .txt"):
         training.save(tmp_path / "explain.pdf")
     with pytest.raises(UsageError, match=r"can not write .*; choose another place"):
@@ -141,7 +147,7 @@ def test_a_backend_that_does_not_compile() -> None:
     assert explanation.counts is None
     assert explanation.memory == 0
     assert explanation.summary().endswith("plain runs the last graph op by op; the backends numpy and c compile it.")
-    assert "== program" not in str(explanation)
+    assert "== program" not in explanation.text()
     assert "generated code" not in explanation.html()
 
 

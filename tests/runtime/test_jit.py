@@ -10,7 +10,16 @@ import numpy as np
 import pytest
 
 import tinygrad_lstm as tl
-from tinygrad_lstm.errors import DTypeError, GradientError, IndexingError, TraceError, UnboundSymbolError, UsageError
+from tests.codegen.small_programs import needs_c
+from tinygrad_lstm.errors import (
+    DTypeError,
+    EvaluationError,
+    GradientError,
+    IndexingError,
+    TraceError,
+    UnboundSymbolError,
+    UsageError,
+)
 
 
 class Counted:
@@ -475,3 +484,113 @@ def test_a_long_chain() -> None:
 
     g = tl.jit(f)
     assert len(g.graph(0.0).nodes()) > 20_000
+
+
+def test_what_runs_later_can_not_be_traced() -> None:
+    def many(x: Any) -> Any:
+        yield x
+
+    async def later(x: Any) -> Any:
+        return x
+
+    for f in (many, later):
+        with pytest.raises(UsageError, match=r"is a generator or asynchronous.*as a tuple, and repeat steps with tl\."):
+            tl.jit(f)
+    for g, what in ((lambda x: {"a": (y for y in [x])}, "generator"), (lambda x: later(x), "coroutine")):
+        with pytest.raises(UsageError, match=rf"test_jit\.py:\d+ returns a {what}, whose lines run later"):
+            tl.jit(g)(1.0)
+
+
+def test_an_array_among_the_results_is_the_callers_own() -> None:
+    array = np.zeros(2)
+    g = tl.jit(lambda x: (x, array))
+    g(1.0)[1][0] = 5.0
+    array[1] = 7.0
+    assert g(1.0)[1].tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("backend", ["numpy", pytest.param("c", marks=needs_c)])
+def test_running_out_of_memory(backend: str) -> None:
+    def wide(x: Any, n: int) -> Any:
+        return tl.broadcast_to(tl.reshape(x, (-1, 1)), (4, n))
+
+    w = tl.Parameter(1.0)
+    with tl.use_backend(backend):
+        for f in (
+            lambda x: (w.assign(w + 1.0), wide(x, 2**55) * 2.0)[1],  # the result
+            lambda x: wide(x, 2**61) * 2.0,  # more than an address can tell
+            lambda x: tl.max(tl.cumsum(wide(x, 2**55) * 2.0, 1)),  # what lies between
+        ):
+            with pytest.raises(EvaluationError, match=r"jit at .*: out of memory: the program takes .* GiB; make a b"):
+                tl.jit(f)(tl.ones(4))
+        assert w.item() == 1.0
+        assert tl.jit(lambda x: wide(x, 2) + w)(tl.zeros(4)).tolist() == [[1.0, 1.0]] * 4
+
+
+def test_a_fault_of_the_values_is_not_taken_for_a_lack_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: Any) -> Any:
+        raise ValueError("something else")
+
+    g = tl.jit(lambda x: x + 1)
+    g(1.0)
+    for entries in g._entries.values():
+        monkeypatch.setattr(entries[0], "executable", failing)
+    with pytest.raises(ValueError, match="something else"):
+        g(2.0)
+
+
+def test_a_method_shows_what_became_of_it() -> None:
+    class Scale:
+        def __init__(self, factor: float) -> None:
+            self.factor = tl.Parameter(factor)
+
+        @tl.jit
+        def step(self, x: Any) -> Any:
+            """Times the factor."""
+            return self.factor * x
+
+    m: Any = Scale(2.0)
+    x = tl.ones(2)
+    assert m.step.explain(x).name == "Scale.step"
+    assert len(m.step.graph(x).inputs) == len(m.step.optimized(x).inputs) == 2
+    assert len(m.step.program(x).steps) == 1
+    assert "run" in m.step.source(x)
+    assert (m.step.__name__, m.step.__self__, str(inspect.signature(m.step))) == ("step", m, "(x: Any) -> Any")
+    assert m.step == m.step
+    assert m.step != Scale(2.0).step
+    assert m.step.__wrapped__(x).tolist() == [2.0, 2.0]
+    assert repr(m.step).startswith("<method jit(test_a_method")
+    f = Counted(lambda g, x: g(x))
+    g = tl.jit(f)
+    assert g(m.step, x).tolist() == g(m.step, x).tolist() == tl.jit(m.step)(x).tolist() == [2.0, 2.0]
+    assert f.count == 1
+
+
+def test_mistakes_in_static_arguments() -> None:
+    wrong: Any
+    for wrong in (0, None, ("n", 0)):
+        with pytest.raises(UsageError, match=r"static_argnames names one parameter or several, such as 'n'"):
+            tl.jit(lambda n: n, static_argnames=wrong)
+    with pytest.raises(UsageError, match=r"no argument 'static_argnums'; name the parameters, as in static_argnames="):
+        tl.jit(lambda n: n, static_argnums=0)  # type: ignore[call-overload]
+    with pytest.raises(UsageError, match=r"no argument 'donate'$"):
+        tl.jit(lambda n: n, donate=0)  # type: ignore[call-overload]
+    for value, advice in (
+        ([1], "a list, which is not hashable; give a tuple$"),
+        (([1],), "a tuple, which is not hashable; let it hold tuples in place of lists"),
+        ({"a": 1}, "a dict, which is not hashable; give a tuple of its items"),
+        (np.ones(2), "a ndarray, which is not hashable; leave it out of static_argnames"),
+        (bytearray(), "a bytearray, which is not hashable; give a value that is, such as a string"),
+    ):
+        with pytest.raises(UsageError, match=f"the static argument 'n' of .* is {advice}"):
+            tl.jit(lambda n: n, static_argnames="n")(value)
+
+
+def test_the_note_on_numbers_comes_where_a_number_is_the_cause() -> None:
+    for f in (lambda n: [1, 2][n], lambda n: tl.zeros((n,)), lambda n: int(n)):
+        with pytest.raises((TypeError, UsageError, TraceError)) as caught:
+            tl.jit(f)(1)
+        assert "jit traces the number 'n'" in caught.value.__notes__[0]
+    with pytest.raises(TypeError) as other:
+        tl.jit(lambda n: len(3))(1)  # type: ignore[arg-type]
+    assert not hasattr(other.value, "__notes__")

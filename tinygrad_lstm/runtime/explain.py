@@ -20,7 +20,7 @@ from tinygrad_lstm.passes.compiling import stages
 from tinygrad_lstm.passes.loops import Loop
 from tinygrad_lstm.runtime.explain_page import Row, Section, page
 
-__all__ = ["Explanation", "Stage", "explained"]
+__all__ = ["Explanation", "Stage", "explained", "held"]
 
 _DOES: Final = {
     "traced": "as the function built it",
@@ -67,7 +67,7 @@ class Stage:
 
 @dataclass(frozen=True, eq=False, repr=False, slots=True)
 class Explanation:
-    """How a function became a program. ``print`` shows all as text, Jupyter as a page; ``summary`` is short.
+    """How a function became a program. ``print`` shows the summary, Jupyter all as a page; ``text`` is all.
 
     Attributes:
         name: of the function.
@@ -91,10 +91,7 @@ class Explanation:
     @property
     def memory(self) -> int:
         """Bytes that the program takes at most: arguments, results, constants and temporaries together."""
-        if self.program is None:
-            return 0
-        held = [b.size * b.dtype.itemsize for b in self.program.buffers if b.role != "temporary"]
-        return sum(held) + self.program.arena
+        return 0 if self.program is None else held(self.program)
 
     def summary(self) -> str:
         """What each pass changed and what the program consists of, in numbers."""
@@ -107,6 +104,12 @@ class Explanation:
         return "\n".join([*lines, "", *self._figures()])
 
     def __str__(self) -> str:
+        return (
+            f'{self.summary()}\n\nThe graphs, the program and the code: .text(), or .save("explain.html") for a page.'
+        )
+
+    def text(self) -> str:
+        """The summary, the graph after each pass, the program and the generated code."""
         parts = [self.summary(), "", _LEGEND]
         for stage in self.stages:
             parts += ["", f"== {stage.name}", *[row.text for row in _rows(stage.graph, frozenset())]]
@@ -149,7 +152,7 @@ class Explanation:
             UsageError: when the name ends in neither, or the file can not be written.
         """
         where = Path(path)
-        forms = {".html": self.html, ".htm": self.html, ".txt": self.__str__}
+        forms = {".html": self.html, ".htm": self.html, ".txt": self.text}
         if where.suffix.lower() not in forms:
             raise UsageError(f"explain: {where.name!r} is neither a page nor text; end it in .html or .txt")
         try:
@@ -189,6 +192,11 @@ def explained(name: str, backend: str, graph: Graph, program: Program | None, so
     return Explanation(
         name.rpartition("<locals>.")[2], backend, tuple([_stage(n, g) for n, g in graphs]), program, source
     )
+
+
+def held(program: Program) -> int:
+    """Bytes that a program takes at most."""
+    return sum(b.size * b.dtype.itemsize for b in program.buffers if b.role != "temporary") + program.arena
 
 
 def _stage(name: str, graph: Graph) -> Stage:

@@ -1,6 +1,7 @@
 """``jit``: a function becomes a program, once for each form of its arguments."""
 
 import functools
+import inspect
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
@@ -11,7 +12,7 @@ import numpy as np
 
 from tinygrad_lstm.codegen.lowering import lower
 from tinygrad_lstm.codegen.program import Program
-from tinygrad_lstm.errors import BackendError, DTypeError, Error, UsageError
+from tinygrad_lstm.errors import BackendError, DTypeError, EvaluationError, UsageError
 from tinygrad_lstm.graph.device import current_device
 from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm.graph.function import Graph
@@ -22,7 +23,7 @@ from tinygrad_lstm.graph.tracing import following, tracer
 from tinygrad_lstm.passes.compiling import optimize
 from tinygrad_lstm.runtime.anomaly import detecting
 from tinygrad_lstm.runtime.backend import Backend, Compiler, Executable, backend_for, current_backend
-from tinygrad_lstm.runtime.explain import Explanation, explained
+from tinygrad_lstm.runtime.explain import Explanation, explained, held
 from tinygrad_lstm.runtime.interpreted import Interpreted
 from tinygrad_lstm.runtime.signature import Call, Signature
 from tinygrad_lstm.runtime.tracing import Traced, trace
@@ -34,13 +35,20 @@ R = TypeVar("R")
 
 _VARIANTS: Final = 8
 """Programs for one form of the arguments: a gradient may be there or not, a cell have moved."""
+_SHOWN: Final = frozenset({"graph", "optimized", "program", "source", "explain"})
+_LATER: Final = (
+    "a generator or asynchronous, so its lines run later, when nothing is traced; return all results at once, as a "
+    "tuple, and repeat steps with tl.scan"
+)
+_TOO_LARGE: Final = ("array is too big", "Maximum allowed dimension exceeded")
+"""How NumPy begins to say that no memory could hold an array."""
 
 
 class _Entry:
     """A function traced for one form of its arguments, and what was made of it."""
 
-    def __init__(self, traced: Traced, backend: Backend) -> None:
-        self.traced, self.backend = traced, backend
+    def __init__(self, owner: str, traced: Traced, backend: Backend) -> None:
+        self.owner, self.traced, self.backend = owner, traced, backend
         self._compiled = isinstance(backend, Compiler)
         graph = traced.graph
         # Equal types are one object, so that from the second call on they compare at once.
@@ -58,15 +66,20 @@ class _Entry:
 
     @functools.cached_property
     def program(self) -> Program | None:
-        return lower(self.optimized) if self._compiled else None
+        return lower(self.optimized, getattr(self.backend, "halves", False)) if self._compiled else None
 
     @functools.cached_property
     def executable(self) -> Executable:
         if isinstance(self.backend, Compiler) and self.program is not None:
             graph = self.traced.graph
             device = next((x.type.device for x in (*graph.inputs, *graph.outputs)), self.backend.default_device())
-            with self.backend.running(device):
-                return self.backend.compile(self.program)
+            try:
+                with self.backend.running(device):
+                    return self.backend.compile(self.program)
+            except (MemoryError, ValueError) as error:
+                if not _exhausted(error):
+                    raise
+                raise self._too_large() from error
         return Interpreted(self.optimized, self.backend)
 
     def contents(self) -> list[Any] | None:
@@ -84,21 +97,30 @@ class _Entry:
 
     def run(self, leaves: Sequence[Any], types: Sequence[Any], contents: Sequence[Any]) -> Any:
         traced = self.traced
-        arrays = [self._array(leaf, type_) for leaf, type_ in zip(leaves, types, strict=True)]
-        arrays += contents
-        if self._compiled:
-            # What evaluation gives may be a view of another array, such as a transposed one.
-            arrays = [a if a.flags.c_contiguous else a.copy() for a in arrays]
-        values = self.executable(arrays)
-        made = make_leaves(values, self._types)
+        try:
+            arrays = [self._array(leaf, type_) for leaf, type_ in zip(leaves, types, strict=True)]
+            arrays += contents
+            if self._compiled:
+                # What evaluation gives may be a view of another array, such as a transposed one.
+                arrays = [a if a.flags.c_contiguous else a.copy() for a in arrays]
+            values = self.executable(arrays)
+            made = make_leaves(values, self._types)
+            results = [made[r] if isinstance(r, int) else _own(r.value) for r in traced.results]
+        except (MemoryError, ValueError) as error:
+            if not _exhausted(error):
+                raise
+            raise self._too_large() from error
         # From here on nothing fails: all changes are made, or none.
         for cell, place in traced.writes:
             leaf = made[place] if isinstance(place, int) else place.value
             cell.hold(leaf if place in self._own else make_leaf(leaf.value, leaf.type))
         for p, place in traced.gradient_writes:
             p.grad = made[place] if isinstance(place, int) else place.value
-        results = [made[r] if isinstance(r, int) else r.value for r in traced.results]
         return results[0] if traced.structure.kind == "leaf" else unflatten(traced.structure, results)
+
+    def _too_large(self) -> EvaluationError:
+        size = f": the program takes {held(self.program) / 2**30:.3g} GiB" if self.program is not None else ""
+        return EvaluationError(f"{self.owner}: out of memory{size}; make a batch, a window or a layer smaller")
 
     def _array(self, leaf: Any, type_: Any) -> Any:
         """The backend's array for one input."""
@@ -109,6 +131,16 @@ class _Entry:
         array = leaf if isinstance(leaf, np.ndarray) else _number(leaf, type_.dtype)
         # A program only reads its inputs; what is evaluated op by op may share memory with them.
         return array if self._compiled and self.backend.device_kind == "cpu" else self.backend.put(array, type_.device)
+
+
+def _exhausted(error: Exception) -> bool:
+    """Whether memory is missing."""
+    return isinstance(error, MemoryError) or (type(error) is ValueError and str(error).startswith(_TOO_LARGE))
+
+
+def _own(value: Any) -> Any:
+    """A constant result, of which each caller may change his own."""
+    return value.copy() if isinstance(value, np.ndarray) else value
 
 
 def _number(value: Any, dtype: DType) -> Any:
@@ -130,6 +162,8 @@ class Jitted(Generic[P, R]):
         functools.update_wrapper(self, f)
         self._f, self._size = f, cache_size
         self._signature = Signature(f, static_argnames)
+        if inspect.isgeneratorfunction(f) or inspect.iscoroutinefunction(f) or inspect.isasyncgenfunction(f):
+            raise UsageError(f"jit: {self._signature.name} is {_LATER}")
         code = getattr(f, "__code__", None)
         at = f" at {code.co_filename}:{code.co_firstlineno}" if code is not None else ""
         self._owner = f"the function {self._signature.name} under jit{at}"
@@ -153,7 +187,7 @@ class Jitted(Generic[P, R]):
         return f"jit({self._signature.name})"
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        return self if instance is None else MethodType(self, instance)
+        return self if instance is None else _Method(self, instance)
 
     def graph(self, *args: P.args, **kwargs: P.kwargs) -> Graph:
         """What these arguments trace to: inputs are the arguments, the cells that are read, and their gradients."""
@@ -184,7 +218,7 @@ class Jitted(Generic[P, R]):
     def explain(self, *args: P.args, **kwargs: P.kwargs) -> Explanation:
         """How the program for these arguments came about: the graph after each pass, the program, the code, the counts.
 
-        ``print`` it, or ``save("explain.html")`` for a page.
+        ``print`` it for the counts, ``save("explain.html")`` for a page with all of it.
         """
         entry = self._entry(self._signature.call(args, kwargs))[0]
         return explained(
@@ -218,15 +252,46 @@ class Jitted(Generic[P, R]):
         names = self._signature.names(call)
         try:
             traced = trace(self._f, self._owner, names, call.types, run)
-        except TypeError as error:
+        except Exception as error:
             numbers = [n for n, leaf in zip(names, call.leaves, strict=True) if isinstance(leaf, int)]
-            if numbers and not isinstance(error, Error):
+            said = str(error)
+            # Python tells that a tensor stands where it wants an integer; errors of this package show the symbol.
+            wanted = isinstance(error, TypeError) and "Tensor" in said and ("integer" in said or "non-int" in said)
+            guilty = numbers[:1] if wanted else [n for n in numbers if f"symbol {n!r}" in said]
+            if guilty:
                 error.add_note(
-                    f"jit traces the number {numbers[0]!r}; where Python needs its value, name it in static_argnames"
+                    f"jit traces the number {guilty[0]!r}; where Python needs its value, name it in static_argnames"
                 )
             raise
         devices = [y.type.device for y in (*traced.graph.inputs, *traced.graph.outputs)]
-        return _Entry(traced, backend_for(devices[0]) if devices else current_backend())
+        return _Entry(self._owner, traced, backend_for(devices[0]) if devices else current_backend())
+
+
+class _Method:
+    """A function under :func:`jit`, bound to an object; unlike a ``MethodType`` with ``explain`` and its kin."""
+
+    __slots__ = ("__func__", "__self__")
+
+    def __init__(self, function: Jitted[Any, Any], instance: Any) -> None:
+        self.__func__, self.__self__ = function, instance
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.__func__(self.__self__, *args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "__wrapped__":
+            return MethodType(self.__func__.__wrapped__, self.__self__)  # type: ignore[attr-defined]  # update_wrapper's
+        found = getattr(self.__func__, name)
+        return functools.partial(found, self.__self__) if name in _SHOWN else found
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Method) and self.__func__ is other.__func__ and self.__self__ is other.__self__
+
+    def __hash__(self) -> int:
+        return hash((self.__func__, id(self.__self__)))
+
+    def __repr__(self) -> str:
+        return f"<method {self.__func__!r} of {self.__self__!r}>"
 
 
 @overload
@@ -235,13 +300,15 @@ def jit(f: Callable[P, R], *, static_argnames: str | Iterable[str] = (), cache_s
 def jit(
     f: None = None, *, static_argnames: str | Iterable[str] = (), cache_size: int = 64
 ) -> Callable[[Callable[P, R]], Jitted[P, R]]: ...
-def jit(f: Any = None, *, static_argnames: str | Iterable[str] = (), cache_size: int = 64) -> Any:
+def jit(f: Any = None, *, static_argnames: str | Iterable[str] = (), cache_size: int = 64, **others: Any) -> Any:
     """``f`` as a compiled program, made once for each form of its arguments.
 
     ``f`` is called on symbols, and the graph that it builds is rewritten and compiled for the backend in use. What it
     reads and changes of Parameters and States, their values and their gradients, becomes inputs and outputs of the
     program; so a whole training step is one program. Everything else that Python does in ``f`` is done while it is
-    traced, and not again: arrays that it reads from outside are constants.
+    traced, and not again: attributes of ``self``, globals and arrays that it reads from outside are constants from
+    then on. A Parameter or a layer that takes the place of another in a module after the first call is not seen: make
+    a new ``jit`` then.
 
     Tensors, arrays and numbers are traced, nested as they may be. Other arguments (strings, modules, Parameters,
     functions) must be hashable and are fixed, as is what ``static_argnames`` names: each other value is another form.
@@ -249,7 +316,7 @@ def jit(f: Any = None, *, static_argnames: str | Iterable[str] = (), cache_size:
 
     The results are evaluated tensors without history, so ``backward`` is called inside of ``f``. If ``f`` raises,
     nothing has changed. In another jitted function, under ``grad`` and its kin, and inside ``detect_anomaly``, it is
-    called as it is.
+    called as it is. Threads may call it at the same time, but where they change one Parameter, updates are lost.
 
     Args:
         static_argnames: parameters whose values Python needs, such as a number of layers.
@@ -257,7 +324,8 @@ def jit(f: Any = None, *, static_argnames: str | Iterable[str] = (), cache_size:
 
     Raises:
         TraceError: when Python needs a value that is only known when the program runs, as in ``if x > 0``.
-        UsageError: for an argument that is neither an array nor hashable.
+        UsageError: for an argument that is neither an array nor hashable, and for a generator or async function.
+        EvaluationError: when memory is missing.
 
     >>> import tinygrad_lstm as tl
     >>> w = tl.Parameter(1.0)
@@ -272,6 +340,9 @@ def jit(f: Any = None, *, static_argnames: str | Iterable[str] = (), cache_size:
     >>> print(step(2.0), step(2.0), w)  # w ← w − 0.0625·2·(2·w − 6)·2
     16.0 4.0 2.5
     """
+    if others:
+        hint = "; name the parameters, as in static_argnames='n'" if "static_argnums" in others else ""
+        raise UsageError(f"jit: there is no argument {next(iter(others))!r}{hint}")
     if f is None:
         return lambda g: Jitted(g, static_argnames, cache_size)
     return Jitted(f, static_argnames, cache_size)

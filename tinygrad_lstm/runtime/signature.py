@@ -19,6 +19,16 @@ from tinygrad_lstm.graph.types import TensorType
 __all__ = ["Call", "Signature"]
 
 
+_INSTEAD: Final = {
+    list: "give a tuple",
+    tuple: "let it hold tuples in place of lists",
+    dict: "give a tuple of its items",
+    set: "give a frozenset",
+    np.ndarray: "leave it out of static_argnames",
+}
+"""What to give in place of a static argument that is not hashable."""
+
+
 class _Same:
     """Anything that counts as itself alone."""
 
@@ -73,12 +83,18 @@ class Signature:
     """The parameters of a function under ``jit``.
 
     Raises:
-        UsageError: when a name of ``static_argnames`` is no parameter.
+        UsageError: when ``static_argnames`` holds no names, or one that is no parameter.
     """
 
     def __init__(self, f: Callable[..., Any], static_argnames: str | Iterable[str]) -> None:
         self.name = getattr(f, "__qualname__", None) or type(f).__name__
-        self.static: Final = frozenset([static_argnames] if isinstance(static_argnames, str) else static_argnames)
+        given: Any = static_argnames
+        listed = [given] if isinstance(given, str) else list(given) if isinstance(given, Iterable) else [given]
+        if not all(isinstance(name, str) for name in listed):
+            raise UsageError(
+                f"jit: static_argnames names one parameter or several, such as 'n' or ('n', 'how'), not {given!r}"
+            )
+        self.static: Final = frozenset(listed)
         try:
             parameters = list(inspect.signature(f).parameters.values())
         except (TypeError, ValueError):
@@ -130,7 +146,8 @@ class Signature:
             type_ = _type_of(leaf)
             if type_ is None:
                 value = leaf.value if isinstance(leaf, _Fixed) else leaf
-                fixed.append((position, type(value), self._hashable(value, self._names(structure)[position])))
+                name = self._names(structure)[position]
+                fixed.append((position, type(value), self._hashable(value, name, isinstance(leaf, _Fixed))))
             else:
                 traced.append(leaf)
                 types.append(type_)
@@ -139,7 +156,7 @@ class Signature:
         plain = not fixed and not kwargs and all(child.kind == "leaf" for child in structure.children[0].children)
         return Call(tuple(traced), tuple(types), None if plain else _Form(structure, tuple(fixed)), symbolic)
 
-    def _hashable(self, value: Any, name: str) -> Any:
+    def _hashable(self, value: Any, name: str, static: bool) -> Any:
         if isinstance(value, Tensor):
             raise UsageError(
                 f"jit: the static argument {name!r} of {self.name} is a tensor; leave it out of static_argnames"
@@ -149,9 +166,15 @@ class Signature:
         try:
             hash(value)
         except TypeError:
+            kind = type(value).__name__
+            if static:
+                raise UsageError(
+                    f"jit: the static argument {name!r} of {self.name} is a {kind}, which is not hashable; "
+                    f"{_INSTEAD.get(type(value), 'give a value that is, such as a string or a tuple of numbers')}"
+                ) from None
             raise UsageError(
-                f"jit: the argument {name!r} of {self.name} is a {type(value).__name__}, which is neither an array nor "
-                "hashable; give a tensor, a NumPy array, or a tuple in place of a list"
+                f"jit: the argument {name!r} of {self.name} is a {kind}, which is neither an array nor hashable; give "
+                f"a tensor, a NumPy array, or {'a frozenset' if isinstance(value, set) else 'a hashable value'}"
             ) from None
         return value
 

@@ -1,10 +1,12 @@
 """Tracing: a Python function, called once on symbols, becomes a graph that reads and changes cells."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tinygrad_lstm.errors import DeviceError, TraceError, UnboundSymbolError
+import numpy as np
+
+from tinygrad_lstm.errors import DeviceError, TraceError, UnboundSymbolError, UsageError
 from tinygrad_lstm.graph.cells import Cell, Parameter
 from tinygrad_lstm.graph.function import Graph, fresh_symbol
 from tinygrad_lstm.graph.scopes import inside
@@ -119,6 +121,7 @@ def trace(
     Raises:
         TraceError: when Python needs the value of a traced tensor, or when one escapes.
         DeviceError: when the function works on two devices.
+        UsageError: when it returns a generator or a coroutine.
     """
     arguments = [fresh_symbol(n, t, owner) for n, t in zip(names, types, strict=True)]
     state = _Trace(owner)
@@ -127,6 +130,14 @@ def trace(
         leaves, structure = flatten(call(f, arguments))
     finally:
         tracer.reset(token)
+    for leaf in leaves:
+        if isinstance(leaf, Generator | Coroutine | AsyncGenerator):
+            if isinstance(leaf, Coroutine):
+                leaf.close()
+            raise UsageError(
+                f"{owner} returns a {type(leaf).__name__}, whose lines run later, when nothing is traced; return all "
+                "results at once, as a tuple, and repeat steps with tl.scan"
+            )
 
     # Cells that the function itself made hold symbols: they are of no account outside it.
     outer = [cell for cell in state.changed if not cell.leaf.symbolic]
@@ -134,7 +145,7 @@ def trace(
 
     def place(value: Any) -> int | Kept:
         if not isinstance(value, Tensor) or not value.symbolic:
-            return Kept(value)
+            return Kept(value.copy() if isinstance(value, np.ndarray) else value)
         return outputs.setdefault(value, len(outputs))
 
     results = tuple(place(leaf) for leaf in leaves)
