@@ -51,7 +51,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except GoneError as gone:
         print(f"there is nothing to hold results against: the interpreter says {gone}", file=sys.stderr)
         return 2
-    found = {"machine": machine(options.threads, systems), "references": options.references, "cases": cases}
+    turns = f"{options.rounds} rounds, each turn of at least {options.seconds:g} s; {FEWEST} rounds where short of time"
+    facts = machine(options.threads, systems) | {"rounds": turns}
+    found = {"machine": facts, "references": options.references, "cases": cases}
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

@@ -2,14 +2,12 @@
 
 import os
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
-from typing import Any
 
 import numpy as np
 
 from tinygrad_lstm.codegen.program import Program
-from tinygrad_lstm.errors import DeviceError
 from tinygrad_lstm.kernels.table import Kernel, kernels
+from tinygrad_lstm.runtime.host import HostArrays
 from tinygrad_lstm_c.blas import find_blas
 from tinygrad_lstm_c.executable import CExecutable
 from tinygrad_lstm_c.toolchain import find_compiler
@@ -17,11 +15,10 @@ from tinygrad_lstm_c.toolchain import find_compiler
 __all__ = ["CBackend", "backend"]
 
 
-class CBackend:
+class CBackend(HostArrays):
     """Compiles programs to C; graphs outside ``jit`` run op by op with NumPy's kernels."""
 
     name = "c"
-    device_kind = "cpu"
 
     def __init__(self) -> None:
         self.kernels: Mapping[str, Kernel] = kernels(np)
@@ -53,36 +50,6 @@ class CBackend:
             BackendError: when there is no C compiler, or it fails.
         """
         return CExecutable(program, self.kernels)
-
-    def put(self, array: Any, device: str) -> Any:
-        """A copy of a NumPy array.
-
-        Raises:
-            DeviceError: when the device is not the CPU.
-        """
-        if device != "cpu":
-            raise DeviceError(f"the c backend has the device cpu only, not {device!r}")
-        return np.array(array, order="C")
-
-    def get(self, array: Any) -> Any:
-        """The array itself: it lives in host memory."""
-        return np.asarray(array)
-
-    def finished(self, array: Any) -> Any:
-        """A result as an array of its own; ufuncs give scalars for arrays without axes."""
-        return np.asarray(array)
-
-    def empty(self, shape: tuple[int, ...], dtype: Any, device: str) -> Any:
-        """An array of undefined content."""
-        return np.empty(shape, dtype=dtype.name)
-
-    def arange(self, length: int, dtype: Any, device: str) -> Any:
-        """The integers from 0."""
-        return np.arange(length, dtype=dtype.name)
-
-    def running(self, device: str) -> AbstractContextManager[Any]:
-        """Overflow, division by zero and invalid values give inf and nan, silently, as they do on a GPU."""
-        return np.errstate(all="ignore")
 
 
 def backend() -> CBackend:

@@ -10,21 +10,17 @@ from hypothesis import strategies as st
 
 import tinygrad_lstm as tl
 from tests.codegen.small_programs import compile_c, needs_c
-from tests.codegen.test_lowering import assert_same, symbols
-from tests.nn.test_recurrent import KINDS
-from tests.nn.test_variants import CELLS, LENGTHS, named
+from tests.codegen.test_lowering import assert_same
+from tests.codegen.traced import cell, loop, straight
+from tests.nn.test_variants import CELLS, named
 from tests.programs import Program, programs
 from tinygrad_lstm.codegen.lowering import lower
 from tinygrad_lstm.graph.function import Graph
-from tinygrad_lstm.graph.structure import flatten
 from tinygrad_lstm.graph.tensor import Tensor
-from tinygrad_lstm.graph.walk import substitute
 from tinygrad_lstm.passes import optimize
 from tinygrad_lstm.runtime.evaluation import evaluated
 
 pytestmark = needs_c
-
-POINTS = [np.array([0.3, -0.7, 0.9]), np.array([-0.4, 0.1, 0.8]), np.array([0.55, -0.25, -0.6])]
 
 
 def agrees(inputs: Sequence[Tensor], outputs: Sequence[Tensor], values: Sequence[Any], scale: float) -> None:
@@ -37,44 +33,19 @@ def agrees(inputs: Sequence[Tensor], outputs: Sequence[Tensor], values: Sequence
 @settings(max_examples=25, deadline=None)
 @given(programs(inputs=3, outputs=2, most=6), st.booleans())
 def test_random_programs_and_their_gradients(program: Program, second: bool) -> None:
-    xs = symbols(POINTS)
-    ys = program.run(xs, symbolic=True)
-    first = tl.gradients([y.sum() for y in ys], xs)
-    agrees(xs, [*ys, *first, *(tl.gradients(first, xs) if second else ())], POINTS, 1000)
+    agrees(*straight(program, second), 1000)
 
 
 @settings(max_examples=25, deadline=None)
 @given(programs(inputs=3, outputs=3, most=5), st.sampled_from([0, 1, 2, 4]), st.booleans(), st.booleans())
 def test_random_loops_and_their_gradients(program: Program, length: int, reverse: bool, nested: bool) -> None:
-    series = np.linspace(-0.8, 0.9, length * 3).reshape(length, 3)
-    values = [*POINTS[:2], series]
-    a, b, xs = symbols(values)
-
-    def step(carry: Any, x: Any) -> Any:
-        p, q, y = program.run([*carry, x], symbolic=True)
-        return (tl.tanh(p), tl.sin(q)), y
-
-    def outer(carry: Any, x: Any) -> Any:
-        return tl.scan(step, carry, tl.stack([x, x * 0.5]), reverse=not reverse)
-
-    (p, q), ys = tl.scan(outer if nested else step, (a, b), xs, reverse=reverse)
-    gradients = tl.gradients([p.sum(), tl.sin(q).sum(), (ys * ys).sum()], [a, b, xs])
-    agrees([a, b, xs], [p, q, ys, *gradients], values, 1000)
+    agrees(*loop(program, length, reverse, nested), 1000)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(("kind", "options"), CELLS, ids=named)
 def test_cells(kind: str, options: dict[str, Any], dtype: str) -> None:
-    random = np.random.default_rng(0)
-    model = KINDS[kind](3, 4, 2, bidirectional=True, key=tl.random.key(1), dtype=dtype, **options)
-    x = tl.symbol("x", (4, 3, 3), dtype)
-    y, last = model(x, lengths=tl.tensor(LENGTHS))
-    results = [y, *flatten(last)[0]]
-    leaves = [p.leaf for p in model.parameters()]
-    gradients = tl.gradients([(r * r).sum() for r in results], [x, *leaves])
-    inputs = [x, *[tl.symbol(f"p{k}", p.shape, dtype) for k, p in enumerate(leaves)]]
-    outputs = substitute([*results, *gradients], dict(zip(leaves, inputs[1:], strict=True)))
-    agrees(inputs, outputs, [random.normal(size=s.shape).astype(dtype) for s in inputs], 100)
+    agrees(*cell(kind, options, dtype), 100)
 
 
 def test_an_index_out_of_range_is_told_as_the_interpreter_tells_it() -> None:

@@ -9,10 +9,10 @@ import pytest
 
 import tinygrad_lstm as tl
 from tests.backends import test_c
-from tests.backends.test_cupy_programs import cell_program
 from tests.codegen.lstm_program import lstm_program
 from tests.codegen.pointwise import execute
 from tests.codegen.test_lowering import assert_same
+from tests.codegen.traced import cell
 from tests.nn.test_variants import CELLS, named
 from tests.ops.cases import CASES, Case
 from tests.ops.test_cases import assert_value
@@ -74,7 +74,7 @@ def test_the_table_of_cases_compiled(test: Any, part: int, monkeypatch: pytest.M
 def test_cells(kind: str, options: dict[str, Any], dtype: str) -> None:
     random = np.random.default_rng(0)
     with tl.use_backend("numpy"):
-        inputs, outputs = cell_program(kind, options, dtype)
+        inputs, outputs, _ = cell(kind, options, dtype)
         values = [random.normal(size=s.shape).astype(dtype) for s in inputs]
         run = compile_gpu(lower(optimize(Graph(tuple(inputs), tuple(outputs)))))
         want = evaluated(tuple(outputs), dict(zip(inputs, values, strict=True)))

@@ -8,9 +8,9 @@ import pytest
 from tinygrad_lstm_cupy.nvrtc import compiled
 
 import tinygrad_lstm as tl
-from tests.backends.test_cupy_programs import cell_program
 from tests.codegen.lstm_program import lstm_program
 from tests.codegen.test_lowering import symbols
+from tests.codegen.traced import cell
 from tests.nn.test_variants import CELLS, named
 from tests.ops.cases import CASES
 from tests.ops.test_cases import of_floats
@@ -58,7 +58,7 @@ def test_an_lstm_by_hand(dtype: Any) -> None:
 )
 @pytest.mark.parametrize(("kind", "options"), CELLS, ids=named)
 def test_cells(kind: str, options: dict[str, Any], dtype: str) -> None:
-    inputs, outputs = cell_program(kind, options, dtype)
+    inputs, outputs, _ = cell(kind, options, dtype)
     assert_compiles(lower(optimize(Graph(tuple(inputs), tuple(outputs))), halves=True))
 
 

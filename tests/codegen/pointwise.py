@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_lstm.codegen.program import Gather, Gemm, Kernel, Loop, Program, Scatter, Step, View
 from tinygrad_lstm.kernels.table import kernels
 
-__all__ = ["execute"]
+__all__ = ["assert_executed", "execute"]
 
 KERNELS = kernels(np)
 UFUNCS = {"add": np.add, "maximum": np.maximum, "minimum": np.minimum}
@@ -122,6 +122,16 @@ class _Run:
             return
         summed = tuple(k for k, s in enumerate(strides) if s == 0)
         target[...] = _reduced(store.combine, value, summed)
+
+
+def assert_executed(outputs: Sequence[Any], program: Program, inputs: Sequence[Any]) -> None:
+    """What a printer's program gave is what the steps say, point by point."""
+    for y, w in zip(outputs, execute(program, inputs), strict=True):
+        assert y.dtype == w.dtype
+        assert y.shape == w.shape
+        allowed = 2e-5 if w.dtype == np.float32 else 1e-13
+        scale = max(1.0, float(np.abs(w[np.isfinite(w)]).max(initial=0)))
+        np.testing.assert_allclose(y, w, rtol=allowed, atol=allowed * scale)
 
 
 def _reduced(combine: str, x: Any, axes: tuple[int, ...]) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from hypothesis import given, settings
 
-from tests.codegen.pointwise import execute
+from tests.codegen.pointwise import assert_executed
 from tests.codegen.small_programs import compile_c, kernels_of, needs_c, program_of, whole
 from tinygrad_lstm.codegen.program import Buffer, Kernel, Scalar, Store, View
 from tinygrad_lstm.graph.dtypes import float32
@@ -14,13 +14,7 @@ pytestmark = needs_c
 
 
 def assert_same(program: Any, inputs: Any) -> None:
-    got, want = compile_c(program)(inputs), execute(program, inputs)
-    for y, w in zip(got, want, strict=True):
-        assert y.dtype == w.dtype
-        assert y.shape == w.shape
-        allowed = 2e-5 if w.dtype == np.float32 else 1e-13
-        scale = max(1.0, float(np.abs(w[np.isfinite(w)]).max(initial=0)))
-        np.testing.assert_allclose(y, w, rtol=allowed, atol=allowed * scale)
+    assert_executed(compile_c(program)(inputs), program, inputs)
 
 
 @settings(max_examples=60, deadline=None)

@@ -11,7 +11,7 @@ from tinygrad_lstm_cupy.compiled import CupyExecutable
 from tests.codegen.cuda_shim import needs_compiler
 from tests.codegen.host_device import HostDevice
 from tests.codegen.lstm_program import lstm_program
-from tests.codegen.pointwise import execute
+from tests.codegen.pointwise import assert_executed, execute
 from tests.codegen.small_programs import kernels_of, program_of, whole
 from tinygrad_lstm.codegen import cuda_parts
 from tinygrad_lstm.codegen.cuda import print_cuda
@@ -26,13 +26,7 @@ def compile_cuda(program: Program, device: HostDevice | None = None) -> CupyExec
 
 
 def assert_same(program: Any, inputs: Any) -> None:
-    got, want = compile_cuda(program)(inputs), execute(program, inputs)
-    for y, w in zip(got, want, strict=True):
-        assert y.dtype == w.dtype
-        assert y.shape == w.shape
-        allowed = 2e-5 if w.dtype == np.float32 else 1e-13
-        scale = max(1.0, float(np.abs(w[np.isfinite(w)]).max(initial=0)))
-        np.testing.assert_allclose(y, w, rtol=allowed, atol=allowed * scale)
+    assert_executed(compile_cuda(program)(inputs), program, inputs)
 
 
 @settings(max_examples=25, deadline=None)

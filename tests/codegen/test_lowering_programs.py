@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import tinygrad_lstm as tl
 from tests.codegen.executor import run
 from tests.codegen.test_lowering import assert_same, symbols
+from tests.codegen.traced import POINTS, loop, straight
 from tests.nn.test_recurrent import KINDS
 from tests.nn.test_variants import CELLS, LAYERS, LENGTHS, named
 from tests.programs import Program, programs
@@ -21,8 +22,6 @@ from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.walk import substitute
 from tinygrad_lstm.passes import optimize
 from tinygrad_lstm.runtime.evaluation import evaluated
-
-POINTS = [np.array([0.3, -0.7, 0.9]), np.array([-0.4, 0.1, 0.8]), np.array([0.55, -0.25, -0.6])]
 
 
 def agrees(inputs: Sequence[Tensor], outputs: Sequence[Tensor], values: Sequence[Any], scale: float = 1.0) -> None:
@@ -45,30 +44,13 @@ def test_values(program: Program) -> None:
 @given(programs(inputs=3, outputs=2, most=6))
 @settings(max_examples=30, deadline=None)
 def test_gradients(program: Program) -> None:
-    xs = symbols(POINTS)
-    ys = program.run(xs, symbolic=True)
-    first = tl.gradients([y.sum() for y in ys], xs)
-    agrees(xs, [*ys, *first, *tl.gradients(first, xs)], POINTS, 1000)
+    agrees(*straight(program, second=True), 1000)
 
 
 @given(programs(inputs=3, outputs=3, most=6), st.sampled_from([0, 1, 2, 4]), st.booleans(), st.booleans())
 @settings(max_examples=50, deadline=None)
 def test_loops_and_their_gradients(program: Program, length: int, reverse: bool, nested: bool) -> None:
-    """Two carries and one stacked result, read and written in every way that a random body does it."""
-    series = np.linspace(-0.8, 0.9, length * 3).reshape(length, 3)
-    values = [*POINTS[:2], series]
-    a, b, xs = symbols(values)
-
-    def step(carry: Any, x: Any) -> Any:
-        p, q, y = program.run([*carry, x], symbolic=True)
-        return (tl.tanh(p), tl.sin(q)), y
-
-    def outer(carry: Any, x: Any) -> Any:
-        return tl.scan(step, carry, tl.stack([x, x * 0.5]), reverse=not reverse)
-
-    (p, q), ys = tl.scan(outer if nested else step, (a, b), xs, reverse=reverse)
-    gradients = tl.gradients([p.sum(), tl.sin(q).sum(), (ys * ys).sum()], [a, b, xs])
-    agrees([a, b, xs], [p, q, ys, *gradients], values, 1000)
+    agrees(*loop(program, length, reverse, nested), 1000)
 
 
 SWAPS: list[Callable[..., Any]] = [

@@ -11,22 +11,20 @@
 
 from collections import Counter
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.errors import DeviceError
 from tinygrad_lstm.kernels.table import kernels
+from tinygrad_lstm.runtime.host import HostArrays
 
 __all__ = ["CountingBackend"]
 
 
-class CountingBackend:
-    """Everything that the engine asks of a backend."""
+class CountingBackend(HostArrays):
+    """What the engine asks of a backend; how arrays come and go is NumPy's own way, `HostArrays`."""
 
     name = "counting"
-    device_kind = "cpu"
 
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
@@ -52,29 +50,3 @@ class CountingBackend:
     def describe(self) -> str:
         """One line for ``tinygrad-lstm backends``."""
         return f"NumPy {np.__version__}, counting"
-
-    def put(self, array: Any, device: str) -> Any:
-        """A copy of a NumPy array on the device."""
-        if device != "cpu":
-            raise DeviceError(f"the counting backend has the device cpu only, not {device!r}")
-        return np.array(array, order="C")
-
-    def get(self, array: Any) -> Any:
-        """A NumPy array of the values."""
-        return np.asarray(array)
-
-    def finished(self, array: Any) -> Any:
-        """A result as it is kept; NumPy gives scalars for arrays without axes."""
-        return np.asarray(array)
-
-    def empty(self, shape: tuple[int, ...], dtype: Any, device: str) -> Any:
-        """Memory for the results of a loop."""
-        return np.empty(shape, dtype=dtype.name)
-
-    def arange(self, length: int, dtype: Any, device: str) -> Any:
-        """The integers from 0."""
-        return np.arange(length, dtype=dtype.name)
-
-    def running(self, device: str) -> AbstractContextManager[Any]:
-        """Entered round each evaluation: infinities and nans are no warnings."""
-        return np.errstate(all="ignore")

@@ -1,0 +1,53 @@
+"""What backends that work on NumPy arrays in host memory share."""
+
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lstm.errors import DeviceError
+
+__all__ = ["HostArrays"]
+
+
+class HostArrays:
+    """The part of the :class:`Backend` protocol that is the same wherever arrays are NumPy's.
+
+    >>> class Mine(HostArrays):
+    ...     name = "mine"
+    >>> Mine().put([1.0, 2.0], "cpu")
+    array([1., 2.])
+    """
+
+    name: str
+    device_kind = "cpu"
+
+    def put(self, array: Any, device: str) -> Any:
+        """A copy of a NumPy array.
+
+        Raises:
+            DeviceError: when the device is not the CPU.
+        """
+        if device != "cpu":
+            raise DeviceError(f"the {self.name} backend has the device cpu only, not {device!r}; say .to('cpu')")
+        return np.array(array, order="C")
+
+    def get(self, array: Any) -> Any:
+        """The array itself: it lives in host memory."""
+        return np.asarray(array)
+
+    def finished(self, array: Any) -> Any:
+        """A result as an array of its own; ufuncs give scalars for arrays without axes."""
+        return np.asarray(array)
+
+    def empty(self, shape: tuple[int, ...], dtype: Any, device: str) -> Any:
+        """An array of undefined content."""
+        return np.empty(shape, dtype=dtype.name)
+
+    def arange(self, length: int, dtype: Any, device: str) -> Any:
+        """The integers from 0."""
+        return np.arange(length, dtype=dtype.name)
+
+    def running(self, device: str) -> AbstractContextManager[Any]:
+        """Overflow, division by zero and invalid values give inf and nan, silently, as they do on a GPU."""
+        return np.errstate(all="ignore")
