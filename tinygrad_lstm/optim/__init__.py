@@ -1,4 +1,4 @@
-"""Optimisers, clipping, schedules and averages."""
+"""Optimisers, clipping, loss scaling, schedules and averages."""
 
 from tinygrad_lstm.optim import schedules
 from tinygrad_lstm.optim.adam import Adam, AdamW
@@ -7,6 +7,7 @@ from tinygrad_lstm.optim.averaging import Average
 from tinygrad_lstm.optim.clipping import clip_grad_norm, clip_grad_value
 from tinygrad_lstm.optim.lion import Lion
 from tinygrad_lstm.optim.optimizer import Optimizer
+from tinygrad_lstm.optim.scaling import GradScaler
 from tinygrad_lstm.optim.sgd import SGD
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "Average",
+    "GradScaler",
     "Lion",
     "Optimizer",
     "RMSprop",

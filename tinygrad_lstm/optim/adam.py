@@ -49,14 +49,14 @@ class Adam(Optimizer):
     def _before(self) -> list[tuple[Cell, Any]]:
         return [(self.count, self.count + 1)]
 
-    def _update(self, k: int, p: Parameter, g: Tensor) -> list[tuple[Cell, Any]]:
+    def _update(self, k: int, p: Tensor, g: Tensor) -> tuple[Tensor, list[tuple[Cell, Any]]]:
         b1, b2 = self.betas
         count = self.count + 1
         m = b1 * self.mean[k] + (1 - b1) * g
         v = b2 * self.square[k] + (1 - b2) * (g * g)
         rate = self.rate.astype(p.dtype) / (1 - b1**count).astype(p.dtype)
         step = rate * m / (sqrt(v / (1 - b2**count).astype(p.dtype)) + self.eps)
-        return [(self.mean[k], m), (self.square[k], v), (p, p - step)]
+        return p - step, [(self.mean[k], m), (self.square[k], v)]
 
 
 class AdamW(Adam):
@@ -89,6 +89,6 @@ class AdamW(Adam):
         at_least_0("AdamW", weight_decay=weight_decay)
         self.weight_decay = weight_decay
 
-    def _update(self, k: int, p: Parameter, g: Tensor) -> list[tuple[Cell, Any]]:
-        *moments, (_, new) = super()._update(k, p, g)
-        return [*moments, (p, new - self.rate.astype(p.dtype) * self.weight_decay * p)]
+    def _update(self, k: int, p: Tensor, g: Tensor) -> tuple[Tensor, list[tuple[Cell, Any]]]:
+        new, moments = super()._update(k, p, g)
+        return new - self.rate.astype(p.dtype) * self.weight_decay * p, moments

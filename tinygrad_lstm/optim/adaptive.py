@@ -31,9 +31,9 @@ class Adagrad(Optimizer):
         self.eps = eps
         self.sum = self._moments("sum")
 
-    def _update(self, k: int, p: Parameter, g: Tensor) -> list[tuple[Cell, Any]]:
+    def _update(self, k: int, p: Tensor, g: Tensor) -> tuple[Tensor, list[tuple[Cell, Any]]]:
         s = self.sum[k] + g * g
-        return [(self.sum[k], s), (p, p - self.rate.astype(p.dtype) * g / (sqrt(s) + self.eps))]
+        return p - self.rate.astype(p.dtype) * g / (sqrt(s) + self.eps), [(self.sum[k], s)]
 
 
 class RMSprop(Optimizer):
@@ -71,14 +71,14 @@ class RMSprop(Optimizer):
         self.square = self._moments("square")
         self.velocity = self._moments("velocity") if momentum else []
 
-    def _update(self, k: int, p: Parameter, g: Tensor) -> list[tuple[Cell, Any]]:
+    def _update(self, k: int, p: Tensor, g: Tensor) -> tuple[Tensor, list[tuple[Cell, Any]]]:
         rate = self.rate.astype(p.dtype)
         v = self.alpha * self.square[k] + (1 - self.alpha) * (g * g)
         step = g / (sqrt(v) + self.eps)
         if not self.momentum:
-            return [(self.square[k], v), (p, p - rate * step)]
+            return p - rate * step, [(self.square[k], v)]
         b = self.momentum * self.velocity[k] + step
-        return [(self.square[k], v), (self.velocity[k], b), (p, p - rate * b)]
+        return p - rate * b, [(self.square[k], v), (self.velocity[k], b)]
 
 
 class Adadelta(Optimizer):
@@ -105,8 +105,8 @@ class Adadelta(Optimizer):
         self.rho, self.eps = rho, eps
         self.square, self.change = self._moments("square"), self._moments("change")
 
-    def _update(self, k: int, p: Parameter, g: Tensor) -> list[tuple[Cell, Any]]:
+    def _update(self, k: int, p: Tensor, g: Tensor) -> tuple[Tensor, list[tuple[Cell, Any]]]:
         v = self.rho * self.square[k] + (1 - self.rho) * (g * g)
         d = sqrt(self.change[k] + self.eps) / sqrt(v + self.eps) * g
         u = self.rho * self.change[k] + (1 - self.rho) * (d * d)
-        return [(self.square[k], v), (self.change[k], u), (p, p - self.rate.astype(p.dtype) * d)]
+        return p - self.rate.astype(p.dtype) * d, [(self.square[k], v), (self.change[k], u)]

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from tinygrad_lstm.graph.cells import Parameter, State, assign_all
 from tinygrad_lstm.nn.module import Module
-from tinygrad_lstm.optim.optimizer import Targets, fractions
+from tinygrad_lstm.optim.optimizer import Targets, fractions, widened
 
 __all__ = ["Average"]
 
@@ -41,18 +41,18 @@ class Average(Module):
         self.decay = decay
         # In an object of its own, so that the parameters are not found as the average's.
         self.targets = Targets(parameters, "Average")
-        self.mean = [State(p.detach(), f"mean.{k}") for k, p in enumerate(self.targets.parameters)]
+        self.mean = [State(widened(p).detach(), f"mean.{k}") for k, p in enumerate(self.targets.parameters)]
 
     def update(self) -> None:
         """Take in the parameters' values; call it after each step of the optimiser."""
         pairs = zip(self.mean, self.targets.parameters, strict=True)
-        assign_all([(a, self.decay * a + (1 - self.decay) * p) for a, p in pairs])
+        assign_all([(a, self.decay * a + (1 - self.decay) * widened(p)) for a, p in pairs])
 
     @contextmanager
     def applied(self) -> Iterator[None]:
         """The parameters hold their averages inside of the ``with`` block, and what they held before behind it."""
         before = [(p, p.detach()) for p in self.targets.parameters]
-        assign_all([(p, a.detach()) for (p, _), a in zip(before, self.mean, strict=True)])
+        assign_all([(p, a.detach().astype(p.dtype)) for (p, _), a in zip(before, self.mean, strict=True)])
         try:
             yield
         finally:

@@ -6,6 +6,7 @@ from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.cells import Parameter
 from tinygrad_lstm.graph.tensor import Tensor, settled
 from tinygrad_lstm.ops.elementwise import maximum, minimum, sqrt
+from tinygrad_lstm.optim.optimizer import widened
 
 __all__ = ["clip_grad_norm", "clip_grad_value"]
 
@@ -28,8 +29,10 @@ def clip_grad_norm(parameters: Iterable[Parameter], max_norm: float) -> Tensor:
     if not max_norm > 0:
         raise UsageError(f"clip_grad_norm: the bound is above 0, not {max_norm}")
     graded, grads = _graded("clip_grad_norm", parameters)
-    total = (grads[0] * grads[0]).sum()
-    for g in grads[1:]:
+    # The square of a float16 number above 256 is inf.
+    wide = [widened(g) for g in grads]
+    total = (wide[0] * wide[0]).sum()
+    for g in wide[1:]:
         total = total + (g * g).sum().astype(total.dtype)
     norm = sqrt(total)
     factor = minimum(max_norm / (norm + 1e-6), 1.0)

@@ -44,8 +44,8 @@ class Lion(Optimizer):
         self.betas, self.weight_decay = betas, weight_decay
         self.mean = self._moments("mean")
 
-    def _update(self, k: int, p: Parameter, g: Tensor) -> list[tuple[Cell, Any]]:
+    def _update(self, k: int, p: Tensor, g: Tensor) -> tuple[Tensor, list[tuple[Cell, Any]]]:
         b1, b2 = self.betas
         direction = sign(b1 * self.mean[k] + (1 - b1) * g)
         step = direction + self.weight_decay * p if self.weight_decay else direction
-        return [(self.mean[k], b2 * self.mean[k] + (1 - b2) * g), (p, p - self.rate.astype(p.dtype) * step)]
+        return p - self.rate.astype(p.dtype) * step, [(self.mean[k], b2 * self.mean[k] + (1 - b2) * g)]

@@ -6,12 +6,13 @@ from typing import Any
 
 from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.cells import Cell, Parameter, State, assign_all
-from tinygrad_lstm.graph.dtypes import float32
+from tinygrad_lstm.graph.dtypes import float16, float32
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.nn.module import Module
-from tinygrad_lstm.ops.filling import full, zeros_like
+from tinygrad_lstm.ops.filling import full, zeros
+from tinygrad_lstm.ops.logic import where
 
-__all__ = ["Optimizer", "Targets", "at_least_0", "fractions"]
+__all__ = ["Optimizer", "Targets", "at_least_0", "fractions", "widened"]
 
 
 class Optimizer(Module):
@@ -31,6 +32,10 @@ class Optimizer(Module):
     0.0
 
     All that changes besides the parameters is in ``state_dict()``: after ``load_state_dict`` it goes on as before.
+
+    A step is often smaller than half the distance of neighbouring float16 numbers, and would be lost. So the optimiser
+    keeps a copy of each float16 parameter in float32, steps that, and rounds it to the parameter; its moments are in
+    float32 too. See :class:`GradScaler` for the gradients.
     """
 
     def __init__(self, parameters: Iterable[Parameter], lr: float) -> None:
@@ -38,6 +43,8 @@ class Optimizer(Module):
         self.__dict__["targets"] = Targets(parameters, type(self).__name__)
         _check_rate(type(self).__name__, lr)
         self.rate = State(full((), float(lr), float32, self._device), "lr")
+        halves = [(k, p) for k, p in enumerate(self.parameters_to_update) if p.dtype is float16]
+        self.master = {k: State(p.astype(float32), f"master.{k}") for k, p in halves}
 
     @property
     def _device(self) -> str:
@@ -66,24 +73,51 @@ class Optimizer(Module):
 
     def step(self) -> None:
         """Update each parameter that has a gradient; all in one evaluation."""
+        assign_all(self.updates())
+
+    def updates(self) -> list[tuple[Cell, Any]]:
+        """What ``step`` assigns: cells and their new values, not evaluated yet.
+
+        Raises:
+            UsageError: when no parameter has a gradient.
+        """
         updates: list[tuple[Cell, Any]] = []
         for k, p in enumerate(self.parameters_to_update):
             if p.grad is not None:
-                updates += self._update(k, p, p.grad)
+                new, moments = self._update(k, self._value(k, p), widened(p.grad))
+                updates += (
+                    [*moments, (p, new)]
+                    if k not in self.master
+                    else [*moments, (self.master[k], new), (p, new.astype(p.dtype))]
+                )
         if not updates:
             raise UsageError(f"{type(self).__name__}.step: no parameter has a gradient; call loss.backward() first")
-        assign_all([*self._before(), *updates])
+        return [*self._before(), *updates]
+
+    def _value(self, k: int, p: Parameter) -> Tensor:
+        """What a step starts from: the parameter, or its copy in float32."""
+        if k not in self.master:
+            return p.leaf
+        # Where the copy does not round to the parameter, somebody has assigned to the parameter since.
+        return where(self.master[k].astype(p.dtype) == p, self.master[k], p.astype(float32))
 
     def _before(self) -> list[tuple[Cell, Any]]:
         """Updates that are made once a step."""
         return []
 
-    def _update(self, k: int, p: Parameter, g: Tensor) -> list[tuple[Cell, Any]]:
-        """New values for the ``k``-th parameter and its moments."""
+    def _update(self, k: int, p: Tensor, g: Tensor) -> tuple[Tensor, list[tuple[Cell, Any]]]:
+        """The new value of the ``k``-th parameter, whose value is ``p``, and those of its moments."""
         raise UsageError(f"{type(self).__name__} has no update rule; write its _update")
 
     def _moments(self, name: str) -> list[State]:
-        return [State(zeros_like(p), f"{name}.{k}") for k, p in enumerate(self.parameters_to_update)]
+        values = [widened(p) for p in self.parameters_to_update]
+        return [State(zeros(x.shape, x.dtype, x.device), f"{name}.{k}") for k, x in enumerate(values)]
+
+
+def widened(x: Cell | Tensor) -> Tensor:
+    """A value in float32 where it is float16, else as it is."""
+    leaf = x.leaf if isinstance(x, Cell) else x
+    return leaf.astype(float32) if leaf.dtype is float16 else leaf
 
 
 def _check_rate(kind: str, lr: Any) -> None:

@@ -47,12 +47,12 @@ class SGD(Optimizer):
         self.momentum, self.nesterov, self.weight_decay = momentum, nesterov, weight_decay
         self.velocity = self._moments("velocity") if momentum else []
 
-    def _update(self, k: int, p: Parameter, g: Tensor) -> list[tuple[Cell, Any]]:
+    def _update(self, k: int, p: Tensor, g: Tensor) -> tuple[Tensor, list[tuple[Cell, Any]]]:
         rate = self.rate.astype(p.dtype)
         if self.weight_decay:
             g = g + self.weight_decay * p
         if not self.momentum:
-            return [(p, p - rate * g)]
+            return p - rate * g, []
         v = self.momentum * self.velocity[k] + g
         step = g + self.momentum * v if self.nesterov else v
-        return [(self.velocity[k], v), (p, p - rate * step)]
+        return p - rate * step, [(self.velocity[k], v)]
