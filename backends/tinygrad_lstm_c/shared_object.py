@@ -4,7 +4,7 @@ import ctypes
 from pathlib import Path
 
 from tinygrad_lstm.errors import BackendError
-from tinygrad_lstm_c.cache import cached
+from tinygrad_lstm.runtime.cache import cached
 from tinygrad_lstm_c.toolchain import find_compiler, processor
 
 __all__ = ["compiled"]

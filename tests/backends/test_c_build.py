@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tinygrad_lstm_c import cache, toolchain
+from tinygrad_lstm_c import toolchain
 from tinygrad_lstm_c.shared_object import compiled
 from tinygrad_lstm_c.team import processors
 
@@ -21,6 +21,7 @@ from tests.codegen.pointwise import execute
 from tests.codegen.small_programs import compile_c, elementwise, needs_c
 from tinygrad_lstm.errors import BackendError
 from tinygrad_lstm.graph.dtypes import float32
+from tinygrad_lstm.runtime import cache
 from tinygrad_lstm.runtime.threads import blas_threads
 
 pytestmark = [needs_c, pytest.mark.skipif(os.name == "nt", reason="owners and modes of files are those of POSIX")]
@@ -248,6 +249,7 @@ def test_a_forked_process_has_threads_of_its_own() -> None:
 import os, numpy as np
 from tests.backends.test_c_build import lstm
 from tests.codegen.small_programs import compile_c
+from tinygrad_lstm.runtime import cache
 from tinygrad_lstm.runtime.threads import blas_threads
 program, inputs = lstm()
 run = compile_c(program)

@@ -1,7 +1,7 @@
-"""Compiled objects on disk, so that a program is compiled once and not once a process.
+"""Compiled programs on disk, so that each is compiled once and not once a process.
 
-An entry is one file, ``<key>-<checksum>.so``, which comes into being by a rename. It is loaded only where its content
-has that checksum and nobody but the user could have written it.
+An entry is one file, ``<key>-<checksum>`` and a suffix, which comes into being by a rename. It is used only where its
+content has that checksum and nobody but the user could have written it.
 """
 
 import hashlib
@@ -36,9 +36,9 @@ def _of_this_process() -> tempfile.TemporaryDirectory[str]:
 
 
 def directory() -> Path:
-    """Where compiled objects lie: ``TINYGRAD_LSTM_CACHE``, or ``tinygrad_lstm`` in the user's cache directory.
+    """Where compiled programs lie: ``TINYGRAD_LSTM_CACHE``, or ``tinygrad_lstm`` in the user's cache directory.
 
-    A directory that others could write to, or that can not be made, is not used: then the objects of this process go
+    A directory that others could write to, or that can not be made, is not used: then the programs of this process go
     to a temporary one.
     """
     named = os.environ.get("TINYGRAD_LSTM_CACHE")
