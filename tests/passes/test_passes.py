@@ -39,8 +39,11 @@ def test_fold_constants_leaves_what_depends_on_a_symbol() -> None:
 
 @pytest.mark.parametrize(
     "expression",
-    [1.0 * X, X * 1, X / 1, X - 0, X**1, tl.negative(-X), tl.where(True, X, 2.0), tl.ones(2) * X, X.sum(axis=())],
-    ids=["1x", "x1", "x/1", "x-0", "x^1", "--x", "where", "ones", "sum()"],
+    [
+        *[1.0 * X, X * 1, X / 1, X - 0, X**1, tl.negative(-X), tl.where(True, X, 2.0), tl.ones(2) * X, X.sum(axis=())],
+        tl.broadcast_to(tl.full((), 1.0).reshape((1,)), (2,)) * X,  # as the gradient of a sum has it
+    ],
+    ids=["1x", "x1", "x/1", "x-0", "x^1", "--x", "where", "ones", "sum()", "reshaped"],
 )
 def test_simplify_gives_x(expression: Tensor) -> None:
     assert simplify(fold_constants([expression]))[0] is X

@@ -28,7 +28,7 @@ def simplify(outputs: Iterable[Tensor]) -> list[Tensor]:
 
 def _value(node: Any) -> Any:
     """The number that a node stands for at all its places; None when it is no constant."""
-    if node.op == "broadcast_to":
+    while node.op in ("broadcast_to", "reshape"):
         node = node.inputs[0]
     return node.attrs["value"] if node.op == "constant" else None
 
