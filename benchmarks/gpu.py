@@ -3,8 +3,9 @@
 For each shape one training step of an LSTM layer: the sum of the squares of all hidden states, and its gradients by the
 inputs and all weights. Beside each other: this package's ``jit`` and its interpreter, ``torch.nn.LSTM`` (cuDNN), the
 four equations in eager PyTorch and under ``torch.compile``. Times are medians of CUDA events round single steps, after
-warming up, over rotating inputs so that no step finds its own in the cache. TF32 is off on both sides, or on on both
-with ``--tf32``. A second table holds the same step on the CPU by ``c`` and ``numpy``: below which size the CPU wins.
+warming up, over four inputs by turns. Each step begins on an idle GPU, so where Python is slower than the GPU, the time
+is Python's. TF32 is off on both sides, or on on both with ``--tf32``. A second table holds the same step on the CPU by
+``c`` and ``numpy``: below which size the CPU wins.
 """
 
 import argparse
@@ -161,7 +162,11 @@ def _torch_cell(torch: Any, compiled: bool, shape: Shape) -> Step:
         c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
         return torch.sigmoid(o) * torch.tanh(c), c
 
-    step = torch.compile(cell) if compiled else cell
+    step = cell
+    if compiled:
+        # Else it would compile for any size at the second shape, and give up after a few.
+        torch.compiler.reset()
+        step = torch.compile(cell, dynamic=False)
 
     def run(k: int) -> Any:
         x = xs[k % ROTATED]

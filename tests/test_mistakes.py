@@ -241,7 +241,7 @@ def test_every_error_is_ours_and_a_builtin_one(name: str) -> None:
     assert issubclass(error, Error)
     assert error.__doc__
     if error is not Error:
-        builtin = {ValueError, TypeError, IndexError, KeyError, RuntimeError, AssertionError}
+        builtin = {ValueError, TypeError, IndexError, KeyError, RuntimeError, AssertionError, AttributeError}
         assert builtin & set(error.__mro__), name
 
 

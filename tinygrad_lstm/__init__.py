@@ -117,6 +117,7 @@ from tinygrad_lstm.ops.shape import (
 from tinygrad_lstm.ops.sorting import argsort, searchsorted, sort, top_k, unique
 from tinygrad_lstm.ops.source import named, stop_gradient, symbol
 from tinygrad_lstm.ops.trigonometry import arccos, arcsin, arctan, arctan2, hypot, tan
+from tinygrad_lstm.reflexes import FRAMEWORK, answer
 from tinygrad_lstm.runtime.anomaly import detect_anomaly
 from tinygrad_lstm.runtime.backend import backend_names, describe_backends, use_backend
 from tinygrad_lstm.runtime.creation import tensor
@@ -308,3 +309,5 @@ __all__ = [
     "zeros",
     "zeros_like",
 ]
+
+answer(__name__, "tl", FRAMEWORK)

@@ -25,6 +25,7 @@ __all__ = [
     "StructureError",
     "TraceError",
     "UnboundSymbolError",
+    "UnknownNameError",
     "UsageError",
 ]
 
@@ -59,6 +60,10 @@ class TraceError(Error, RuntimeError):
 
 class UnboundSymbolError(TraceError):
     """A symbol that has no value in this evaluation."""
+
+
+class UnknownNameError(Error, AttributeError):
+    """A name that other libraries have; the message tells what is said here instead."""
 
 
 class GradientError(Error, ValueError):

@@ -20,8 +20,9 @@ class CupyExecutable:
 
     The first run launches them one by one, which also loads what they need. The second records them as a CUDA graph
     with inputs and outputs at fixed places, and from then on the graph is replayed: one launch from Python for the
-    whole program. What can not be recorded, since it calls array functions, is too long, or the driver refuses, is
-    launched one by one at each run, without waiting in between; the results are the same.
+    whole program. What can not be recorded, since it calls array functions, is too long, the fixed places do not fit
+    into memory, or the driver refuses, is launched one by one at each run, without waiting in between; the results are
+    the same.
 
     Attributes:
         source: the CUDA text, but for the functions that every text begins with.
@@ -96,10 +97,13 @@ class CupyExecutable:
 
     def _record(self) -> None:
         buffers = self._program.buffers
-        inputs, outputs = (
-            [self._device.empty((buffers[k].size,), buffers[k].dtype.name) for k in places]
-            for places in (self._program.inputs, self._program.outputs)
-        )
+        try:
+            inputs, outputs = (
+                [self._device.empty((buffers[k].size,), buffers[k].dtype.name) for k in places]
+                for places in (self._program.inputs, self._program.outputs)
+            )
+        except MemoryError:
+            return
         self._bind_all(inputs, outputs)
         self._graph = self._device.record(self._launch_all)
         if self._graph is not None:

@@ -13,6 +13,8 @@ __all__ = ["Device"]
 
 _DEVICE_TO_DEVICE: Final = 3
 """``cudaMemcpyDeviceToDevice``"""
+_NO_MEMORY: Final = 2
+"""``cudaErrorMemoryAllocation`` of the runtime, and ``CUDA_ERROR_OUT_OF_MEMORY`` of the driver."""
 
 
 class Device:
@@ -24,21 +26,28 @@ class Device:
         with cupy.cuda.Device(number):
             self._cublas = Cublas(cupy)
             self._event = cupy.cuda.Event(disable_timing=True)
-        self._stream: Any = None
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Selects the GPU and CuPy's current stream, which waits for the last program if that ran on another."""
+        """Selects the GPU and CuPy's current stream, which waits for the last program.
+
+        Raises:
+            MemoryError: when CUDA lacks memory for something that CuPy's pool does not hold, such as a graph.
+        """
         with self._lock, self.cupy.cuda.Device(self.number):
             stream = self.cupy.cuda.get_current_stream()
-            if self._stream is not None and stream.ptr != self._stream.ptr:
-                stream.wait_event(self._event)
+            # Also where it seems to be the same stream: each thread may have a default stream of its own, all with one
+            # handle, and the handle of a stream that was destroyed may be given to another.
+            stream.wait_event(self._event)
             self._cublas.use_stream(int(stream.ptr))
             try:
                 yield
+            except RuntimeError as error:
+                if getattr(error, "status", None) == _NO_MEMORY:
+                    raise MemoryError(str(error)) from error
+                raise
             finally:
                 self._event.record(stream)
-                self._stream = stream
 
     def functions(self, printed: PrintedCuda) -> Mapping[str, Any]:
         """The functions of a text, compiled for this GPU."""
@@ -84,20 +93,22 @@ class Device:
     def record(self, run: Callable[[], None]) -> Any:
         """What ``run`` launches as a CUDA graph, without running it; None where it can not be recorded."""
         current = self.cupy.cuda.get_current_stream()
-        graph = None
         stream = self.cupy.cuda.Stream(non_blocking=True)
-        with stream:
+        try:
+            # A ``with`` would forget the stream that the caller has chosen by ``use``.
+            stream.use()
             self._cublas.use_stream(int(stream.ptr))
+            stream.begin_capture()
             try:
-                stream.begin_capture()
-                try:
-                    run()
-                finally:
-                    # Also after a failure: the stream must not stay in this state.
-                    graph = stream.end_capture()
-            except (RuntimeError, NotImplementedError):
-                graph = None
-        self._cublas.use_stream(int(current.ptr))
+                run()
+            finally:
+                # Also after a failure: the stream must not stay in this state.
+                graph = stream.end_capture()
+        except (RuntimeError, MemoryError):
+            graph = None
+        finally:
+            current.use()
+            self._cublas.use_stream(int(current.ptr))
         return graph
 
     def replay(self, graph: Any) -> None:

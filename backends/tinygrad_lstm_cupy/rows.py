@@ -54,4 +54,26 @@ def rows(cp: Any) -> Mapping[str, Callable[..., Any]]:
         out[(*lead, sorted_[starts])] = values[(*lead, starts)]
         return out
 
-    return {"take": take, "scatter_add": scatter_add}
+    def remainder(a: Any, b: Any) -> Any:
+        """NumPy's; CuPy's is ``a - floor(a / b) * b``, which loses digits, and is nan where b is infinite."""
+        if a.dtype.kind != "f":
+            return cp.remainder(a, b)
+        rest = cp.fmod(a, b)
+        turned = cp.where((rest < 0) != (b < 0), rest + b, rest)
+        return cp.where((b == 0) | (rest != rest), rest, cp.where(rest == 0, cp.copysign(cp.zeros_like(b), b), turned))
+
+    def floor_divide(a: Any, b: Any) -> Any:
+        """NumPy's; CuPy's is ``floor(a / b)``, where the rounding of the division may reach the next whole number."""
+        if a.dtype.kind != "f":
+            return cp.floor_divide(a, b)
+        if a.dtype == cp.float16:
+            return floor_divide(a.astype("float32"), b.astype("float32")).astype("float16")
+        rest, ratio = cp.fmod(a, b), a / b
+        exact = (a - rest) / b
+        quotient = cp.where((rest != 0) & ((rest < 0) != (b < 0)), exact - 1, exact)
+        whole = cp.floor(quotient)
+        nearest = cp.where(quotient - whole > 0.5, whole + 1, whole)
+        signed = cp.where(quotient == 0, cp.copysign(cp.zeros_like(ratio), ratio), nearest)
+        return cp.where(b == 0, ratio, signed)
+
+    return {"take": take, "scatter_add": scatter_add, "remainder": remainder, "floor_divide": floor_divide}

@@ -47,6 +47,7 @@ class FakeCupy(ModuleType):
         self.cuda = SimpleNamespace(runtime=runtime, Device=lambda k: self._device(k))
         self.get_default_memory_pool = lambda: SimpleNamespace(free_bytes=lambda: 1 << 29)
         self.asnumpy = np.array
+        self.floor_divide, self.remainder = _floor_divide, _remainder
         if exp_error is not None:
 
             def exp(*_: Any) -> None:
@@ -78,3 +79,12 @@ class _WithoutReduceat:
 
     def __getattr__(self, name: str) -> Any:
         raise NotImplementedError(f"`cupy.ufunc.{name}` is not supported yet")
+
+
+def _floor_divide(a: Any, b: Any) -> Any:
+    """As CuPy computes it: of floats, the rounding of the division may reach the next whole number."""
+    return np.floor(a / b) if a.dtype.kind == "f" else np.floor_divide(a, b)
+
+
+def _remainder(a: Any, b: Any) -> Any:
+    return a - _floor_divide(a, b) * b if a.dtype.kind == "f" else np.remainder(a, b)

@@ -184,6 +184,24 @@ def test_scatter_add_in_rounds(count: int, size: int) -> None:
     np.testing.assert_array_equal(got, want)
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int32])
+@pytest.mark.parametrize("name", ["floor_divide", "remainder"])
+def test_division_with_remainder_is_that_of_numpy(name: str, dtype) -> None:
+    """CuPy's own gives ``1 // 0.1 = 10``, and nan for ``1 % inf``."""
+    points = [0.0, -0.0, 0.1, 1.0, -1.5, 7.25, -700.0, 4096.0, 3.0, np.inf, -np.inf, np.nan]
+    x = np.array(points if np.dtype(dtype).kind == "f" else [0, 1, -7, 2**31 - 1]).astype(dtype)
+    random = np.random.default_rng(0)
+    with np.errstate(all="ignore"):
+        for a, b in (
+            (x[:, None], x),
+            (random.normal(0, 99, 1000).astype(dtype), random.normal(0, 9, 1000).astype(dtype)),
+        ):
+            got, want = rows(FakeCupy())[name](a, b), getattr(np, name)(a, b)
+            assert got.dtype == want.dtype
+            np.testing.assert_array_equal(got, want)
+            np.testing.assert_array_equal(np.signbit(got)[want == 0], np.signbit(want)[want == 0])
+
+
 def test_an_index_out_of_range(installed) -> None:
     installed(FakeCupy())
     with (

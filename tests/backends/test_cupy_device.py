@@ -10,6 +10,7 @@ from tinygrad_lstm_cupy import cublas, device
 from tinygrad_lstm_cupy.cublas import Cublas
 from tinygrad_lstm_cupy.device import Device
 
+from tests.backends.fake_cupy import CUDAError
 from tests.codegen.lstm_program import lstm_program
 from tests.codegen.small_programs import whole
 from tinygrad_lstm.codegen.cuda import Product, print_cuda
@@ -55,6 +56,7 @@ class Library:
             leading = rest.pop(0)
             assert leading >= rows
             step = rest.pop(0) if "Batched" in name else 0
+            assert step >= 0
             size = dtype.itemsize
             strides = (step * size, size, leading * size)
             interface = {"shape": (batch, rows, columns), "strides": strides, "typestr": dtype.str}
@@ -90,6 +92,8 @@ CASES = [
     (View(0, (3, 4), (1, 6)), whole(1, (4, 5)), whole(2, (3, 5)), False),
     (whole(0, (1, 4)), whole(1, (4, 1)), whole(2, (1, 1)), True),
     (whole(0, (2, 3, 4)), View(1, (2, 4, 5), (0, 1, 4)), whole(2, (2, 3, 5)), False),
+    (View(0, (3, 2, 4), (-8, 4, 1), 16), whole(1, (3, 4, 5)), whole(2, (3, 2, 5)), False),
+    (View(0, (3, 2, 2, 4), (-16, 8, 4, 1), 32), whole(1, (3, 2, 4, 5)), whole(2, (3, 2, 2, 5)), True),
     (whole(0, (2, 3, 3, 4)), whole(1, (2, 3, 4, 2)), whole(2, (2, 3, 3, 2)), True),
 ]
 
@@ -157,7 +161,6 @@ class Stream:
 
     def __init__(self, owner: "Cuda", ptr: int) -> None:
         self.owner, self.ptr = owner, ptr
-        self.before: Any = None
 
     def wait_event(self, event: Any) -> None:
         self.owner.log.append(("wait", self.ptr))
@@ -169,11 +172,17 @@ class Stream:
         self.owner.log.append(("end", self.ptr))
         return SimpleNamespace(launch=lambda stream: self.owner.log.append(("replay", stream.ptr)))
 
+    def use(self) -> None:
+        self.owner.current = self
+
     def __enter__(self) -> None:
-        self.before, self.owner.current = self.owner.current, self
+        self.owner.stack.append(self)
+        self.use()
 
     def __exit__(self, *_: Any) -> None:
-        self.owner.current = self.before
+        """As CuPy does it: what ``use`` has chosen is forgotten."""
+        self.owner.stack.pop()
+        self.owner.stack[-1].use()
 
 
 class Cuda:
@@ -181,7 +190,9 @@ class Cuda:
 
     def __init__(self) -> None:
         self.log: list[Any] = []
-        self.current = Stream(self, 1)
+        self.current = Stream(self, 0)
+        self.stack = [self.current]
+        Stream(self, 1).use()
         self.cuda = SimpleNamespace(
             Device=Selected,
             Event=lambda disable_timing: SimpleNamespace(record=lambda s: self.log.append(("record", s.ptr))),
@@ -194,6 +205,9 @@ class Cuda:
 
     def load(self, code: bytes) -> None:
         self.log.append(("load", code))
+
+    def fail(self) -> None:
+        raise CUDAError(901, "cudaErrorStreamCaptureInvalidated")
 
 
 class Selected:
@@ -219,7 +233,8 @@ def test_programs_on_two_streams_wait_for_each_other(made: tuple[Device, Cuda], 
         cuda.current = Stream(cuda, ptr)
         with gpu.running():
             pass
-    assert cuda.log == [("record", 1), ("record", 1), ("wait", 2), ("record", 2), ("wait", 1), ("record", 1)]
+    # Of one handle may be two streams: those of two threads, or one that was made when the other had been destroyed.
+    assert cuda.log == [entry for ptr in (1, 1, 2, 1) for entry in (("wait", ptr), ("record", ptr))]
     assert [line[1] for line in library.log if line[0] == "cublasSetStream_v2"] == [1, 1, 2, 1]
 
 
@@ -232,7 +247,7 @@ def test_a_graph_is_recorded_on_a_stream_of_its_own(made: tuple[Device, Cuda], l
 
 
 @pytest.mark.parametrize(
-    "error", [RuntimeError("not while capturing"), NotImplementedError(), EvaluationError("status 14")]
+    "error", [RuntimeError("not while capturing"), MemoryError("cuBLAS"), EvaluationError("status 14")]
 )
 def test_what_can_not_be_recorded_ends_the_capture(made: tuple[Device, Cuda], error: Exception) -> None:
     gpu, cuda = made
@@ -243,6 +258,28 @@ def test_what_can_not_be_recorded_ends_the_capture(made: tuple[Device, Cuda], er
     assert gpu.record(run) is None
     assert cuda.log == [("begin", 99), ("end", 99)]
     assert cuda.current.ptr == 1
+
+
+@pytest.mark.parametrize("failing", [True, False])
+def test_recording_leaves_the_stream_that_the_caller_chose(
+    made: tuple[Device, Cuda], library: Library, failing: bool
+) -> None:
+    gpu, cuda = made
+    outer, chosen = Stream(cuda, 5), Stream(cuda, 6)
+    with outer:
+        chosen.use()
+        assert (gpu.record(cuda.fail if failing else lambda: None) is None) == failing
+        assert cuda.current is chosen
+        assert library.log[-2] == ("cublasSetStream_v2", 6)
+    assert cuda.current.ptr == 0
+
+
+@pytest.mark.parametrize(("status", "kind"), [(2, MemoryError), (700, CUDAError)])
+def test_memory_that_cuda_itself_lacks(made: tuple[Device, Cuda], status: int, kind: type[Exception]) -> None:
+    gpu, cuda = made
+    with pytest.raises(kind, match="CUDA_ERROR"), gpu.running():
+        raise CUDAError(status, "CUDA_ERROR_OF_SOME_KIND")
+    assert cuda.log[-1] == ("record", 1)
 
 
 def test_functions_copies_and_launches(made: tuple[Device, Cuda], monkeypatch: pytest.MonkeyPatch) -> None:

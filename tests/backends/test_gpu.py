@@ -161,6 +161,30 @@ def test_random_numbers_are_those_of_the_cpu() -> None:
     np.testing.assert_array_max_ulp(got[2], want[2], 4)
 
 
+def test_compiled_numbers_are_those_of_the_cpu() -> None:
+    """To the bit: products and sums that NVRTC could round once, and integers that leave their range."""
+    ends = tl.tensor([2**31 - 1, -(2**31), 5], dtype=tl.int32)
+
+    def drawn() -> list[Any]:
+        scaled = tl.jit(lambda: tl.random.uniform(tl.random.key(7), (1000,), -0.3, 0.7))()
+        larger = tl.jit(lambda x: x + 1 > x)(ends if scaled.device == "cuda:0" else ends.to("cpu"))
+        return [scaled.numpy(), larger.numpy()]
+
+    got = drawn()
+    with tl.use_backend("numpy"):
+        want = drawn()
+    assert [x.tobytes() for x in got] == [x.tobytes() for x in want]
+
+
+def test_a_batch_of_products_that_runs_backwards() -> None:
+    """Along a flipped axis there is a call for each product."""
+    random = np.random.default_rng(0)
+    a, b = random.normal(size=(5, 8, 16)), random.normal(size=(5, 16, 4))
+    f = tl.jit(lambda x, y: tl.flip(x, 0) @ y)
+    for _ in range(3):
+        np.testing.assert_allclose(f(tl.tensor(a), tl.tensor(b)).numpy(), a[::-1] @ b, rtol=1e-9)
+
+
 def test_nothing_leaks(gpu: Any) -> None:
     pool = gpu.get_default_memory_pool()
     program = lstm_program(5, 4, 8, 16)
@@ -206,6 +230,21 @@ def test_other_streams(gpu: Any) -> None:
     for stream in streams:
         stream.synchronize()
     assert all(y.numpy().tobytes() == want.tobytes() for y in results)
+
+
+def test_the_stream_that_was_chosen_stays(gpu: Any) -> None:
+    f = tl.jit(lambda x: tl.tanh(x @ x))
+    x = tl.ones((4, 4))
+    chosen = gpu.cuda.Stream()
+    before = gpu.cuda.get_current_stream()
+    chosen.use()
+    try:
+        for _ in range(3):
+            f(x)
+            assert gpu.cuda.get_current_stream() is chosen
+    finally:
+        before.use()
+        chosen.synchronize()
 
 
 def test_arrays_from_and_to_cupy_without_a_copy(gpu: Any) -> None:

@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from tinygrad_lstm.graph.dtypes import float32, float64
 from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.structure import flatten
 from tinygrad_lstm.passes import optimize
+from tinygrad_lstm.runtime import cache
 
 PARTS = 6
 
@@ -85,11 +87,51 @@ def test_the_table_of_cases(part: int) -> None:
     assert_compiles(lower(Graph(tuple(xs), tuple(ys)), halves=True))
 
 
+def ptx(outputs: Any, *inputs: Any) -> bytes:
+    """What the compiler makes of a function, in words that can be read."""
+    printed = print_cuda(lower(Graph(inputs, (outputs,))))
+    return compiled(importlib.import_module("cupy"), f"{printed.prelude}\n{printed.source}", 9999)
+
+
+def test_products_and_sums_are_rounded_one_by_one() -> None:
+    """As on the CPU, where ``tl.random.uniform(key, shape, low, high)`` must have the same bits."""
+    x, y, z = (tl.symbol(name, (64,)) for name in "xyz")
+    assert b"fma.rn" not in ptx(x * y + z, x, y, z)
+    assert b"fma.rn" in ptx(tl.exp(x), x)
+
+
+def test_an_overflow_of_integers_is_computed() -> None:
+    x = tl.symbol("x", (64,), tl.int32)
+    assert b"ld.global" in ptx(x + 1 > x, x)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_many_reductions_of_one_kernel_fit_into_shared_memory(axis: int) -> None:
+    x = tl.symbol("x", (100, 300), "float64")
+    sums = tuple([(x * float(k)).sum(axis) for k in range(60)])
+    assert_compiles(lower(optimize(Graph((x,), sums))))
+
+
 def test_a_newer_gpu_than_this_nvrtc_knows_gets_ptx() -> None:
     cupy = importlib.import_module("cupy")
     assert b".target sm_" in compiled(cupy, 'extern "C" __global__ void f() {}', 9999)
     with pytest.raises(BackendError, match=r"does not know GPUs as old as compute capability 1\.0"):
         compiled(cupy, "", 10)
+
+
+def test_compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TINYGRAD_LSTM_CACHE", str(tmp_path / "cache"))
+    cupy = importlib.import_module("cupy")
+    text = 'extern "C" __global__ void f() {}'
+    code = compiled(cupy, text, 90)
+    (entry,) = cache.directory().iterdir()
+    assert entry.suffix == ".cubin"
+    made = entry.stat().st_mtime_ns
+    assert compiled(cupy, text, 90) == code
+    assert [e.stat().st_mtime_ns for e in cache.directory().iterdir()] == [made]
+    compiled(cupy, text, 80)
+    compiled(cupy, text, 9999)
+    assert sorted(e.suffix for e in cache.directory().iterdir()) == [".cubin", ".cubin", ".ptx"]
 
 
 def test_a_text_that_does_not_compile_is_told() -> None:

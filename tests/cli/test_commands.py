@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from tinygrad_lstm import draw, nn
 from tinygrad_lstm.cli import main
 from tinygrad_lstm.errors import EvaluationError
 from tinygrad_lstm.train import Trainer
@@ -152,6 +153,32 @@ def test_drawing_a_graph(run, tmp_path, what):
     assert "digraph" in (tmp_path / "graph.dot").read_text()
 
 
+@pytest.mark.parametrize("cell", ["lstm", "rnn", "gru"])
+@pytest.mark.parametrize("what", ["chain", "rolled", "unrolled"])
+def test_drawing_a_layer_of_a_cell(run, tmp_path, what, cell):
+    assert run(f"draw {what} --cell {cell} -o layer.dot") == (0, "layer.dot\n", "")
+    drawn = (tmp_path / "layer.dot").read_text()
+    wanted = getattr(draw, what)({"lstm": nn.LSTM, "rnn": nn.RNN, "gru": nn.GRU}[cell](3, 4))
+    if what != "unrolled":
+        assert drawn == wanted.dot
+    else:
+        assert "equals" in drawn
+
+
+def test_drawing_how_far_gradients_reach(run, tmp_path):
+    assert run("draw gradient_over_time -o reach.svg") == (0, "reach.svg\n", "")
+    drawn = (tmp_path / "reach.svg").read_text()
+    assert all(name in drawn for name in ("RNN", "GRU", "LSTM"))
+
+
+def test_drawing_a_step_explained(run, tmp_path):
+    names = [f"walk-{k}.dot" for k in (1, 2, 3)]
+    assert run("draw walkthrough --cell gru -o walk.dot") == (0, "\n".join(names) + "\n", "")
+    assert all("digraph" in (tmp_path / name).read_text() for name in names)
+    assert run("draw walkthrough -o walk.html") == (0, "walk.html\n", "")
+    assert (tmp_path / "walk.html").read_text().count("<svg") == 4
+
+
 def test_listing_the_backends(run):
     status, out, _ = run("backends")
     assert status == 0
@@ -231,6 +258,12 @@ BAD = [
     ("draw lstm -o lstm.bmp", "lstm.bmp"),
     ("draw lstm -o none/lstm.dot", "there is no folder"),
     ("draw transformer -o a.svg", "invalid choice: 'transformer'"),
+    ("draw cell -o a.svg", "a cell is drawn as lstm, rnn or gru"),
+    ("draw gates -o a.svg", "tl.draw.gates(outputs, words)"),
+    ("draw lstm --cell gru -o a.svg", "--cell goes with chain, rolled, unrolled and walkthrough, not with lstm"),
+    ("draw chain --cell tree -o a.svg", "argument --cell: invalid choice: 'tree'"),
+    ("draw chain -o a.html", "chain is a picture and no page; end a.html in .svg, .png or .pdf, or make a page of"),
+    ("draw walkthrough -o a.bmp", "end it in .html for one page"),
 ]
 
 

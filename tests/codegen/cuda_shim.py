@@ -1,6 +1,7 @@
 """CUDA text on the CPU: g++ behind definitions that stand in for the device, one block after the other.
 
 The threads of a block whose functions wait are fibres, switched where they wait; all others are turns of a loop.
+Every other launch takes blocks and threads from the last to the first, as nothing may depend on their order.
 """
 
 import ctypes
@@ -50,10 +51,17 @@ static void fibre() { body(arguments); ended[threadIdx.x] = true; }
 TAIL = """
 extern "C" void launch(void (*f)(void **), int waits, int x, int y, int threads, void **a) {
   static char *stacks = (char *)malloc((size_t)MOST * STACK);
+  static bool backwards = true;
+  backwards = !backwards;
   gridDim = {x, y};
-  for (blockIdx.y = 0; blockIdx.y < y; ++blockIdx.y) for (blockIdx.x = 0; blockIdx.x < x; ++blockIdx.x) {
+  for (int b = 0; b < x * y; ++b) {
+    const int number = backwards ? x * y - 1 - b : b;
+    blockIdx = {number % x, number / x};
     if (!waits) {
-      for (threadIdx.x = 0; threadIdx.x < threads; ++threadIdx.x) f(a);
+      for (int k = 0; k < threads; ++k) {
+        threadIdx.x = backwards ? threads - 1 - k : k;
+        f(a);
+      }
       continue;
     }
     body = f; arguments = a;
@@ -67,7 +75,9 @@ extern "C" void launch(void (*f)(void **), int waits, int x, int y, int threads,
     }
     for (int going = threads; going > 0;) {
       going = 0;
-      for (threadIdx.x = 0; threadIdx.x < threads; ++threadIdx.x) if (!ended[threadIdx.x]) {
+      for (int k = 0; k < threads; ++k) {
+        threadIdx.x = backwards ? threads - 1 - k : k;
+        if (ended[threadIdx.x]) continue;
         swapcontext(&scheduler, &fibres[threadIdx.x]);
         going += !ended[threadIdx.x];
       }

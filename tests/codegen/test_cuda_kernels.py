@@ -14,7 +14,7 @@ from tests.codegen.lstm_program import lstm_program
 from tests.codegen.pointwise import assert_executed, execute
 from tests.codegen.small_programs import kernels_of, program_of, whole
 from tinygrad_lstm.codegen import cuda_parts
-from tinygrad_lstm.codegen.cuda import print_cuda
+from tinygrad_lstm.codegen.cuda import Launch, print_cuda
 from tinygrad_lstm.codegen.program import Gemm, Kernel, Program, Scalar, Store, View
 from tinygrad_lstm.graph.dtypes import DType, as_dtype, bool_, float16, float32, float64, int32
 
@@ -101,6 +101,88 @@ def test_other_types(dtype: DType, how: Any) -> None:
         wide = np.float32 if dtype is float16 else x.dtype
         want = ufunc.reduce(x.astype(wide), axis=axis).astype(dtype.name)
         np.testing.assert_allclose(y.astype(float), want.astype(float), rtol=1e-3)
+
+
+def test_integers_wrap_around() -> None:
+    """Also where the answer seems to be known: ``x + 1 > x``."""
+    x = np.array([2**31 - 1, -(2**31), 5], np.int32)
+    body = (
+        Scalar("load", (), int32, 0),
+        Scalar("constant", (), int32, 1),
+        Scalar("add", (0, 1), int32, None),
+        Scalar("less", (0, 2), bool_, None),
+    )
+    stores = tuple([Store(k, whole(place, (3,))) for place, k in ((1, 2), (2, 3))])
+    program = program_of(
+        [Kernel((3,), 0, (whole(0, (3,)),), body, stores)], [((3,), int32)], [((3,), int32), ((3,), bool_)]
+    )
+    sums, larger = compile_cuda(program)([x])
+    np.testing.assert_array_equal(sums, x + np.int32(1))
+    np.testing.assert_array_equal(larger, [False, True, True])
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_many_sums_in_one_kernel(axis: int) -> None:
+    """They share two arrays of shared memory, by turns."""
+    random = np.random.default_rng(0)
+    x = random.normal(size=(40, 70)).astype(np.float32)
+    kept = (1, 70) if axis == 0 else (40, 1)
+    strides = tuple(0 if n == 1 else s for n, s in zip(kept, whole(0, kept).strides, strict=True))
+    body = [Scalar("load", (), float32, 0)]
+    stores = []
+    for k in range(7):
+        body.append(Scalar("constant", (), float32, k + 0.5))
+        body.append(Scalar("multiply", (0, len(body) - 1), float32, None))
+        value = len(body) - 1
+        if axis == 1:
+            body.append(Scalar("reduce", (value,), float32, "maximum" if k == 3 else "add"))
+        view = View(1 + k, x.shape, strides)
+        stores.append(Store(len(body) - 1, view) if axis == 1 else Store(value, view, "maximum" if k == 3 else "add"))
+    kernel = Kernel(x.shape, axis, (whole(0, x.shape),), tuple(body), tuple(stores))
+    program = program_of([kernel], [(x.shape, float32)], [(kept, float32)] * 7)
+    printed = print_cuda(program)
+    assert printed.source.count("__shared__") == 2
+    run = compile_cuda(program)
+    for _ in range(3):
+        for k, y in enumerate(run([x])):
+            how = np.max if k == 3 else np.sum
+            want = how(x.astype(float) * (k + 0.5), axis=axis, keepdims=True)
+            np.testing.assert_allclose(y, want, rtol=1e-4, atol=1e-4)
+
+
+def test_a_sum_of_very_many_terms_stays_within_the_grid() -> None:
+    shape = (1 << 40,)
+    total = Store(0, View(1, shape, (0,)), "add")
+    kernel = Kernel(shape, 0, (View(0, shape, (0,)),), scalars(float32, ("load", (), 0)), (total,))
+    printed = print_cuda(program_of([kernel], [((1,), float32)], [((1,), float32)]))
+    first = printed.items[0]
+    assert isinstance(first, Launch)
+    assert first.grid == (1, 65535)
+
+
+class Narrow(HostDevice):
+    """Memory for one set of outputs a run, and no more."""
+
+    left = 10**6
+
+    def empty(self, shape: tuple[int, ...], dtype: str) -> Any:
+        self.left -= 1
+        if self.left < 0:
+            raise MemoryError
+        return super().empty(shape, dtype)
+
+
+def test_a_program_whose_inputs_fit_only_once_is_launched_one_by_one() -> None:
+    program = lstm_program(2, 2, 3, 4)
+    random = np.random.default_rng(0)
+    inputs = [random.normal(0, 0.3, program.buffers[k].size).astype(np.float32) for k in program.inputs]
+    device = Narrow()
+    run = compile_cuda(program, device)
+    want = [y.tobytes() for y in run(inputs)]
+    for _ in range(2):
+        device.left = len(program.outputs)
+        assert [y.tobytes() for y in run(inputs)] == want
+        assert not run.replayed
 
 
 CELLS = [(5, 2, 3, 4), (1, 3, 2, 5), (0, 2, 3, 4), (4, 16, 32, 64)]

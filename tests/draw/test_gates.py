@@ -58,7 +58,7 @@ def test_characters_stand_under_the_steps(lstm, x):
 
 
 def test_units_and_names_can_be_chosen(lstm, x):
-    figure = draw.gates(lstm, WORD, x=x, names=["C̃_t"], units=[5, 2])
+    figure = draw.gates(lstm, WORD, x=x, names=["C̃_t"], units=np.array([5, 2]))
     (panel,) = figure.panels
     assert panel.units == (5, 2)
     assert panel.values.shape == (2, 5)
@@ -90,8 +90,13 @@ def test_other_cells_show_all_that_has_a_name(x):
         ({"words": [1, 2, 3, 4, 5]}, "words is a text or list of 5 strings, and 1 is none"),
         ({"words": 5}, "there are 5 steps, so words is a text or list of 5, not 5"),
         ({"names": ["q_t"]}, "nothing in this loop is named 'q_t'; there are"),
-        ({"units": [8]}, "units are integers from 0 to 7, not 8"),
-        ({"units": []}, "units are integers"),
+        ({"names": "f_t"}, r"names is a list of names, such as \['o_t'\], not 'f_t'; there are"),
+        ({"names": 5}, "names is a list of names"),
+        ({"names": []}, "names is a list of names"),
+        ({"units": 5}, r"units is a list of integers from 0 to 7, such as \[0\] or range\(4\), not 5$"),
+        ({"units": [8]}, "units is a list of integers from 0 to 7, .*, and 8 is none of them"),
+        ({"units": [True]}, "and True is none of them"),
+        ({"units": []}, "units is a list of integers"),
         ({"batch": 2}, "batch is an integer from 0 to 1"),
         ({"loop": 1}, "loop is an integer from 0 to 0"),
     ],

@@ -1,5 +1,6 @@
 """The step of a cell, explained: what each stage lights, its equations, and its numbers."""
 
+import re
 import xml.etree.ElementTree as ET
 
 import numpy as np
@@ -11,7 +12,7 @@ from tinygrad_lstm import draw, nn
 from tinygrad_lstm.draw.anatomy import dissect
 from tinygrad_lstm.draw.equations import equations
 from tinygrad_lstm.draw.tracing import trace_step
-from tinygrad_lstm.errors import Error, UsageError
+from tinygrad_lstm.errors import DrawingError, Error, UsageError
 
 GREY = "#c4c4c4"
 TITLES = ["What to throw away", "What to store", "Update the state", "What to output"]
@@ -87,6 +88,36 @@ def test_it_prints_and_shows(lstm):
     for stage in steps:
         ET.fromstring(stage.drawing.svg())
         assert stage.drawing.description.startswith(f"{stage.title}: ")
+
+
+def test_it_is_saved_as_a_page_or_as_a_picture_of_each_stage(lstm, tmp_path):
+    steps = draw.walkthrough(lstm, tl.ones((1, 3)))
+    assert steps.save(tmp_path / "walk.html") == [tmp_path / "walk.html"]
+    page = (tmp_path / "walk.html").read_text()
+    assert page.count("<svg") == 4
+    assert "<h2>3. Update the state</h2>" in page
+    assert "<p>C<sub>t</sub> = f<sub>t</sub>∘C<sub>t−1</sub> + i<sub>t</sub>∘C̃<sub>t</sub></p>" in page
+    assert "http" not in re.sub(r'xmlns(:\w+)?="[^"]*"|<!DOCTYPE[^>]*>', "", page)
+    paths = [tmp_path / f"walk-{k}.svg" for k in (1, 2, 3, 4)]
+    assert steps.save(str(tmp_path / "walk.svg")) == paths
+    assert [path.read_text() for path in paths] == [stage.drawing.svg() for stage in steps]
+    small, usual = (steps.save(tmp_path / "walk.png", dpi=dpi)[0].read_bytes() for dpi in (20, None))
+    assert len(small) < len(usual)
+    for name in ("walk", "walk.json", ""):
+        with pytest.raises(UsageError, match=r"end it in \.html for one page"):
+            steps.save(name)
+    with pytest.raises(DrawingError, match="there is no folder"):
+        steps.save(tmp_path / "none" / "walk.svg")
+
+
+def test_a_title_of_a_page_is_text(tmp_path):
+    class Cell(nn.RNNCell):
+        pass
+
+    Cell.__name__ = "<script>"
+    page = draw.walkthrough(Cell(3, 4), tl.ones((1, 3))).page().html
+    assert "<script>" not in page
+    assert "<title>&lt;script&gt;: one step, explained</title>" in page
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """How backends are found, chosen, and told apart when they do not work."""
 
+import asyncio
+import contextvars
 import subprocess
 import sys
 import threading
@@ -8,6 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 from tinygrad_lstm_numpy import NumpyBackend
 
 import tinygrad_lstm as tl
@@ -154,6 +157,72 @@ def test_use_backend_nests_and_ends(offered) -> None:
     assert module.current_backend().name == "numpy"
 
 
+def test_use_backend_alone_holds_from_there_on(offered) -> None:
+    offered(OURS, entry("second", "Second"), entry("elsewhere", "Elsewhere"))
+
+    def names() -> tuple[str, str]:
+        return module.current_backend().name, tl.zeros(1).device
+
+    def alone() -> None:
+        first = tl.use_backend("elsewhere")
+        assert names() == ("elsewhere", "cuda:0")
+        assert repr(first) == "<the backend 'elsewhere' on cuda:0, in use until a with block of it ends>"
+        tl.use_backend("second")
+        assert names() == ("second", "cpu")
+        with tl.use_backend("numpy"):
+            assert names() == ("numpy", "cpu")
+            tl.use_backend("elsewhere")
+        assert names() == ("second", "cpu")
+        with first as backend:
+            assert names() == ("elsewhere", "cuda:0")
+            assert backend.name == "elsewhere"
+        assert names() == ("numpy", "cpu")
+        with first:
+            assert names() == ("elsewhere", "cuda:0")
+        assert names() == ("numpy", "cpu")
+        tl.use_backend("second")
+
+    contextvars.copy_context().run(alone)
+    assert names() == ("numpy", "cpu")
+
+
+def test_use_backend_decorates(offered) -> None:
+    offered(OURS, entry("second", "Second"))
+
+    @tl.use_backend("second")
+    def name(deeper: bool) -> str:
+        inner = name(False) if deeper else ""
+        return module.current_backend().name + inner
+
+    assert module.current_backend().name == "numpy"
+    assert name(True) == "secondsecond"
+    assert module.current_backend().name == "numpy"
+
+
+def test_a_choice_in_a_generator_or_a_task(offered) -> None:
+    offered(OURS, entry("second", "Second"))
+
+    def chosen():
+        with tl.use_backend("second"):
+            yield module.current_backend().name
+
+    steps = chosen()
+    assert contextvars.copy_context().run(next, steps) == "second"
+    assert next(steps, "over") == "over"
+    assert module.current_backend().name == "numpy"
+
+    async def task(name: str) -> str:
+        tl.use_backend(name)
+        await asyncio.sleep(0)
+        return module.current_backend().name
+
+    async def both() -> list[str]:
+        return await asyncio.gather(task("second"), task("numpy"), task("second"))
+
+    assert asyncio.run(both()) == ["second", "numpy", "second"]
+    assert module.current_backend().name == "numpy"
+
+
 def test_the_choice_belongs_to_the_thread(offered) -> None:
     offered(OURS, entry("second", "Second"))
     seen = []
@@ -180,6 +249,28 @@ def test_devices(offered) -> None:
     assert tl.tensor([1.0]).to("cpu").device == "cpu"
     with pytest.raises(Error):
         tl.tensor([1.0]).to("tpu")
+
+
+def test_a_compiled_function_moves_nothing(offered) -> None:
+    offered(OURS, entry("elsewhere", "Elsewhere"))
+    for move in (lambda x: x.to("cuda"), lambda x: tl.Parameter(x).move("cuda:0")):
+        with pytest.raises(
+            DeviceError, match=r"^to\('cuda:0'\): <f32\[2\] = symbol .* under jit at .* one device; move what you pass"
+        ):
+            tl.jit(move)(tl.ones(2))
+    assert tl.jit(lambda x: x.to("cpu") + 1)(tl.ones(2)).tolist() == [2.0, 2.0]
+
+
+def test_blas_threads_alone_holds_from_there_on() -> None:
+    def counts() -> set[int]:
+        return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+    before = counts()
+    limits = tl.blas_threads(1)
+    assert counts() == {1}
+    with limits:
+        assert counts() == {1}
+    assert counts() == before
 
 
 def test_a_broken_backend_does_not_hide_one_that_works(offered) -> None:

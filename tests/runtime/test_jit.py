@@ -127,7 +127,7 @@ def test_mistakes_in_its_own_arguments() -> None:
         tl.jit(3)  # type: ignore[call-overload]
     with pytest.raises(UsageError, match=r"cache_size is an integer of at least 1, not 0"):
         tl.jit(abs, cache_size=0)
-    with pytest.raises(DTypeError, match=r"an argument is an array of dtype complex128; use one of bool"):
+    with pytest.raises(DTypeError, match=r"the argument 'x' of .*: it is an array of dtype complex128; use one of"):
         tl.jit(lambda x: x)(np.zeros(2, complex))
 
 
@@ -358,7 +358,7 @@ def test_what_is_traced_is_shown_as_a_line_of_the_graph() -> None:
     shown: list[str] = []
     w = tl.Parameter(1.0, name="w")
     tl.jit(lambda x: shown.append(f"{x!r} {w!r} {x * w}") or x)(1.0)
-    assert shown == ["<f32[] = symbol 'x'> Parameter('w', <f32[] = symbol 'w'>) <f32[] = multiply>"]
+    assert shown == ["<float = symbol 'x'> Parameter('w', <f32[] = symbol 'w'>) <f32[] = multiply>"]
 
 
 def test_a_leaked_tensor_says_so() -> None:
@@ -594,3 +594,34 @@ def test_the_note_on_numbers_comes_where_a_number_is_the_cause() -> None:
     with pytest.raises(TypeError) as other:
         tl.jit(lambda n: len(3))(1)  # type: ignore[arg-type]
     assert not hasattr(other.value, "__notes__")
+
+
+def test_what_takes_the_place_of_a_layer_is_seen() -> None:
+    x = tl.ones((1, 2))
+    model = tl.nn.Sequential(tl.nn.Linear(2, 2, key=tl.random.key(0)))
+    model.head = tl.nn.Linear(2, 1, key=tl.random.key(1))
+    f = Counted(lambda x: model.head(model(x)))
+    g = tl.jit(f)
+    for k in range(2, 4):
+        for _ in range(2):
+            assert g(x).item() == pytest.approx(f.f(x).item(), rel=1e-6)
+        model.head = tl.nn.Linear(2, 1, key=tl.random.key(k))
+    assert f.count == 2
+    model.head.weight = tl.Parameter([[1.0], [1.0]])
+    assert g(x).item() == pytest.approx(f.f(x).item(), rel=1e-6)
+    model.head = model.head  # the same again
+    model.layers = [tl.nn.Linear(2, 2, key=tl.random.key(9))]
+    assert g(x).item() == pytest.approx(f.f(x).item(), rel=1e-6)
+    g(x)
+    assert f.count == 4
+
+
+def test_a_cell_that_was_replaced_may_still_be_read() -> None:
+    layer = tl.nn.Linear(1, 1)
+    old = layer.weight
+    f = Counted(lambda x: x * old)
+    g = tl.jit(f)
+    g(1.0)
+    layer.weight = tl.Parameter([[2.0]])
+    assert [g(1.0).item(), g(1.0).item()] == [old.item()] * 2
+    assert f.count == 2

@@ -4,10 +4,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import tinygrad_lstm as tl
 from tests.train.conftest import TEXT, make
 from tinygrad_lstm.data import Corpus, Vocabulary
-from tinygrad_lstm.errors import CheckpointError, DataError, EvaluationError, UsageError
+from tinygrad_lstm.errors import AnomalyError, CheckpointError, DataError, EvaluationError, UsageError
+from tinygrad_lstm.graph.cells import Cell
 from tinygrad_lstm.graph.structure import flatten
+from tinygrad_lstm.nn.losses import cross_entropy
 from tinygrad_lstm.train import TrainConfig, Trainer, learning_rate
 
 
@@ -62,8 +65,7 @@ def test_a_run_that_is_prolonged_is_as_one_that_was_planned_so_long(corpus, tmp_
 
 
 @pytest.mark.parametrize("place", ["cross_entropy", "clip_grad_norm", "learning_rate"])
-def test_a_step_that_is_interrupted_leaves_nothing(trainer, monkeypatch, place):
-    trainer.step()
+def test_a_first_step_that_is_interrupted_leaves_nothing(trainer, corpus, monkeypatch, place):
     before = everything(trainer)
 
     def interrupt(*_):
@@ -75,25 +77,36 @@ def test_a_step_that_is_interrupted_leaves_nothing(trainer, monkeypatch, place):
             trainer.step()
     assert everything(trainer) == before
     assert all(p.grad is None for p in trainer.model.parameters())
+    assert make(corpus).step() == trainer.step()
 
 
-def test_a_step_that_is_interrupted_between_its_assignments_leaves_nothing(trainer, corpus, monkeypatch):
-    trainer.step()
-    before = everything(trainer)
-    step = trainer.optimizer.step
+@pytest.mark.parametrize("backend", ["numpy", "c"])
+@pytest.mark.parametrize("assignments", [0, 1, 5])
+def test_a_step_that_is_interrupted_between_its_assignments_leaves_nothing(corpus, monkeypatch, backend, assignments):
+    with tl.use_backend(backend):
+        trainer, undisturbed = make(corpus), make(corpus)
+        assert trainer.step() == undisturbed.step()
+        before = everything(trainer)
+        hold, learn, held = Cell.hold, trainer._learn, []
 
-    def interrupt():
-        step()
-        raise KeyboardInterrupt
+        def interrupt(cell, leaf):
+            held.append(cell)
+            if len(held) == assignments + 1:
+                raise KeyboardInterrupt
+            hold(cell, leaf)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(trainer.optimizer, "step", interrupt)
+        def learning(*given):
+            with monkeypatch.context() as patch:
+                patch.setattr(Cell, "hold", interrupt)
+                return learn(*given)
+
+        monkeypatch.setattr(trainer, "_learn", learning)
         with pytest.raises(KeyboardInterrupt):
             trainer.step()
-    assert everything(trainer) == before
-    undisturbed = make(corpus)
-    undisturbed.step()
-    assert undisturbed.step() == trainer.step()
+        monkeypatch.undo()
+        assert len(held) == assignments + 1
+        assert everything(trainer) == before
+        assert trainer.step() == undisturbed.step()
 
 
 def test_an_interrupted_run_is_saved_and_goes_on_bit_for_bit(corpus, tmp_path):
@@ -139,13 +152,50 @@ def test_validating_changes_nothing(trainer):
 
 def test_the_state_is_carried_and_starts_from_zeros_in_each_round(trainer, monkeypatch):
     entered = []
-    loss = trainer._loss
-    monkeypatch.setattr(trainer, "_loss", lambda window, state: entered.append(state.h) or loss(window, state))
+    learn = trainer._learn
+    monkeypatch.setattr(trainer, "_learn", lambda x, y, state: entered.append(state.h) or learn(x, y, state))
     count = len(trainer._windows)
     for _ in range(count + 1):
         trainer.step()
     zero = [not h.numpy().any() for h in entered]
     assert zero == [True, *[False] * (count - 1), True]
+
+
+def test_a_run_is_compiled_once_for_each_shape_of_a_window(trainer, monkeypatch):
+    traced = []
+
+    def counting(logits, targets):
+        traced.append(targets.shape)
+        return cross_entropy(logits, targets)
+
+    monkeypatch.setattr("tinygrad_lstm.train.loop.cross_entropy", counting)
+    trainer.run()
+    held_out = dict.fromkeys(window.targets.shape for window in trainer._held_out)
+    assert len(held_out) == 2
+    assert len(trainer.validations) == 3
+    assert traced == [trainer._windows[0].targets.shape, *held_out]
+
+
+@pytest.mark.parametrize("backend", ["numpy", "c"])
+def test_steps_are_those_of_the_interpreter(corpus, backend):
+    with tl.use_backend(backend):
+        compiled, interpreted = make(corpus), make(corpus)
+        # What is searched for a fault runs op by op.
+        with tl.detect_anomaly():
+            interpreted.run()
+        compiled.run()
+    np.testing.assert_allclose(compiled.losses, interpreted.losses, rtol=1e-4)
+    np.testing.assert_allclose(compiled.validations, interpreted.validations, rtol=1e-4)
+
+
+def test_a_step_that_is_searched_for_a_fault_names_the_operation(corpus):
+    trainer = make(corpus)
+    trainer.step()
+    trainer.model.output.bias.assign(np.full(trainer.model.output.bias.shape, np.inf, np.float32))
+    before = everything(trainer)
+    with tl.detect_anomaly(), pytest.raises(AnomalyError, match=r"^add\(.* gives inf at "):
+        trainer.step()
+    assert everything(trainer) == before
 
 
 def test_a_run_that_is_done_does_nothing(trainer, tmp_path):
@@ -162,11 +212,14 @@ def test_a_checkpoint_that_can_not_be_written_is_found_before_the_first_step(tra
     assert trainer.at == 0
 
 
-def test_training_that_diverges_says_so_and_keeps_the_last_good_step(corpus):
+@pytest.mark.parametrize("backend", ["numpy", "c"])
+def test_training_that_diverges_says_so_and_keeps_the_last_good_step(corpus, backend):
     trainer = make(corpus, lr=1e38, steps=100)
-    with pytest.raises(EvaluationError, match=r"diverged at step \d+: .*--lr"):
-        trainer.run()
+    kept = []
+    with tl.use_backend(backend), pytest.raises(EvaluationError, match=r"diverged at step \d+: .*--lr"):
+        trainer.run(lambda t: kept.append(everything(t)))
     assert all(math.isfinite(loss) for loss in trainer.losses)
+    assert everything(trainer) == kept[-1]
 
 
 def test_the_loss_is_reported_after_each_step_and_each_validation(trainer):

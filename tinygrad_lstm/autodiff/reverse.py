@@ -8,7 +8,7 @@ from tinygrad_lstm.autodiff.summing import sum_to
 from tinygrad_lstm.autodiff.table import LOOP_RULES, RULES, VARIADIC_RULES
 from tinygrad_lstm.errors import DTypeError, GradientError, ShapeError, UsageError
 from tinygrad_lstm.graph.cells import Cell, Parameter
-from tinygrad_lstm.graph.convert import as_tensor
+from tinygrad_lstm.graph.convert import as_tensor, is_scalar
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.scopes import Scope
 from tinygrad_lstm.graph.slots import slots
@@ -55,7 +55,8 @@ def gradients(ys: Any, xs: Any, cotangents: Any = None) -> Any:
     sources: list[list[Tensor]] = []
     for x in x_leaves:
         if not isinstance(x, Tensor | Cell):
-            raise UsageError(f"gradients: differentiate by a tensor, symbol or Parameter, not {type(x).__name__}")
+            what = "; make a tensor of it first, x = tl.tensor(x)" if is_scalar(x) else ""
+            raise UsageError(f"gradients: differentiate by a tensor, symbol or Parameter, not {type(x).__name__}{what}")
         if not x.dtype.is_float:
             raise GradientError(f"gradients: x is {as_tensor(x).type}; only floats have derivatives")
         # A cell may hold another leaf by now than when the graph was built: what counts is what the graph read.

@@ -8,7 +8,10 @@ from typing import Any, Final
 from tinygrad_lstm import draw
 from tinygrad_lstm.autodiff.reverse import gradients
 from tinygrad_lstm.draw.drawing import Drawing
+from tinygrad_lstm.draw.figures import Figure
 from tinygrad_lstm.draw.pages import Page
+from tinygrad_lstm.draw.stages import Walkthrough
+from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.dtypes import int32
 from tinygrad_lstm.graph.structure import flatten, unflatten
 from tinygrad_lstm.graph.tensor import Tensor
@@ -17,9 +20,9 @@ from tinygrad_lstm.nn.losses import cross_entropy
 from tinygrad_lstm.ops import random
 from tinygrad_lstm.ops.source import symbol
 from tinygrad_lstm.runtime.backend import describe_backends
-from tinygrad_lstm.train.language_model import LanguageModel, ModelConfig
+from tinygrad_lstm.train.language_model import CELLS, LanguageModel, ModelConfig
 
-__all__ = ["DRAWINGS", "PAGES", "show_backends", "show_drawing"]
+__all__ = ["DRAWINGS", "OF_A_CELL", "PAGES", "drawing", "show_backends", "show_drawing"]
 
 
 def _loss(characters: Tensor, following: Tensor) -> Tensor:
@@ -41,12 +44,21 @@ def _cell(kind: str) -> Any:
     return {"lstm": LSTMCell, "rnn": RNNCell, "gru": GRUCell}[kind](3, 4, key=random.key(0))
 
 
-def _cell_page(kind: str) -> Page:
-    """A cell at work in the middle of a sequence: on a state that is not zero."""
+def _layer(kind: str, units: int = 4) -> Any:
+    return CELLS[kind](3, units, key=random.key(0))
+
+
+def _at_work(kind: str) -> tuple[Any, Tensor, Any]:
+    """A cell in the middle of a sequence: its input, and a state that is not zero."""
     cell = _cell(kind)
     leaves, structure = flatten(cell.zeros(1))
     state = [random.normal(random.key(2 + k), leaf.shape) * 0.5 for k, leaf in enumerate(leaves)]
-    return draw.page(cell, random.normal(random.key(1), (1, 3)), unflatten(structure, state))
+    return cell, random.normal(random.key(1), (1, 3)), unflatten(structure, state)
+
+
+def _gradient_over_time() -> Figure:
+    layers = {kind.upper(): _layer(kind, 16) for kind in ("rnn", "gru", "lstm")}
+    return draw.gradient_over_time(layers, random.normal(random.key(1), (40, 1, 3)))
 
 
 def _gradient_page() -> Page:
@@ -59,30 +71,69 @@ def _loss_page() -> Page:
     return draw.page(_loss, *given, title="The loss of a language model, step by step")
 
 
-DRAWINGS: Final[dict[str, Callable[[], Drawing]]] = {
-    "lstm": lambda: draw.cell(_cell("lstm")),
-    "rnn": lambda: draw.cell(_cell("rnn")),
-    "gru": lambda: draw.cell(_cell("gru")),
-    "loss": lambda: draw.graph(_loss(symbol("characters", (5, 1), int32), symbol("next characters", (5, 1), int32))),
-    "gradient": lambda: draw.graph(
+DRAWINGS: Final[dict[str, Callable[[str], Drawing | Figure | Walkthrough]]] = {
+    "lstm": lambda _: draw.cell(_cell("lstm")),
+    "rnn": lambda _: draw.cell(_cell("rnn")),
+    "gru": lambda _: draw.cell(_cell("gru")),
+    "chain": lambda kind: draw.chain(_layer(kind)),
+    "rolled": lambda kind: draw.rolled(_layer(kind)),
+    "unrolled": lambda kind: draw.unrolled(_layer(kind), beside_rolled=True),
+    "walkthrough": lambda kind: draw.walkthrough(*_at_work(kind)),
+    "gradient_over_time": lambda _: _gradient_over_time(),
+    "loss": lambda _: draw.graph(_loss(symbol("characters", (5, 1), int32), symbol("next characters", (5, 1), int32))),
+    "gradient": lambda _: draw.graph(
         _gradient(symbol("x_t", (1, 3)), symbol("h_{t-1}", (1, 4)), symbol("C_{t-1}", (1, 4)))
     ),
 }
 PAGES: Final[dict[str, Callable[[], Page]]] = {
-    "lstm": lambda: _cell_page("lstm"),
-    "rnn": lambda: _cell_page("rnn"),
-    "gru": lambda: _cell_page("gru"),
+    "lstm": lambda: draw.page(*_at_work("lstm")),
+    "rnn": lambda: draw.page(*_at_work("rnn")),
+    "gru": lambda: draw.page(*_at_work("gru")),
     "loss": _loss_page,
     "gradient": _gradient_page,
 }
 
 
+OF_A_CELL: Final = ("chain", "rolled", "unrolled", "walkthrough")
+"""Drawings of a cell that is chosen beside them."""
+_ELSEWHERE: Final = {
+    "cell": "a cell is drawn as lstm, rnn or gru",
+    "gates": "gates are those of a network on a sequence, so they are drawn in Python: "
+    "tl.draw.gates(outputs, words) with what a layer has made of it",
+    "graph": "graphs to be drawn here are loss and gradient; tl.draw.graph draws any other in Python",
+    "page": "a page is any of these with an output that ends in .html",
+}
+
+
+def drawing(text: str) -> str:
+    """The name of a drawing; for other functions of ``tl.draw`` the error says where they are."""
+    if text in _ELSEWHERE:
+        raise argparse.ArgumentTypeError(_ELSEWHERE[text])
+    return text
+
+
 def show_drawing(arguments: argparse.Namespace) -> int:
     """Draw one of ``DRAWINGS``, or as HTML one of ``PAGES``."""
+    what = arguments.what
+    if "cell" in arguments and what not in OF_A_CELL:
+        raise UsageError(f"--cell goes with {_listed(OF_A_CELL, 'and')}, not with {what}; leave it out")
     interactive = Path(arguments.output).suffix.lower() in (".html", ".htm")
-    shown = PAGES[arguments.what]() if interactive else DRAWINGS[arguments.what]()
-    print(shown.save(arguments.output))
+    if interactive and what in PAGES:
+        shown: Page | Drawing | Figure | Walkthrough = PAGES[what]()
+    elif interactive and what != "walkthrough":
+        raise UsageError(
+            f"{what} is a picture and no page; end {arguments.output} in .svg, .png or .pdf, or make a page of "
+            f"{_listed((*PAGES, 'walkthrough'), 'or')}"
+        )
+    else:
+        shown = DRAWINGS[what](vars(arguments).get("cell", "lstm"))
+    saved = shown.save(arguments.output)
+    print(*(saved if isinstance(saved, list) else [saved]), sep="\n")
     return 0
+
+
+def _listed(names: tuple[str, ...], word: str) -> str:
+    return f"{', '.join(names[:-1])} {word} {names[-1]}"
 
 
 def show_backends(arguments: argparse.Namespace) -> int:

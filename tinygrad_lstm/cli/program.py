@@ -8,7 +8,7 @@ from importlib import metadata
 from io import TextIOWrapper
 
 from tinygrad_lstm.cli.arguments import Parser, count, count_from_zero, not_negative, path, positive, seed
-from tinygrad_lstm.cli.looking import DRAWINGS, show_backends, show_drawing
+from tinygrad_lstm.cli.looking import DRAWINGS, OF_A_CELL, drawing, show_backends, show_drawing
 from tinygrad_lstm.cli.training import run_sample, run_train
 from tinygrad_lstm.errors import Error
 from tinygrad_lstm.train.language_model import CELLS, ModelConfig
@@ -94,14 +94,21 @@ def _parser() -> Parser:
 
     draw = commands.add_parser("draw", help="draw a cell or a graph")
     draw.set_defaults(run=show_drawing)
-    draw.add_argument("what", choices=list(DRAWINGS), help="a cell, the loss of a language model, or a gradient")
+    draw.description = (
+        "Draw one step of a cell (lstm, rnn, gru), the chain of its steps, a recurrent layer rolled or unrolled, the "
+        "step explained (walkthrough), how far back gradients reach (gradient_over_time), or the graph of the loss of "
+        "a language model or of a gradient."
+    )
+    draw.add_argument("what", type=drawing, choices=list(DRAWINGS), help="what to draw")
+    draw.add_argument("--cell", choices=list(CELLS), help=f"the cell of {', '.join(OF_A_CELL)} (lstm)")
     draw.add_argument(
         "-o",
         "--output",
         type=path,
         required=True,
         metavar="FILE",
-        help="ends in .svg, .png, .pdf, .dot, or .html for a page that plays the computation",
+        help="ends in .svg, .png, .pdf, .dot, or .html for a page that plays the computation; of a walkthrough .html "
+        "is one page, and of other forms there is a file for each stage",
     )
     backends = commands.add_parser("backends", help="list the installed backends and what they run on")
     backends.set_defaults(run=show_backends)
@@ -175,7 +182,7 @@ def _add_execution(parser: argparse._ActionsContainer) -> None:
         "--backend",
         default="numpy",
         metavar="NAME",
-        help="what computes; see `tinygrad-lstm backends` (numpy)",
+        help="what computes: c is the fastest on a CPU, with a C compiler; see `tinygrad-lstm backends` (numpy)",
     )
     parser.add_argument(
         "--threads",

@@ -1,12 +1,23 @@
 """The parts of fused kernels as CUDA functions."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from tinygrad_lstm.codegen.c_layout import block
-from tinygrad_lstm.codegen.c_scalar import REGISTER, STORAGE, combined, expression, identity, literal, loaded, stored
+from tinygrad_lstm.codegen.c_scalar import (
+    REGISTER,
+    STORAGE,
+    SUFFIX,
+    combined,
+    expression,
+    identity,
+    literal,
+    loaded,
+    stored,
+)
 from tinygrad_lstm.codegen.cuda_parts import Part, RowNest, Scratch, row_major
 from tinygrad_lstm.codegen.program import Buffer, Kernel, Scalar, Store, View
 from tinygrad_lstm.graph.dtypes import DType, float32
@@ -22,6 +33,10 @@ _SHORTEST_CHAIN: Final = 64
 """Terms for each thread below which sums are not cut."""
 _LONGEST_CHAIN: Final = 2048
 """Terms that one thread adds up at most: the error grows with the longest chain."""
+_MOST_CHUNKS: Final = 65535
+"""What CUDA allows along the second axis of a grid."""
+_WRAPPING: Final = frozenset(("add", "subtract", "multiply", "negative"))
+"""Ops on signed integers that can leave their range."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +134,11 @@ class _Text:
         else:
             exponent = body[s.args[1]] if s.op == "power" else None
             constant = float(exponent.attr) if exponent is not None and exponent.op == "constant" else None
-            text = expression(s.op, [self.name(a) for a in s.args], body[s.args[-1]].dtype, s.dtype, constant)
+            args = [self.name(a) for a in s.args]
+            if s.op in _WRAPPING and s.dtype.kind == "i":
+                # To C an overflow of signed integers means nothing, and NVRTC would answer x + 1 > x without looking.
+                args = [f"(u{STORAGE[s.dtype.name]}){a}" for a in args]
+            text = expression(s.op, args, body[s.args[-1]].dtype, s.dtype, constant)
         return [f"const {REGISTER[s.dtype.name]} v{k} = {text};"]
 
     def definitions(self, wanted: Callable[[int], bool]) -> list[str]:
@@ -155,6 +174,22 @@ def _points(kernel: Kernel, buffers: Sequence[Buffer], overlap: Callable[[int, i
     return [text.function(lines, [s.view for s in kernel.stores], grid, threads)]
 
 
+def _shared(dtypes: Sequence[DType], threads: int) -> tuple[list[str], list[str]]:
+    """Shared memory for as many trees, one after the other: its declarations, and the array of each tree.
+
+    Trees of one type take turns with two arrays, however many there are. None writes where the last one may still be
+    read, and when it waits, the readers of the one before have gone on.
+    """
+    declared, arrays, turns = [], [], Counter[str]()
+    for dtype in dtypes:
+        name = SUFFIX[dtype.name]
+        arrays.append(f"shared_{name}_{turns[name] % 2}")
+        if turns[name] < 2:
+            declared.append(f"__shared__ {REGISTER[dtype.name]} {arrays[-1]}[{threads}];")
+        turns[name] += 1
+    return declared, arrays
+
+
 def _tree(shared: str, value: str, combine: str, dtype: DType, group: int, step: int, lane: str) -> list[str]:
     """Combine the values of ``group`` threads that stand ``step`` apart into the first of them."""
     together = combined(combine, f"{shared}[threadIdx.x]", f"{shared}[threadIdx.x + n * {step}]", dtype)
@@ -181,11 +216,14 @@ def _rows(kernel: Kernel, buffers: Sequence[Buffer], overlap: Callable[[int, int
     lanes = _power_of_two(row, _BLOCK)
     together = max(128 // lanes, 1)
     threads = lanes * together
-    lines: list[str] = []
-    for k, s in enumerate(body):
-        if s.op == "reduce" and nest.live[k] and lanes > 1:
-            lines.append(f"__shared__ {REGISTER[s.dtype.name]} shared{k}[{threads}];")
-    lines += [
+    passes = [
+        [k for k in range(len(body)) if nest.live[k] and nest.reduced_in(k, p)] for p in range(len(nest.stores_in))
+    ]
+    reduced = [k for found in passes for k in found]
+    declared, arrays = _shared([body[k].dtype for k in reduced], threads)
+    shared = dict(zip(reduced, arrays, strict=True))
+    lines = [
+        *(declared if lanes > 1 else []),
         f"const int lane = threadIdx.x % {lanes};",
         f"for ({index} first = ({index})blockIdx.x * {together}; first < {rows}; "
         f"first += ({index})gridDim.x * {together}) {{",
@@ -196,8 +234,7 @@ def _rows(kernel: Kernel, buffers: Sequence[Buffer], overlap: Callable[[int, int
         *text.definitions(lambda k: not nest.varies[k] and not nest.stage[k]),
     ]
     once = [s for s in kernel.stores if not nest.within(s)]
-    for p, (stores, needed) in enumerate(zip(nest.stores_in, nest.needed, strict=True)):
-        found = [k for k in range(len(body)) if nest.live[k] and nest.reduced_in(k, p)]
+    for p, (stores, needed, found) in enumerate(zip(nest.stores_in, nest.needed, passes, strict=True)):
         lines += [f"{REGISTER[body[k].dtype.name]} v{k} = {identity(body[k].attr, body[k].dtype)};" for k in found]
         if row and (found or stores):
             lines += [f"for ({index} j = lane; j < {row}; j += {lanes}) {{", *text.coordinates(nest.inner, "j")]
@@ -210,8 +247,8 @@ def _rows(kernel: Kernel, buffers: Sequence[Buffer], overlap: Callable[[int, int
             lines.append("}")
         if lanes > 1:
             for k in found:
-                lines += _tree(f"shared{k}", f"v{k}", body[k].attr, body[k].dtype, lanes, 1, "lane")
-                lines += [f"v{k} = shared{k}[threadIdx.x - lane];"]
+                lines += _tree(shared[k], f"v{k}", body[k].attr, body[k].dtype, lanes, 1, "lane")
+                lines += [f"v{k} = {shared[k]}[threadIdx.x - lane];"]
         lines += text.definitions(
             lambda k, p=p: not nest.varies[k] and nest.stage[k] == p + 1 and body[k].op != "reduce"  # type: ignore[misc]
         )
@@ -241,16 +278,15 @@ def _sums(kernel: Kernel, scratch: Scratch, overlap: Callable[[int, int], bool])
     threads = columns * group
     blocks = min(-(-targets // columns), _MOST_BLOCKS)
     chunks = min(_WISHED_BLOCKS // blocks, -(-terms // (group * _SHORTEST_CHAIN)))
-    chunks = max(chunks, -(-terms // (group * _LONGEST_CHAIN)), 1)
+    chunks = min(max(chunks, -(-terms // (group * _LONGEST_CHAIN)), 1), _MOST_CHUNKS)
     size = -(-terms // chunks)
     chunks = max(-(-terms // size), 1) if size else 1
 
     values = [kernel.body[s.value] for s in kernel.stores]
     hows = [s.combine or "add" for s in kernel.stores]
-    lines = []
-    if group > 1:
-        lines = [f"__shared__ {REGISTER[v.dtype.name]} shared{j}[{threads}];" for j, v in enumerate(values)]
-    lines += [
+    declared, shared = _shared([v.dtype for v in values], threads)
+    lines = [
+        *(declared if group > 1 else []),
         f"const int column = threadIdx.x % {columns}, lane = threadIdx.x / {columns};",
         f"for ({index} first = ({index})blockIdx.x * {columns}; first < {targets}; "
         f"first += ({index})gridDim.x * {columns}) {{",
@@ -276,8 +312,8 @@ def _sums(kernel: Kernel, scratch: Scratch, overlap: Callable[[int, int], bool])
     totals = [f"part{j}" for j in range(len(values))]
     if group > 1:
         for j, (v, how) in enumerate(zip(values, hows, strict=True)):
-            lines += _tree(f"shared{j}", f"part{j}", how, v.dtype, group, columns, "lane")
-        totals = [f"shared{j}[threadIdx.x]" for j in range(len(values))]
+            lines += _tree(shared[j], f"part{j}", how, v.dtype, group, columns, "lane")
+            lines.append(f"part{j} = {shared[j]}[threadIdx.x];")
     lines.append(f"if (lane == 0 && mine < {targets}) {{")
     further: list[Function] = []
     written = [s.view for s in kernel.stores]

@@ -74,10 +74,14 @@ def _matrix(rows: int, columns: int, strides: tuple[int, ...]) -> tuple[bool, in
 
 
 def _batches(gemm: Gemm) -> Iterator[tuple[tuple[View, View, View], int, tuple[int, int, int]]]:
-    """The longest leading axis as batch, and a call for each place along the others."""
+    """The longest leading axis as batch, and a call for each place along the others.
+
+    The manual of cuBLAS is silent on steps below zero, so an axis that an operand goes through backwards is no batch.
+    """
     views = (gemm.left, gemm.right, gemm.out)
     sizes = gemm.out.shape[:-2]
-    axis = max(range(len(sizes)), key=lambda d: sizes[d], default=None)
+    forward = [d for d in range(len(sizes)) if all(v.strides[d] >= 0 for v in views)]
+    axis = max(forward, key=lambda d: sizes[d], default=None)
     batch = sizes[axis] if axis is not None else 1
     steps = [v.strides[axis] if axis is not None else 0 for v in views]
     others = [d for d in range(len(sizes)) if d != axis]

@@ -4,12 +4,12 @@ import hashlib
 import html
 import os
 import re
-import secrets
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from tinygrad_lstm.draw.files import check_folder, write_picture
 from tinygrad_lstm.draw.render import Engine, legal_text, render
 from tinygrad_lstm.errors import DrawingError, UsageError
 
@@ -130,9 +130,7 @@ class Drawing:
             known = ", ".join(_SUFFIXES)
             page = "; draw.page makes a page" if suffix == ".html" else ""
             raise UsageError(f"can not tell the picture's form from {path.name!r}: end it in one of {known}{page}.")
-        # Before the layout, which may take a while.
-        if not path.parent.is_dir():
-            raise DrawingError(f"can not write {path}: there is no folder {path.parent}; make it first.")
+        check_folder(path)
         if suffix == ".dot":
             content = legal_text(self.dot).encode("utf-8")
         elif suffix == ".json":
@@ -145,7 +143,7 @@ class Drawing:
             content = self.png(dpi=dpi, timeout=timeout)
         else:
             content = self.pdf(timeout=timeout)
-        _write_whole(path, content)
+        write_picture(path, content)
         return path
 
     def _repr_svg_(self) -> str:
@@ -159,16 +157,3 @@ class Drawing:
             return {"image/svg+xml": self.svg(), "text/plain": repr(self)}
         except DrawingError as error:
             return {"text/plain": f"{self!r}\n{self.description}\n{error}"}
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    # Not tempfile's: those files are private to the user, and a picture gets the permissions of any new file.
-    beside = path.with_name(f".{secrets.token_hex(8)}.tmp")
-    try:
-        try:
-            beside.write_bytes(content)
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
-    except OSError as error:
-        raise DrawingError(f"can not write {path}: {error.strerror or error}.") from error

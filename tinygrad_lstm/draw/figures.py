@@ -1,6 +1,7 @@
 """Values over time as heat maps and curves: SVG without any library, PNG and PDF through matplotlib."""
 
 import importlib
+import io
 import math
 import os
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from tinygrad_lstm.draw import plotting
+from tinygrad_lstm.draw.files import check_folder, write_picture
 from tinygrad_lstm.draw.markup import split_name
 from tinygrad_lstm.draw.notation import LATEX
 from tinygrad_lstm.draw.plotting import Array
@@ -139,14 +141,14 @@ class Figure:
         suffix = path.suffix.lower()
         if suffix not in (".svg", ".png", ".pdf"):
             raise UsageError(f"can not tell the picture's form from {path.name!r}: end it in one of .svg, .png, .pdf.")
-        sheet = None if suffix == ".svg" else self.figure()
-        try:
-            if sheet is None:
-                path.write_text(self.svg(), encoding="utf-8")
-            else:
-                sheet.savefig(path, dpi=dpi)
-        except OSError as error:
-            raise DrawingError(f"can not write {path}: {error.strerror or error}.") from error
+        check_folder(path)
+        if suffix == ".svg":
+            content = self.svg().encode("utf-8")
+        else:
+            held = io.BytesIO()
+            self.figure().savefig(held, format=suffix[1:], dpi=dpi)
+            content = held.getvalue()
+        write_picture(path, content)
         return path
 
     def _repr_svg_(self) -> str:

@@ -58,7 +58,8 @@ def graph(
     Args:
         what: a tensor, nested tuples, lists or dicts of tensors, a traced ``Graph``, anything with a method ``graph``
             that returns one (a compiled function), or a function or module, which is called on symbols like ``args``.
-        args: for a function: what it takes; tensors and arrays stand for symbols of their types.
+        args: for a function: what it takes; tensors and arrays stand for symbols of their types. What it would change,
+            gradients and the contents of cells, is shown after its results, and stays as it is.
         depth: how many levels of scopes are open; the ones below become one node each. All of them by default.
         fold: with more nodes than this, repeated blocks are folded, then scopes, then chains, then stretches; the
             picture says what was folded.
@@ -79,6 +80,7 @@ def graph(
 
     Raises:
         UsageError: when there is nothing to draw in ``what``, an option has no such value, or a symbol has no value.
+        TraceError: when a function reads the value of a symbol in Python, as in ``if x > 0``.
 
     >>> import tinygrad_lstm as tl
     >>> x = tl.symbol("x", (3,))
@@ -108,7 +110,7 @@ def graph(
     legend = []
     if values is not None or flow:
         given = {x: v for x, v in found.bindings.items() if not v.symbolic}
-        measures = measure(found.outputs, {**given, **(at or {})}, gradient=flow)
+        measures = measure(found.outputs, {**given, **(at or {})}, gradient=flow, changes=found.changes)
         if values is not None:
             legend.append(annotate_values(vertices, measures, values))
         if flow:

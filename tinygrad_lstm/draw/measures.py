@@ -37,7 +37,12 @@ class Measures:
 
 
 def measure(
-    outputs: Sequence[Tensor], at: Mapping[Tensor, Any] | None = None, gradient: bool = True, caller: str = "draw.graph"
+    outputs: Sequence[Tensor],
+    at: Mapping[Tensor, Any] | None = None,
+    gradient: bool = True,
+    caller: str = "draw.graph",
+    *,
+    changes: int = 0,
 ) -> Measures:
     """The values of all nodes, those in loops at every step.
 
@@ -46,6 +51,7 @@ def measure(
         at: values for the symbols.
         gradient: whether to compute gradients and flows too.
         caller: who asks, for the errors.
+        changes: how many of the last outputs are no results; they are not differentiated.
 
     Raises:
         UsageError: when a symbol has no value, or no result can be differentiated.
@@ -70,7 +76,10 @@ def measure(
     values = {key: _joined(copies, found) for key, copies in unrolled.copies.items()}
     if not gradient:
         return Measures(values)
-    return Measures(values, *_gradients(unrolled, at, found, caller))
+    results = [y for y in unrolled.outputs[: len(outputs) - changes] if y.dtype.is_float and y.origin is None]
+    if not results:
+        raise UsageError(f"{caller}: no result is a float tensor of the forward pass, so there is no gradient to show")
+    return Measures(values, *_gradients(unrolled, results, at, found))
 
 
 def _parts(copy: Tensor | Stack) -> list[Tensor]:
@@ -103,11 +112,8 @@ def _evaluated(tensors: Iterable[Tensor], at: Mapping[Tensor, Any]) -> dict[Node
 
 
 def _gradients(
-    unrolled: Unrolled, at: Mapping[Tensor, Any], values: Mapping[Node, Array], caller: str
+    unrolled: Unrolled, results: Sequence[Tensor], at: Mapping[Tensor, Any], values: Mapping[Node, Array]
 ) -> tuple[dict[tuple[Path, Node], Array], dict[tuple[Path, Node, int], Array]]:
-    results = [y for y in unrolled.outputs if y.dtype.is_float and y.origin is None]
-    if not results:
-        raise UsageError(f"{caller}: no result is a float tensor of the forward pass, so there is no gradient to show")
     # Each operand is read through a node of its own, whose gradient is what comes back over this one edge.
     new: dict[Node, Any] = {}
     taps: dict[tuple[Node, int], Tensor] = {}

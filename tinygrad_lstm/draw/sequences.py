@@ -1,6 +1,6 @@
 """What a recurrent network does along a sequence: its gates, and how far back a gradient reaches."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -22,6 +22,7 @@ __all__ = ["gates", "gradient_over_time"]
 
 USUAL: Final = ("f_t", "i_t", "o_t", "C_t")
 MOST_UNITS: Final = 64
+STEPS_ABREAST: Final = 90
 
 
 def gates(
@@ -44,7 +45,7 @@ def gates(
         words: a text, for its characters, or a list of words: one for each step. The numbers of the steps by default.
         x: the sequence, when ``what`` is a layer.
         names: which values to show; by default f_t, i_t, o_t and C_t, for other cells all that have a name.
-        units: which of the units; by default all, and of more than 64 those that change most.
+        units: the numbers of the units to show; by default all, and of more than 64 those that change most.
         loop: which of several layers to look into, the lowest by default.
         batch: which sequence of the batch.
         title: over the figure.
@@ -72,10 +73,7 @@ def gates(
     if not named:
         raise UsageError("draw.gates: nothing in this loop has a name; write .named('f_t') in the cell's equations")
     usual = [name for name in USUAL if name in named]
-    wanted = list(names) if names is not None else usual if len(usual) == len(USUAL) else list(named)
-    unknown = next((name for name in wanted if name not in named), None)
-    if unknown is not None:
-        raise UsageError(f"draw.gates: nothing in this loop is named {unknown!r}; there are {', '.join(named)}")
+    wanted = _wanted(names, named) if names is not None else usual if len(usual) == len(USUAL) else list(named)
     found = evaluated(tuple(stacked(node, named[name]) for name in wanted), None)
     arrays = [_of_sequence(value.numpy(), batch) for value in found]
     chosen = _units(arrays, units)
@@ -117,14 +115,26 @@ def _of_sequence(array: Any, batch: int) -> Array:
     return np.asarray(flat[:, batch], dtype=np.float64).T
 
 
+def _wanted(names: Sequence[str], named: Mapping[str, Tensor]) -> list[str]:
+    there, first = f"there are {', '.join(named)}", next(iter(named))
+    if isinstance(names, str) or not isinstance(names, Iterable) or not (wanted := list(names)):
+        raise UsageError(f"draw.gates: names is a list of names, such as [{first!r}], not {names!r}; {there}")
+    unknown = next((name for name in wanted if name not in named), None)
+    if unknown is not None:
+        raise UsageError(f"draw.gates: nothing in this loop is named {unknown!r}; {there}")
+    return wanted
+
+
 def _units(arrays: list[Array], units: Sequence[int] | None) -> list[int]:
     count = min(len(array) for array in arrays)
     if units is not None:
-        chosen = list(units)
-        wrong = next((u for u in chosen if not isinstance(u, int) or not 0 <= u < count), None)
-        if wrong is not None or not chosen:
-            raise UsageError(f"draw.gates: units are integers from 0 to {count - 1}, not {wrong!r}")
-        return chosen
+        said = f"draw.gates: units is a list of integers from 0 to {count - 1}, such as [0] or range({min(count, 4)})"
+        if not isinstance(units, Iterable) or not (chosen := list(units)):
+            raise UsageError(f"{said}, not {units!r}")
+        for unit in chosen:
+            if isinstance(unit, bool) or not isinstance(unit, int | np.integer) or not 0 <= unit < count:
+                raise UsageError(f"{said}, and {unit!r} is none of them")
+        return [int(unit) for unit in chosen]
     if count <= MOST_UNITS:
         return list(range(count))
     change = sum(np.ptp(array[:count], axis=1) for array in arrays)
@@ -182,7 +192,9 @@ def gradient_over_time(
         words_of.append(f"{name}: {', '.join(ends)}")
     description = f"Norms of the gradient from the last state to the first. {'; '.join(words_of)}."
     said = title or "The gradient of a late loss by each earlier state"
-    return Figure(said, description, panels, labels, columns=len(panels))
+    # Beside each other as long as a page is wide enough.
+    columns = len(panels) if len(panels) * len(labels) <= STEPS_ABREAST else 1
+    return Figure(said, description, panels, labels, columns)
 
 
 def _norms(name: str, layer: Any, sequence: Tensor, loss: Callable[[Tensor], Tensor] | None) -> dict[str, Array]:

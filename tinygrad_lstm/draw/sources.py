@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tinygrad_lstm.draw.markup import last_name, pretty
+from tinygrad_lstm.draw.watching import Watch
 from tinygrad_lstm.errors import Error, UsageError
 from tinygrad_lstm.graph.cells import Cell
 from tinygrad_lstm.graph.convert import as_tensor
@@ -23,10 +24,11 @@ class Sources:
 
     Attributes:
         inputs: symbols that belong to it whether a result reads them or not.
-        outputs: the results.
-        names: of the results.
+        outputs: the results, and after them what a function changes: gradients, and the contents of cells.
+        names: of the outputs.
         called: what to call all of it.
         bindings: the values that a traced function was given, by the symbols that stand for them.
+        changes: how many of the outputs are no results.
     """
 
     inputs: list[Tensor]
@@ -34,6 +36,12 @@ class Sources:
     names: list[str]
     called: str
     bindings: dict[Tensor, Tensor] = field(default_factory=dict)
+    changes: int = 0
+
+    @property
+    def results(self) -> list[Tensor]:
+        """The outputs that are results."""
+        return self.outputs[: len(self.outputs) - self.changes]
 
 
 def sources(what: Any, args: tuple[Any, ...] = (), caller: str = "draw.graph") -> Sources:
@@ -41,12 +49,14 @@ def sources(what: Any, args: tuple[Any, ...] = (), caller: str = "draw.graph") -
 
     Args:
         what: tensors or cells, nested in any way; a ``Graph``; anything with a method ``graph`` that returns one, such
-            as a compiled function; or a function or module, which is called on symbols like ``args``.
+            as a compiled function; or a function or module, which is called on symbols like ``args``. What it would
+            change stays as it is.
         args: for a function: what it takes.
         caller: who asks, for the errors.
 
     Raises:
         UsageError: when ``what`` holds no graph, or ``args`` are not what it takes.
+        TraceError: when a function reads the value of a symbol in Python.
 
     >>> import tinygrad_lstm as tl
     >>> found = sources(lambda a: {"square": a * a}, (tl.ones(3),))
@@ -67,9 +77,11 @@ def sources(what: Any, args: tuple[Any, ...] = (), caller: str = "draw.graph") -
         raise UsageError(f"{caller}: {what.__name__} is a class; make one of it first: {what.__name__}(…)")
     bindings: dict[Tensor, Tensor] = {}
     called = ""
+    watch: Watch | None = None
     if callable(what) and not isinstance(what, Tensor | Cell):
         called = _title(what)
-        what, bindings = _traced(what, args, caller)
+        watch = Watch(f"the function {called} in {caller}")
+        what, bindings = _traced(what, args, caller, watch)
     elif args:
         raise UsageError(f"{caller}: several tensors come as one tuple or list; further arguments are a function's")
     leaves, structure = flatten(what)
@@ -80,7 +92,10 @@ def sources(what: Any, args: tuple[Any, ...] = (), caller: str = "draw.graph") -
     names = [last_name(path) or name for path, name in zip(paths(structure), numbered, strict=True)]
     names = [y.attrs["name"] if y.op == "named" else name for y, name in zip(outputs, names, strict=True)]
     listed = ", ".join(pretty(n) for n in names[:3]) + (", …" if len(names) > 3 else "")
-    return Sources(list(bindings), outputs, names, called or listed, bindings)
+    outputs, changes = watch.whole(outputs) if watch is not None else (outputs, {})
+    return Sources(
+        list(bindings), [*outputs, *changes.values()], [*names, *changes], called or listed, bindings, len(changes)
+    )
 
 
 def _of_graph(graph: Graph, called: str) -> Sources:
@@ -131,7 +146,9 @@ def _called(f: Callable[..., Any], args: tuple[Any, ...], where: str, like: Call
     return f(*args)
 
 
-def _traced(f: Callable[..., Any], args: tuple[Any, ...], caller: str) -> tuple[Any, dict[Tensor, Tensor]]:
+def _traced(
+    f: Callable[..., Any], args: tuple[Any, ...], caller: str, watch: Watch
+) -> tuple[Any, dict[Tensor, Tensor]]:
     """The results of ``f`` on symbols, which take the names of its parameters; and what the symbols stand for."""
     given = [name for name, p in (_parameters(f) or {}).items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     bindings: dict[Tensor, Tensor] = {}
@@ -149,5 +166,4 @@ def _traced(f: Callable[..., Any], args: tuple[Any, ...], caller: str) -> tuple[
             made.append(node if node.op == "symbol" else fresh_symbol(path, node.type))
             bindings[made[-1]] = node
         new.append(unflatten(structure, made))
-    result = _called(f, tuple(new), f"{caller}: {_title(f)}")
-    return result, bindings
+    return watch.call(lambda: _called(f, tuple(new), f"{caller}: {_title(f)}")), bindings

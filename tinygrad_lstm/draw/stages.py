@@ -1,8 +1,11 @@
 """One step of a cell, explained: what it forgets, what it stores, the new state, what it puts out."""
 
 import html
+import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from tinygrad_lstm.draw.anatomy import Anatomy, Part, dissect
@@ -10,6 +13,7 @@ from tinygrad_lstm.draw.cells import Spotlight, picture
 from tinygrad_lstm.draw.drawing import Drawing
 from tinygrad_lstm.draw.equations import Equation, equations
 from tinygrad_lstm.draw.markup import pretty
+from tinygrad_lstm.draw.pages.page import Page
 from tinygrad_lstm.draw.placement import find_conveyor
 from tinygrad_lstm.draw.tracing import first_state, trace_step
 from tinygrad_lstm.errors import UsageError
@@ -26,6 +30,21 @@ _TITLES: Final = {
     "update": "Update the state",
     "output": "What to output",
 }
+
+_STYLE: Final = """
+:root { color-scheme: light; }
+body { color: #1b2430; background: #fff; font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 0 auto;
+  padding: 1rem; }
+section { border-top: 1px solid #b5c0ca; break-inside: avoid; }
+svg { display: block; max-width: 100%; height: auto; margin: 0 auto; }
+p { font: italic 1.15rem/1.6 "STIX Two Math", "Cambria Math", Georgia, serif; margin: .2rem 0; overflow-x: auto; }
+pre { background: #f4f6f8; font: 13px/1.45 ui-monospace, monospace; padding: .6rem .8rem; overflow-x: auto; }
+"""
+_BELOW: Final = re.compile(r"_(?:\{([^{}]*)\}|(\w))")
+
+
+def _subscript(match: re.Match[str]) -> str:
+    return f"<sub>{match[1] or match[2]}</sub>"
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,14 +72,20 @@ class Stage:
 
     def _repr_html_(self) -> str:
         shown = "".join(f"<p>$$ {html.escape(equation.latex)} $$</p>" for equation in self.equations)
+        return f"<h3>{html.escape(self.title)}</h3>\n{self.drawing.svg()}\n{shown}\n{self.numbers()}"
+
+    def numbers(self) -> str:
+        """The values as HTML."""
         lines = [f"{pretty(name)} = {value}" for name, value in self.values.items()]
-        numbers = f"<pre>{html.escape(chr(10).join(lines))}</pre>" if lines else ""
-        return f"<h3>{html.escape(self.title)}</h3>\n{self.drawing.svg()}\n{shown}\n{numbers}"
+        return f"<pre>{html.escape(chr(10).join(lines))}</pre>" if lines else ""
 
 
 @dataclass(frozen=True, eq=False)
 class Walkthrough:
-    """The stages of one step of a cell, in their order; printed as text, shown as pictures in Jupyter."""
+    """The stages of one step of a cell, in their order; printed as text, shown as pictures in Jupyter.
+
+    ``save`` writes them to one page, or each to a picture.
+    """
 
     title: str
     stages: tuple[Stage, ...]
@@ -79,6 +104,53 @@ class Walkthrough:
 
     def _repr_html_(self) -> str:
         return "\n".join(stage._repr_html_() for stage in self.stages)
+
+    def page(self) -> Page:
+        """All stages below each other with their equations and numbers, as HTML that needs nothing else."""
+        title = html.escape(f"{self.title}: one step, explained")
+        parts = [
+            f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f"<style>{_STYLE}</style></head><body><h1>{title}</h1>",
+        ]
+        for k, stage in enumerate(self.stages, 1):
+            lines = "".join(f"<p>{_BELOW.sub(_subscript, html.escape(e.text))}</p>" for e in stage.equations)
+            parts.append(f"<section><h2>{k}. {html.escape(stage.title)}</h2>\n{stage.drawing.svg()}")
+            parts.append(f"{lines}\n{stage.numbers()}</section>")
+        return Page("\n".join([*parts, "</body></html>\n"]), f"{self.title}: one step, explained")
+
+    def save(self, path: str | os.PathLike[str], *, dpi: float | None = None) -> list[Path]:
+        """Write the stages, and return the paths of the files.
+
+        ``lstm.html`` is one page with the pictures, equations and numbers. With ``lstm.svg``, ``.png``, ``.pdf`` or
+        ``.dot`` the picture of each stage gets a file: ``lstm-1.svg``, ``lstm-2.svg``, and so on.
+
+        Args:
+            dpi: dots an inch, for ``.png``.
+
+        Raises:
+            UsageError: the suffix is none of these.
+            DrawingError: a picture can not be rendered, or a file not be written.
+
+        >>> import tinygrad_lstm as tl
+        >>> from tempfile import TemporaryDirectory
+        >>> steps = tl.draw.walkthrough(tl.nn.GRUCell(3, 2), tl.ones((1, 3)))
+        >>> with TemporaryDirectory() as folder:
+        ...     [path.name for path in steps.save(f"{folder}/gru.dot")]
+        ['gru-1.dot', 'gru-2.dot', 'gru-3.dot']
+        """
+        path = Path(path)
+        suffix = path.suffix.lower()
+        if suffix in (".html", ".htm"):
+            return [self.page().save(path)]
+        if suffix not in (".svg", ".png", ".pdf", ".dot"):
+            raise UsageError(
+                f"can not tell the form from {path.name!r}: end it in .html for one page with the equations and "
+                "numbers, or in .svg, .png, .pdf or .dot for a picture of each stage"
+            )
+        return [
+            stage.drawing.save(path.with_stem(f"{path.stem}-{k}"), dpi=dpi) for k, stage in enumerate(self.stages, 1)
+        ]
 
 
 def walkthrough(cell: Any, x: Any, state: Any = None) -> Walkthrough:

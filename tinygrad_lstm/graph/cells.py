@@ -1,6 +1,7 @@
 """The only mutable objects: named cells that hold an evaluated leaf."""
 
-from typing import Any, NoReturn
+from itertools import count
+from typing import Any, Final, NoReturn
 
 from tinygrad_lstm.errors import DTypeError, ShapeError, UsageError
 from tinygrad_lstm.graph.dtypes import DType
@@ -10,16 +11,23 @@ from tinygrad_lstm.graph.tensor import Label, Tensor, bind_cell, settled
 from tinygrad_lstm.graph.tracing import tracer
 from tinygrad_lstm.graph.types import Shape
 
-__all__ = ["Cell", "Parameter", "State", "assign_all"]
+__all__ = ["Cell", "Parameter", "State", "assign_all", "moments"]
+
+moments: Final = count(1)
+"""A clock that only says what came first."""
 
 
 class Cell(Operators):
     """A place for a value that changes. Operations read the leaf it holds at the moment they are called."""
 
-    __slots__ = ("__weakref__", "_label", "_leaf")
+    __slots__ = ("__weakref__", "_label", "_leaf", "replaced")
     __hash__ = object.__hash__
 
+    replaced: int
+    """The moment when a module last put something else in this cell's place; 0 if none did."""
+
     def __init__(self, value: Any, name: str | None = None) -> None:
+        self.replaced = 0
         self._label = Label(type(self).__name__.lower(), name)
         tensor, tracing = apply("as_tensor", value), tracer.get()
         # A cell that a traced function makes is a new one at each run; it holds nothing that outlives the trace.

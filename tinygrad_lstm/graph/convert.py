@@ -7,14 +7,17 @@ from tinygrad_lstm.errors import DTypeError
 from tinygrad_lstm.graph.cells import Cell
 from tinygrad_lstm.graph.device import as_device
 from tinygrad_lstm.graph.dtypes import DType, float32, promote, weak_dtype
+from tinygrad_lstm.graph.number import Number, number_kind
 from tinygrad_lstm.graph.registry import apply, function
 from tinygrad_lstm.graph.tensor import Tensor, make
 
 __all__ = ["as_tensor", "constant", "float_operands", "is_scalar", "operands"]
 
 
-def constant(value: bool | int | float, dtype: DType, device: str | None = None) -> Tensor:
-    """A 0-d value that stands in the graph itself, such as the 2 in ``2·x``."""
+def constant(value: bool | int | float | Number, dtype: DType, device: str | None = None) -> Tensor:
+    """A 0-d value that stands in the graph itself, such as the 2 in ``2·x``; for a traced number its symbol."""
+    if isinstance(value, Number):
+        return value.typed(dtype, as_device(device))
     kind = dtype.kind
     if kind == "f":
         try:
@@ -36,11 +39,13 @@ def constant(value: bool | int | float, dtype: DType, device: str | None = None)
 
 def is_scalar(value: Any) -> bool:
     """Whether ``value`` is a Python or NumPy scalar, whose element type gives way to its partners'."""
-    return isinstance(value, numbers.Real)
+    return isinstance(value, numbers.Real | Number)
 
 
-def _plain(value: Any) -> bool | int | float:
-    plain: bool | int | float = value.item() if hasattr(value, "item") else value
+def _plain(value: Any) -> bool | int | float | Number:
+    plain: bool | int | float | Number = (
+        value.item() if hasattr(value, "item") and not isinstance(value, Number) else value
+    )
     return plain
 
 
@@ -58,8 +63,8 @@ def as_tensor(value: Any, like: Tensor | None = None) -> Tensor:
     if is_scalar(value):
         plain = _plain(value)
         if like is None:
-            return constant(plain, weak_dtype(plain))
-        return constant(plain, weak_dtype(plain, like.dtype), like.device)
+            return constant(plain, weak_dtype(number_kind(plain)))
+        return constant(plain, weak_dtype(number_kind(plain), like.dtype), like.device)
     result: Tensor = apply("tensor", value)
     return result
 
@@ -77,7 +82,7 @@ def operands(*values: Any) -> list[Tensor]:
         return nodes  # type: ignore[return-value]  # no None is among them
     device = next((n.type.device for n in nodes if n is not None), None)
     plain = [_plain(v) if n is None else None for v, n in zip(values, nodes, strict=True)]
-    target = promote(*dtypes, *[weak_dtype(p, *dtypes) for p in plain if p is not None])
+    target = promote(*dtypes, *[weak_dtype(number_kind(p), *dtypes) for p in plain if p is not None])
     return [
         constant(p, target, device) if n is None and p is not None else cast_to(n, target)
         for n, p in zip(nodes, plain, strict=True)

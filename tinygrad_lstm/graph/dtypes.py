@@ -89,16 +89,16 @@ def as_dtype(value: Any) -> DType:
     raise DTypeError(f"dtype {name or value!r} is not supported; use one of {', '.join(DTYPES)}{sized}")
 
 
-def weak_dtype(value: bool | int | float, *others: DType) -> DType:
-    """The type that a Python scalar takes beside operands of the types ``others``.
+def weak_dtype(kind: type, *others: DType) -> DType:
+    """The type that a Python scalar, a ``bool``, ``int`` or ``float``, takes beside operands of the types ``others``.
 
     A scalar never widens a type of its own kind or a higher one: ``f16 + 1.5`` is float16 and ``i32 + 1`` int32,
     while ``i32 + 1.5`` is float32.
     """
     partner = promote(*others) if others else None
-    if isinstance(value, bool):
+    if kind is bool:
         return partner or bool_
-    if isinstance(value, int):
+    if kind is int:
         return partner if partner is not None and partner.kind != "b" else int64
     return partner if partner is not None and partner.is_float else float32
 

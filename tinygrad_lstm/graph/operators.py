@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tinygrad_lstm.errors import TraceError, UsageError
 from tinygrad_lstm.graph.methods import Methods
 from tinygrad_lstm.graph.registry import FUNCTIONS, apply
+from tinygrad_lstm.reflexes import ARRAYS, unknown
 
 if TYPE_CHECKING:
     from tinygrad_lstm.graph.tensor import Tensor
@@ -23,124 +24,127 @@ class Operators(Methods):
 
     __slots__ = ()
 
+    _operate = staticmethod(_apply)
+    """How an operator is carried out; a number that is traced does it otherwise."""
+
     # Arithmetic
 
     def __add__(self, other: Any) -> "Tensor":
-        return _apply("add", self, other)
+        return self._operate("add", self, other)
 
     def __radd__(self, other: Any) -> "Tensor":
-        return _apply("add", other, self)
+        return self._operate("add", other, self)
 
     def __sub__(self, other: Any) -> "Tensor":
-        return _apply("subtract", self, other)
+        return self._operate("subtract", self, other)
 
     def __rsub__(self, other: Any) -> "Tensor":
-        return _apply("subtract", other, self)
+        return self._operate("subtract", other, self)
 
     def __mul__(self, other: Any) -> "Tensor":
-        return _apply("multiply", self, other)
+        return self._operate("multiply", self, other)
 
     def __rmul__(self, other: Any) -> "Tensor":
-        return _apply("multiply", other, self)
+        return self._operate("multiply", other, self)
 
     def __truediv__(self, other: Any) -> "Tensor":
-        return _apply("divide", self, other)
+        return self._operate("divide", self, other)
 
     def __rtruediv__(self, other: Any) -> "Tensor":
-        return _apply("divide", other, self)
+        return self._operate("divide", other, self)
 
     def __floordiv__(self, other: Any) -> "Tensor":
-        return _apply("floor_divide", self, other)
+        return self._operate("floor_divide", self, other)
 
     def __rfloordiv__(self, other: Any) -> "Tensor":
-        return _apply("floor_divide", other, self)
+        return self._operate("floor_divide", other, self)
 
     def __mod__(self, other: Any) -> "Tensor":
-        return _apply("remainder", self, other)
+        return self._operate("remainder", self, other)
 
     def __rmod__(self, other: Any) -> "Tensor":
-        return _apply("remainder", other, self)
+        return self._operate("remainder", other, self)
 
     def __divmod__(self, other: Any) -> "tuple[Tensor, Tensor]":
         return self // other, self % other
 
     def __pow__(self, other: Any) -> "Tensor":
-        return _apply("power", self, other)
+        return self._operate("power", self, other)
 
     def __rpow__(self, other: Any) -> "Tensor":
-        return _apply("power", other, self)
+        return self._operate("power", other, self)
 
     def __matmul__(self, other: Any) -> "Tensor":
-        return _apply("matmul", self, other)
+        return self._operate("matmul", self, other)
 
     def __rmatmul__(self, other: Any) -> "Tensor":
-        return _apply("matmul", other, self)
+        return self._operate("matmul", other, self)
 
     def __neg__(self) -> "Tensor":
-        return _apply("negative", self)
+        return self._operate("negative", self)
 
     def __pos__(self) -> "Tensor":
-        return _apply("add", self, 0)
+        return self._operate("add", self, 0)
 
     def __abs__(self) -> "Tensor":
-        return _apply("abs", self)
+        return self._operate("abs", self)
 
     # Comparisons are elementwise, so a tensor hashes by identity.
 
     def __eq__(self, other: object) -> "Tensor":  # type: ignore[override]
-        return _apply("equal", self, other)
+        return self._operate("equal", self, other)
 
     def __ne__(self, other: object) -> "Tensor":  # type: ignore[override]
-        return _apply("not_equal", self, other)
+        return self._operate("not_equal", self, other)
 
     def __lt__(self, other: Any) -> "Tensor":
-        return _apply("less", self, other)
+        return self._operate("less", self, other)
 
     def __le__(self, other: Any) -> "Tensor":
-        return _apply("less_equal", self, other)
+        return self._operate("less_equal", self, other)
 
     def __gt__(self, other: Any) -> "Tensor":
-        return _apply("greater", self, other)
+        return self._operate("greater", self, other)
 
     def __ge__(self, other: Any) -> "Tensor":
-        return _apply("greater_equal", self, other)
+        return self._operate("greater_equal", self, other)
 
     __hash__ = object.__hash__
 
     # Of bits, and of the truth of bools.
 
     def __and__(self, other: Any) -> "Tensor":
-        return _apply("bitwise_and", self, other)
+        return self._operate("bitwise_and", self, other)
 
     def __rand__(self, other: Any) -> "Tensor":
-        return _apply("bitwise_and", other, self)
+        return self._operate("bitwise_and", other, self)
 
     def __or__(self, other: Any) -> "Tensor":
-        return _apply("bitwise_or", self, other)
+        return self._operate("bitwise_or", self, other)
 
     def __ror__(self, other: Any) -> "Tensor":
-        return _apply("bitwise_or", other, self)
+        return self._operate("bitwise_or", other, self)
 
     def __xor__(self, other: Any) -> "Tensor":
-        return _apply("bitwise_xor", self, other)
+        return self._operate("bitwise_xor", self, other)
 
     def __rxor__(self, other: Any) -> "Tensor":
-        return _apply("bitwise_xor", other, self)
+        return self._operate("bitwise_xor", other, self)
 
     def __lshift__(self, other: Any) -> "Tensor":
-        return _apply("left_shift", self, other)
+        return self._operate("left_shift", self, other)
 
     def __rlshift__(self, other: Any) -> "Tensor":
-        return _apply("left_shift", other, self)
+        return self._operate("left_shift", other, self)
 
     def __rshift__(self, other: Any) -> "Tensor":
-        return _apply("right_shift", self, other)
+        return self._operate("right_shift", self, other)
 
     def __rrshift__(self, other: Any) -> "Tensor":
-        return _apply("right_shift", other, self)
+        return self._operate("right_shift", other, self)
 
     def __invert__(self) -> "Tensor":
-        return _apply("invert", self)
+        return self._operate("invert", self)
 
     # Indexing
 
@@ -160,6 +164,11 @@ class Operators(Methods):
 
     def __contains__(self, value: Any) -> bool:
         raise UsageError("`value in tensor` is ambiguous; write bool(tl.any(tensor == value))")
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            unknown(f"a {type(self).__name__}", name, ARRAYS, self, FUNCTIONS)
 
     # Graph
 
@@ -212,7 +221,7 @@ class Operators(Methods):
         name = _OTHER_NAMES.get(ufunc.__name__, ufunc.__name__)
         if method != "__call__" or kwargs or name not in FUNCTIONS:
             return NotImplemented
-        return _apply(name, *inputs)
+        return self._operate(name, *inputs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if func.__name__ in ("shape", "ndim", "size") and len(args) == 1:

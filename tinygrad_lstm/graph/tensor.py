@@ -78,7 +78,7 @@ class Node:
     cell: "weakref.ref[Cell] | None"
     value: Any
 
-    def __init__(self) -> None:
+    def __init__(self, *_: Any, **__: Any) -> None:
         raise UsageError("nodes are made by operations; make a value with tl.tensor or tl.symbol")
 
     def __setattr__(self, name: str, value: Any) -> None:

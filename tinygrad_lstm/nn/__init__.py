@@ -9,6 +9,7 @@ from tinygrad_lstm.nn.module import Module
 from tinygrad_lstm.nn.pytorch import from_pytorch, to_pytorch
 from tinygrad_lstm.nn.recurrent import GRU, LSTM, RNN, Recurrent
 from tinygrad_lstm.nn.stochastic import Dropout, deterministic
+from tinygrad_lstm.reflexes import LAYERS, answer
 
 __all__ = [
     "GRU",
@@ -41,3 +42,5 @@ __all__ = [
     "nll",
     "to_pytorch",
 ]
+
+answer(__name__, "tl.nn", LAYERS)

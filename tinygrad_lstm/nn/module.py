@@ -1,14 +1,15 @@
 """The module: a description with named parameters."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tinygrad_lstm.errors import DTypeError, ShapeError, StateDictError, UsageError
-from tinygrad_lstm.graph.cells import Cell, Parameter, assign_all
+from tinygrad_lstm.graph.cells import Cell, Parameter, assign_all, moments
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.device import current_device
 from tinygrad_lstm.graph.scopes import Role, scope
 from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.reflexes import MODULES, unknown
 
 __all__ = ["Module"]
 
@@ -60,7 +61,17 @@ class Module:
                 for path, cell in item.named_cells():
                     if cell.name == path:
                         cell.name = f"{key}.{path}"
+        before = self.__dict__.get(name)
         object.__setattr__(self, name, value)
+        if before is not value:
+            for _, item in _children(name, before):
+                for cell in [item] if isinstance(item, Cell) else [c for _, c in item.named_cells()]:
+                    cell.replaced = next(moments)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            unknown(f"a {type(self).__name__}", name, MODULES, self)
 
     def named_cells(self) -> Iterator[tuple[str, Cell]]:
         """Every Parameter and State with its path, such as ``cells.0.forget.weight``; shared ones once."""

@@ -5,7 +5,8 @@ from typing import Any
 from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.convert import as_tensor, constant
 from tinygrad_lstm.graph.device import as_device
-from tinygrad_lstm.graph.dtypes import as_dtype, bool_, float32, int64
+from tinygrad_lstm.graph.dtypes import as_dtype, float32, int64, weak_dtype
+from tinygrad_lstm.graph.number import number_kind
 from tinygrad_lstm.graph.registry import function
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.types import as_shape
@@ -15,15 +16,15 @@ from tinygrad_lstm.ops.source import arange_node
 __all__ = ["arange", "full", "ones", "ones_like", "zeros", "zeros_like"]
 
 
-def full(shape: Any, value: bool | int | float, dtype: Any = None, device: str | None = None) -> Tensor:
+def full(shape: Any, value: Any, dtype: Any = None, device: str | None = None) -> Tensor:
     """``value`` at every place of ``shape``; it is stored once, however large the shape.
 
     >>> import tinygrad_lstm as tl
     >>> print(tl.full(2, 0.5))
     [0.5 0.5]
     """
-    kinds = {bool: bool_, int: int64}
-    scalar = constant(value, as_dtype(dtype) if dtype is not None else kinds.get(type(value), float32), device)
+    own = weak_dtype(number_kind(value)) if dtype is None else as_dtype(dtype)
+    scalar = constant(value, own, device)
     return broadcast_to(scalar, as_shape(shape))
 
 

@@ -4,12 +4,12 @@ A backend is found through the entry-point group ``tinygrad_lstm.backends``; eac
 arguments that returns an object of the :class:`Backend` protocol. Listing the backends imports none of them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ContextDecorator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, TypeVar, runtime_checkable
 
 from tinygrad_lstm.codegen.program import Program
 from tinygrad_lstm.errors import BackendError, DeviceError, Error, UsageError
@@ -21,6 +21,7 @@ __all__ = [
     "Backend",
     "BackendStatus",
     "Borrower",
+    "Chosen",
     "Compiler",
     "Executable",
     "backend_for",
@@ -30,6 +31,8 @@ __all__ = [
     "load_backend",
     "use_backend",
 ]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 GROUP: Final = "tinygrad_lstm.backends"
 _DEFAULT: Final = "numpy"
@@ -203,18 +206,45 @@ def backend_for(device: str) -> Backend:
     raise BackendError(f"no installed backend works on {device}; see `tinygrad-lstm backends`{reasons}")
 
 
-@contextmanager
-def _using(backend: Backend, device: str) -> Iterator[Backend]:
-    chosen, where = _current.set(backend.name), default_device.set(device)
-    try:
-        yield backend
-    finally:
-        default_device.reset(where)
-        _current.reset(chosen)
+class Chosen(ContextDecorator):
+    """A backend in use, from the call of :func:`use_backend` on; the end of a ``with`` block takes it back."""
+
+    def __init__(self, backend: Backend, device: str) -> None:
+        self._backend, self._device = backend, device
+        self._before = (_current.get(), default_device.get())
+        self._choose()
+
+    def _choose(self) -> None:
+        _current.set(self._backend.name)
+        default_device.set(self._device)
+
+    def __enter__(self) -> Backend:
+        self._choose()
+        return self._backend
+
+    # Not by the tokens of the variables: a block may end in another context than it began in, as in a generator.
+    def __exit__(self, *_: object) -> None:
+        name, device = self._before
+        _current.set(name)
+        default_device.set(device)
+
+    def _recreate_cm(self) -> "Chosen":
+        return Chosen(self._backend, self._device)
+
+    def __call__(self, f: F) -> F:
+        """``f``, which runs on this backend; outside of it the former one is in use again."""
+        self.__exit__()
+        return super().__call__(f)
+
+    def __repr__(self) -> str:
+        return f"<the backend {self._backend.name!r} on {self._device}, in use until a with block of it ends>"
 
 
-def use_backend(name: str) -> AbstractContextManager[Backend]:
-    """A context in which the named backend executes graphs and new leaves live on its device.
+def use_backend(name: str) -> Chosen:
+    """From here on the named backend executes graphs and new leaves live on its device.
+
+    As ``with use_backend(…):`` it does so until the block ends, and as a decorator while the function runs. The choice
+    belongs to the thread, or the asynchronous task, that made it: a new thread begins with ``numpy``.
 
     Args:
         name: its name, and after a colon the number of the device: ``cupy:1`` computes on ``cuda:1``.
@@ -227,6 +257,7 @@ def use_backend(name: str) -> AbstractContextManager[Backend]:
     >>> with tl.use_backend("numpy") as backend:
     ...     print(backend.name, tl.zeros(2).device)
     numpy cpu
+    >>> chosen = tl.use_backend("numpy")  # for all that follows
     """
     if not isinstance(name, str):
         raise UsageError(f"a backend is chosen by its name, such as 'numpy' or 'cupy:1', not {name!r}")
@@ -237,7 +268,7 @@ def use_backend(name: str) -> AbstractContextManager[Backend]:
         device, devices = f"{backend.device_kind}:{number}", backend.devices()
         if device not in devices:
             raise DeviceError(f"use_backend({name!r}): the devices of the backend {own!r} are {', '.join(devices)}")
-    return _using(backend, device)
+    return Chosen(backend, device)
 
 
 def describe_backends() -> list[BackendStatus]:

@@ -4,14 +4,16 @@ from typing import Any, Literal, overload
 
 import numpy as np
 
-from tinygrad_lstm.errors import DTypeError, ShapeError, UsageError
+from tinygrad_lstm.errors import DeviceError, DTypeError, ShapeError, UsageError
 from tinygrad_lstm.graph.cells import Cell, Parameter
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.device import as_device
 from tinygrad_lstm.graph.dtypes import DTYPES, as_dtype
+from tinygrad_lstm.graph.number import Number
 from tinygrad_lstm.graph.registry import FUNCTIONS, function
 from tinygrad_lstm.graph.slots import slots
 from tinygrad_lstm.graph.tensor import Tensor, make_leaf
+from tinygrad_lstm.graph.tracing import tracer
 from tinygrad_lstm.graph.types import TensorType
 from tinygrad_lstm.runtime.backend import backend_for
 
@@ -42,6 +44,9 @@ def tensor(value: Any, dtype: Any = None, requires_grad: bool = False, device: s
     tensor([[1., 2.],
             [3., 4.]])
     """
+    if isinstance(value, Number):
+        number = value.typed(value.dtype if dtype is None else as_dtype(dtype), as_device(device))
+        return Parameter(number) if requires_grad else number
     if isinstance(value, Tensor | Cell):
         array = to_numpy(value)
         where = value.device if device is None else as_device(device)
@@ -64,6 +69,8 @@ def _as_array(value: Any) -> np.ndarray[Any, Any]:
     if _holds_tensors(value):
         # NumPy would take their values, and silently cut their gradients.
         raise UsageError("tensor takes plain values; join tensors with tl.stack or tl.concatenate")
+    if isinstance(value, np.ma.MaskedArray):
+        raise UsageError("tensor: there are no masks here; fill the masked array first, with .filled(0.0) for example")
     try:
         array = np.asarray(value)
     except ValueError as error:
@@ -85,7 +92,7 @@ def _converted(array: np.ndarray[Any, Any], name: str) -> np.ndarray[Any, Any]:
 
 
 def _holds_tensors(value: Any) -> bool:
-    return isinstance(value, Tensor | Cell) or (
+    return isinstance(value, Tensor | Cell | Number) or (
         isinstance(value, list | tuple) and any(_holds_tensors(v) for v in value)
     )
 
@@ -135,10 +142,17 @@ def to(x: Any, device: str) -> Tensor:
 
     Raises:
         BackendError: when no backend serves the device.
+        DeviceError: where a function is traced: a compiled function works on one device.
 
     >>> import tinygrad_lstm as tl
     >>> tl.tensor([1.0]).to("cpu").device
     'cpu'
     """
     node, device = as_tensor(x), as_device(device)
+    tracing = tracer.get()
+    if tracing is not None and node.symbolic and node.device != device:
+        raise DeviceError(
+            f"to({device!r}): {node!r} is traced in {tracing.owner}, which works on one device; move what you pass to "
+            "it or what it returns"
+        )
     return node if node.device == device else tensor(to_numpy(node), device=device)

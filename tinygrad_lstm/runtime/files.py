@@ -1,4 +1,4 @@
-"""Arrays in files: safetensors, written so that a path changes at once or not at all.
+"""Files that change at once or not at all, and arrays in them, as safetensors.
 
 Whatever happens while a file is written, its path holds the old content or the new. Nothing that is read is executed.
 """
@@ -15,7 +15,7 @@ from safetensors.numpy import save
 
 from tinygrad_lstm.errors import CheckpointError
 
-__all__ = ["Array", "check_writable", "read_arrays", "write_arrays"]
+__all__ = ["Array", "check_writable", "read_arrays", "write_arrays", "write_whole"]
 
 Array = NDArray[Any]
 
@@ -25,8 +25,6 @@ def write_arrays(
 ) -> None:
     """Write arrays by name to a safetensors file, and texts by name into its header.
 
-    The file is written beside, synced to the disk, and renamed.
-
     Raises:
         CheckpointError: when it can not be written; then the path holds what it held.
     """
@@ -34,20 +32,29 @@ def write_arrays(
     try:
         path = Path(os.path.realpath(path))
         content = save({name: np.asarray(a, order="C") for name, a in arrays.items()}, dict(metadata or {}) or None)
-        beside = _beside(path)
-        try:
-            with beside.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
+        write_whole(path, content)
         _sync_folder(path.parent)
     except (OSError, ValueError) as error:
         # A ValueError is that of a path with a zero byte.
         told = getattr(error, "strerror", None) or error
         raise CheckpointError(f"{path} can not be written: {told}") from error
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file beside, sync it to the disk, and rename it.
+
+    Raises:
+        OSError: when it can not be written; then the path holds what it held.
+    """
+    beside = _beside(path)
+    try:
+        with beside.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def read_arrays(path: str | os.PathLike[str], what: str = "file") -> tuple[dict[str, Array], dict[str, str]]:

@@ -25,6 +25,7 @@ from tinygrad_lstm.graph.tensor import Node, Tensor, set_value
 from tinygrad_lstm.graph.walk import topological
 from tinygrad_lstm.runtime.anomaly import at_step, detecting, watched
 from tinygrad_lstm.runtime.backend import Backend
+from tinygrad_lstm.runtime.memory import exhausted, lacking
 
 __all__ = ["Program", "lower"]
 
@@ -48,6 +49,8 @@ class Program:
             for f, reads, writes in self.steps:
                 registers[writes] = f(*[registers[i] for i in reads])
                 at += 1
+        except Error:
+            raise
         except Exception as error:
             raise _explained(error, self.nodes[at]) from error
 
@@ -60,6 +63,8 @@ class Program:
                 for i in last:
                     registers[i] = None
                 at += 1
+        except Error:
+            raise
         except Exception as error:
             raise _explained(error, self.nodes[at]) from error
 
@@ -71,16 +76,16 @@ class Program:
         return registers
 
 
-def _explained(error: Exception, node: Node) -> Exception:
-    if isinstance(error, Error):
-        return error
+def _explained(error: Exception, node: Node) -> Error:
+    """A failure of a kernel, or for want of memory, in terms of the graph."""
     operands = ", ".join(str(x.type) for x in node.inputs if not isinstance(x.type, tuple))
     scope = f" in {str(node.scope)!r}" if node.scope else ""
     line = f" [{node.line[0]}:{node.line[1]}]" if node.line else ""
     what = str(error) or type(error).__name__
-    if isinstance(error, MemoryError) and not isinstance(node.type, tuple):
-        size = math.prod(node.type.shape) * node.type.dtype.itemsize
-        what = f"out of memory: {node.type} takes {size / 2**30:.3g} GiB; make a batch, a window or a layer smaller"
+    if exhausted(error):
+        types = node.type if isinstance(node.type, tuple) else (node.type,)
+        size = sum(math.prod(t.shape) * t.dtype.itemsize for t in types)
+        what = lacking(" and ".join(map(str, types)), size)
     told = f"{node.op}({operands}){scope}: {what}{line}"
     return IndexingError(told) if isinstance(error, IndexError) else EvaluationError(told)
 
@@ -119,6 +124,8 @@ def lower(outputs: Sequence[Node], known: Mapping[Node, Any], backend: Backend, 
         elif node.op in _SOURCES:
             try:
                 program.given[register] = _SOURCES[node.op](node, backend)
+            except Error:
+                raise
             except Exception as error:
                 raise _explained(error, node) from error
         elif OPS[node.op].kind != "identity":

@@ -13,6 +13,7 @@ import numpy as np
 from tinygrad_lstm.codegen.lowering import lower
 from tinygrad_lstm.codegen.program import Program
 from tinygrad_lstm.errors import BackendError, DTypeError, EvaluationError, UsageError
+from tinygrad_lstm.graph.cells import moments
 from tinygrad_lstm.graph.device import current_device
 from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm.graph.function import Graph
@@ -25,6 +26,7 @@ from tinygrad_lstm.runtime.anomaly import detecting
 from tinygrad_lstm.runtime.backend import Backend, Compiler, Executable, backend_for, current_backend
 from tinygrad_lstm.runtime.explain import Explanation, explained, held
 from tinygrad_lstm.runtime.interpreted import Interpreted
+from tinygrad_lstm.runtime.memory import exhausted, lacking
 from tinygrad_lstm.runtime.signature import Call, Signature
 from tinygrad_lstm.runtime.tracing import Traced, trace
 
@@ -40,8 +42,6 @@ _LATER: Final = (
     "a generator or asynchronous, so its lines run later, when nothing is traced; return all results at once, as a "
     "tuple, and repeat steps with tl.scan"
 )
-_TOO_LARGE: Final = ("array is too big", "Maximum allowed dimension exceeded")
-"""How NumPy begins to say that no memory could hold an array."""
 
 
 class _Entry:
@@ -50,11 +50,13 @@ class _Entry:
     def __init__(self, owner: str, traced: Traced, backend: Backend) -> None:
         self.owner, self.traced, self.backend = owner, traced, backend
         self._compiled = isinstance(backend, Compiler)
+        self._moment = next(moments)
         graph = traced.graph
         # Equal types are one object, so that from the second call on they compare at once.
         same = {x.type: x.type for x in (*graph.outputs, *graph.inputs)}
         self._types = [same[y.type] for y in graph.outputs]
-        first = len(graph.inputs) - len(traced.cells) - len(traced.gradients)
+        first = len(traced.arguments)
+        self._arguments = [(k, x.type) for k, x in zip(traced.arguments, graph.inputs, strict=False)]
         self._cells = [(c, same[x.type]) for c, x in zip(traced.cells, graph.inputs[first:], strict=False)]
         places = [place for _, place in (*traced.writes, *traced.gradient_writes)] + list(traced.results)
         # A leaf belongs to one cell: what is also returned, or held by another, is no leaf of this one.
@@ -77,17 +79,20 @@ class _Entry:
                 with self.backend.running(device):
                     return self.backend.compile(self.program)
             except (MemoryError, ValueError) as error:
-                if not _exhausted(error):
+                if not exhausted(error):
                     raise
                 raise self._too_large() from error
         return Interpreted(self.optimized, self.backend)
 
     def contents(self) -> list[Any] | None:
-        """The arrays of what is read besides the arguments; None if a cell is of another type than the trace met."""
+        """The arrays of what is read besides the arguments.
+
+        None if a cell is of another type than the trace met, or if a module has another in its place by now.
+        """
         arrays = []
         for cell, type_ in self._cells:
             leaf = cell.leaf
-            if leaf.type is not type_ and leaf.type != type_:
+            if (leaf.type is not type_ and leaf.type != type_) or cell.replaced > self._moment:
                 return None
             arrays.append(leaf.value)
         for p, had in self.traced.presence:
@@ -95,19 +100,20 @@ class _Entry:
                 return None
         return arrays + [self._array(p.grad, None) for p in self.traced.gradients]
 
-    def run(self, leaves: Sequence[Any], types: Sequence[Any], contents: Sequence[Any]) -> Any:
+    def run(self, leaves: Sequence[Any], contents: Sequence[Any]) -> Any:
         traced = self.traced
         try:
-            arrays = [self._array(leaf, type_) for leaf, type_ in zip(leaves, types, strict=True)]
+            arrays = [self._array(leaves[k], type_) for k, type_ in self._arguments]
             arrays += contents
-            if self._compiled:
-                # What evaluation gives may be a view of another array, such as a transposed one.
-                arrays = [a if a.flags.c_contiguous else a.copy() for a in arrays]
+            # What evaluation gives may be a view of another array, such as a transposed one.
+            if self._compiled and not all(a.flags.c_contiguous for a in arrays):
+                with self.backend.running(traced.graph.inputs[0].device):
+                    arrays = [a if a.flags.c_contiguous else a.copy() for a in arrays]
             values = self.executable(arrays)
             made = make_leaves(values, self._types)
             results = [made[r] if isinstance(r, int) else _own(r.value) for r in traced.results]
         except (MemoryError, ValueError) as error:
-            if not _exhausted(error):
+            if not exhausted(error):
                 raise
             raise self._too_large() from error
         # From here on nothing fails: all changes are made, or none.
@@ -119,8 +125,8 @@ class _Entry:
         return results[0] if traced.structure.kind == "leaf" else unflatten(traced.structure, results)
 
     def _too_large(self) -> EvaluationError:
-        size = f": the program takes {held(self.program) / 2**30:.3g} GiB" if self.program is not None else ""
-        return EvaluationError(f"{self.owner}: out of memory{size}; make a batch, a window or a layer smaller")
+        what, size = ("the program", held(self.program)) if self.program is not None else (None, 0)
+        return EvaluationError(f"{self.owner}: {lacking(what, size)}")
 
     def _array(self, leaf: Any, type_: Any) -> Any:
         """The backend's array for one input."""
@@ -131,11 +137,6 @@ class _Entry:
         array = leaf if isinstance(leaf, np.ndarray) else _number(leaf, type_.dtype)
         # A program only reads its inputs; what is evaluated op by op may share memory with them.
         return array if self._compiled and self.backend.device_kind == "cpu" else self.backend.put(array, type_.device)
-
-
-def _exhausted(error: Exception) -> bool:
-    """Whether memory is missing."""
-    return isinstance(error, MemoryError) or (type(error) is ValueError and str(error).startswith(_TOO_LARGE))
 
 
 def _own(value: Any) -> Any:
@@ -180,7 +181,7 @@ class Jitted(Generic[P, R]):
         if call.symbolic:
             return self._f(*args, **kwargs)
         entry, contents = self._entry(call)
-        result: R = entry.run(call.leaves, call.types, contents)
+        result: R = entry.run(call.leaves, contents)
         return result
 
     def __repr__(self) -> str:
@@ -245,8 +246,8 @@ class Jitted(Generic[P, R]):
         return entry, entry.contents() or []
 
     def _made(self, call: Call) -> _Entry:
-        def run(f: Callable[..., Any], symbols: list[Tensor]) -> Any:
-            args, kwargs = call.arguments(symbols)
+        def run(f: Callable[..., Any], given: list[Any]) -> Any:
+            args, kwargs = call.arguments(given)
             return f(*args, **kwargs)
 
         names = self._signature.names(call)
@@ -255,8 +256,8 @@ class Jitted(Generic[P, R]):
         except Exception as error:
             numbers = [n for n, leaf in zip(names, call.leaves, strict=True) if isinstance(leaf, int)]
             said = str(error)
-            # Python tells that a tensor stands where it wants an integer; errors of this package show the symbol.
-            wanted = isinstance(error, TypeError) and "Tensor" in said and ("integer" in said or "non-int" in said)
+            # Python tells that a number of the trace stands where it wants an integer; our errors show the symbol.
+            wanted = isinstance(error, TypeError) and "Number" in said and ("integer" in said or "non-int" in said)
             guilty = numbers[:1] if wanted else [n for n in numbers if f"symbol {n!r}" in said]
             if guilty:
                 error.add_note(
@@ -307,16 +308,19 @@ def jit(f: Any = None, *, static_argnames: str | Iterable[str] = (), cache_size:
     reads and changes of Parameters and States, their values and their gradients, becomes inputs and outputs of the
     program; so a whole training step is one program. Everything else that Python does in ``f`` is done while it is
     traced, and not again: attributes of ``self``, globals and arrays that it reads from outside are constants from
-    then on. A Parameter or a layer that takes the place of another in a module after the first call is not seen: make
-    a new ``jit`` then.
+    then on. A Parameter, or a layer that has some, may be replaced by assigning to the attribute of a module: the next
+    call traces again. What is replaced in a list or a dict, or has no Parameters, is not seen: make a new ``jit`` then.
 
     Tensors, arrays and numbers are traced, nested as they may be. Other arguments (strings, modules, Parameters,
     functions) must be hashable and are fixed, as is what ``static_argnames`` names: each other value is another form.
-    Python numbers become 0-d tensors of float32, int64 or bool.
+    A Python number stays one: it takes the element type and the device of the tensor that it meets, and what is
+    computed from numbers alone is a number; where a tensor is wanted it is one of float32, int64 or bool. Another
+    value is no other form.
 
     The results are evaluated tensors without history, so ``backward`` is called inside of ``f``. If ``f`` raises,
     nothing has changed. In another jitted function, under ``grad`` and its kin, and inside ``detect_anomaly``, it is
     called as it is. Threads may call it at the same time, but where they change one Parameter, updates are lost.
+    Ctrl-C takes effect when the running program has ended.
 
     Args:
         static_argnames: parameters whose values Python needs, such as a number of layers.

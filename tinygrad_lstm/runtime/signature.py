@@ -8,13 +8,16 @@ from typing import Any, Final
 
 import numpy as np
 
-from tinygrad_lstm.errors import DTypeError, UsageError
+from tinygrad_lstm.errors import DTypeError, Error, UsageError
 from tinygrad_lstm.graph.cells import Cell
 from tinygrad_lstm.graph.device import current_device
-from tinygrad_lstm.graph.dtypes import DTYPES, weak_dtype
+from tinygrad_lstm.graph.dtypes import DTYPES
+from tinygrad_lstm.graph.number import number_kind
+from tinygrad_lstm.graph.operators import Operators
 from tinygrad_lstm.graph.structure import Structure, flatten, paths, unflatten
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.types import TensorType
+from tinygrad_lstm.runtime.creation import tensor
 
 __all__ = ["Call", "Signature"]
 
@@ -58,21 +61,21 @@ class Call:
 
     Attributes:
         leaves: what is traced: tensors, arrays, Python numbers.
-        types: of the leaves.
+        types: of the leaves; ``float``, ``int`` or ``bool`` for a number.
         form: None where the arguments are the leaves themselves.
         symbolic: whether a leaf is a symbol, so that the call is part of a larger trace.
     """
 
     leaves: tuple[Any, ...]
-    types: tuple[TensorType, ...]
+    types: tuple[TensorType | type, ...]
     form: _Form | None
     symbolic: bool
 
-    def arguments(self, symbols: list[Tensor]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """The arguments with ``symbols`` in the place of the leaves."""
+    def arguments(self, given: list[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments with ``given`` in the place of the leaves."""
         if self.form is None:
-            return tuple(symbols), {}
-        leaves: list[Any] = list(symbols)
+            return tuple(given), {}
+        leaves: list[Any] = list(given)
         for position, _, value in self.form.fixed:
             leaves.insert(position, value.value if isinstance(value, _Same) else value)
         args, kwargs = unflatten(self.form.structure, leaves)
@@ -140,10 +143,15 @@ class Signature:
         named = {name: _Fixed(a) if name in self.static else a for name, a in kwargs.items()}
         leaves, structure = flatten((held, named))
         traced: list[Any] = []
-        types: list[TensorType] = []
+        types: list[TensorType | type] = []
         fixed: list[tuple[int, type, Any]] = []
-        for position, leaf in enumerate(leaves):
-            type_ = _type_of(leaf)
+        for position, given in enumerate(leaves):
+            try:
+                leaf = _as_leaf(given)
+                type_ = _type_of(leaf)
+            except Error as error:
+                name = self._names(structure)[position]
+                raise type(error)(f"jit: the argument {name!r} of {self.name}: {error}") from None
             if type_ is None:
                 value = leaf.value if isinstance(leaf, _Fixed) else leaf
                 name = self._names(structure)[position]
@@ -188,16 +196,20 @@ class _Fixed:
         self.value = value
 
 
-def _type_of(leaf: Any) -> TensorType | None:
-    """The type of a leaf that is traced; None for one that is fixed."""
+def _as_leaf(leaf: Any) -> Any:
+    """An argument as it is traced: what counts as an array elsewhere, such as a matrix or a table, is one here."""
+    if leaf.__class__ is np.ndarray or not hasattr(leaf, "__array__"):
+        return leaf
+    return leaf if isinstance(leaf, Operators | np.generic | type) else tensor(leaf)
+
+
+def _type_of(leaf: Any) -> TensorType | type | None:
+    """The type of a leaf that is traced, for a number that of Python; None for one that is fixed."""
     if isinstance(leaf, Tensor):
         return leaf.type
     if isinstance(leaf, np.ndarray | np.bool_):
         dtype = DTYPES.get(leaf.dtype.name)
         if dtype is None:
-            raise DTypeError(f"jit: an argument is an array of dtype {leaf.dtype}; use one of {', '.join(DTYPES)}")
+            raise DTypeError(f"it is an array of dtype {leaf.dtype}; use one of {', '.join(DTYPES)}")
         return TensorType(leaf.shape, dtype, current_device())
-    if isinstance(leaf, numbers.Real):
-        plain: Any = leaf.item() if isinstance(leaf, np.generic) else leaf
-        return TensorType((), weak_dtype(plain), current_device())
-    return None
+    return number_kind(leaf) if isinstance(leaf, numbers.Real) else None

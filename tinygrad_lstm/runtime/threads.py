@@ -1,7 +1,7 @@
 """How many threads matrix products may use."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from typing import Any
 
 from threadpoolctl import threadpool_limits
 
@@ -10,9 +10,8 @@ from tinygrad_lstm.errors import UsageError
 __all__ = ["blas_threads"]
 
 
-@contextmanager
-def blas_threads(count: int) -> Iterator[None]:
-    """Let the BLAS of this process use ``count`` threads in the ``with`` block.
+def blas_threads(count: int) -> AbstractContextManager[Any]:
+    """From here on the BLAS of this process uses ``count`` threads; as ``with blas_threads(…):`` until the block ends.
 
     The products of one step of a small recurrent network are too small to share. Worse, the threads of OpenBLAS wait
     by spinning: where another program wants the processors, two threads on two of them were up to 60 times slower
@@ -26,5 +25,5 @@ def blas_threads(count: int) -> Iterator[None]:
     """
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise UsageError(f"threads is an integer of at least 1, not {count!r}")
-    with threadpool_limits(limits=count, user_api="blas"):
-        yield
+    limits: AbstractContextManager[Any] = threadpool_limits(limits=count, user_api="blas")
+    return limits

@@ -8,7 +8,9 @@ import numpy as np
 
 from tinygrad_lstm.errors import DeviceError, TraceError, UnboundSymbolError, UsageError
 from tinygrad_lstm.graph.cells import Cell, Parameter
+from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.function import Graph, fresh_symbol
+from tinygrad_lstm.graph.number import Number, NumberArgument
 from tinygrad_lstm.graph.scopes import inside
 from tinygrad_lstm.graph.slots import slots
 from tinygrad_lstm.graph.structure import Structure, flatten
@@ -17,7 +19,7 @@ from tinygrad_lstm.graph.tracing import tracer
 from tinygrad_lstm.graph.types import TensorType
 from tinygrad_lstm.graph.walk import topological
 
-__all__ = ["Kept", "Traced", "trace"]
+__all__ = ["Kept", "Traced", "resolved", "trace"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,8 @@ class Traced:
     Attributes:
         graph: its inputs are the traced arguments, then the contents of ``cells``, then those of ``gradients``; its
             outputs are numbered by the fields below.
+        arguments: for each of the first inputs the number of the argument. A Python number that meets tensors of
+            several types is an input for each of them.
         cells: cells that are read.
         gradients: Parameters whose gradient is read.
         presence: Parameters of which it matters whether they have a gradient, and whether they had one.
@@ -37,6 +41,7 @@ class Traced:
     """
 
     graph: Graph
+    arguments: tuple[int, ...]
     cells: tuple[Cell, ...]
     gradients: tuple[Parameter, ...]
     presence: tuple[tuple[Parameter, bool], ...]
@@ -108,22 +113,29 @@ class _Trace:
 
 
 def trace(
-    f: Callable[..., Any], owner: str, names: Sequence[str], types: Sequence[TensorType], call: Callable[..., Any]
+    f: Callable[..., Any],
+    owner: str,
+    names: Sequence[str],
+    types: Sequence[TensorType | type],
+    call: Callable[..., Any],
 ) -> Traced:
     """What ``f`` does. If it raises, nothing has changed.
 
     Args:
         owner: what is traced, for errors.
         names: of the traced arguments.
-        types: of the traced arguments.
-        call: called with ``f`` and the symbols of the arguments; it calls ``f``.
+        types: of the traced arguments; ``float``, ``int`` or ``bool`` for a Python number.
+        call: called with ``f`` and what stands for the arguments; it calls ``f``.
 
     Raises:
         TraceError: when Python needs the value of a traced tensor, or when one escapes.
         DeviceError: when the function works on two devices.
         UsageError: when it returns a generator or a coroutine.
     """
-    arguments = [fresh_symbol(n, t, owner) for n, t in zip(names, types, strict=True)]
+    arguments: list[Tensor | Number] = [
+        fresh_symbol(n, t, owner) if isinstance(t, TensorType) else NumberArgument(t, n, owner)
+        for n, t in zip(names, types, strict=True)
+    ]
     state = _Trace(owner)
     token = tracer.set(state)
     try:
@@ -139,6 +151,7 @@ def trace(
                 "results at once, as a tuple, and repeat steps with tl.scan"
             )
 
+    leaves = [as_tensor(leaf) if isinstance(leaf, Number) else leaf for leaf in leaves]
     # Cells that the function itself made hold symbols: they are of no account outside it.
     outer = [cell for cell in state.changed if not cell.leaf.symbolic]
     outputs: dict[Tensor, int] = {}
@@ -152,13 +165,14 @@ def trace(
     writes = tuple((cell, place(state.contents[cell])) for cell in outer)
     gradient_writes = tuple((p, place(state.gradients[p])) for p in state.graded if not p.leaf.symbolic)
 
-    known = {*arguments, *state.inputs.values(), *state.gradient_inputs.values()}
-    resolved, symbols = _resolved(list(outputs), state.stands_for)
+    known_by, symbols = resolved(list(outputs), state.stands_for)
+    entering = [(k, x) for k, a in enumerate(arguments) for x in _inputs(a, symbols)]
+    known = {*(x for _, x in entering), *state.inputs.values(), *state.gradient_inputs.values()}
     for symbol in symbols - known:
         raise _escaped(symbol, owner)
     cells = {c: s for c, s in state.inputs.items() if s in symbols}
     gradients = {p: s for p, s in state.gradient_inputs.items() if s in symbols}
-    graph = Graph((*arguments, *cells.values(), *gradients.values()), tuple(_data_evaluated(resolved)))
+    graph = Graph((*(x for _, x in entering), *cells.values(), *gradients.values()), tuple(_data_evaluated(known_by)))
     devices = {x.type.device for x in (*graph.inputs, *graph.outputs)}
     if len(devices) > 1:
         raise DeviceError(
@@ -166,10 +180,18 @@ def trace(
             "others with .to, or a module with model.to"
         )
     presence = tuple((p, had) for p, had in state.presence.items() if not p.leaf.symbolic)
-    return Traced(graph, tuple(cells), tuple(gradients), presence, structure, results, writes, gradient_writes)
+    places = tuple(k for k, _ in entering)
+    return Traced(graph, places, tuple(cells), tuple(gradients), presence, structure, results, writes, gradient_writes)
 
 
-def _resolved(outputs: list[Tensor], stands_for: Mapping[Node, Tensor]) -> tuple[list[Tensor], set[Node]]:
+def _inputs(argument: Tensor | Number, symbols: set[Node]) -> list[Tensor]:
+    """The symbols through which an argument enters the graph, of which ``symbols`` are used."""
+    if isinstance(argument, Tensor):
+        return [argument]
+    return [x for x in argument.made.values() if x in symbols] or [argument.typed(argument.dtype, argument.device)]
+
+
+def resolved(outputs: list[Tensor], stands_for: Mapping[Node, Tensor]) -> tuple[list[Tensor], set[Node]]:
     """``outputs`` with symbols replaced by what they stand for, and the symbols that are left."""
     new: dict[Node, Any] = {}
     symbols: set[Node] = set()

@@ -21,7 +21,7 @@ from tinygrad_lstm.ops import random
 from tinygrad_lstm.optim.adam import Adam
 from tinygrad_lstm.optim.clipping import clip_grad_norm
 from tinygrad_lstm.runtime.creation import tensor
-from tinygrad_lstm.runtime.evaluation import evaluate
+from tinygrad_lstm.runtime.jit import jit
 from tinygrad_lstm.train.checkpoint import (
     check_writable,
     described,
@@ -100,6 +100,8 @@ _MAY_CHANGE: Final = frozenset(("steps", "validate_every"))
 class Trainer:
     """A model on its way through a text.
 
+    Updates and validations are compiled by ``jit`` for the backend in use, once for each shape of a window.
+
     Attributes:
         model: the model.
         vocabulary: the characters of the text.
@@ -132,6 +134,7 @@ class Trainer:
         self.validations: list[tuple[int, float]] = []
         self.saved_at: int | None = None
         self._found: tuple[int, int] | None = None
+        self._learn, self._score = jit(self._learning), jit(self._scoring)
 
     def step(self) -> float:
         """One update on the next window; returns the loss before it, in nats per character.
@@ -157,11 +160,9 @@ class Trainer:
         return loss
 
     def _update(self, window: Window) -> float:
-        parameters = self.model.parameters()
-        loss, state = self._loss(window, self.model.zeros(self.config.batch) if window.first else self.state)
-        self.optimizer.zero_grad()
-        loss.backward()
-        norm = clip_grad_norm(parameters, self.config.clip)
+        self.optimizer.lr = learning_rate(self.config, self.at)
+        state = self.model.zeros(self.config.batch) if window.first else self.state
+        loss, norm, state = self._learn(tensor(window.inputs), tensor(window.targets), state)
         # Guessing costs log(characters); what costs a hundred times that is no longer learning.
         bound = 100 * math.log(max(2, len(self.vocabulary)))
         if not float(loss) <= bound or not math.isfinite(float(norm)):
@@ -169,25 +170,31 @@ class Trainer:
                 f"training diverged at step {self.at + 1}: the loss is {float(loss):.4g} and its gradient has the norm "
                 f"{float(norm):.4g}; take a smaller lr or clip (--lr, --clip)"
             )
-        self.optimizer.lr = learning_rate(self.config, self.at)
-        self.optimizer.step()
-        leaves, structure = flatten(state)
-        self.state = unflatten(structure, [leaf.detach() for leaf in leaves])
+        self.state = _detached(state)
         return float(loss)
 
-    def _loss(self, window: Window, state: Any) -> tuple[Tensor, Any]:
-        logits, state = self.model(tensor(window.inputs), state)
-        return cross_entropy(logits, tensor(window.targets)), state
+    def _learning(self, inputs: Tensor, targets: Tensor, state: Any) -> tuple[Tensor, Tensor, Any]:
+        """One update: the loss before it, the norm of its gradient, and the state after the window."""
+        loss, state = self._scoring(inputs, targets, state)
+        self.optimizer.zero_grad()
+        loss.backward()
+        norm = clip_grad_norm(self.model.parameters(), self.config.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return loss, norm, state
+
+    def _scoring(self, inputs: Tensor, targets: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """The loss over a window, and the state after it."""
+        logits, state = self.model(inputs, state)
+        return cross_entropy(logits, targets), state
 
     def validate(self) -> float:
         """The loss over the held-out text in nats per character; nothing is changed."""
         total, count = 0.0, 0
         state = self.model.zeros(self._held_out[0].inputs.shape[1])
         for window in self._held_out:
-            loss, state = self._loss(window, state)
-            leaves, structure = flatten(state)
-            evaluate(loss, *leaves)
-            state = unflatten(structure, [leaf.detach() for leaf in leaves])
+            loss, state = self._score(tensor(window.inputs), tensor(window.targets), state)
+            state = _detached(state)
             total, count = total + float(loss) * window.inputs.size, count + window.inputs.size
         return total / count
 
@@ -315,6 +322,12 @@ class Trainer:
         changes = {key: value for key, value in (wanted or {}).items() if key in _MAY_CHANGE}
         trainer.config = replace(config, **changes)
         return trainer
+
+
+def _detached(state: Any) -> Any:
+    """A state without history, for the next window."""
+    leaves, structure = flatten(state)
+    return unflatten(structure, [leaf.detach() for leaf in leaves])
 
 
 def _identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:

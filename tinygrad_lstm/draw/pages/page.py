@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tinygrad_lstm.draw.files import write_picture
 from tinygrad_lstm.draw.pages.document import document
 from tinygrad_lstm.draw.pages.views import Subject, graph_of, picture_of, stage_of
-from tinygrad_lstm.errors import DrawingError, UsageError
+from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.tensor import Tensor
 
 __all__ = ["Page", "page"]
@@ -35,17 +36,7 @@ class Page:
         path = Path(path)
         if path.suffix.lower() not in (".html", ".htm"):
             raise UsageError(f"a page is HTML, and {path.name!r} does not say so: end it in .html")
-        if not path.parent.is_dir():
-            raise DrawingError(f"can not write {path}: there is no folder {path.parent}; make it first.")
-        beside = path.with_name(f".{os.urandom(8).hex()}.tmp")
-        try:
-            try:
-                beside.write_bytes(self.html.encode())
-                beside.replace(path)
-            finally:
-                beside.unlink(missing_ok=True)
-        except OSError as error:
-            raise DrawingError(f"can not write {path}: {error.strerror or error}.") from error
+        write_picture(path, self.html.encode())
         return path
 
     def _repr_html_(self) -> str:
@@ -71,7 +62,8 @@ def page(
 
     Args:
         what: tensors, nested in any way, or a function, cell or module.
-        args: for a function: arrays or tensors to call it with.
+        args: for a function: arrays or tensors to call it with. What it would change, as a step of training does, is
+            shown after its results, and stays as it is.
         at: values for the symbols that the results depend on.
         stages: further graphs to switch to, each a title with a ``Graph`` or tensors, such as what the passes of the
             compiler made of this one. A graph with inputs of the same types as ``args`` shows its values, too.
@@ -79,6 +71,7 @@ def page(
 
     Raises:
         UsageError: when there is nothing to show in ``what``, a symbol has no value, or the graph is too large.
+        TraceError: when a function reads the value of a traced tensor in Python, as in ``if x > 0``.
         DrawingError: when there is no Graphviz to lay the graph out with.
 
     >>> import tinygrad_lstm as tl

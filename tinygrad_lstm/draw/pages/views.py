@@ -1,9 +1,7 @@
 """What a page can switch between: the picture of a cell, the graph, and the stages of its compilation."""
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final
 
 from tinygrad_lstm.draw.anatomy import Anatomy, dissect
@@ -20,7 +18,6 @@ from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.structure import flatten
 from tinygrad_lstm.graph.tensor import Node, Tensor, name_of
 from tinygrad_lstm.graph.walk import topological
-from tinygrad_lstm.runtime.jit import Jitted
 
 __all__ = ["Subject", "graph_of", "picture_of", "stage_of"]
 
@@ -64,10 +61,9 @@ class Subject:
             values = [known.get(v, v) for v in map(as_tensor, flatten(args)[0])]
             given = {x: v for x, v in zip(symbols, values, strict=True) if v.op != "symbol"}
             return cls(found, given, _built("the graph", found), anatomy)
-        # A compiled function is followed as it was written: on symbols it runs op by op.
-        found = sources(partial(what) if isinstance(what, Jitted) else what, args, _CALLER)
-        if isinstance(what, Jitted):
-            found = dataclasses.replace(found, called=getattr(what, "__name__", "A function"))
+        # A compiled function is followed as it was written.
+        written = getattr(what, "__wrapped__", what) if callable(getattr(what, "graph", None)) else what
+        found = sources(written, args, _CALLER)
         given = {x: v for x, v in found.bindings.items() if x is not v}
         return cls(found, given | known, _built("the graph", found))
 
@@ -85,7 +81,7 @@ def graph_of(subject: Subject) -> dict[str, Any]:
                 f"{_CALLER}: symbol {name!r} ({symbol.type}) has no value to play with; give it one with "
                 f"at={{{name}: …}}, or show a function and what to call it with: draw.page(f, value)"
             )
-    result, why = run(subject.structure, subject.sources.outputs, subject.bindings)
+    result, why = run(subject.structure, subject.sources.results, subject.bindings)
     note = why or _differentiated(subject.sources, result)
     return _view("The graph", note, subject.structure, result)
 
@@ -109,7 +105,7 @@ def stage_of(subject: Subject, title: str, what: Any) -> dict[str, Any]:
     built = _built(f"stage {title!r}", found)
     if not all(x in bindings for x in _symbols(found)):
         return _view(title, "The values of its inputs are not known here, so this graph shows none.", built, None)
-    result, why = run(built, found.outputs, bindings)
+    result, why = run(built, found.results, bindings)
     note = "This form of the graph is not differentiated, so it shows values alone." if why else ""
     return _view(title, note or _differentiated(found, result), built, result)
 

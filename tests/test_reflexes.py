@@ -1,0 +1,59 @@
+"""Names of other libraries are answered with what is said here."""
+
+import re
+
+import pytest
+
+import tinygrad_lstm as tl
+from tinygrad_lstm import reflexes
+from tinygrad_lstm.errors import UnknownNameError, UsageError
+from tinygrad_lstm.graph.registry import FUNCTIONS
+
+TABLES = {
+    "tl": (tl, reflexes.FRAMEWORK),
+    "tl.nn": (tl.nn, reflexes.LAYERS),
+    "a Tensor": (tl.ones(2), reflexes.ARRAYS),
+    "a State": (tl.State(1.0), reflexes.ARRAYS),
+    "a Linear": (tl.nn.Linear(1, 1), reflexes.MODULES),
+}
+NAMES = [(owner, name) for owner, (_, table) in TABLES.items() for name in table]
+
+
+@pytest.mark.parametrize(("owner", "name"), NAMES)
+def test_a_name_of_elsewhere_is_answered(owner: str, name: str) -> None:
+    found, table = TABLES[owner]
+    with pytest.raises(UnknownNameError) as caught:
+        getattr(found, name)
+    assert str(caught.value) == f"{owner} has no {name!r}: {table[name]}"
+    assert not hasattr(found, name)
+    for path in re.findall(r"\btl((?:\.\w+)+)", table[name]):
+        place = tl
+        for step in path[1:].split("."):
+            place = getattr(place, step)
+    for method in re.findall(r"\bx\.(\w+)", table[name]):
+        assert hasattr(tl.Tensor, method)
+
+
+@pytest.mark.parametrize("found", [tl, tl.nn, tl.ones(2), tl.Parameter(1.0), tl.nn.Linear(1, 1)])
+def test_other_names_are_not_there_as_ever(found: object) -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'quux'") as caught:
+        getattr(found, "quu" + "x")
+    assert not isinstance(caught.value, UnknownNameError)
+    assert (caught.value.name, caught.value.obj) == ("quux", found)
+
+
+def test_a_function_that_is_no_method() -> None:
+    with pytest.raises(UnknownNameError, match=r"a Parameter has no 'softmax': it is a function: tl\.softmax\(x\)"):
+        tl.Parameter([1.0]).softmax()  # type: ignore[attr-defined]
+    hidden = {name for name in FUNCTIONS if not hasattr(tl, name) and not hasattr(tl.Tensor, name)}
+    assert hidden <= reflexes._INNER
+
+
+def test_importing_a_name_of_elsewhere() -> None:
+    with pytest.raises(ImportError, match="no_grad"):
+        exec("from tinygrad_lstm import no_grad")
+
+
+def test_the_class_makes_no_tensors() -> None:
+    with pytest.raises(UsageError, match=r"make a value with tl\.tensor"):
+        tl.Tensor([1.0, 2.0])  # type: ignore[call-arg]

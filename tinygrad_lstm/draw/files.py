@@ -1,0 +1,33 @@
+"""Pictures and pages in files."""
+
+from pathlib import Path
+
+from tinygrad_lstm.errors import DrawingError
+from tinygrad_lstm.runtime.files import write_whole
+
+__all__ = ["check_folder", "write_picture"]
+
+
+def check_folder(path: Path) -> None:
+    """Find out whether there is a folder for a file, before the picture is laid out, which may take a while.
+
+    Raises:
+        DrawingError: when there is none.
+    """
+    if not path.parent.is_dir():
+        raise DrawingError(f"can not write {path}: there is no folder {path.parent}; make it first.")
+
+
+def write_picture(path: Path, content: bytes) -> None:
+    """Write a file that appears whole or not at all.
+
+    Raises:
+        DrawingError: when it can not be written; then the path holds what it held.
+    """
+    check_folder(path)
+    try:
+        write_whole(path, content)
+    except (OSError, ValueError) as error:
+        # A ValueError is that of a path with a zero byte.
+        told = getattr(error, "strerror", None) or error
+        raise DrawingError(f"can not write {path}: {told}.") from error

@@ -1,0 +1,132 @@
+"""A Python number whose value is not known while a function is traced."""
+
+import numbers
+from typing import Any, Final, cast
+
+from tinygrad_lstm.graph.device import current_device
+from tinygrad_lstm.graph.dtypes import DType, bool_, float64, int64, weak_dtype
+from tinygrad_lstm.graph.function import fresh_symbol
+from tinygrad_lstm.graph.operators import Operators
+from tinygrad_lstm.graph.registry import apply
+from tinygrad_lstm.graph.scopes import inside
+from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.graph.types import Shape, TensorType
+
+__all__ = ["Number", "NumberArgument", "number_kind"]
+
+_RANK: Final[dict[type, int]] = {bool: 0, int: 1, float: 2}
+_EXACT: Final[dict[type, DType]] = {bool: bool_, int: int64, float: float64}
+"""In what the arithmetic of Python numbers is done."""
+_COMPARISONS: Final = frozenset(("equal", "not_equal", "less", "less_equal", "greater", "greater_equal"))
+_LOGIC: Final = frozenset(("bitwise_and", "bitwise_or", "bitwise_xor"))
+_ARITHMETIC: Final = frozenset(
+    (
+        *("add", "subtract", "multiply", "divide", "floor_divide", "remainder", "power", "negative", "abs"),
+        *("left_shift", "right_shift", "invert"),
+    )
+)
+
+
+def number_kind(value: Any) -> type:
+    """Whether a real number counts as a ``bool``, an ``int`` or a ``float``."""
+    if isinstance(value, Number):
+        return value.kind
+    return bool if isinstance(value, bool) else int if isinstance(value, numbers.Integral) else float
+
+
+class Number(Operators):
+    """Stands for a Python number while a function is traced.
+
+    Like the number, it takes the element type and the device of the tensor that it meets, and arithmetic among numbers
+    gives a number, of Python's precision. Wherever a tensor is wanted it becomes one of float32, int64 or bool.
+
+    Attributes:
+        kind: ``bool``, ``int`` or ``float``.
+        made: the tensors that it became so far.
+    """
+
+    __slots__ = ("_what", "kind", "made")
+
+    symbolic: Final = True
+
+    def __init__(self, kind: type, what: str) -> None:
+        self.kind, self._what = kind, what
+        self.made: dict[TensorType, Tensor] = {}
+
+    def typed(self, dtype: DType, device: str) -> Tensor:
+        """The value as a tensor without axes; one node for each type and device."""
+        type_ = TensorType((), dtype, device)
+        found = self.made.get(type_)
+        if found is None:
+            found = self.made[type_] = self._make(type_)
+        return found
+
+    def _make(self, type_: TensorType) -> Tensor:
+        raise NotImplementedError
+
+    @property
+    def shape(self) -> Shape:
+        """A number has no axes."""
+        return ()
+
+    @property
+    def dtype(self) -> DType:
+        """The element type where it meets no tensor."""
+        return weak_dtype(self.kind)
+
+    @property
+    def device(self) -> str:
+        """The device where it meets no tensor."""
+        return current_device()
+
+    def _operate(self, name: str, *values: Any) -> Any:
+        if any(isinstance(v, list | tuple) for v in values):
+            return NotImplemented  # Python's numbers repeat lists, and know no other arithmetic with them
+        known = name in _ARITHMETIC or name in _LOGIC or name in _COMPARISONS
+        if known and all(isinstance(v, numbers.Real | Number) for v in values):
+            return _NumberResult(name, values)
+        return apply(name, *values)
+
+    def __repr__(self) -> str:
+        return f"<{self.kind.__name__} = {self._what}>"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else str(self)
+
+
+class NumberArgument(Number):
+    """A number that is passed to the function. It enters the graph as a symbol of each type that is wanted of it."""
+
+    __slots__ = ("_name", "_owner")
+
+    def __init__(self, kind: type, name: str, owner: str) -> None:
+        super().__init__(kind, f"symbol {name!r}")
+        self._name, self._owner = name, owner
+
+    def _make(self, type_: TensorType) -> Tensor:
+        with inside(None):
+            return fresh_symbol(self._name, type_, self._owner)
+
+
+class _NumberResult(Number):
+    """What an operator makes of numbers."""
+
+    __slots__ = ("_name", "_values", "_within")
+
+    def __init__(self, name: str, values: tuple[Any, ...]) -> None:
+        kind: type = max(map(number_kind, values), key=_RANK.__getitem__)
+        if name == "divide":
+            kind = float
+        elif name in _ARITHMETIC and kind is bool:
+            kind = int
+        super().__init__(bool if name in _COMPARISONS else kind, name)
+        self._name, self._values, self._within = name, values, _EXACT[kind]
+        # Made now, a mistake raises on the user's line, and a long chain of numbers needs no deep recursion.
+        self.typed(_EXACT[self.kind], current_device())
+
+    def _make(self, type_: TensorType) -> Tensor:
+        own = _EXACT[self.kind]
+        if type_.dtype is not own:
+            return cast(Tensor, apply("cast", self.typed(own, type_.device), type_.dtype))
+        given = [v.typed(self._within, type_.device) if isinstance(v, Number) else v for v in self._values]
+        return cast(Tensor, apply(self._name, *given))
