@@ -1,4 +1,4 @@
-"""Training in float16 through the CUDA text: a whole step, loss scaling included, is one recorded graph."""
+"""Training through the CUDA text: a whole step, with clipping and loss scaling, is one recorded graph."""
 
 from typing import Any
 
@@ -15,7 +15,8 @@ from tinygrad_lstm.runtime.backend import load_backend
 
 
 @needs_compiler
-def test_a_step_with_loss_scaling(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("dtype", "scaled", "allowed"), [("float32", False, 1e-4), ("float16", True, 0.02)])
+def test_losses(dtype: str, scaled: bool, allowed: float, monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
 
     def compiled(_: Any, program: Program) -> CupyExecutable:
@@ -26,6 +27,6 @@ def test_a_step_with_loss_scaling(monkeypatch: pytest.MonkeyPatch) -> None:
     backend = type(load_backend("numpy"))
     monkeypatch.setattr(backend, "compile", compiled)
     monkeypatch.setattr(backend, "halves", True, raising=False)
-    got = run("float16", scaled=True, compiled=True, steps=25)
+    got = run(dtype, scaled=scaled, compiled=True, steps=25)
     assert [executable.replayed for executable in made] == [True], "something of the step can not be recorded"
-    np.testing.assert_allclose(got, want, rtol=0.02)
+    np.testing.assert_allclose(got, want, rtol=allowed)
