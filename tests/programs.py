@@ -22,6 +22,21 @@ def _softmax(x: Any) -> Any:
     return e / e.sum(-1, keepdims=True)
 
 
+def _dots(m: Any) -> Callable[..., Any]:
+    """A sum of products that have no axes."""
+    return lambda a, b: a * 0.5 + (m.sin(a) @ m.tanh(b) + m.sin(b) @ m.sin(b) + m.cos(a) @ m.tanh(b))
+
+
+def _matrices(m: Any) -> Callable[..., Any]:
+    """A sum of products of matrices and vectors."""
+
+    def f(a: Any, b: Any) -> Any:
+        w = m.sin(a).reshape(3, 1) * m.cos(b)
+        return w @ m.tanh(b) + m.sin(a) @ w + (w @ w).sum(0) + m.tanh(a)
+
+    return f
+
+
 def _tl_step(carry: Any, x: Any) -> tuple[Any, Any]:
     new = tl.tanh(carry) * x
     return new, new.sum()
@@ -78,6 +93,8 @@ SMOOTH: dict[str, tuple[int, Callable[..., Any], Callable[..., Any]]] = {
     "roll": (1, lambda x: tl.roll(x, 1), lambda x: np.roll(x, 1)),
     "take": (1, lambda x: tl.take(x, [2, 0, 0]), lambda x: x[[2, 0, 0]]),
     "outer": (2, lambda a, b: tl.outer(a, tl.sin(b)).mean(1), lambda a, b: np.outer(a, np.sin(b)).mean(1)),
+    "dots": (2, _dots(tl), _dots(np)),
+    "matrices": (2, _matrices(tl), _matrices(np)),
     "einsum": (2, lambda a, b: tl.einsum("i,j->j", tl.sin(a), b), lambda a, b: np.einsum("i,j->j", np.sin(a), b)),
     "var": (1, lambda x: tl.var(tl.sin(x)) + x, lambda x: np.var(np.sin(x)) + x),
     "tile": (1, lambda x: tl.tile(x, 2)[1:4], lambda x: np.tile(x, 2)[1:4]),

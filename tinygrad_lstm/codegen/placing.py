@@ -213,8 +213,11 @@ class _Placing:
                 strides = at.strides if op.place is None else regrouped(op.shape, at.strides, left.shape)
                 if strides is None or (1 not in strides and left.size > 1):
                     return
+                seen = regrouped(left.shape, strides, right.shape)
+                if seen is None:
+                    return
                 left.place = replace(at, strides=strides)
-                right.place = replace(at, strides=regrouped(left.shape, strides, right.shape) or strides)
+                right.place = replace(at, strides=seen)
                 left.onto = right
                 self.added_to[right] = left
                 left.after += [right, *op.after]
