@@ -1,5 +1,6 @@
 """Parameter and State: the only things that change."""
 
+import copy
 import gc
 import weakref
 
@@ -38,7 +39,7 @@ def test_gradients_by_a_cell_are_those_by_what_the_graph_read() -> None:
     assert tl.gradients(y, w).item() == 4.0
     z = y + w * 3
     assert tl.gradients(z, w).item() == 7.0
-    assert tl.gradients(tl.tensor(1.0), w).item() == 0.0
+    assert tl.gradients(tl.tensor(1.0), w, allow_unused=True).item() == 0.0
 
 
 @pytest.mark.parametrize("op", ["+=", "-=", "*=", "/=", "**=", "@="])
@@ -159,3 +160,44 @@ def test_a_cell_does_not_keep_the_graph_of_its_value() -> None:
     s.assign(step)
     del step
     assert dead() is None
+
+
+def test_a_copy_has_gradients_of_its_own() -> None:
+    first = tl.nn.Linear(2, 1, key=tl.random.key(0))
+    second = copy.deepcopy(first)
+    (second(tl.ones((1, 2))) ** 2).sum().backward()
+    assert first.weight.grad is None
+    assert second.weight.grad is not None
+    assert second.weight.name == "weight"
+    p = tl.Parameter([1.0, 2.0])
+    q, r = copy.deepcopy(p), copy.copy(p)
+    found = tl.gradients((q * q).sum() + (p * 3).sum() + (r * r * r).sum(), [q, p, r])
+    assert [g.tolist() for g in found] == [[2.0, 4.0], [3.0, 3.0], [3.0, 12.0]]
+    assert copy.deepcopy(second).weight.grad.tolist() == second.weight.grad.tolist()
+
+
+def test_a_model_is_copied_with_its_optimizer() -> None:
+    first = tl.nn.LSTM(2, 3, key=tl.random.key(0))
+    optimizer = tl.optim.Adam(first.parameters())
+    second, other = copy.deepcopy((first, optimizer))
+    second(tl.ones((1, 1, 2)))[0].sum().backward()
+    other.step()
+    assert optimizer.count.item() == 0
+    assert not np.array_equal(first.cells[0].output.weight.numpy(), second.cells[0].output.weight.numpy())
+
+
+@pytest.mark.parametrize(
+    ("error", "value"),
+    [
+        (UsageError, np.ones(2)),
+        (ShapeError, tl.ones(3)),
+        (ShapeError, tl.ones((2, 1))),
+        (DTypeError, tl.ones(2, dtype="float64")),
+    ],
+    ids=["array", "length", "rank", "type"],
+)
+def test_a_gradient_fits_its_parameter(error, value) -> None:
+    p = tl.Parameter([1.0, 2.0])
+    with pytest.raises(error, match=r"Parameter.grad"):
+        p.grad = value
+    assert p.grad is None

@@ -1,6 +1,6 @@
 """Nested values as flat lists and back."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import pytest
@@ -20,6 +20,15 @@ class Point(NamedTuple):
 class Box:
     low: Any
     high: Any
+
+
+@dataclass
+class Computed:
+    once: Any
+    twice: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.twice = 2 * self.once
 
 
 NESTED = st.recursive(
@@ -48,13 +57,25 @@ def test_unflatten_is_the_inverse(value) -> None:
             unflatten(structure, leaves[:-1])
 
 
+def test_what_a_dataclass_computes_itself_is_no_leaf() -> None:
+    leaves, structure = flatten(Computed(3))
+    assert leaves == [3]
+    assert unflatten(structure, [4]).twice == 8
+
+
 def test_paths_are_what_one_would_write() -> None:
     structure = flatten({"a": (1, [2]), "b": Point(3, Box(4, None))})[1]
     assert paths(structure, "s") == ["s['a'][0]", "s['a'][1][0]", "s['b'].x", "s['b'].y.low"]
     assert str(structure) == "{a: (*, [*]), b: Point(x: *, y: Box(low: *, high: None))}"
 
 
-def test_the_order_of_a_dict_does_not_matter() -> None:
-    assert flatten({"a": 1, "b": 2}) == flatten({"b": 2, "a": 1})
+def test_dicts_of_the_same_keys_go_together_and_keep_their_order() -> None:
+    (one, first), (other, second) = flatten({"a": 1, "b": {2: 2, 10: 3}}), flatten({"b": {10: 3, 2: 2}, "a": 1})
+    assert one == other
+    assert first != second
+    assert first.fits(second)
+    assert list(unflatten(second, one)) == ["b", "a"]
+    assert list(unflatten(second, one)["b"]) == [10, 2]
+    assert not first.fits(flatten({"a": 1, "b": 2})[1])
     assert flatten((1, 2))[1] != flatten([1, 2])[1]
     assert flatten(Point(1, 2))[1] != flatten((1, 2))[1]

@@ -1,6 +1,8 @@
 """Which element type a result has, and which mixtures are mistakes."""
 
+import copy
 import itertools
+import pickle
 
 import numpy as np
 import pytest
@@ -130,3 +132,15 @@ def test_functions_of_reals_take_integers_as_float32() -> None:
 def test_integers_wrap_round() -> None:
     assert (filled(tl.int32, 2**31 - 1) + 1).tolist() == [-(2**31)] * 2
     assert (filled(tl.uint32, 0) - 1).tolist() == [2**32 - 1] * 2
+
+
+def test_means_of_halves_are_added_up_in_float32() -> None:
+    x = tl.ones(70000, dtype="float16") * 100
+    assert (x.mean().item(), x.mean().dtype) == (100.0, tl.float16)
+    assert (tl.var(x).item(), tl.std(x).dtype) == (0.0, tl.float16)
+    assert tl.jit(lambda x: x.mean())(x).item() == 100.0
+
+
+def test_copies_of_a_type_are_the_type() -> None:
+    assert copy.deepcopy(tl.float32) is tl.float32
+    assert pickle.loads(pickle.dumps(tl.float16)) is tl.float16

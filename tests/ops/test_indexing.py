@@ -50,6 +50,8 @@ def arrays_of_indices(draw):
         last += place <= last
     if last + 1 < len(key) and draw(st.booleans()):
         key[last + 1 :] = [...]
+    elif draw(st.booleans()):
+        key.insert(draw(st.integers(0, len(key))), ...)  # stands for no axis, and yet between arrays
     return shape, tuple(key)
 
 

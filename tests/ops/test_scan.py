@@ -42,7 +42,7 @@ def unrolled(f, init, xs, length=None, reverse=False):
 def assert_same(rolled: Any, single: Any, inputs: list[Any], rtol: float = 1e-9) -> None:
     """Equal values, and equal gradients of a random function of them, to second order."""
     ys, zs = flatten(rolled), flatten(single)
-    assert ys[1] == zs[1]
+    assert ys[1].fits(zs[1])
     tl.evaluate(tl.tensor(0.0), *ys[0], *zs[0])
     for y, z in zip(ys[0], zs[0], strict=True):
         verify(y)
@@ -334,35 +334,23 @@ def test_mistakes(error, message: str, call) -> None:
         call()
 
 
-def test_swapped_arguments_are_told_only_where_they_are_the_cause() -> None:
-    x = tl.ones((4, 3))
+def test_a_body_that_fails_runs_once_and_is_told_its_arguments() -> None:
+    runs = []
 
     def swapped(x, state):
+        runs.append(x)
         h, c = state
         return (h + x, c * x), h
 
-    with pytest.raises(UsageError, match=r"takes \(carry, x\).*ValueError: .*as f\(x, carry\) it runs: swap") as told:
-        tl.scan(swapped, (tl.ones(3), tl.ones(3)), x)
-    assert isinstance(told.value.__cause__, ValueError)
-
-    def unlucky(carry, x):
-        raise ValueError("of my own")
-
-    with pytest.raises(ValueError, match=r"^of my own$") as own:
-        tl.scan(unlucky, (tl.ones(3), tl.ones(3)), x)
-    assert type(own.value) is ValueError
+    with pytest.raises(ValueError, match="unpack") as told:
+        tl.scan(swapped, {"h": tl.ones(3), "c": (tl.ones(2), tl.ones(2))}, tl.ones((4, 3)))
+    assert told.value.__notes__ == [
+        "scan calls its body as f(carry, x), with carry = {c: (f32[2], f32[2]), h: f32[3]} and x = f32[3]"
+    ]
+    assert len(runs) == 1
 
     def called_wrong(carry, x):
-        return unlucky(carry), x
+        return swapped(carry), x
 
     with pytest.raises(TypeError, match="missing 1 required positional argument"):
-        tl.scan(called_wrong, tl.ones(3), x)
-
-    # It runs the other way round, but what it gives is no carry: the error is its own.
-    def particular(carry, x):
-        if x.shape == ():
-            raise ValueError("of my own")
-        return x.sum(), x
-
-    with pytest.raises(ValueError, match=r"^of my own$"):
-        tl.scan(particular, tl.ones((2, 2)), tl.ones(4))
+        tl.scan(called_wrong, tl.ones(3), tl.ones(4))

@@ -625,3 +625,43 @@ def test_a_cell_that_was_replaced_may_still_be_read() -> None:
     layer.weight = tl.Parameter([[2.0]])
     assert [g(1.0).item(), g(1.0).item()] == [old.item()] * 2
     assert f.count == 2
+
+
+def test_static_values_of_other_types_or_bits_are_other_forms() -> None:
+    f = tl.jit(lambda x, n: x * (n[0] / 2 if isinstance(n[0], float) else n[0] // 2), static_argnames="n")
+    assert [f(1.0, (3,)).item(), f(1.0, (3.0,)).item()] == [1.0, 1.5]
+    g = tl.jit(lambda x, n: 1 / (x * n), static_argnames="n")
+    assert [g(1.0, 0.0).item(), g(1.0, -0.0).item()] == [np.inf, -np.inf]
+    nan = tl.jit(lambda x, n: x * n, static_argnames="n")
+    for _ in range(3):
+        nan(1.0, float("nan"))
+    assert len(nan._entries) == 1
+
+
+def test_arrays_in_the_byte_order_of_another_machine() -> None:
+    other = np.arange(6, dtype=np.dtype("f4").newbyteorder())
+    f = tl.jit(lambda a: a[::2] * 2)
+    assert f(other).tolist() == f(tl.tensor(other)).tolist() == [0.0, 4.0, 8.0]
+    assert tl.tensor(other).numpy().dtype.isnative
+
+
+def test_dicts_keep_the_order_of_the_caller() -> None:
+    def f(d: Any) -> Any:
+        return tl.concatenate(list(d.values()))
+
+    d = {"b": tl.tensor([1.0]), "a": tl.tensor([2.0])}
+    compiled = tl.jit(f)
+    assert compiled(d).tolist() == f(d).tolist() == [1.0, 2.0]
+    assert compiled(dict(reversed(d.items()))).tolist() == [2.0, 1.0]
+    gradient = tl.grad(lambda d: f(d)[0])(d)
+    assert {k: g.tolist() for k, g in gradient.items()} == {"b": [1.0], "a": [0.0]}
+    assert list(gradient) == ["b", "a"]
+
+
+def test_a_gradient_of_another_type_is_another_form() -> None:
+    p = tl.Parameter(tl.tensor([1.0, 2.0], dtype="float16"))
+    f = tl.jit(lambda: p.grad * 2)
+    p.grad = tl.tensor([1.0, 2.0], dtype="float16")
+    assert f().dtype is tl.float16
+    p.grad = tl.tensor([1.0, 2.0], dtype="float32")
+    assert f().dtype is tl.float32

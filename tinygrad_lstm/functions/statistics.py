@@ -6,7 +6,7 @@ from typing import Any
 
 from tinygrad_lstm.errors import ShapeError, UsageError
 from tinygrad_lstm.graph.convert import as_tensor, float_operands
-from tinygrad_lstm.graph.dtypes import bool_, int64
+from tinygrad_lstm.graph.dtypes import bool_, float16, float32, int64
 from tinygrad_lstm.graph.registry import function
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.types import normalize_axes, normalize_axis
@@ -29,9 +29,9 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     3.0
     """
     (node,) = float_operands(x)
-    count = 1
-    for a in normalize_axes(axis, node.ndim):
-        count *= node.shape[a]
+    if node.dtype is float16:  # whose sum is inf beyond 65504
+        return mean(node.astype(float32), axis, keepdims).astype(float16)
+    count = math.prod([node.shape[a] for a in normalize_axes(axis, node.ndim)])
     return sum(node, axis, keepdims) / count
 
 
@@ -44,6 +44,8 @@ def var(x: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Tens
     6.5
     """
     (node,) = float_operands(x)
+    if node.dtype is float16:
+        return var(node.astype(float32), axis, ddof, keepdims).astype(float16)
     count = math.prod([node.shape[a] for a in normalize_axes(axis, node.ndim)])
     off = node - mean(node, axis, keepdims=True)
     return sum(off * off, axis, keepdims) / (count - ddof if count > ddof else 0)

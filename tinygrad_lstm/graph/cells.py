@@ -1,10 +1,10 @@
 """The only mutable objects: named cells that hold an evaluated leaf."""
 
 from itertools import count
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, Self
 
 from tinygrad_lstm.errors import DTypeError, ShapeError, UsageError
-from tinygrad_lstm.graph.dtypes import DType
+from tinygrad_lstm.graph.dtypes import DType, float16, float32
 from tinygrad_lstm.graph.operators import Operators
 from tinygrad_lstm.graph.registry import apply
 from tinygrad_lstm.graph.tensor import Label, Tensor, bind_cell, settled
@@ -90,6 +90,18 @@ class Cell(Operators):
         """An evaluated leaf with the current value that no longer knows this cell."""
         return self.leaf.detach()
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Another cell with the same value; what is computed from it belongs to it alone."""
+        new = memo[id(self)] = object.__new__(type(self))
+        new._label = Label(self._label.kind, self._label.name)
+        new.replaced = 0
+        new._leaf = self.detach()
+        bind_cell(new._leaf, new, new._label)
+        return new
+
+    def __copy__(self) -> Self:
+        return self.__deepcopy__({})
+
     def _no_rebinding(self, other: Any) -> NoReturn:
         kind = type(self).__name__
         raise UsageError(f"a {kind} does not change by += and its kin; write p.assign(p + …)")
@@ -128,22 +140,44 @@ class Parameter(Cell):
 
     @property
     def grad(self) -> Tensor | None:
-        """The sum of the gradients since ``zero_grad()``, an evaluated tensor; None when there was none."""
+        """The sum of the gradients since ``zero_grad()``, an evaluated tensor; None when there was none.
+
+        Raises:
+            UsageError, ShapeError, DTypeError: when something else is assigned than a tensor that fits.
+        """
         tracing = tracer.get()
         return self._grad if tracing is None else tracing.read_gradient(self, self._grad)
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            _check_gradient(self, value)
         tracing = tracer.get()
         if tracing is None:
             self._grad = value
         else:
             tracing.write_gradient(self, value)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        new = super().__deepcopy__(memo)
+        new._grad = self.grad
+        return new
+
     def move(self, device: str) -> None:
         """Put the value on another device; the gradient is dropped."""
         super().move(device)
         self.grad = None
+
+
+def _check_gradient(p: Parameter, value: Any) -> None:
+    name = p.name or "Parameter"
+    if not isinstance(value, Tensor):
+        raise UsageError(f"{name}.grad is a tensor or None, not {type(value).__name__}; make one with tl.tensor(…)")
+    if value.shape != p.shape or value.device != p.device:
+        raise ShapeError(f"{name}.grad: the Parameter is {p.leaf.type} on {p.device}, this gradient is {value.type}")
+    # What was float16 may be divided by the scale of a loss, and is float32 from then on.
+    if value.dtype is not p.dtype and (p.dtype, value.dtype) != (float16, float32):
+        raise DTypeError(f"{name}.grad: the Parameter is {p.leaf.type}, this gradient is {value.type}")
 
 
 class State(Cell):

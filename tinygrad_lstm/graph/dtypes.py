@@ -37,6 +37,10 @@ class DType:
         """Whether values of this type have derivatives."""
         return self.kind == "f"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies and pickles are the type itself: types are compared by identity."""
+        return as_dtype, (self.name,)
+
     def __repr__(self) -> str:
         return f"tl.{self.name}" if self.name != "bool" else "tl.bool_"
 

@@ -12,12 +12,22 @@ __all__ = ["Structure", "flatten", "paths", "unflatten"]
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """The shape of a nested value: ``leaf``, ``none``, or a container of structures."""
+    """The shape of a nested value: ``leaf``, ``none``, or a container of structures.
+
+    The leaves of a dict are in the order of its sorted keys, so that two dicts of the same keys go together;
+    ``order`` is that in which the user gave them.
+    """
 
     kind: str
     container: type | None = None
     keys: tuple[Any, ...] = ()
     children: tuple["Structure", ...] = ()
+    order: tuple[Any, ...] = ()
+
+    def fits(self, other: "Structure") -> bool:
+        """Whether both are the same but for the order of dicts."""
+        mine, others = (self.kind, self.container, self.keys), (other.kind, other.container, other.keys)
+        return mine == others and all(a.fits(b) for a, b in zip(self.children, other.children, strict=True))
 
     def __str__(self) -> str:
         if self.kind == "leaf":
@@ -44,11 +54,10 @@ def _open(value: Any) -> tuple[str, tuple[Any, ...], list[Any]] | None:
         kind = "tuple" if isinstance(value, tuple) else "list"
         return kind, tuple(range(len(value))), list(value)
     if isinstance(value, dict):
-        # In an order of their own: two dicts of the same keys have one structure.
         keys = sorted(value, key=repr)
         return "dict", tuple(keys), [value[k] for k in keys]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        names = tuple(f.name for f in dataclasses.fields(value))
+        names = tuple(f.name for f in dataclasses.fields(value) if f.init)
         return "dataclass", names, [getattr(value, n) for n in names]
     return None
 
@@ -70,7 +79,7 @@ def flatten(value: Any) -> tuple[list[Any], Structure]:
             leaves.append(v)
             return _LEAF
         kind, keys, children = opened
-        return Structure(kind, type(v), keys, tuple(visit(c) for c in children))
+        return Structure(kind, type(v), keys, tuple(visit(c) for c in children), tuple(v) if kind == "dict" else ())
 
     return leaves, visit(value)
 
@@ -93,7 +102,8 @@ def unflatten(structure: Structure, leaves: Sequence[Any]) -> Any:
         if s.kind in ("tuple", "list"):
             return build(children)
         if s.kind == "dict":
-            return dict(zip(s.keys, children, strict=True))
+            found = dict(zip(s.keys, children, strict=True))
+            return {key: found[key] for key in s.order}
         return build(**dict(zip(s.keys, children, strict=True)))
 
     try:

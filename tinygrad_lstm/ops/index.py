@@ -177,7 +177,7 @@ def _sliced(node: Tensor, items: list[Any]) -> Tensor:
     start, stop, step = [0] * node.ndim, list(node.shape), [1] * node.ndim
     reversed_axes: list[int] = []
     dropped: list[int] = []
-    for axis, item in enumerate([item for item in items if item is not None]):
+    for axis, item in enumerate([item for item in items if item is not None and item is not Ellipsis]):
         size = node.shape[axis]
         if isinstance(item, slice):
             first, last, stride = _bounds(item, size)
@@ -244,7 +244,7 @@ def _with_new_axes(items: list[Any], sliced: Iterator[int], arrays: Shape) -> Sh
     picks = [k for k, item in enumerate(items) if isinstance(item, Tensor | int)]
     together = bool(picks) and picks[-1] - picks[0] + 1 == len(picks)
     basic = [1 if item is None else next(sliced) for item in items if item is None or isinstance(item, slice)]
-    before = picks[0] if together else 0
+    before = sum(item is not Ellipsis for item in items[: picks[0]]) if together else 0
     return (*basic[:before], *arrays, *basic[before:])
 
 
@@ -257,7 +257,9 @@ def _expanded(node: Tensor, key: tuple[Any, ...]) -> list[Any]:
     if len(ellipses) > 1:
         raise IndexingError(f"getitem({node.type}): only one ... is allowed")
     at = ellipses[0] if ellipses else len(items)
-    return [*items[:at], *[slice(None)] * (node.ndim - used), *items[at + 1 :]]
+    # Also where it stands for no axis, ``...`` stands between arrays.
+    whole: list[Any] = [slice(None)] * (node.ndim - used) or [Ellipsis] * len(ellipses)
+    return [*items[:at], *whole, *items[at + 1 :]]
 
 
 def _checked(node: Tensor, item: Any) -> Any:

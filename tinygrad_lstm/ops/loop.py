@@ -137,35 +137,22 @@ def stacked(loop: Any, value: Tensor) -> Tensor:
 
 
 def _called(f: Callable[[Any, Any], Any], carry: Any, x: Any) -> Any:
-    """``f(carry, x)``; where it fails because of its arguments, the error says what they are."""
+    """``f(carry, x)``; where it fails, the error says what its arguments are."""
     try:
         return f(carry, x)
-    except (TypeError, ValueError, AttributeError, IndexError) as error:
+    except Exception as error:
         trace = error.__traceback__
         if type(error) is TypeError and trace is not None and trace.tb_next is None:
             # Raised by the call itself: not a line of f has run.
             raise UsageError(f"scan body: f takes (carry, x), but {error}") from None
-        if _runs_swapped(f, carry, x):
-            raise UsageError(
-                f"scan body: f takes (carry, x) and returns (carry, y); called so it fails, {type(error).__name__}: "
-                f"{error}, but as f(x, carry) it runs: swap its arguments"
-            ) from error
+        error.add_note(f"scan calls its body as f(carry, x), with carry = {_shown(carry)} and x = {_shown(x)}")
         raise
 
 
-def _runs_swapped(f: Callable[[Any, Any], Any], carry: Any, x: Any) -> bool:
-    """Whether ``f(x, carry)`` gives a new carry, alone or with a y."""
-    wanted = _form(carry)
-    try:
-        result = f(x, carry)
-        return _form(result) == wanted or (isinstance(result, tuple) and _form(result[0]) == wanted)
-    except Exception:
-        return False
-
-
-def _form(tree: Any) -> tuple[Structure, list[TensorType]]:
+def _shown(tree: Any) -> str:
+    """A nested value with types in place of its tensors."""
     leaves, structure = flatten(tree)
-    return structure, [as_tensor(leaf).type for leaf in leaves]
+    return str(structure).replace("*", "%s") % tuple([leaf.type for leaf in leaves])
 
 
 def _length(sequences: list[Tensor], names: list[str], length: int | None) -> int:
@@ -190,7 +177,7 @@ def _length(sequences: list[Tensor], names: list[str], length: int | None) -> in
 def _checked_carries(
     names: list[str], old: list[Tensor], new: list[Any], entered: Structure, left: Structure
 ) -> list[Tensor]:
-    if entered != left:
+    if not entered.fits(left):
         raise StructureError(
             f"scan body: the carry enters as {entered} but leaves as {left}; return the entry structure"
         )

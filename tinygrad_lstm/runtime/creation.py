@@ -17,7 +17,7 @@ from tinygrad_lstm.graph.tracing import tracer
 from tinygrad_lstm.graph.types import TensorType
 from tinygrad_lstm.runtime.backend import backend_for
 
-__all__ = ["tensor", "to", "to_numpy"]
+__all__ = ["native", "tensor", "to", "to_numpy"]
 
 
 @overload
@@ -77,7 +77,12 @@ def _as_array(value: Any) -> np.ndarray[Any, Any]:
         if "inhomogeneous" in str(error):
             raise ShapeError("tensor: nested lists must all have the same lengths; pad the shorter ones") from None
         raise UsageError(f"tensor: {error}") from None
-    return array
+    return native(array)
+
+
+def native(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The array in this machine's order of bytes, which files of other machines may not have."""
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
 def _converted(array: np.ndarray[Any, Any], name: str) -> np.ndarray[Any, Any]:

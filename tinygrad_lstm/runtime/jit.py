@@ -58,6 +58,8 @@ class _Entry:
         first = len(traced.arguments)
         self._arguments = [(k, x.type) for k, x in zip(traced.arguments, graph.inputs, strict=False)]
         self._cells = [(c, same[x.type]) for c, x in zip(traced.cells, graph.inputs[first:], strict=False)]
+        first += len(traced.cells)
+        self._gradients = [(p, same[x.type]) for p, x in zip(traced.gradients, graph.inputs[first:], strict=True)]
         places = [place for _, place in (*traced.writes, *traced.gradient_writes)] + list(traced.results)
         # A leaf belongs to one cell: what is also returned, or held by another, is no leaf of this one.
         self._own = {place for _, place in traced.writes if isinstance(place, int) and places.count(place) == 1}
@@ -98,7 +100,11 @@ class _Entry:
         for p, had in self.traced.presence:
             if (p.grad is not None) is not had:
                 return None
-        return arrays + [self._array(p.grad, None) for p in self.traced.gradients]
+        for p, type_ in self._gradients:
+            if p.grad is None or p.grad.type != type_:
+                return None
+            arrays.append(self._array(p.grad, type_))
+        return arrays
 
     def run(self, leaves: Sequence[Any], contents: Sequence[Any]) -> Any:
         traced = self.traced

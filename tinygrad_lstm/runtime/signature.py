@@ -17,7 +17,8 @@ from tinygrad_lstm.graph.operators import Operators
 from tinygrad_lstm.graph.structure import Structure, flatten, paths, unflatten
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.types import TensorType
-from tinygrad_lstm.runtime.creation import tensor
+from tinygrad_lstm.passes.cse import bits
+from tinygrad_lstm.runtime.creation import native, tensor
 
 __all__ = ["Call", "Signature"]
 
@@ -32,27 +33,29 @@ _INSTEAD: Final = {
 """What to give in place of a static argument that is not hashable."""
 
 
-class _Same:
-    """Anything that counts as itself alone."""
+class _Held:
+    """A fixed argument. Two are one where type and bits agree, also of what a tuple holds: 3 is not 3.0."""
 
-    __slots__ = ("value",)
+    __slots__ = ("_key", "value")
 
     def __init__(self, value: Any) -> None:
         self.value = value
+        # The comparison of a Parameter with another is elementwise.
+        self._key = id(value) if isinstance(value, Cell) else (type(value), bits(value))
 
     def __hash__(self) -> int:
-        return id(self.value)
+        return hash(self._key)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.value is self.value
+        return isinstance(other, _Held) and other._key == self._key
 
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """How a call's arguments are built of what is traced and what is fixed; a fixed leaf is ``(type, value)``."""
+    """How a call's arguments are built of what is traced and what is fixed, with the places of the latter."""
 
     structure: Structure
-    fixed: tuple[tuple[int, type, Any], ...]
+    fixed: tuple[tuple[int, _Held], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +79,8 @@ class Call:
         if self.form is None:
             return tuple(given), {}
         leaves: list[Any] = list(given)
-        for position, _, value in self.form.fixed:
-            leaves.insert(position, value.value if isinstance(value, _Same) else value)
+        for position, held in self.form.fixed:
+            leaves.insert(position, held.value)
         args, kwargs = unflatten(self.form.structure, leaves)
         return args, kwargs
 
@@ -127,7 +130,7 @@ class Signature:
         """What to call the leaves: the parameter's name and the path in it."""
         if call.form is None:
             return [self._position(k) for k in range(len(call.leaves))]
-        fixed = {position for position, _, _ in call.form.fixed}
+        fixed = {position for position, _ in call.form.fixed}
         return [n for k, n in enumerate(self._names(call.form.structure)) if k not in fixed]
 
     def _names(self, structure: Structure) -> list[str]:
@@ -144,7 +147,7 @@ class Signature:
         leaves, structure = flatten((held, named))
         traced: list[Any] = []
         types: list[TensorType | type] = []
-        fixed: list[tuple[int, type, Any]] = []
+        fixed: list[tuple[int, _Held]] = []
         for position, given in enumerate(leaves):
             try:
                 leaf = _as_leaf(given)
@@ -155,7 +158,8 @@ class Signature:
             if type_ is None:
                 value = leaf.value if isinstance(leaf, _Fixed) else leaf
                 name = self._names(structure)[position]
-                fixed.append((position, type(value), self._hashable(value, name, isinstance(leaf, _Fixed))))
+                self._check_hashable(value, name, isinstance(leaf, _Fixed))
+                fixed.append((position, _Held(value)))
             else:
                 traced.append(leaf)
                 types.append(type_)
@@ -164,13 +168,11 @@ class Signature:
         plain = not fixed and not kwargs and all(child.kind == "leaf" for child in structure.children[0].children)
         return Call(tuple(traced), tuple(types), None if plain else _Form(structure, tuple(fixed)), symbolic)
 
-    def _hashable(self, value: Any, name: str, static: bool) -> Any:
+    def _check_hashable(self, value: Any, name: str, static: bool) -> None:
         if isinstance(value, Tensor):
             raise UsageError(
                 f"jit: the static argument {name!r} of {self.name} is a tensor; leave it out of static_argnames"
             )
-        if isinstance(value, Cell):
-            return _Same(value)
         try:
             hash(value)
         except TypeError:
@@ -184,7 +186,6 @@ class Signature:
                 f"jit: the argument {name!r} of {self.name} is a {kind}, which is neither an array nor hashable; give "
                 f"a tensor, a NumPy array, or {'a frozenset' if isinstance(value, set) else 'a hashable value'}"
             ) from None
-        return value
 
 
 class _Fixed:
@@ -198,7 +199,9 @@ class _Fixed:
 
 def _as_leaf(leaf: Any) -> Any:
     """An argument as it is traced: what counts as an array elsewhere, such as a matrix or a table, is one here."""
-    if leaf.__class__ is np.ndarray or not hasattr(leaf, "__array__"):
+    if leaf.__class__ is np.ndarray:
+        return native(leaf)
+    if not hasattr(leaf, "__array__"):
         return leaf
     return leaf if isinstance(leaf, Operators | np.generic | type) else tensor(leaf)
 
