@@ -201,15 +201,22 @@ class _Printer:
         body = self.kernel.body
         lines: list[str] = []
         summing = [accumulators[j] for j, s in enumerate(self.kernel.stores) if j in accumulators and s in stores]
-        for k in reduces:
-            s = body[k]
-            summing.append(_Accumulator(f"v{k}", s.args[0], s.attr, s.dtype))
-            lines.append(f"{REGISTER[s.dtype.name]} v{k} = {identity(s.attr, s.dtype)};")
+        summing += [_Accumulator(f"v{k}", body[k].args[0], body[k].attr, body[k].dtype) for k in reduces]
         size = self.kernel.shape[self.nest.inner[-1]] if self.nest.inner else 1
         chunked = size > 2 * _CHUNK and any(a.combine == "add" and a.dtype.is_float for a in summing)
         partial = chunked or len(self.nest.inner) > 1 or (bool(self.nest.inner) and len(summing) > len(reduces))
         for a in summing:
             a.part = f"part_{a.name}" if partial else a.name
+        narrowed: list[str] = []
+        for a, k in zip(summing[-len(reduces) or len(summing) :], reduces, strict=True):
+            register, start = REGISTER[a.dtype.name], identity(a.combine, a.dtype)
+            if partial and a.combine == "add" and a.dtype.is_float:
+                # Many parts are added up in float64: the error is that of one part.
+                a.name = f"total{k}"
+                lines.append(f"double {a.name} = {start};")
+                narrowed.append(f"const {register} v{k} = ({register}){a.name};")
+            else:
+                lines.append(f"{register} {a.name} = {start};")
 
         point: list[str] = []
         for k in sorted(needed):
@@ -239,7 +246,7 @@ class _Printer:
         lines += [header, *point, "}"]
         if partial:
             lines += [f"{a.name} = {combined(a.combine, a.name, a.part, a.dtype)};" for a in summing]
-        return [*lines, *["}"] * (len(self.nest.inner) - 1 + chunked)]
+        return [*lines, *["}"] * (len(self.nest.inner) - 1 + chunked), *narrowed]
 
     def _pragma(self, summing: list[_Accumulator]) -> str:
         clauses = ""
