@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tinygrad_lstm.autodiff.table import RULES
+from tinygrad_lstm.autodiff.table import VARIADIC_RULES
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.kernels.custom import CUSTOM
 
@@ -15,4 +15,4 @@ def _no_ops_left_behind() -> Iterator[None]:
     yield
     for name in set(CUSTOM) - before:
         del CUSTOM[name], OPS[name]
-        RULES.pop(name, None)
+        VARIADIC_RULES.pop(name, None)

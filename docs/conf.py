@@ -33,15 +33,12 @@ def write_pages(app, error):
         return
     folder = Path(app.outdir) / "play"
     folder.mkdir(exist_ok=True)
-    cell = tl.nn.LSTMCell(3, 4, key=tl.random.key(0))
-    h, c = (tl.random.normal(tl.random.key(k), (1, 4)) * 0.5 for k in (2, 3))
-    step = tl.draw.page(cell, tl.random.normal(tl.random.key(1), (1, 3)), type(cell.zeros(1))(h, c))
-    step.save(folder / "lstm.html")
-    lstm = tl.nn.LSTM(3, 4, key=tl.random.key(0))
-    x = tl.random.normal(tl.random.key(1), (6, 1, 3))
-    tl.draw.page(lambda x: (lstm(x)[0][-1] ** 2).sum(), x, title="An LSTM over six steps").save(
-        folder / "lstm-over-time.html"
-    )
+    tl.draw.page(tl.nn.LSTMCell(3, 4, key=tl.random.key(0))).save(folder / "lstm.html")
+    x = tl.random.normal(tl.random.key(1), (12, 1, 3))
+    for name, layer in (("RNN", tl.nn.RNN), ("LSTM", tl.nn.LSTM)):
+        module = layer(3, 4, key=tl.random.key(0))
+        shown = tl.draw.page(lambda x, module=module: module(x)[0][-1], x, title=f"{name} over time")
+        shown.save(folder / f"{name.lower()}-over-time.html")
     tl.draw.page(lambda x: tl.sin(x**2), 1.0, title="sin(x²)").save(folder / "sin.html")
 
 

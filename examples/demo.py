@@ -1,19 +1,21 @@
 """The whole line in one run: train an LSTM on real text, let it write, draw it, and show it all on one page.
 
-``python examples/demo.py --out out`` leaves in ``out/``: the checkpoint, a sample, the LSTM cell's picture, the graph
-of the loss, its gradient graph, the loss curve, and ``index.html``, which shows them.
+``python examples/demo.py --out out`` leaves in ``out/``: the checkpoint, a sample, pictures of the cell, of its gates
+along the sample, of gradients over time and of graphs, a page that plays one step, and ``index.html`` with all of them.
 """
 
 import argparse
 import html
+import math
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 import tinygrad_lstm as tl
-from tinygrad_lstm.data import default_corpus
+from tinygrad_lstm.data import Vocabulary, default_corpus
 from tinygrad_lstm.train import LanguageModel, ModelConfig, Progress, TrainConfig, Trainer, bits, sample
 
 try:
@@ -23,6 +25,13 @@ except ImportError:
     sys.exit("The demonstration draws its curve with matplotlib; get it with: pip install -e '.[plots]'")
 
 PROMPT = "The "
+
+PYTHON = """\
+import tinygrad_lstm as tl
+
+model, vocabulary = tl.train.load_model("{checkpoint}")
+print("".join(tl.train.sample(model, vocabulary, "{prompt}", length=200, temperature=0.5)))
+"""
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -45,6 +54,7 @@ PAGE = """<!doctype html>
   figure {{ margin: .8rem 0; }}
   .picture {{ background: #fff; border: 1px solid var(--line); border-radius: .5rem; padding: .8rem; overflow: auto; }}
   .picture img {{ display: block; margin: 0 auto; max-width: 100%; height: auto; }}
+  iframe {{ width: 100%; height: min(85vh, 52rem); border: 1px solid var(--line); border-radius: .5rem; }}
   .wide {{ width: min(94vw, 100rem); margin-left: 50%; transform: translateX(-50%); }}
   figcaption {{ color: var(--soft); font-size: .9rem; margin-top: .4rem; }}
   pre {{ border: 1px solid var(--line); border-radius: .5rem; padding: .9rem; white-space: pre-wrap;
@@ -65,28 +75,35 @@ on {text}.</p>
 <figure><div class="picture"><img src="lstm.svg" alt="{cell}"></div>
 <figcaption>One step of the LSTM that was trained, drawn from its own graph. Yellow boxes are layers, pink circles
 pointwise operations. Merging lines concatenate, forking lines copy.</figcaption></figure>
+<h2>One step, to play</h2>
+<figure class="wide"><iframe src="step.html" title="One step of the trained LSTM, node by node"></iframe>
+<figcaption>The step in which the trained cell reads the last character of “{read}”: every value on the way forwards,
+every gradient on the way back. <a href="step.html">Open it alone</a>.</figcaption></figure>
 <h2>What it learned</h2>
 <figure><div class="picture"><img src="curve.svg" alt="The loss falls from {first:.2f} to {last:.2f} nats.">
-</div><figcaption>Loss on the text it learns from, and on the last tenth, which it never sees.</figcaption></figure>
+</div><figcaption>Loss on the text it learns from, and on the last tenth, which it never sees. Guessing among the
+{characters} characters costs {guessing:.2f} nats.</figcaption></figure>
 <h2>What it writes</h2>
 <pre>{sample}</pre>
-<p class="soft">Temperature 0.5, after the prompt “{prompt}”. More:
-<code>tinygrad-lstm sample {checkpoint} --prompt "…"</code></p>
-<h2>The graph of the loss</h2>
-<figure class="wide"><div class="picture"><a href="loss.svg">
-<img src="loss.svg" alt="The computation graph of the loss."></a></div>
-<figcaption>From characters to the loss. The loop over time is one box, for any number of steps.
-<a href="loss.svg">Open it at full size</a>.</figcaption></figure>
-<h2>The graph of its gradient</h2>
-<figure class="wide"><div class="picture"><a href="gradient.svg">
-<img src="gradient.svg" alt="The graph of the gradient."></a></div>
-<figcaption>The gradient of the loss by all parameters, with the cells folded: a graph like any other, in which the loop
-runs the other way. <a href="gradient.svg">Open it at full size</a>.</figcaption></figure>
-<h2>The gradient of one step</h2>
-<figure class="wide"><div class="picture"><a href="step.svg">
-<img src="step.svg" alt="The graph of the gradient of one step."></a></div>
-<figcaption>One step of the cell, and the gradient of its output by the weight of the forget gate.
-<a href="step.svg">Open it at full size</a>.</figcaption></figure>
+<p class="soft">Temperature 0.5, after the prompt “{prompt}”. More: <code>tinygrad-lstm sample {checkpoint}</code>, or
+in Python:</p>
+<pre>{python}</pre>
+<h2>Its gates along what it writes</h2>
+<figure class="wide"><div class="picture"><img src="gates.svg" alt="{gates}"></div>
+<figcaption>The forget gate, the input gate, the output gate and the cell state at each character, for the 24 of
+{hidden} units whose forget gates move most. Where a forget gate is near 1 the unit keeps what it holds, where it is
+near 0 the unit is cleared.</figcaption></figure>
+<h2>How far back a gradient reaches</h2>
+<figure class="wide"><div class="picture"><img src="gradient_over_time.svg" alt="{reach}"></div>
+<figcaption>The gradient of the last hidden state by the states before each character, from right to left, on a
+logarithmic scale: in a plain RNN of the same size before any training, in an LSTM before any training, and in the one
+trained here.</figcaption></figure>
+<h2>The graphs</h2>
+<figure class="wide"><div class="picture"><img src="model.svg" alt="The computation graph of the model."></div>
+<figcaption>From characters to the scores of the next ones, with the parts of the model folded. The loop over time is
+within one of them, for any number of steps. At full size: <a href="loss.svg">the loss</a>,
+<a href="gradient.svg">the gradient of the loss by all parameters</a>, in which the loop runs the other way, and
+<a href="step_gradient.svg">the gradient of one step by the weight of the forget gate</a>.</figcaption></figure>
 </body>
 </html>
 """
@@ -114,25 +131,57 @@ def draw_curve(trainer: Trainer, path: Path) -> None:
     plt.close(figure)
 
 
-def draw_graphs(model: LanguageModel, out: Path) -> tl.draw.Drawing:
-    """The cell, the graph of the loss, and that of a gradient; returns the picture of the cell."""
-    cell = model.recurrent.cells[0]
-    picture = tl.draw.cell(cell)
-    picture.save(out / "lstm.svg")
-
+def draw_graphs(model: LanguageModel, out: Path) -> None:
+    """The graphs of the model and of its loss, and two graphs of gradients."""
     indices = tl.symbol("characters", (64, 32), tl.int32)
     targets = tl.symbol("next characters", (64, 32), tl.int32)
-    logits, _ = model(indices, model.zeros(32))
+    logits, _ = model(indices)
     loss = tl.nn.cross_entropy(logits, targets)
+    tl.draw.graph({"scores": logits}, depth=1, title="The language model").save(out / "model.svg")
     tl.draw.graph(loss, title="The loss of the language model").save(out / "loss.svg")
     slopes = tl.gradients(loss, dict(model.named_parameters()))
     tl.draw.graph(slopes, depth=3, title="The gradient of the loss").save(out / "gradient.svg")
 
+    cell = model.recurrent.cells[0]
     x = tl.symbol("x_t", (1, cell.input_size))
     h, _ = cell(x, (tl.symbol("h_{t-1}", (1, cell.hidden_size)), tl.symbol("C_{t-1}", (1, cell.hidden_size))))
     slope = tl.gradients((h * h).sum(), cell.forget.weight)
-    tl.draw.graph(slope, title="The gradient of one step").save(out / "step.svg")
+    tl.draw.graph(slope, title="The gradient of one step").save(out / "step_gradient.svg")
+
+
+def draw_step(model: LanguageModel, vocabulary: Vocabulary, text: str, out: Path) -> tl.draw.Drawing:
+    """The picture of the trained cell, and the page that plays its step at the last character of ``text``."""
+    cell = model.recurrent.cells[0]
+    picture = tl.draw.cell(cell)
+    picture.save(out / "lstm.svg")
+    *before, now = vocabulary.encode(text)
+    _, (h, c) = model(tl.tensor(before)[:, None])
+    state = type(cell.zeros(1))(h[0].detach(), c[0].detach())
+    tl.draw.page(cell, model.embedding(tl.tensor([now])).detach(), state, title="One step of the trained LSTM").save(
+        out / "step.html"
+    )
     return picture
+
+
+def draw_along(model: LanguageModel, vocabulary: Vocabulary, text: str, out: Path) -> tuple[str, str]:
+    """The gates along a text, and the gradients over its first characters; returns what the two pictures show."""
+    indices = tl.tensor(vocabulary.encode(text))[:, None]
+    logits, _ = model(indices)
+    forget = np.array(tl.draw.gates(logits, names=["f_t"], units=range(model.config.hidden)).panels[0].values)
+    units = sorted(np.argsort(-np.ptp(forget, axis=1))[:24].tolist())
+    gates = tl.draw.gates(logits, text, units=units, title="The trained LSTM along its own text")
+    gates.save(out / "gates.svg")
+
+    config, few = model.config, 28
+    sizes = (config.embedding, config.hidden)
+    layers = {
+        "RNN, untrained": tl.nn.RNN(*sizes, key=tl.random.key(0)),
+        "LSTM, untrained": tl.nn.LSTM(*sizes, key=tl.random.key(0)),
+        "LSTM, trained": model.recurrent,
+    }
+    reach = tl.draw.gradient_over_time(layers, model.embedding(indices[:few]), text[:few])
+    replace(reach, columns=len(layers)).save(out / "gradient_over_time.svg")
+    return gates.description, reach.description
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -147,7 +196,7 @@ def main(argv: list[str] | None = None) -> None:
     tl.draw.cell(tl.nn.LSTMCell(3, 4)).save(options.out / "lstm.svg")
 
     corpus = default_corpus()
-    print(f"Text: {corpus.name}, {len(corpus.text):,} characters, SHA-256 {corpus.sha256}")
+    print(f"Text: {corpus.name}, {len(corpus.text):,} characters")
     trainer = Trainer(corpus, ModelConfig(), TrainConfig(steps=options.steps))
     print(f"Training {options.steps:,} updates; the held-out text is its last tenth.")
     started = time.perf_counter()
@@ -161,11 +210,16 @@ def main(argv: list[str] | None = None) -> None:
     print(f"A sample:\n{written}\n")
     (options.out / "sample.txt").write_text(written + "\n", encoding="utf-8")
 
+    model, vocabulary = trainer.model, trainer.vocabulary
     draw_curve(trainer, options.out / "curve.svg")
-    picture = draw_graphs(trainer.model, options.out)
+    draw_graphs(model, options.out)
+    read = written[:12].rstrip()
+    picture = draw_step(model, vocabulary, read, options.out)
+    gates, reach = draw_along(model, vocabulary, written[:60], options.out)
+    python = PYTHON.format(checkpoint=checkpoint, prompt=PROMPT)
     config = trainer.config
     page = PAGE.format(
-        parameters=sum(p.size for p in trainer.model.parameters()),
+        parameters=sum(p.size for p in model.parameters()),
         seconds=seconds,
         text=html.escape(corpus.name),
         nats=nats,
@@ -178,8 +232,16 @@ def main(argv: list[str] | None = None) -> None:
         sample=html.escape(written),
         prompt=html.escape(PROMPT),
         checkpoint=html.escape(str(checkpoint)),
+        python=html.escape(python),
+        read=html.escape(read),
+        gates=html.escape(gates),
+        reach=html.escape(reach),
+        characters=len(vocabulary),
+        guessing=math.log(len(vocabulary)),
+        hidden=model.config.hidden,
     )
     (options.out / "index.html").write_text(page, encoding="utf-8")
+    print(f"The model in Python:\n\n{python}")
     print(f"Everything is in {options.out}/; open {options.out / 'index.html'}")
 
 

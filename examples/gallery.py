@@ -105,7 +105,7 @@ def lstm_coupled() -> Saved:
 
 @picture(CELLS, "LSTM with layer normalisation")
 def lstm_layer_norm() -> Saved:
-    """The cell state is normalised before its tanh, which makes a layer of it."""
+    """LN: each layer normalises its product. So is the cell state before its tanh, which makes a layer of it."""
     return tl.draw.cell(tl.nn.LSTMCell(3, 4, layer_norm=True))
 
 
@@ -242,8 +242,9 @@ def trained(steps: int = 250) -> CountingModel:
 
 @picture(TRAINED, "Gates along a text")
 def counting() -> Saved:
-    """A small LSTM has learnt strings of n times a, as many b, and an end T. Some units of its cell state count up and
-    down again, and the forget gates clear them at the end."""
+    """A small LSTM has learnt strings of n times a, as many b, and an end T. Units 0 and 4 of its cell state count up
+    along the a and down along the b, while unit 2 rises all the way. At T some forget gates close, which clears their
+    units for the next string."""
     text = "aaaaaabbbbbbTaabbTaaaaaaaabbbbbbbbT"
     letters = tl.tensor([["abT".index(c)] for c in text])
     return tl.draw.gates(trained()(letters), text, title="An LSTM that counts")
@@ -261,7 +262,8 @@ def long_term() -> Saved:
 
 @picture(GRAPHS, "A function and its derivative")
 def sine_gradient() -> Saved:
-    """A gradient is a graph like any other."""
+    """A gradient is a graph like any other. What helps to compute it has a dashed outline; multiplications by 1, with
+    which backpropagation begins, are left out."""
     x = tl.symbol("x")
     y = tl.sin(x**2)
     return tl.draw.graph((y, tl.gradients(y, x)), title="sin(x²) and its derivative")
@@ -292,7 +294,8 @@ def sine_together() -> Saved:
 
 @picture(GRAPHS, "Values on the nodes")
 def rnn_values() -> Saved:
-    """A graph computed at one input, in dark colours."""
+    """A graph computed at one input, in dark colours. The colours are on a logarithmic scale, on which zeros have no
+    place."""
     cell = tl.nn.RNNCell(3, 4, key=tl.random.key(0))
     return tl.draw.graph(cell, tl.ones((1, 3)), cell.zeros(1), values="heat", theme="dark")
 

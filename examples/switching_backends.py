@@ -1,40 +1,59 @@
 """One model on every backend that works here. Run it with ``python examples/switching_backends.py``.
 
-A backend executes graphs; the model does not know which one does. It is chosen by its name for a ``with`` block, and
-what can not be had, such as a GPU in a machine without one, is said in a sentence.
+A backend executes graphs, op by op or, under ``tl.jit``, as a compiled program; the model does not know which one does.
+It is chosen by its name for a ``with`` block, and what can not be had, such as a GPU in a machine without one, is said
+in a sentence.
 """
 
 import time
+from typing import NamedTuple
 
 import numpy as np
 
 import tinygrad_lstm as tl
 
 
-def train_step() -> tuple[np.ndarray, float, np.ndarray]:
-    """The random bits that it starts from, the loss, and a gradient, on the backend in use."""
+class Run(NamedTuple):
+    """What a backend has computed, and in how many milliseconds op by op and compiled."""
+
+    bits: np.ndarray
+    loss: np.ndarray
+    gradient: np.ndarray
+    op_by_op: float
+    compiled: float
+
+
+def run() -> Run:
+    """Random bits, and a loss with a gradient, on the backend in use."""
     bits = tl.random.bits(tl.random.key(7), 8)
     # The values of the model and of x are drawn on the backend's device, from keys: no array travels there.
     lstm = tl.nn.LSTM(16, 32, key=tl.random.key(0))
     x = tl.random.normal(tl.random.key(1), (20, 8, 16))
-    outputs, _ = lstm(x)
-    loss = (outputs * outputs).mean()
-    loss.backward()
-    return bits.numpy(), loss.item(), lstm.cells[0].forget.weight.grad.numpy()
+
+    def loss_and_gradient(x: tl.Tensor) -> tuple[tl.Tensor, tl.Tensor]:
+        outputs, _ = lstm(x)
+        loss = (outputs * outputs).mean()
+        return loss, tl.gradients(loss, lstm.cells[0].forget.weight)
+
+    times = []
+    for function in (loss_and_gradient, tl.jit(loss_and_gradient)):
+        for _ in range(3):  # the first call loads libraries, and compiles
+            start = time.perf_counter()
+            loss, gradient = tl.evaluate(*function(x))
+            took = 1e3 * (time.perf_counter() - start)
+        times.append(took)
+    return Run(bits.numpy(), loss.numpy(), gradient.numpy(), *times)
 
 
-def compare(name: str, expected: tuple[np.ndarray, float, np.ndarray]) -> None:
-    """The same step on another backend: the same bits, and the same numbers but for rounding."""
+def compare(name: str, expected: Run) -> None:
+    """The same on another backend: the same bits, and the same numbers but for rounding."""
     with tl.use_backend(name):
-        train_step()  # the first one loads libraries
-        start = time.perf_counter()
-        bits, loss, gradient = train_step()
-        took = time.perf_counter() - start
+        found = run()
         device = tl.zeros(1).device
-    print(f"{name} on {device}: loss {loss:.6f}, {1e3 * took:.1f} ms")
-    print("  the same random bits:", np.array_equal(bits, expected[0]))
-    print("  the same loss:       ", np.allclose(loss, expected[1], rtol=1e-5))
-    print("  the same gradient:   ", np.allclose(gradient, expected[2], rtol=1e-4, atol=1e-6))
+    print(f"{name} on {device}: loss {found.loss:.6f}, {found.op_by_op:.1f} ms, under jit {found.compiled:.1f} ms")
+    print("  the same random bits:", np.array_equal(found.bits, expected.bits))
+    print("  the same loss:       ", np.allclose(found.loss, expected.loss, rtol=1e-5))
+    print("  the same gradient:   ", np.allclose(found.gradient, expected.gradient, rtol=1e-4, atol=1e-6))
 
 
 def move() -> None:
@@ -59,7 +78,7 @@ def main() -> None:
     for status in tl.describe_backends():
         print(f"  {status.name}: {'' if status.usable else 'not usable here, '}{status.detail}")
     with tl.use_backend("numpy"):
-        expected = train_step()
+        expected = run()
     for status in tl.describe_backends():
         if status.usable:
             compare(status.name, expected)

@@ -1,7 +1,7 @@
 """Symbolic autodiff with pluggable backends: write the textbook's equations, look at the graph, run it fast."""
 
 try:
-    from tinygrad_lstm import draw, errors, nn, optim
+    from tinygrad_lstm import data, draw, errors, nn, optim, train
 except ModuleNotFoundError as missing:
     if (missing.name or __name__).partition(".")[0] == __name__:
         raise
@@ -25,7 +25,22 @@ from tinygrad_lstm.functions.activations import (
     silu,
     softmax,
 )
-from tinygrad_lstm.functions.arrangement import diag, diagonal, moveaxis, repeat, roll, split, tile, trace, tril, triu
+from tinygrad_lstm.functions.arrangement import (
+    diag,
+    diagonal,
+    diff,
+    hstack,
+    moveaxis,
+    repeat,
+    roll,
+    split,
+    tile,
+    trace,
+    tril,
+    triu,
+    vstack,
+)
+from tinygrad_lstm.functions.comparison import allclose, array_equal, isclose
 from tinygrad_lstm.functions.contraction import dot, einsum, outer, tensordot
 from tinygrad_lstm.functions.elimination import cholesky, det, inv, slogdet, solve
 from tinygrad_lstm.functions.statistics import all, any, argmin, cumprod, cumsum, mean, norm, prod, std, var
@@ -73,7 +88,7 @@ from tinygrad_lstm.ops.exponential import (
     sinh,
     square,
 )
-from tinygrad_lstm.ops.filling import arange, full, ones, ones_like, zeros, zeros_like
+from tinygrad_lstm.ops.filling import arange, eye, full, full_like, linspace, ones, ones_like, zeros, zeros_like
 from tinygrad_lstm.ops.index import one_hot, scatter_add, take, take_along_axis
 from tinygrad_lstm.ops.integers import ceil, floor, floor_divide, left_shift, remainder, round, trunc
 from tinygrad_lstm.ops.linalg import matmul
@@ -134,6 +149,7 @@ __all__ = [
     "abs",
     "add",
     "all",
+    "allclose",
     "any",
     "arange",
     "arccos",
@@ -146,6 +162,7 @@ __all__ = [
     "argmax",
     "argmin",
     "argsort",
+    "array_equal",
     "backend_names",
     "bitwise_and",
     "bitwise_or",
@@ -164,12 +181,14 @@ __all__ = [
     "cosh",
     "cumprod",
     "cumsum",
+    "data",
     "define_op",
     "describe_backends",
     "det",
     "detect_anomaly",
     "diag",
     "diagonal",
+    "diff",
     "divide",
     "dot",
     "draw",
@@ -182,6 +201,7 @@ __all__ = [
     "exp",
     "expand_dims",
     "expm1",
+    "eye",
     "flip",
     "float16",
     "float32",
@@ -190,6 +210,7 @@ __all__ = [
     "floor_divide",
     "from_dlpack",
     "full",
+    "full_like",
     "gelu",
     "grad",
     "gradients",
@@ -197,12 +218,14 @@ __all__ = [
     "greater_equal",
     "hard_sigmoid",
     "hessian",
+    "hstack",
     "hvp",
     "hypot",
     "int32",
     "int64",
     "inv",
     "invert",
+    "isclose",
     "isfinite",
     "isinf",
     "isnan",
@@ -214,6 +237,7 @@ __all__ = [
     "left_shift",
     "less",
     "less_equal",
+    "linspace",
     "load",
     "log",
     "log1p",
@@ -295,6 +319,7 @@ __all__ = [
     "tile",
     "top_k",
     "trace",
+    "train",
     "transpose",
     "tril",
     "triu",
@@ -305,6 +330,7 @@ __all__ = [
     "value_and_grad",
     "var",
     "vjp",
+    "vstack",
     "where",
     "zeros",
     "zeros_like",

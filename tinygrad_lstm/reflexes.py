@@ -10,7 +10,7 @@ __all__ = ["ARRAYS", "FRAMEWORK", "LAYERS", "MODULES", "answer", "unknown"]
 
 _CAST: Final = "element types are changed by .astype({})"
 _KEPT: Final = "a tensor never changes and needs no copy; leave it out"
-_MODE: Final = "there is no mode: a Dropout without a key drops nothing, tl.nn.deterministic(model) takes the keys out"
+_MODE: Final = "there is no mode: tl.nn.deterministic(model) is the model without chance"
 _RECORDED: Final = "nothing is recorded that is not asked for; leave it out, or cut a gradient with tl.stop_gradient(x)"
 _TRAINED: Final = "what is trained is a Parameter: tl.Parameter(value); to freeze one, do not give it to the optimiser"
 

@@ -1,7 +1,6 @@
 """A compiled program: its shared object, its memory, and the run."""
 
 import ctypes
-import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from tinygrad_lstm.codegen.c_family import Driven, Item, Segment, print_c
 from tinygrad_lstm.codegen.program import Call, Gather, Program, View
 from tinygrad_lstm.errors import Error, EvaluationError, IndexingError
 from tinygrad_lstm.kernels.table import Kernel
+from tinygrad_lstm.runtime.host import Turns
 from tinygrad_lstm_c.blas import find_blas
 from tinygrad_lstm_c.shared_object import compiled
 from tinygrad_lstm_c.team import BUSY, MOST, processors, team_of
@@ -78,7 +78,7 @@ class CExecutable:
         self._contexts = (_Context * MOST)(
             *[_Context(k, 1, start + k * row, packed, None, None, *blas.routines, 0, 0) for k in range(MOST)]
         )
-        self._lock = threading.Lock()
+        self._turns = Turns()
 
     def _collect(self, items: Sequence[Item], library: ctypes.CDLL) -> None:
         for item in items:
@@ -105,7 +105,7 @@ class CExecutable:
             np.empty(shape, dtype=program.buffers[k].dtype.name)
             for k, shape in zip(program.outputs, program.output_shapes, strict=True)
         ]
-        with self._lock:
+        with self._turns:
             held = []
             for k, given in zip(program.inputs, inputs, strict=True):
                 array = np.ascontiguousarray(given, dtype=program.buffers[k].dtype.name)

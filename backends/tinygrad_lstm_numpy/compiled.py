@@ -1,6 +1,5 @@
 """Compiled programs: NumPy statements, and the memory that they work in."""
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from tinygrad_lstm.codegen.numpy_statements import numpy_statements
 from tinygrad_lstm.codegen.program import Program
+from tinygrad_lstm.runtime.host import Turns
 
 __all__ = ["CompiledProgram"]
 
@@ -33,12 +33,12 @@ class CompiledProgram:
             (shape, program.buffers[b].dtype.name)
             for b, shape in zip(program.outputs, program.output_shapes, strict=True)
         ]
-        self._lock = threading.Lock()
+        self._turns = Turns()
 
     def __call__(self, inputs: Sequence[Any]) -> list[Any]:
         """The outputs, in arrays of their own."""
         outputs = [np.empty(shape, dtype) for shape, dtype in self._outputs]
-        with self._lock, np.errstate(all="ignore"):
+        with self._turns, np.errstate(all="ignore"):
             self._run([x.ravel() for x in inputs], [y.reshape(-1) for y in outputs])
         return outputs
 

@@ -44,12 +44,86 @@ def test_cotangents_weigh_the_elements() -> None:
 
 
 def test_nothing_flows_where_nothing_depends() -> None:
-    assert at(tl.gradients(Y * 2, X)) == 0.0
+    assert [at(g) for g in tl.gradients(Y * 2, [X, Y])] == [0.0, 2.0]
+    assert at(tl.gradients(Y * 2, X, allow_unused=True)) == 0.0
     v = tl.symbol("v", (2, 3), tl.float16)
-    zero = tl.gradients(X, v)
+    zero, one = tl.gradients(X, (v, X))
     assert (zero.shape, zero.dtype) == ((2, 3), tl.float16)
+    assert at(one) == 1.0
     assert at(tl.gradients(tl.stop_gradient(X) * Y, X)) == 0.0
     assert at(tl.gradients(X.astype(tl.int32).astype(tl.float64), X)) == 0.0
+
+
+def test_a_function_that_does_not_read_its_argument_has_the_derivative_0() -> None:
+    def constant(x: tl.Tensor) -> tl.Tensor:
+        return tl.tensor(3.0)
+
+    def linear(x: tl.Tensor) -> tl.Tensor:
+        return (2.0 * x).sum()
+
+    v = tl.ones(2)
+    assert tl.grad(constant)(2.0).item() == 0.0
+    assert tl.grad(tl.grad(linear))(2.0).item() == 0.0
+    assert tl.jacobian(constant)(v).tolist() == [0.0, 0.0]
+    assert tl.hessian(linear)(v).tolist() == [[0.0, 0.0], [0.0, 0.0]]
+    assert tl.hvp(linear, v, v).tolist() == tl.hvp(constant, v, v).tolist() == [0.0, 0.0]
+    assert tl.jvp(constant, (v,), (v,))[1].item() == 0.0
+    assert tl.vjp(constant, v)[1](1.0)[0].tolist() == [0.0, 0.0]
+
+
+def test_a_derivative_that_is_constant_has_the_derivative_0() -> None:
+    w = tl.Parameter(3.0)
+    x = tl.symbol("x")
+    y = w * x
+    slope = tl.gradients(y, x)
+    assert tl.gradients(slope, x).item() == 0.0
+    with pytest.raises(GradientError, match="computed from a Parameter\\. With"):
+        tl.gradients(slope * 1.0, tl.symbol("z"))
+    assert tl.gradients(tl.gradients(x, x), x).item() == 0.0
+
+
+def test_a_derivative_by_what_was_not_read_is_refused() -> None:
+    def refused(y, x, message: str) -> None:
+        with pytest.raises(GradientError, match=message):
+            tl.gradients(y, x)
+
+    x = tl.symbol("x")
+    y = tl.sin(x**2)
+    refused(
+        y, tl.symbol("x"), "the result does not depend on the symbol 'x': it was computed from an earlier symbol of"
+    )
+    refused(y, tl.symbol("z"), "the symbol 'z': it was computed from the symbol 'x'. With allow_unused")
+    refused(y, [tl.symbol("a"), tl.symbol("b")], "the symbol 'a', nor on the other xs")
+    refused(
+        y, tl.cos(x), r"this f32\[\] of cos \[.*test_gradients.py:\d+\]: each call makes a new node, .* keep this one"
+    )
+    refused(tl.tensor(1.0) * 2.0, tl.tensor(1.0), r"a tensor f32\[\]: it was computed from other tensors")
+    w = tl.Parameter([1.0], "w")
+    refused(y, w, "the Parameter 'w': it was computed from the symbol 'x'")
+    loss = (w * w).sum()
+    w = tl.Parameter([1.0], "w")
+    refused(loss, w, "it was computed from an earlier parameter of that name")
+    refused(loss, tl.Parameter(1.0), r"a Parameter f32\[\]: it was computed from the Parameter 'w'")
+    w = tl.Parameter(1.0)
+    loss = w * w
+    refused(loss, tl.Parameter(1.0), r"a Parameter f32\[\]: it was computed from a Parameter\. With")
+    w = tl.Parameter(1.0)
+    refused(loss, w, r"a Parameter f32\[\]: it was computed from an earlier parameter; compute it again")
+    values = tl.scan(lambda c, v: (c + v, c), tl.tensor(0.0), tl.ones(3))[1]
+    refused(values, tl.tensor([1.0, 1.0, 1.0]), "other tensors")
+
+
+def test_backward_says_why_it_finds_no_parameter() -> None:
+    w = tl.Parameter([1.0, 2.0])
+    loss = (w * w).sum()
+    w = tl.Parameter([1.0, 2.0])
+    with pytest.raises(GradientError, match="the Parameter that the loss was computed from is gone: its variable"):
+        loss.backward()
+    assert w.grad is None
+    with pytest.raises(GradientError, match=r"but on the symbols 'y', 'x', which .* tl.gradients\(loss, y\) gives"):
+        (Y * X).backward()
+    with pytest.raises(GradientError, match=r"reaches no Parameter; make one with tl.tensor"):
+        tl.tensor(1.0).backward()
 
 
 def test_by_what_was_computed() -> None:

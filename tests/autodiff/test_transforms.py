@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tinygrad_lstm as tl
-from tinygrad_lstm.errors import GradientError
+from tinygrad_lstm.errors import GradientError, UsageError
 
 M = np.random.default_rng(0).normal(size=(3, 2))
 AT = np.array([0.4, -0.9])
@@ -80,3 +80,13 @@ def test_mistakes() -> None:
         tl.hvp(f, AT, V)
     with pytest.raises(GradientError, match="only floats"):
         tl.vjp(f, np.array([1, 2]))[1](np.ones(3))
+
+
+@pytest.mark.parametrize("name", ["grad", "value_and_grad", "jacobian", "hessian", "checkpoint", "vjp", "jvp", "hvp"])
+def test_what_is_no_function_is_refused(name: str) -> None:
+    x = tl.symbol("x")
+    given = {"vjp": (1.0,), "jvp": ((1.0,), (1.0,)), "hvp": (1.0, 1.0)}.get(name, ())
+    with pytest.raises(UsageError, match=rf"^{name} takes a function, not a f32.* tensor; the .* is tl.gradients"):
+        getattr(tl, name)(tl.sin(x), *given)
+    with pytest.raises(UsageError, match=f"^{name} takes a function, not int$"):
+        getattr(tl, name)(3, *given)

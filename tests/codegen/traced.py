@@ -24,8 +24,8 @@ def straight(program: Program, second: bool) -> Traced:
     """The results of a program, their gradients, and perhaps the gradients of those."""
     xs = symbols(POINTS)
     ys = program.run(xs, symbolic=True)
-    first = tl.gradients([y.sum() for y in ys], xs)
-    return xs, [*ys, *first, *(tl.gradients(first, xs) if second else ())], POINTS
+    first = tl.gradients([y.sum() for y in ys], xs, allow_unused=True)
+    return xs, [*ys, *first, *(tl.gradients(first, xs, allow_unused=True) if second else ())], POINTS
 
 
 def loop(program: Program, length: int, reverse: bool, nested: bool) -> Traced:

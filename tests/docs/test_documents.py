@@ -46,6 +46,16 @@ def test_readme_example_answers_as_its_comments_say(tmp_path: Path, monkeypatch:
     assert (tmp_path / "lstm.svg").read_text(encoding="utf-8").lstrip().startswith("<svg")
 
 
+def test_the_page_for_newcomers_says_what_its_code_prints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (ROOT / "docs" / "start.md").read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    pairs = re.findall(r"^```python\n(.*?)^```$(?:\n\n```text\n(.*?)^```$)?", text, re.MULTILINE | re.DOTALL)
+    assert sum(bool(said) for _, said in pairs) >= 6
+    for block, said in pairs:
+        assert run(block, names) == said
+
+
 def test_the_op_table_is_that_of_the_code() -> None:
     page = runpy.run_path(str(ROOT / "docs" / "op_table.py"))
     assert page["PAGE"].read_text(encoding="utf-8") == page["table"](), "run `python docs/op_table.py`"

@@ -4,6 +4,7 @@ import runpy
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import tinygrad_lstm as tl
@@ -47,3 +48,61 @@ def test_every_backend_that_works_here_gives_the_same(capsys: pytest.CaptureFixt
     if "cupy" not in usable:
         assert "without a GPU use_backend('cupy') says: backend 'cupy': " in out
         assert "and x.to('cuda'): " in out
+
+
+def agrees(words: list[str], nouns: dict[str, int], verbs: dict[str, int]) -> bool:
+    """Whether a sentence ends with the verb of its subject, each inner verb belonging to the last open "that"."""
+    open_ones = [nouns[words[1]]]
+    for k, word in enumerate(words[2:], start=2):
+        if word in nouns and words[k - 2] == "that":
+            open_ones.append(nouns[word])
+        elif word in verbs and open_ones.pop() != verbs[word]:
+            return False
+    return open_ones == []
+
+
+def test_the_sentences_of_the_language_model_agree() -> None:
+    example = runpy.run_path(str(EXAMPLES / "subject_verb.py"))
+    nouns = {word: number for pair in example["NOUNS"] for number, word in enumerate(pair)}
+    verbs = {word: number for pair in (*example["OUTER"], *example["INNER"]) for number, word in enumerate(pair)}
+    random = np.random.default_rng(0)
+    sentences = [example["sentence"](random) for _ in range(200)]
+    assert {sum(word in nouns for word in words) for words in sentences} == {1, 2, 3, 4, 5, 6, 7}
+    assert all(agrees(words, nouns, verbs) for words in sentences)
+    broken = ["the", "dogs", "that", "the", "cat", "see", "bark", "."]
+    assert not agrees(broken, nouns, verbs)
+
+
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
+def test_a_language_model_begins_to_learn_the_number_of_the_subject(kind: str) -> None:
+    example = runpy.run_path(str(EXAMPLES / "subject_verb.py"))
+    model, loss = example["train"](kind, seed=0, steps=200)
+    assert loss < 1.5  # nats a word; guessing costs log 24 = 3.2
+    assert example["accuracy"](model, attractors=0, sentences=50) > 0.9
+
+
+def test_the_language_model_is_asked_counted_and_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["subject_verb.py", "--steps", "3", "--out", str(tmp_path)])
+    run("subject_verb.py")
+    out = capsys.readouterr().out
+    assert [line.split()[0] for line in out.splitlines() if "parameters" in line] == ["RNN:", "GRU:", "LSTM:"]
+    assert "of the cell state tells the number of the subject best" in out
+    for name in ("subject_verb_unit.svg", "subject_verb_gradient.svg"):
+        assert "<svg" in (tmp_path / name).read_text(encoding="utf-8")
+
+
+def test_the_unit_is_found_that_tells_the_number_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    example = runpy.run_path(str(EXAMPLES / "subject_verb.py"))
+
+    def along(model: object, rows: list[list[str]]) -> dict[str, np.ndarray]:
+        """Unit 5 is low for plural subjects, unit 2 wrong at a quarter of the words, the others are noise."""
+        values = np.random.default_rng(0).normal(size=(len(rows[0]), len(rows), 8))
+        plural = np.array([row[1] == "dogs" for row in rows])
+        values[:, :, 5] = np.where(plural, 1.5, 2.5) + 0.1 * values[:, :, 5]
+        values[:, :, 2] = plural ^ (np.arange(values[:, :, 2].size).reshape(values.shape[:2]) % 4 == 0)
+        return {"cell": values}
+
+    monkeypatch.setitem(example["number_unit"].__globals__, "along", along)
+    assert example["number_unit"](None) == (5, 1.0)

@@ -119,6 +119,56 @@ def test_nodes_have_their_own_expressions() -> None:
     assert re.search(r"sin\(%\d+\)", texts[-1] + texts[-2])
 
 
+def test_several_tensors_are_written_in_their_brackets() -> None:
+    z = tl.sin(X) * Y
+    assert tl.text(tl.gradients(z, [X, Y])) == "[y·cos(x), sin(x)]"
+    assert tl.text((X, [Y, (1.0,)])) == "(x, [y, (1,)])"
+    assert tl.text([]) == "[]"
+    assert tl.latex([X, Y]) == r"\left[x, y\right]"
+    other = tl.symbol("x")
+    assert tl.text([X, other * 2]) == "[x, 2·x⁽²⁾]"
+
+
+def test_only_names_that_are_read_are_defined() -> None:
+    h = tl.symbol("h", (1, 3))
+    for what in (tl.gradients(tl.log(tl.softmax(h))[0, 1], h), [tl.softmax(h), tl.gradients(tl.softmax(h)[0, 1], h)]):
+        text = tl.text(what)
+        assert " where v₁ = " in text
+        named = {f"v{digits}" for digits in re.findall("v([₀-₉]+)", text)}
+        for name in named:
+            assert re.search(f"{name}(?![₀-₉])", text.replace(f"{name} = ", "")), name
+        assert named == {f"v{'₀₁₂₃₄₅₆₇₈₉'[k]}" for k in range(1, len(named) + 1)}
+        assert "pad(1, low=(0, 1), high=(0, 1))" in text
+
+
+def test_print_shows_the_expression_of_what_has_no_value_yet() -> None:
+    z = tl.sin(X**2)
+    slope = tl.gradients(z, X)
+    assert f"{X} {z} {slope}" == "x sin(x²) 2·x·cos(x²)"
+    assert repr(slope) == "<f32[] = multiply>"
+    deep, wide = X, tl.symbol("w", (3,))
+    for k in range(100):
+        deep, wide = tl.sin(deep) + k, tl.where(wide < k, wide, tl.cos(wide))
+    for large in (deep, wide, tl.scan(lambda c, v: (c + deep * v, v), 0.0, wide)[0]):
+        assert str(large) == repr(large)
+    seen: list[str] = []
+
+    @tl.jit
+    def step(a: tl.Tensor) -> tl.Tensor:
+        b = tl.tanh(a) * 2
+        seen.append(str(b))
+        return b
+
+    assert str(step(tl.zeros(2))) == "[0. 0.]"
+    assert seen == ["2·tanh(a)"]
+
+
+def test_an_operand_of_a_loop_is_called_what_it_is() -> None:
+    w = tl.Parameter(2.0)
+    last, _ = tl.scan(lambda c, x: (c * w + x, None), tl.symbol("c"), tl.symbol("xs", (3,)))
+    assert tl.text(tl.gradients(last, w)).endswith(".Σ d parameter 0")
+
+
 def test_long_expressions_name_what_they_share_and_stay_short() -> None:
     deep: tl.Tensor = X
     for _ in range(20_000):

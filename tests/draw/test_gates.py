@@ -54,7 +54,7 @@ def test_characters_stand_under_the_steps(lstm, x):
     said = words_of(figure.svg())
     at = said.index("a")
     assert said[at : at + 5] == ["a", "␣", "b", "⏎", "c"]
-    assert words_of(draw.gates(lstm, x=x, names=["C_t"]).svg())[-7:-2] == ["0", "1", "2", "3", "4"]
+    assert words_of(draw.gates(lstm, x=x, names=["C_t"]).svg())[-8:-3] == ["0", "1", "2", "3", "4"]
 
 
 def test_units_and_names_can_be_chosen(lstm, x):
@@ -200,15 +200,37 @@ def test_what_has_no_gradient_over_time_is_told(layers, x, error, said):
         draw.gradient_over_time(layers, x)
 
 
-def test_scales_of_curves_have_at_most_sixteen_decades():
+def test_a_layer_alone_bears_its_own_name():
+    x, layer = tl.random.normal(KEY, (5, 1, 3)), nn.RNN(3, 4, key=KEY)
+    figure = draw.gradient_over_time(layer, x)
+    assert [panel.name for panel in figure.panels] == ["RNN"]
+
+
+def test_scales_of_curves_hold_all_values():
     assert decades_of([np.array([0.02, 0.5, 0.0])]) == (-2, 0)
-    assert decades_of([np.array([1e-300, 3.0])]) == (-15, 1)
+    assert decades_of([np.array([1e-300, 3.0])]) == (-301, 1)
     assert decades_of([np.zeros(3)]) == (-1, 0)
     svg = Figure(
         "t", "d", (Curves("RNN", {"h_t": np.array([0.0, 1e-30, math.inf, 1.0])}, (-15, 0)),), tuple("abcd")
     ).svg()
     assert "nan" not in svg
     assert "inf" not in svg
+
+
+def test_a_gradient_of_zero_is_a_ring_at_the_foot_and_said_so():
+    def figure(*values):
+        return Figure("t", "d", (Curves("RNN", {"h_t": np.array(values)}, (-15, 0)),), tuple("abcd"))
+
+    assert figure(0.0, 0.0, 1e-9, 1.0).svg().count('fill="#ffffff" stroke="#0072b2"') == 2
+    assert "step; ○ is exactly 0" in words_of(figure(0.0, 0.0, 1e-9, 1.0).svg())
+    assert "step" in words_of(figure(1e-12, 1e-9, 1e-9, 1.0).svg())
+
+
+def test_a_gradient_below_all_floats_shows_as_zero():
+    (panel,) = draw.gradient_over_time(nn.RNN(3, 4, key=KEY), tl.random.normal(KEY, (400, 1, 3))).panels
+    norms = panel.values["h_t"]
+    assert norms[0] == 0
+    assert panel.decades[0] <= math.log10(norms[norms > 0].min()) < -40
 
 
 @pytest.mark.parametrize("name", ['"<script>alert(1)</script>', "a&b", "]]>", "\x00", "\ud800", "é😀"])

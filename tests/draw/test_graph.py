@@ -109,7 +109,39 @@ def test_gradient_nodes_have_another_outline():
     found = dot.nodes(draw.graph(tl.gradients(tl.sin(x * x), x)))
     styles = {dot.shown(look): look.get("style") for look in found.values()}
     assert styles["cos"] == "filled,dashed"
-    assert styles["x f32[]"] is None
+    assert styles["x"] is None
+
+
+def test_one_number_needs_no_type():
+    x = tl.symbol("x")
+    assert "f32" not in "".join(map(dot.shown, dot.nodes(draw.graph(tl.sin(x))).values()))
+    assert "x f32[]" in labels(draw.graph(tl.sin(x) * tl.ones(2)))
+
+
+def test_a_power_by_a_number_is_one_node():
+    x, n = tl.symbol("x"), tl.symbol("n")
+    assert dot.pairs(draw.graph(x**2)) == [("x", "x²"), ("x²", "result")]
+    assert ("n", "xʸ") in dot.pairs(draw.graph(x**n))
+
+
+def test_the_gradient_is_drawn_without_its_seed_and_the_users_own_nodes_stay():
+    x = tl.symbol("x")
+    pairs = dot.pairs(draw.graph(tl.gradients(tl.sin(x**2), x)))
+    assert not any(source == "1" for source, _ in pairs)
+    own = dot.pairs(draw.graph(tl.sin(x**2) * 1.0))
+    assert ("1", "×") in own
+
+
+def test_gradients_are_called_so():
+    x, y = tl.symbol("x"), tl.symbol("y")
+    z = tl.sin(x * y)
+    assert {"result", "gradient 0", "gradient 1"} <= set(labels(draw.graph((z, *tl.gradients(z, [x, y])))))
+
+
+def test_a_title_stands_over_the_picture():
+    x = tl.symbol("x")
+    assert "The sine" in draw.graph(tl.sin(x), title="The sine").svg().partition("</desc>")[2]
+    assert "Computation graph" not in draw.graph(tl.sin(x)).svg().partition("</desc>")[2]
 
 
 def test_a_function_is_traced_on_symbols_like_its_arguments():

@@ -121,9 +121,9 @@ def test_jupyter_typesets_it():
     assert tl.latex(X**2)._repr_latex_() == "$\\displaystyle x^{2}$"
 
 
-@pytest.mark.parametrize("wrong", [[X], "x", None, lambda: X])
+@pytest.mark.parametrize("wrong", [[X, "y"], "x", None, lambda: X, {"x": X}])
 def test_what_is_no_tensor_is_refused(wrong):
-    with pytest.raises(UsageError, match="latex writes one tensor down, not"):
+    with pytest.raises(UsageError, match="latex writes a tensor down, or a list or tuple of tensors, not "):
         tl.latex(wrong)
 
 

@@ -174,6 +174,35 @@ def test_an_op_without_a_gradient_leaves_the_values():
     assert all(n < 0 for x in view["graph"]["items"] for n in x["g"])
 
 
+def test_a_cell_alone_is_shown_at_an_example(cell):
+    graph = main(tl.draw.page(cell))["graph"]
+    assert np.any(arrays(graph, item(graph, "C_{t−1}"))[0] != 0)
+    x = tl.random.normal(tl.random.key(4), (2, 3))
+    graph = main(tl.draw.page(cell, x))["graph"]
+    np.testing.assert_allclose(arrays(graph, item(graph, "x_t"))[0], x.numpy(), rtol=1e-5)
+    assert np.all(arrays(graph, item(graph, "C_{t−1}"))[0] == 0)
+
+
+def test_show_opens_the_browser(monkeypatch, tmp_path):
+    opened = []
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("webbrowser.open", lambda uri: opened.append(uri) or True)
+    page = tl.draw.page(lambda x: tl.sin(x), 1.0)
+    path = page.show()
+    assert opened == [path.as_uri()]
+    assert path.read_text(encoding="utf-8") == page.html
+    drawing = tl.draw.graph(tl.sin(tl.symbol("x")))
+    assert drawing.show().read_text(encoding="utf-8") == drawing.svg()
+    walk = tl.draw.walkthrough(tl.nn.RNNCell(3, 4, key=tl.random.key(0)))
+    assert walk.show().read_text(encoding="utf-8") == walk.page().html
+    figure = tl.draw.gradient_over_time(tl.nn.RNN(3, 4, key=tl.random.key(0)), tl.ones((3, 1, 3)))
+    assert figure.show().read_text(encoding="utf-8") == figure.svg()
+    monkeypatch.setattr("webbrowser.open", lambda uri: False)
+    with pytest.raises(DrawingError, match="no browser here"):
+        page.show()
+    assert len(list(tmp_path.iterdir())) == 4
+
+
 def test_integers_have_values_and_no_gradients():
     view = main(tl.draw.page(lambda n: n + 1, tl.tensor([1, 2])))
     assert view["note"].startswith("The results are no floats")
@@ -382,7 +411,7 @@ def test_a_layout_without_values():
         (lambda: tl.draw.page(3), "draws tensors.*got int"),
         (lambda: tl.draw.page(tl.nn.LSTMCell), "LSTMCell is a class"),
         (lambda: tl.draw.page(tl.nn.LSTM(3, 4)), "no arguments came"),
-        (lambda: tl.draw.page(tl.nn.LSTMCell(3, 4)), r"takes \(x, state\)"),
+        (lambda: tl.draw.page(tl.nn.LSTMCell(3, 4), 1, 2, 3), r"takes \(x, state\)"),
         (lambda: tl.draw.page(lambda x: x, "a"), "of type str and no tensor"),
         (lambda: tl.draw.page(tl.symbol("x"), at={"x": 1.0}), "at= gives values to symbols, and 'x' is none"),
         (lambda: tl.draw.page(tl.symbol("x"), at=1.0), "at= is a dict from symbols to values, not float"),
@@ -442,3 +471,12 @@ def test_the_command_line_writes_pages(what, tmp_path, monkeypatch, capsys):
     html = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert html.startswith("<!DOCTYPE html>")
     assert "Gradients are those of" in html
+
+
+def test_the_command_is_no_line_of_the_users(tmp_path):
+    script = tmp_path / "tinygrad-lstm"
+    script.write_text("import sys\nfrom tinygrad_lstm.cli import main\nsys.exit(main())\n")
+    subprocess.run([sys.executable, str(script), "draw", "lstm", "-o", "a.html"], cwd=tmp_path, check=True)
+    html = (tmp_path / "a.html").read_text(encoding="utf-8")
+    assert "sys.exit" not in html
+    assert "line 3" not in html

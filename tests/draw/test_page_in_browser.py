@@ -1,109 +1,17 @@
 """A page at work in a real browser: the player, folding, search, keys, themes, and what a screen reader finds."""
 
-import os
 import re
-import shutil
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
 
 import tinygrad_lstm as tl
+from tests.draw.browsing import choose, graph, node, numbers
 
 pytestmark = pytest.mark.browser
 
 HOSTILE = '"<img src=x onerror=alert(1)></script>'
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="playwright is not installed: pip install -e '.[browser]'"
-    )
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-    if path is None:
-        pytest.skip("there is no Chromium on the PATH; install it, or name yours in CHROMIUM")
-    with playwright.sync_playwright() as running:
-        # Chromium's own sandbox does not start for root, which a container's user often is.
-        chromium = running.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def visit(browser, tmp_path):
-    """Open a page; nothing may go to the console or to the network."""
-
-    @contextmanager
-    def visiting(page, **options):
-        path = page.save(tmp_path / "page.html")
-        context = browser.new_context(**({"viewport": {"width": 1280, "height": 800}} | options))
-        tab = context.new_page()
-        said, asked = [], []
-        tab.on("console", lambda message: said.append(message.text))
-        tab.on("pageerror", lambda error: said.append(str(error)))
-        tab.on("dialog", lambda dialog: said.append(dialog.message))
-        tab.on("request", lambda request: asked.append(request.url))
-        tab.goto(path.as_uri())
-        yield tab
-        context.close()
-        assert said == []
-        assert asked == [path.as_uri()]
-
-    return visiting
-
-
-@pytest.fixture(scope="module")
-def cell():
-    return tl.nn.LSTMCell(3, 4, key=tl.random.key(0))
-
-
-@pytest.fixture(scope="module")
-def state(cell):
-    return type(cell.zeros(1))(*(tl.random.normal(tl.random.key(k), (1, 4)) for k in (2, 3)))
-
-
-@pytest.fixture(scope="module")
-def x():
-    return tl.random.normal(tl.random.key(1), (1, 3))
-
-
-@pytest.fixture(scope="module")
-def cell_page(cell, state, x):
-    return tl.draw.page(cell, x, state)
-
-
-@pytest.fixture(scope="module")
-def loop():
-    return tl.nn.LSTM(3, 4, key=tl.random.key(0)), tl.random.normal(tl.random.key(1), (3, 1, 3))
-
-
-@pytest.fixture(scope="module")
-def loop_page(loop):
-    return tl.draw.page(*loop)
-
-
-def graph(tab):
-    """The main graph, with all scopes open."""
-    tab.select_option("#view", "0")
-    tab.keyboard.press("u")
-
-
-def node(tab, name):
-    return tab.locator(f'#picture [data-item][aria-label^="{name},"]').first
-
-
-def choose(tab, name):
-    """Choose a node with the mouse, and give what the panel shows of it."""
-    node(tab, name).dispatch_event("click")
-    return tab.locator("#panel")
-
-
-def numbers(tab, which):
-    cells = tab.locator(f'#panel .heat[data-which="{which}"] td')
-    return [float(x) for x in cells.evaluate_all("cells => cells.map((cell) => cell.dataset.value)")]
 
 
 def wait_till_said(tab, start):
@@ -312,7 +220,7 @@ def test_the_mouse_shows_what_it_is_over(visit, cell_page):
         panel = tab.locator("#panel").inner_text()
         assert "σ([ht-1, xt] @ output.weight + output.bias)" in panel.replace("\n", "")
         assert "f32[1,4]" in panel
-        assert "test_page_in_browser.py, line" in panel
+        assert "conftest.py, line" in panel
         assert "tl.draw.page(cell, x, state)" in panel
 
 
@@ -388,6 +296,7 @@ def test_stages_and_the_table(visit):
         assert "shows none" in tab.locator("#said").inner_text()
         tab.select_option("#view", "0")
         tab.select_option("#view", "table")
+        tab.keyboard.press("End")
         rows = tab.locator("#table tbody tr").all_inner_texts()
         assert len(rows) == 5
         assert "sin(x²)" in rows[3]

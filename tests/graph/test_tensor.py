@@ -13,6 +13,7 @@ import tinygrad_lstm as tl
 from tinygrad_lstm.errors import (
     DTypeError,
     EvaluationError,
+    GradientError,
     IndexingError,
     ShapeError,
     TraceError,
@@ -180,6 +181,16 @@ def test_symbols_are_bound_by_evaluate() -> None:
         z.evaluate({z: 1.0})
 
 
+def test_a_symbol_of_the_same_name_is_another_one() -> None:
+    x = tl.symbol("x")
+    y = tl.sin(x**2)
+    x = tl.symbol("x")
+    with pytest.raises(
+        UnboundSymbolError, match="another symbol named 'x' was bound, but this graph was built from an"
+    ):
+        y.evaluate({x: 1.0})
+
+
 def test_a_symbol_that_leaks_from_a_loop_is_named() -> None:
     kept = []
 
@@ -209,7 +220,9 @@ def test_detach_has_no_history() -> None:
     w = tl.Parameter([2.0])
     y = (w * 3).detach()
     assert (y.op, y.inputs, y.tolist()) == ("leaf", (), [6.0])
-    assert tl.gradients(y * y, w).tolist() == [0.0]
+    assert tl.gradients(y * y, w, allow_unused=True).tolist() == [0.0]
+    with pytest.raises(GradientError, match=r"a Parameter f32\[1\]: it was computed .* from what detach\(\) gave"):
+        tl.gradients(y * y, w)
 
 
 def test_what_no_one_refers_to_is_freed() -> None:
@@ -235,7 +248,7 @@ def test_what_no_one_refers_to_is_freed() -> None:
         lambda: tl.tensor(np.array(3, np.uint32)),
         lambda: tl.take(tl.ones(2), tl.tensor([9])),
         lambda: tl.scan(lambda c, x: (c, x), tl.tensor(0.0), tl.ones(2))[1],
-        lambda: tl.gradients(tl.symbol("y") ** 2, tl.symbol("y")),
+        lambda: tl.gradients(tl.symbol("y") ** 2, tl.symbol("y"), allow_unused=True),
         lambda: tl.Parameter([1.0], name="w"),
         lambda: tl.State(1),
         lambda: tl.nn.LSTM(1, 1, key=tl.random.key(0)),

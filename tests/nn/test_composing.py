@@ -26,19 +26,20 @@ def test_dropout_keeps_the_mean_and_uses_a_new_mask_at_each_call() -> None:
     np.testing.assert_array_equal(again(x).numpy(), dropout(x).numpy())
 
 
-def test_dropout_without_a_key_or_a_probability_changes_nothing() -> None:
-    x = tl.ones(3)
-    assert tl.nn.Dropout(0.9)(x) is x
+def test_dropout_that_is_deterministic_or_without_probability_changes_nothing() -> None:
+    x, still = tl.ones(3), tl.nn.deterministic(tl.nn.Dropout(0.9, KEY))
+    assert still(x) is x
+    assert still.keys(3) is None
+    assert not still.state_dict()
     assert tl.nn.Dropout(0.0, KEY)(x) is x
-    assert tl.nn.Dropout(0.9).keys(3) is None
-    assert not tl.nn.Dropout(0.5).state_dict()
+    assert tl.nn.Dropout(0.0)(x) is x
 
 
 def test_the_gradient_of_dropout_has_its_mask() -> None:
     dropout, x = tl.nn.Dropout(0.5, KEY), tl.ones(50)
     y = dropout(x)
     assert tl.gradients(y.sum(), x).tolist() == y.tolist()
-    other = tl.nn.Dropout(0.5)
+    other = tl.nn.Dropout(0.5, KEY)
     check_gradients(lambda v: other(v * v, key=KEY), np.arange(5.0))
 
 
@@ -139,7 +140,7 @@ def test_a_layer_takes_an_initialiser() -> None:
         (UsageError, r"p is a probability in \[0, 1\), not -0.1", lambda: tl.nn.Dropout(-0.1)),
         (DTypeError, "a key is u32.*make one with tl.random.key", lambda: tl.nn.Dropout(0.5, 7)),
         (DTypeError, r"a key is u32\[2\], not f32\[2\]", lambda: tl.nn.Dropout(0.5, tl.ones(2))),
-        (DTypeError, "Dropout: x is i64", lambda: tl.nn.Dropout(0.5)(tl.arange(3))),
+        (DTypeError, "Dropout: x is i64", lambda: tl.nn.Dropout(0.5, KEY)(tl.arange(3))),
         (UsageError, "LayerNorm: features is an integer of at least 1, not 0", lambda: tl.nn.LayerNorm(0)),
         (UsageError, "LayerNorm: eps is", lambda: tl.nn.LayerNorm(2, eps=-1.0)),
         (ShapeError, r"LayerNorm: x has the shape \[3\], its last size must", lambda: tl.nn.LayerNorm(2)([1.0] * 3)),
@@ -155,3 +156,12 @@ def test_a_layer_takes_an_initialiser() -> None:
 def test_mistakes(error: type[Exception], message: str, call: Any) -> None:
     with pytest.raises(error, match=message):
         call()
+
+
+def test_dropout_without_a_key_takes_one_of_the_seed() -> None:
+    def dropped() -> list[float]:
+        tl.seed(5)
+        return tl.nn.Dropout(0.5)(tl.ones(50)).tolist()
+
+    assert dropped() == dropped()
+    assert set(dropped()) == {0.0, 2.0}

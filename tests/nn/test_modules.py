@@ -32,8 +32,33 @@ def test_cells_are_found_by_their_paths_and_shared_ones_once() -> None:
     assert [path for path, _ in model.named_parameters()] == PATHS
     assert [path for path, _ in model.named_cells()] == [*PATHS, "count"]
     assert len(model.parameters()) == 6
-    assert repr(model).startswith("Model(embed.weight: f32[5,3], layers.0.weight: f32[3,3]")
     assert model(tl.tensor([0, 4])).shape == (2, 2)
+
+
+def test_a_module_shows_what_it_holds_one_line_for_each_part() -> None:
+    model = Model()
+    model.nothing = tl.nn.Identity()
+    assert repr(model).splitlines() == [
+        "Model(",
+        "  embed: Embedding(weight: f32[5,3])",
+        "  layers.0: Linear(weight: f32[3,3], bias: f32[3])",
+        "  layers.1: Linear(weight: f32[3,3], bias: f32[3])",
+        "  heads.a: Linear(weight: f32[3,2])",
+        "  count: i64[]",
+        "  shared: Linear(weight: f32[3,3], bias: f32[3])",
+        ")",
+    ]
+    nested = repr(tl.nn.Sequential(tl.nn.Identity(), tl.nn.LSTM(3, 4))).splitlines()
+    assert nested[1:5] == [
+        "  layers.0: Identity()",
+        "  layers.1: LSTM(",
+        "    cells.0: LSTMCell(",
+        "      forget: CellLayer(weight: f32[7,4], bias: f32[4])",
+    ]
+    many = repr(tl.optim.Adam(tl.nn.LSTM(3, 4).parameters()))
+    assert max(map(len, many.splitlines())) < 100
+    model.heads["b"] = model
+    assert "heads.b: …" in repr(model)
 
 
 def test_cells_bear_the_names_of_their_attributes() -> None:
@@ -90,6 +115,13 @@ def test_zero_grad_and_to() -> None:
     assert model.to("cpu") is model
     with pytest.raises(Error, match=r"cuda|cupy"):
         model.to("cuda:9")
+
+
+def test_names_of_classes_have_their_article() -> None:
+    with pytest.raises(UsageError, match=r"wanted, not an LSTM; give model\.parameters"):
+        tl.optim.Adam(tl.nn.LSTM(3, 4))
+    with pytest.raises(AttributeError, match="an RNN has no attribute 'quux'"):
+        tl.nn.RNN(3, 4).quux  # noqa: B018
 
 
 def test_a_module_without_forward_says_so() -> None:

@@ -67,6 +67,22 @@ def test_there_and_back(name: str) -> None:
         np.testing.assert_array_equal(mine.detach().numpy(), theirs.detach().numpy(), err_msg=key)
 
 
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
+def test_there_and_back_without_biases(kind: str) -> None:
+    options = {"reset_after": True} if kind == "GRU" else {}
+    plain, biased = (getattr(tl.nn, kind)(4, 5, 2, bias=bias, **options) for bias in (False, True))
+    theirs = tl.nn.to_pytorch(plain)
+    assert list(theirs) == ["weight_ih_l0", "weight_hh_l0", "weight_ih_l1", "weight_hh_l1"]
+    other = getattr(tl.nn, kind)(4, 5, 2, bias=False, **options)
+    tl.nn.from_pytorch(other, theirs)
+    tl.nn.from_pytorch(biased, theirs)
+    x = tl.random.normal(tl.random.key(0), (3, 2, 4))
+    for module in (other, biased):
+        np.testing.assert_allclose(module(x)[0].numpy(), plain(x)[0].numpy(), rtol=1e-6, atol=1e-7)
+    with pytest.raises(StateDictError, match="not known are bias_ih_l0"):
+        tl.nn.from_pytorch(plain, tl.nn.to_pytorch(biased))
+
+
 def test_linear_and_embedding() -> None:
     layer, table = tl.nn.Linear(2, 3), tl.nn.Embedding(4, 2)
     weight = np.arange(6.0).reshape(3, 2)
@@ -86,7 +102,7 @@ def test_linear_and_embedding() -> None:
         (UsageError, "coupled", lambda: tl.nn.to_pytorch(tl.nn.LSTM(2, 3, coupled=True))),
         (UsageError, "layer normalisation", lambda: tl.nn.to_pytorch(tl.nn.RNN(2, 3, layer_norm=True))),
         (UsageError, "no learned initial state", lambda: tl.nn.to_pytorch(tl.nn.RNN(2, 3, learn_initial=True))),
-        (UsageError, "Dropout has no counterpart", lambda: tl.nn.to_pytorch(tl.nn.Dropout())),
+        (UsageError, "Dropout has no counterpart", lambda: tl.nn.to_pytorch(tl.nn.Dropout(0.0))),
         (StateDictError, r"does not fit this RNN: missing are p\.weight_ih_l0, p\.weight_hh_l0; not known are p\.x",
          lambda: tl.nn.from_pytorch(tl.nn.RNN(2, 3), {"p.x": 1.0}, "p.")),
         (StateDictError, r"weight is \[2, 3\], wanted is \[3, 2\]",

@@ -108,6 +108,15 @@ def test_a_layer_is_its_cell_step_by_step(kind: str) -> None:
         np.testing.assert_allclose(got[0].numpy(), want.numpy(), rtol=1e-6)
 
 
+@pytest.mark.parametrize("kind", ["RNNCell", "LSTMCell", "GRUCell"])
+def test_a_cell_starts_from_zeros_where_no_state_is_given(kind: str) -> None:
+    cell, x = getattr(tl.nn, kind)(INPUT, HIDDEN, key=tl.random.key(0)), tl.ones((BATCH, INPUT))
+    for got, want in zip(flatten(cell(x))[0], flatten(cell(x, cell.zeros(BATCH)))[0], strict=True):
+        np.testing.assert_array_equal(got.numpy(), want.numpy())
+    with pytest.raises(ShapeError, match=rf"{kind}: x has the shape \[4\], wanted is \[batch, 4\]"):
+        cell(tl.ones(INPUT))
+
+
 def test_the_state_of_one_window_starts_the_next() -> None:
     model = tl.nn.LSTM(INPUT, HIDDEN, 2, key=tl.random.key(5))
     x = tl.random.normal(tl.random.key(6), (6, BATCH, INPUT))
@@ -166,7 +175,11 @@ def test_the_graph_has_one_size_for_all_lengths(kind: str) -> None:
             r"a state has the shape \[1, 2, 5\], wanted is \[1, 2, 4\]: \[layers, batch, hidden\]",
             lambda m: m(tl.ones((5, 2, 3)), (tl.zeros((1, 2, 5)), tl.zeros((1, 2, 4)))),
         ),
-        (StructureError, r"the state is \(h, c\), got \*", lambda m: m(tl.ones((5, 2, 3)), tl.zeros((1, 2, 4)))),
+        (
+            StructureError,
+            r"the state is \(h, c\), not one array; zeros",
+            lambda m: m(tl.ones((5, 2, 3)), tl.zeros((1, 2, 4))),
+        ),
         (
             ShapeError,
             r"LSTMCell: x has the shape \[2, 4\], wanted is \[batch, 3\]",

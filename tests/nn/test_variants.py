@@ -19,13 +19,16 @@ LENGTHS = [4, 1, 0]
 CELLS: list[tuple[str, dict[str, Any]]] = [
     ("rnn", {}),
     ("rnn", {"layer_norm": True}),
+    ("rnn", {"bias": False}),
     ("lstm", {}),
     ("lstm", {"peephole": True}),
     ("lstm", {"coupled": True}),
+    ("lstm", {"bias": False}),
     ("lstm", {"layer_norm": True}),
     ("lstm", {"peephole": True, "coupled": True, "layer_norm": True, "forget_bias": 0.5}),
     ("gru", {}),
     ("gru", {"reset_after": True}),
+    ("gru", {"bias": False, "reset_after": True}),
     ("gru", {"layer_norm": True}),
     ("gru", {"reset_after": True, "layer_norm": True}),
 ]
@@ -154,8 +157,8 @@ def test_variational_dropout_has_one_mask_for_all_steps() -> None:
     ("error", "message", "call"),
     [
         (UsageError, "LSTM: dropout works between layers, and there is one", lambda: tl.nn.LSTM(2, 3, dropout=0.5)),
-        (UsageError, r"Dropout: p is a probability in \[0, 1\), not 1", lambda: tl.nn.LSTM(2, 3, 2, dropout=1.0)),
-        (TypeError, "peephole", lambda: tl.nn.GRU(2, 3, peephole=True)),
+        (UsageError, r"Dropout: p is a probability in \[0, 1\), not 1", lambda: _dropping(1.0, key=tl.random.key(0))),
+        (UsageError, r"GRU has no option 'peephole'; .* bias, .* num_layers,", lambda: tl.nn.GRU(2, 3, peephole=True)),
         (DTypeError, r"GRU: lengths are integers, got f32\[2\]", lambda: _ragged([1.0, 2.0])),
         (ShapeError, r"GRU: lengths have the shape \[3\], wanted is \[2\], the batch", lambda: _ragged([1, 2, 3])),
         (ShapeError, r"GRU: lengths are \[1, 6\], but x has 5 steps; give 0 … 5", lambda: _ragged([1, 6])),
@@ -165,6 +168,10 @@ def test_variational_dropout_has_one_mask_for_all_steps() -> None:
 def test_mistakes(error: type[Exception], message: str, call: Any) -> None:
     with pytest.raises(error, match=message):
         call()
+
+
+def _dropping(p: float, **options: Any) -> Any:
+    return tl.nn.LSTM(2, 3, 2, dropout=p, **options)
 
 
 def _ragged(lengths: list[Any]) -> Any:

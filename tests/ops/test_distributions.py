@@ -8,7 +8,7 @@ import pytest
 
 import tinygrad_lstm as tl
 from tinygrad_lstm.errors import DTypeError, ShapeError, UsageError
-from tinygrad_lstm.ops.random import _normal_quantile
+from tinygrad_lstm.ops.quantile import normal_quantile
 
 KEY = tl.random.key(99)
 NORMAL = NormalDist()
@@ -17,7 +17,7 @@ NORMAL = NormalDist()
 def test_quantiles_of_the_normal_distribution() -> None:
     p = np.array([1e-300, 1e-20, 1e-12, 1e-5, 0.01, 0.0749, 0.0751, 0.3, 0.5, 0.7, 0.9249, 0.9251, 0.999, 1 - 1e-12])
     wanted = [NORMAL.inv_cdf(x) for x in p]
-    np.testing.assert_allclose(_normal_quantile(tl.tensor(p)).numpy(), wanted, rtol=1e-14, atol=1e-15)
+    np.testing.assert_allclose(normal_quantile(tl.tensor(p)).numpy(), wanted, rtol=1e-14, atol=1e-15)
 
 
 @pytest.mark.parametrize("dtype", [tl.float16, tl.float32, tl.float64])

@@ -51,7 +51,7 @@ def test_python_scalars_are_weak(dtype) -> None:
     else:
         assert (x + 1).dtype is tl.int64
     wanted = dtype if dtype.is_float else tl.float32
-    for result in (x + 1.5, 1.5 * x, x / 2, 2 / x, x**2, tl.exp(x), tl.mean(x)):
+    for result in (x + 1.5, 1.5 * x, x / 2, 2 / x, x**2.0, tl.exp(x), tl.mean(x)):
         assert result.dtype is wanted
 
 
@@ -144,3 +144,42 @@ def test_means_of_halves_are_added_up_in_float32() -> None:
 def test_copies_of_a_type_are_the_type() -> None:
     assert copy.deepcopy(tl.float32) is tl.float32
     assert pickle.loads(pickle.dumps(tl.float16)) is tl.float16
+
+
+@pytest.mark.parametrize("exponent", range(9))
+@pytest.mark.parametrize("dtype", ["int32", "int64", "uint32"])
+def test_whole_numbers_to_a_whole_power_stay_whole(dtype, exponent) -> None:
+    x = np.array([0, 1, 2, 3, 7, 4097], dtype)
+    got = tl.tensor(x) ** exponent
+    assert got.dtype == dtype
+    np.testing.assert_array_equal(got.numpy(), x**exponent)
+    np.testing.assert_array_equal(tl.jit(lambda x: x**exponent)(x).numpy(), x**exponent)
+
+
+def test_other_powers_of_whole_numbers_are_floats() -> None:
+    x = tl.tensor([1, 2])
+    for y in (x**-1, x**0.5, x**x, 2**x):
+        assert y.dtype.is_float
+
+
+@pytest.mark.parametrize(
+    "given",
+    [(4,), (0,), (-3,), (2.5,), (1, 10, 3), (10, 1, -3), (10, 1, -4), (5, 5), (0, 1, 0.1), (1, 0, -0.25), (-1.5, 3)],
+    ids=str,
+)
+def test_arange(given) -> None:
+    want = np.arange(*given)
+    got = tl.arange(*given)
+    assert got.dtype is (tl.int64 if want.dtype.kind == "i" else tl.float32)
+    np.testing.assert_array_equal(got.numpy(), want.astype(got.dtype.name))
+    assert tl.arange(*given, dtype="float64").dtype is tl.float64
+
+
+def test_linspace_eye_and_full_like() -> None:
+    for given in ((0, 1, 5), (3.0, -2.0, 7), (1, 2, 1), (1, 2, 0)):
+        np.testing.assert_array_equal(tl.linspace(*given).numpy(), np.linspace(*given).astype("float32"))
+    for shape in ((3,), (2, 4), (4, 2), (0,)):
+        np.testing.assert_array_equal(tl.eye(*shape).numpy(), np.eye(*shape))
+    assert tl.eye(2, dtype="int32").dtype is tl.int32
+    x = tl.ones((2, 3), dtype="float16")
+    assert (tl.full_like(x, 2).dtype, tl.full_like(x, 2).tolist()) == (tl.float16, [[2.0] * 3] * 2)

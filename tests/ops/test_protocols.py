@@ -26,6 +26,7 @@ SYMMETRIC = np.array([[4.0, 1.0], [1.0, 3.0]])
         lambda x: np.take(x, [1, 0], axis=0), lambda x: np.moveaxis(x, 0, 1), lambda x: np.pad(x, 1),
         lambda x: np.roll(x, 1), lambda x: np.tile(x, 2), lambda x: np.repeat(x, 2), lambda x: np.outer(x, x),
         lambda x: np.linalg.cholesky(x @ x.T), lambda x: np.linalg.solve(x, X), lambda x: np.expand_dims(x, 0),
+        lambda x: np.allclose(x, X), lambda x: np.isclose(X, x + 1), lambda x: np.array_equal(x, X),
     ],
 )  # fmt: skip
 def test_numpy_functions_give_tensors_with_numpys_values(f) -> None:
@@ -134,3 +135,9 @@ def test_mistakes_of_dlpack() -> None:
 
     with pytest.raises(DeviceError, match=r"neither in host memory nor on an NVIDIA GPU; copy it with tl\.tensor"):
         tl.from_dlpack(Elsewhere())
+
+
+def test_an_array_is_never_none() -> None:
+    for x in (tl.tensor([1.0, 2.0]), tl.symbol("x"), tl.Parameter(1.0)):
+        assert (x == None) is False  # noqa: E711
+        assert (x != None) is True  # noqa: E711

@@ -151,3 +151,63 @@ def test_random_numbers_in_a_loop() -> None:
         key, y = body(key, None)
         rows.append(y.tolist())
     assert rolled.tolist() == rows
+
+
+DRAWS = [
+    lambda key: tl.random.bits(key, 3),
+    lambda key: tl.random.fold_in(key, 4),
+    lambda key: tl.random.split(key)[1],
+    lambda key: tl.random.uniform(key, (2, 3), -1.0, 1.0),
+    lambda key: tl.random.normal(key, 3, dtype=tl.float64),
+    lambda key: tl.random.truncated_normal(key, 3),
+    lambda key: tl.random.bernoulli(key, [0.1, 0.9]),
+    lambda key: tl.random.randint(key, 3, 0, 10),
+    lambda key: tl.random.permutation(key, 5),
+    lambda key: tl.random.categorical(key, [0.0, 1.0]),
+]
+
+
+@pytest.mark.parametrize("draw", DRAWS)
+def test_what_is_drawn_with_a_key_that_is_data_is_data(draw) -> None:
+    drawn = draw(KEY)
+    assert (drawn.op, drawn.inputs) == ("leaf", ())
+    key = tl.symbol("key", 2, tl.uint32)
+    formula = draw(key)
+    assert formula.op != "leaf"
+    assert formula.type == drawn.type
+    np.testing.assert_array_equal(formula.evaluate({key: KEY}).numpy(), drawn.numpy())
+
+
+@pytest.mark.parametrize("draw", DRAWS)
+def test_in_a_trace_drawing_stays_an_operation(draw) -> None:
+    compiled = tl.jit(draw)
+    assert "threefry2x32" in {node.op for node in compiled.graph(KEY).nodes()}
+    np.testing.assert_allclose(compiled(KEY).numpy(), draw(KEY).numpy(), rtol=1e-6)
+    # A key that the function has from outside is data, and so is what it draws.
+    np.testing.assert_allclose(tl.jit(lambda: draw(KEY))().numpy(), draw(KEY).numpy(), rtol=1e-6)
+
+
+def test_drawing_in_the_body_of_a_loop() -> None:
+    def step(key, _):
+        key, other = tl.random.split(key)
+        return key, tl.random.uniform(other, 2)
+
+    last, rows = tl.scan(step, KEY, length=3)
+    key, wanted = KEY, []
+    for _ in range(3):
+        key, row = step(key, None)
+        wanted.append(row.tolist())
+    assert rows.tolist() == wanted
+    assert last.tolist() == key.tolist()
+    _, same = tl.scan(lambda c, _: (c, tl.random.uniform(KEY, 2)), tl.tensor(0.0), length=2)
+    assert same.tolist() == [tl.random.uniform(KEY, 2).tolist()] * 2
+
+
+def test_what_is_permuted_keeps_its_history() -> None:
+    x = tl.tensor([1.0, 2.0, 3.0])
+    slope = tl.gradients(tl.random.permutation(KEY, x) * tl.tensor([1.0, 10.0, 100.0]), x)
+    order = tl.random.permutation(KEY, 3).tolist()
+    assert [slope.tolist()[k] for k in order] == [1.0, 10.0, 100.0]
+    w = tl.symbol("w", 2)
+    assert tl.random.bernoulli(KEY, w).symbolic
+    assert tl.text(tl.random.normal(KEY, 3) * 2.0) == "2·array[3]"

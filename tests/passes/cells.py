@@ -340,13 +340,13 @@ def random_cell(choose: Choose, order: int = 1, dtype: DType = tl.float64) -> Su
         if y.dtype is dtype and choose(4):
             loss = loss + (tl.sin(y) * tl.tensor(np.asarray(noise.normal(size=y.shape), dtype.name))).sum()
     floats = [x for x in inputs if x.dtype is dtype]
-    found = tl.gradients(loss, floats)
+    found = tl.gradients(loss, floats, allow_unused=True)
     outputs = [loss, *found, *results]
     if order == 2:
         turned = loss
         for g in found:
             turned = turned + (g * tl.tensor(np.asarray(noise.normal(size=g.shape), dtype.name))).sum()
-        outputs += tl.gradients(turned, floats)
+        outputs += tl.gradients(turned, floats, allow_unused=True)
     return Subject(Graph(tuple(inputs), tuple(outputs)), values)
 
 

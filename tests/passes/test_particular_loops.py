@@ -227,7 +227,7 @@ def everything_that_is_batched(x: Tensor, w: Tensor, h: Tensor) -> list[Tensor]:
 
 @case
 def chance_in_a_loop(x: Tensor, w: Tensor, h: Tensor) -> list[Tensor]:
-    dropout = tl.nn.Dropout(0.5)
+    dropout = tl.nn.Dropout(0.5, tl.random.key(0))
     keys = tl.tensor(np.arange(2 * x.shape[0], dtype=np.uint32).reshape(-1, 2))
     fixed = tl.random.key(3)
     f = lambda c, now: (dropout(tl.tanh(c @ w + now[0]), now[1]), dropout(c, fixed))  # noqa: E731

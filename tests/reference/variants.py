@@ -34,7 +34,7 @@ def look(w: Weights, gate: str, seen: Array, c: Array | None = None) -> Array:
         y = layer_norm(y) * w[f"{gate}.norm.weight"]
     if f"{gate}.peephole.weight" in w:
         y = y + w[f"{gate}.peephole.weight"] * c
-    return y + w[f"{gate}.bias"]
+    return y + w[f"{gate}.bias"] if f"{gate}.bias" in w else y
 
 
 def rnn(w: Weights, x: Array, h: Array) -> tuple[Array, ...]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import tinygrad_lstm as tl
+from tests.codegen.small_programs import needs_c
 from tinygrad_lstm.errors import Error, EvaluationError
 from tinygrad_lstm.runtime.backend import load_backend
 
@@ -58,3 +59,13 @@ def test_an_error_is_not_its_own_cause() -> None:
         with pytest.raises(Error) as caught:
             failing.numpy()
         assert caught.value.__cause__ is not caught.value
+
+
+@pytest.mark.parametrize("name", ["numpy", pytest.param("c", marks=needs_c)])
+def test_a_program_that_calls_itself_does_not_wait_for_ever(name: str) -> None:
+    operation = tl.define_op(f"calls_its_program_{name}", None, lambda np, x: program(tl.tensor(x)).numpy())
+    with tl.use_backend(name):
+        program = tl.jit(lambda x: tl.tanh(operation(x)))
+        with pytest.raises(Error, match="is called by an operation that it runs itself"):
+            program(tl.ones(3))
+        assert tl.jit(tl.tanh)(tl.zeros(2)).tolist() == [0.0, 0.0]

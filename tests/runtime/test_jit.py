@@ -358,7 +358,7 @@ def test_what_is_traced_is_shown_as_a_line_of_the_graph() -> None:
     shown: list[str] = []
     w = tl.Parameter(1.0, name="w")
     tl.jit(lambda x: shown.append(f"{x!r} {w!r} {x * w}") or x)(1.0)
-    assert shown == ["<float = symbol 'x'> Parameter('w', <f32[] = symbol 'w'>) <f32[] = multiply>"]
+    assert shown == ["<float = symbol 'x'> Parameter('w', <f32[] = symbol 'w'>) x·w"]
 
 
 def test_a_leaked_tensor_says_so() -> None:
@@ -665,3 +665,77 @@ def test_a_gradient_of_another_type_is_another_form() -> None:
     assert f().dtype is tl.float16
     p.grad = tl.tensor([1.0, 2.0], dtype="float32")
     assert f().dtype is tl.float32
+
+
+def test_a_variable_that_holds_another_object_by_now_is_traced_again() -> None:
+    space = {"tl": tl}
+    exec(
+        "import functools\n"
+        "model = tl.nn.Linear(1, 1, key=tl.random.key(0))\n"
+        "w = tl.Parameter(2.0)\n"
+        "traces = []\n"
+        "def scaled(x):\n"
+        "    return model(x) * w\n"
+        "@tl.jit\n"
+        "def step(x):\n"
+        "    traces.append(1)\n"
+        "    return tl.scan(lambda c, v: (c + scaled(v), None), tl.zeros((1, 1)), x)[0]\n",
+        space,
+    )
+    step, x = space["step"], tl.ones((3, 1, 1))
+
+    def wanted() -> float:
+        return 3 * (space["model"](tl.ones((1, 1))) * space["w"]).item()
+
+    for _ in range(2):
+        assert step(x).item() == pytest.approx(wanted())
+    assert len(space["traces"]) == 1
+    for k, (name, value) in enumerate(
+        [
+            ("model", tl.nn.Linear(1, 1, key=tl.random.key(1))),
+            ("w", tl.Parameter(3.0)),
+            ("model", tl.nn.Linear(1, 1, key=tl.random.key(2))),
+        ],
+        2,
+    ):
+        space[name] = value
+        for _ in range(2):
+            assert step(x).item() == pytest.approx(wanted())
+        assert len(space["traces"]) == k
+    space["scaled"] = lambda x: x * 5
+    assert step(x).item() == 15.0
+    space["other"] = tl.nn.Linear(1, 1)  # not named by any of them
+    space["traces"] = space["traces"][:]
+    step(x)
+    assert len(space["traces"]) == 5
+
+
+def test_enclosing_variables_and_those_of_methods_may_be_replaced_too() -> None:
+    w = tl.Parameter(2.0)
+    optimizer = tl.optim.SGD([w], lr=0.5)
+
+    class Trainer:
+        @tl.jit
+        def step(self, x):
+            optimizer.zero_grad()
+            (w * x).backward()
+            optimizer.step()
+            return w * x
+
+    trainer, first = Trainer(), w
+    assert trainer.step(1.0).item() == 1.5
+    w = tl.Parameter(4.0)
+    optimizer = tl.optim.SGD([w], lr=1.0)
+    assert trainer.step(1.0).item() == 3.0
+    assert (first.item(), w.item()) == (1.5, 3.0)
+    w, optimizer = first, tl.optim.SGD([first], lr=0.25)
+    assert trainer.step(1.0).item() == 1.25
+
+
+def test_a_deleted_variable_is_noticed() -> None:
+    w = tl.Parameter(2.0)
+    f = tl.jit(lambda x: x * w)  # noqa: F821  # deleted below
+    assert f(1.0).item() == 2.0
+    del w
+    with pytest.raises(NameError):
+        f(1.0)

@@ -169,3 +169,18 @@ def test_masked_arrays_are_refused() -> None:
         tl.tensor(masked)
     with pytest.raises(UsageError, match=r"the argument 'x' of .*: tensor: there are no masks here"):
         tl.jit(lambda x: x)(masked)
+
+
+def test_powers_of_numbers() -> None:
+    i = tl.tensor(np.array([1], np.int32))
+    f = lambda x, k: x * k**2  # noqa: E731
+    assert tl.jit(f)(i, 4097).tolist() == f(i, 4097).tolist() == [16785409]
+    assert tl.jit(f)(tl.tensor([1]), 3).dtype is tl.int64
+    g = lambda x, k: x * k**-1  # noqa: E731
+    assert tl.jit(g)(i, 4).tolist() == g(i, 4).tolist() == [0.25]
+    with pytest.raises(TraceError, match="depends on the sign of the exponent; name"):
+        tl.jit(lambda x, k: x * 2**k)(i, -3)
+    with pytest.raises(TraceError, match="depends on the sign of the exponent"):
+        tl.jit(lambda x, k: x**k)(i, 3)
+    assert tl.jit(lambda x, k: x * 2**k, static_argnames="k")(i, 3).tolist() == [8]
+    assert tl.jit(lambda x, k: x * 2.0**k)(i, -3).tolist() == [0.125]

@@ -96,7 +96,7 @@ def test_a_checkpoint_that_was_cut_off_is_refused(tmp_path_factory, whole, data)
 def test_random_bytes_are_refused(tmp_path_factory, content):
     path = tmp_path_factory.mktemp("random") / "a"
     path.write_bytes(content)
-    with pytest.raises(CheckpointError, match=r"cut off|another program"):
+    with pytest.raises(CheckpointError, match=r"cut off|no model"):
         load_model(path)
 
 
@@ -117,7 +117,7 @@ def test_safetensors_of_another_program_are_refused(tmp_path):
     (tmp_path / "a").write_bytes(save(ARRAYS))
     (tmp_path / "b").write_bytes(save(ARRAYS, {"format": "pt"}))
     for name in "ab":
-        with pytest.raises(CheckpointError, match="of another program"):
+        with pytest.raises(CheckpointError, match=r"holds arrays, and no model .*; tl\.load reads"):
             load_model(tmp_path / name)
 
 
@@ -132,7 +132,7 @@ def test_a_missing_checkpoint_and_a_folder(tmp_path):
 
 def test_another_format_is_named(tmp_path, whole):
     (tmp_path / "a").write_bytes(edited(whole, lambda d: d.update(format=99)))
-    with pytest.raises(CheckpointError, match="has format 99, this program reads 1"):
+    with pytest.raises(CheckpointError, match="has format 99, this program reads 2"):
         load_model(tmp_path / "a")
 
 
@@ -171,6 +171,7 @@ def test_a_description_that_does_not_fit_the_arrays(tmp_path, whole, change, sai
         (lambda d: d["training"].update(lr=-1), "is damaged: lr"),
         (lambda d: d.pop("data"), "it has no 'data'"),
         (lambda d: d.update(validations=[[1]]), "is damaged"),
+        (lambda d: d.update(validations=[[1, 2.0]]), "is damaged: its state does not fit"),
     ],
 )
 def test_a_description_that_can_not_be_resumed(tmp_path, whole, change, said):
@@ -186,6 +187,35 @@ def test_the_model_is_read_as_it_was_saved(tmp_path, whole):
     assert vocabulary == trainer.vocabulary
     for path, value in trainer.model.state_dict().items():
         assert np.array_equal(value.numpy(), model.state_dict()[path].numpy())
+
+
+def test_the_model_that_is_read_is_the_best_one(tmp_path, monkeypatch):
+    trainer, seen = make(Corpus(TEXT, "Hamlet")), {}
+    losses = iter([2.0, 1.0, 3.0])
+
+    def validate():
+        seen[trainer.at] = trainer.model.output.weight.numpy()
+        return next(losses)
+
+    monkeypatch.setattr(trainer, "validate", validate)
+    trainer.run(checkpoint=tmp_path / "a")
+    assert (trainer.validations, trainer.lowest) == ([(8, 2.0), (16, 1.0), (20, 3.0)], (16, 1.0))
+    model, _ = load_model(tmp_path / "a")
+    assert np.array_equal(model.output.weight.numpy(), seen[16])
+    resumed = Trainer.resume(tmp_path / "a", trainer.corpus, {"steps": 30})
+    assert np.array_equal(resumed.model.output.weight.numpy(), seen[20])
+    assert np.array_equal(resumed.best["output.weight"].numpy(), seen[16])
+    resumed.save(tmp_path / "b")
+    assert np.array_equal(load_model(tmp_path / "b")[0].output.weight.numpy(), seen[16])
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path, whole):
+    header = json.loads(whole[8 : 8 + int.from_bytes(whole[:8], "little")])["__metadata__"]
+    arrays = load(whole)
+    arrays["model.output.bias"] = arrays["model.output.bias"] * np.nan
+    (tmp_path / "a").write_bytes(save(arrays, header))
+    with pytest.raises(CheckpointError, match=r"no finite numbers, in output\.bias"):
+        load_model(tmp_path / "a")
 
 
 def test_other_programs_read_the_arrays(whole):
@@ -238,7 +268,7 @@ def test_a_checkpoint_that_may_not_be_read(tmp_path, monkeypatch):
 def test_a_type_of_number_that_numpy_does_not_have(tmp_path):
     header = json.dumps(
         {
-            "__metadata__": {"tinygrad_lstm": '{"format": 1}'},
+            "__metadata__": {"tinygrad_lstm": '{"format": 2}'},
             "x": {"dtype": "F8_E4M3", "shape": [1], "data_offsets": [0, 1]},
         }
     ).encode()

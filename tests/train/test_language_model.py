@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import tinygrad_lstm as tl
-from tinygrad_lstm.errors import UsageError
+from tinygrad_lstm.errors import DTypeError, ShapeError, UsageError
 from tinygrad_lstm.graph.structure import flatten
 from tinygrad_lstm.train import LanguageModel, ModelConfig
 
@@ -18,6 +18,25 @@ def test_two_windows_with_the_state_carried_are_one(cell):
     for a, b in zip(flatten(state)[0], flatten(last)[0], strict=True):
         np.testing.assert_allclose(a.numpy(), b.numpy(), atol=1e-6)
     assert whole.shape == (6, 2, 7)
+
+
+def test_without_a_state_it_starts_from_zeros():
+    model = LanguageModel(7, ModelConfig(hidden=5, embedding=3), key=tl.random.key(0))
+    indices = tl.tensor([[1, 2], [3, 4]])
+    np.testing.assert_array_equal(model(indices)[0].numpy(), model(indices, model.zeros(2))[0].numpy())
+
+
+@pytest.mark.parametrize(
+    ("error", "said", "given"),
+    [
+        (DTypeError, "come as numbers, not as a text", "to be"),
+        (DTypeError, r"are integers, not f32\[2,3\]", tl.ones((2, 3))),
+        (ShapeError, r"have the shape \[2\], wanted is \[time, batch\]", [1, 2]),
+    ],
+)
+def test_indices_that_are_none_say_how_to_make_them(error, said, given):
+    with pytest.raises(error, match=rf"^LanguageModel: .*{said}; .*vocabulary\.encode\(text\)\[:, None\]"):
+        LanguageModel(7, key=tl.random.key(0))(given)
 
 
 def test_the_key_decides_the_weights():

@@ -16,8 +16,8 @@ from tinygrad_lstm.train import TrainConfig, Trainer, learning_rate
 
 def everything(trainer):
     """All that a trainer has learned, as bytes."""
-    parts = [trainer.model.state_dict(), trainer.optimizer.state_dict()]
-    found = {name: value.numpy().tobytes() for part in parts for name, value in part.items()}
+    parts = {"model": trainer.model.state_dict(), "optimizer": trainer.optimizer.state_dict(), "best": trainer.best}
+    found = {f"{part}.{n}": v.numpy().tobytes() for part, values in parts.items() for n, v in values.items()}
     state = [leaf.numpy().tobytes() for leaf in flatten(trainer.state)[0]]
     return found, state, trainer.at, trainer.losses.tobytes(), trainer.validations
 
@@ -51,8 +51,10 @@ def test_a_resumed_run_goes_on_bit_for_bit(corpus, tmp_path, cell, layers):
     resumed = Trainer.resume(tmp_path / "a", corpus)
     assert (resumed.at, resumed.saved_at, resumed.validations) == (10, 10, [])
     resumed.run()
-    assert everything(resumed)[:4] == everything(whole)[:4]
+    # It did not look at the held-out text at step 8.
     assert resumed.validations == whole.validations[1:]
+    assert whole.lowest[0] > 8
+    assert everything(resumed)[:4] == everything(whole)[:4]
 
 
 def test_a_run_that_is_prolonged_is_as_one_that_was_planned_so_long(corpus, tmp_path):
@@ -260,6 +262,33 @@ def test_settings_that_are_the_checkpoints_may_be_said_again(trainer, corpus, tm
         Trainer.resume(tmp_path / "a", corpus, {"steps": 0})
 
 
+def test_fewer_steps_than_are_done_are_refused(trainer, corpus, tmp_path):
+    trainer.run(checkpoint=tmp_path / "a")
+    with pytest.raises(UsageError, match=r"is at step 20 already, and steps, which .*, is 5; .*--steps"):
+        Trainer.resume(tmp_path / "a", corpus, {"steps": 5})
+
+
+@pytest.mark.parametrize(("length", "looks"), [(60, [25, 50, 60]), (60 * 5, [60])])
+def test_a_short_text_is_looked_at_more_often(length, looks):
+    trainer = make(Corpus("to be or not " * (length // 13), "a phrase"), steps=60, validate_every=None)
+    trainer.run()
+    assert [step for step, _ in trainer.validations] == looks
+
+
+def test_an_interruption_right_after_the_checkpoint_was_written_does_no_harm(trainer, tmp_path, monkeypatch):
+    save = trainer.save
+
+    def interrupted(path):
+        save(path)
+        monkeypatch.setattr(trainer, "save", save)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trainer, "save", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.run(checkpoint=tmp_path / "a")
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
 def test_a_checkpoint_of_another_text_is_not_resumed(trainer, tmp_path):
     trainer.save(tmp_path / "a")
     with pytest.raises(CheckpointError, match=r"another text, Hamlet with SHA-256 .* this is Macbeth"):
@@ -269,6 +298,11 @@ def test_a_checkpoint_of_another_text_is_not_resumed(trainer, tmp_path):
 def test_a_text_that_is_too_short_says_so():
     with pytest.raises(DataError, match="--batch, --window"):
         Trainer(Corpus("short", "a word"))
+
+
+def test_a_text_that_is_no_corpus_says_how_to_make_one():
+    with pytest.raises(UsageError, match=r"a Corpus, not str; write tl\.data\.Corpus\(text, name\)"):
+        Trainer(TEXT)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,11 @@
 import io
 import re
 
+import pytest
+
 from tinygrad_lstm.train import Progress
 
+FIRST = re.compile(r"step 1 of 20: loss \d\.\d{3}")
 LINE = re.compile(
     r"step (\d+) of 20: loss \d\.\d{3}, held-out \d\.\d{3} nats \(\d\.\d{3} bits per character\), "
     r"[\d,]+ characters/s, \d+ s left"
@@ -14,12 +17,38 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_without_a_terminal_each_validation_is_a_line(trainer):
+def test_without_a_terminal_the_first_step_and_each_validation_is_a_line(trainer):
     stream = io.StringIO()
     with Progress(trainer, stream) as progress:
         trainer.run(progress)
-    lines = stream.getvalue().splitlines()
+    first, *lines = stream.getvalue().splitlines()
+    assert FIRST.fullmatch(first)
     assert [LINE.fullmatch(line)[1] for line in lines] == ["8", "16", "20"]
+
+
+def test_a_line_is_written_where_nothing_was_for_long(trainer, monkeypatch):
+    # A step is a second.
+    monkeypatch.setattr("tinygrad_lstm.train.progress.time.monotonic", lambda: float(trainer.at))
+    stream = io.StringIO()
+    with Progress(trainer, stream) as progress:
+        for _ in range(20):
+            trainer.step()
+            progress(trainer)
+    lines = stream.getvalue().splitlines()
+    assert [line.split(":")[0] for line in lines] == ["step 1 of 20", "step 11 of 20"]
+    assert re.fullmatch(r"step 11 of 20: loss \d\.\d{3}, 40 characters/s, 9 s left", lines[1])
+
+
+@pytest.mark.parametrize("kind", [io.StringIO, Terminal], ids=["lines", "bar"])
+def test_a_held_out_loss_that_rises_is_told_once(trainer, kind):
+    stream = kind()
+    with Progress(trainer, stream) as progress:
+        for step, held_out in enumerate([2.0, 2.01, 2.5, 2.6], start=1):
+            trainer.step()
+            trainer.validations.append((step, held_out))
+            progress(trainer)
+    said = "the held-out loss has risen from 2.000 nats at step 1 to 2.500 at step 3: the model learns the text"
+    assert stream.getvalue().count("has risen") == stream.getvalue().count(said) == 1
 
 
 def test_in_a_terminal_there_is_a_bar(trainer):

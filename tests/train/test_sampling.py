@@ -72,6 +72,8 @@ def test_mistakes_are_told_before_the_first_character():
     for wrong in ({"length": -1}, {"length": 1.5}, {"temperature": -1}, {"temperature": math.nan}, {"seed": -1}):
         with pytest.raises(UsageError, match=next(iter(wrong))):
             sample(model(), VOCABULARY, "a", **wrong)
+    with pytest.raises(UsageError, match="as load_model gives them, not Vocabulary and LanguageModel"):
+        sample(VOCABULARY, model(), "a")
     with pytest.raises(DataError, match="'x' is none of the 4"):
         sample(model(), VOCABULARY, "abx")
 

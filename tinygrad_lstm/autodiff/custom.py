@@ -1,11 +1,13 @@
 """An op of the user's own: its row in each of the tables."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from dataclasses import dataclass
 from inspect import Signature, signature
 from typing import Any, TypeAlias
 
-from tinygrad_lstm.autodiff.table import Rule, rule
+from tinygrad_lstm.autodiff.summing import sum_to
+from tinygrad_lstm.autodiff.table import Rule, variadic_rule
+from tinygrad_lstm.autodiff.unreached import without_rule
 from tinygrad_lstm.errors import DTypeError, NameConflictError, ShapeError, UsageError
 from tinygrad_lstm.graph.convert import as_tensor, operands
 from tinygrad_lstm.graph.dtypes import DTYPES
@@ -33,6 +35,10 @@ def define_op(
     It is an op like every other: it runs on each backend that uses the shared kernels, in the body of a scan, it is
     printed and drawn, and differentiated as often as its gradient's ops can be.
 
+    An op of this name that ``define_op`` made before is replaced, as when a cell of a notebook runs again: the function
+    that is returned makes nodes of the new definition, marked ``definition=2`` in printed graphs, and what was built
+    or compiled before keeps the old one.
+
     Args:
         name: its name in printed graphs and errors.
         shape: ``(*types, **attributes)``, from the types of the inputs (``.shape``, ``.dtype``, ``.device``) to the
@@ -49,7 +55,7 @@ def define_op(
         ``(*inputs, **attributes) -> Tensor``, to be called like any function of this package.
 
     Raises:
-        NameConflictError: when an op of this name exists.
+        NameConflictError: when this package has an op of this name.
         UsageError: when an argument is not what is described above.
 
     >>> import tinygrad_lstm as tl
@@ -59,7 +65,7 @@ def define_op(
     """
     if not isinstance(name, str) or not name.isidentifier():
         raise UsageError(f"define_op: a name is an identifier such as 'cube', not {name!r}")
-    if name in OPS:
+    if name in OPS and name not in CUSTOM:
         raise NameConflictError(f"define_op: an op named {name!r} is defined already; choose another name")
     for what, given, wanted in [
         ("shape", shape, "a function of the inputs' types, or None for an elementwise op"),
@@ -68,17 +74,21 @@ def define_op(
         if not callable(given) and not (what == "shape" and given is None):
             raise UsageError(f"define_op({name!r}): {what} is {wanted}, not {given!r}")
     rules = _rules(name, gradient)
-    infer = _elementwise if shape is None else partial(_inferred, shape)
-    define(name, infer, label=label, latex=latex, kind="elementwise" if shape is None else "compute")
-    CUSTOM[name] = partial(_run, infer, kernel)
-    if rules is not None:
-        rule(name, *[r if r is None or shape is None else partial(_pulled, name, k, r) for k, r in enumerate(rules)])
     own = signature(shape) if shape is not None else None
+    known = CUSTOM.get(name)
+    definitions = known if isinstance(known, _Definitions) else _Definitions()
+    definitions.append(_Definition(name, shape, kernel, rules))
+    number = {} if len(definitions) == 1 else {"definition": len(definitions)}
+    OPS.pop(name, None)
+    define(name, definitions.infer, label=label, latex=latex, kind="elementwise" if shape is None else "compute")
+    if definitions is not known:
+        CUSTOM[name] = definitions
+        variadic_rule(name, definitions.pulled)
 
     def function(*inputs: Any, **attributes: Any) -> Tensor:
         _fits(name, own, None if rules is None else len(rules), inputs, attributes)
         nodes = operands(*inputs) if shape is None else [as_tensor(x) for x in inputs]
-        return make(name, *nodes, **attributes)
+        return make(name, *nodes, **attributes, **number)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"The op {name!r}, made by define_op."
@@ -99,6 +109,8 @@ def _rules(name: str, gradient: Any) -> list[Rule | None] | None:
 
 
 def _fits(name: str, own: Signature | None, count: int | None, inputs: Any, attributes: Any) -> None:
+    if "definition" in attributes:
+        raise UsageError(f"{name}: an attribute named 'definition' would be mistaken for the number of the definition")
     if not inputs:
         raise UsageError(f"{name}: an op takes at least one input; none was given")
     if count is not None and len(inputs) != count:
@@ -119,36 +131,68 @@ def _elementwise(*types: TensorType, **attributes: Any) -> TensorType:
     return TensorType(broadcast_shapes(*[t.shape for t in types]), types[0].dtype, types[0].device)
 
 
-def _inferred(shape: ShapeRule, /, *types: TensorType, **attributes: Any) -> TensorType:
-    found = shape(*types, **attributes)
-    return found if isinstance(found, TensorType) else TensorType(as_shape(found), types[0].dtype, types[0].device)
+@dataclass(frozen=True, slots=True)
+class _Definition:
+    """What one call of ``define_op`` said of an op."""
+
+    name: str
+    shape: ShapeRule | None
+    kernel: Callable[..., Any]
+    rules: list[Rule | None] | None
+
+    def infer(self, *types: TensorType, **attributes: Any) -> TensorType:
+        if self.shape is None:
+            return _elementwise(*types, **attributes)
+        found = self.shape(*types, **attributes)
+        return found if isinstance(found, TensorType) else TensorType(as_shape(found), types[0].dtype, types[0].device)
+
+    def run(self, xp: Any, *arrays: Any, **attributes: Any) -> Any:
+        """The user's kernel, held to what the shape rule says."""
+        result = xp.asarray(self.kernel(xp, *arrays, **attributes))
+        wanted = self.infer(*[TensorType(a.shape, DTYPES[str(a.dtype)]) for a in arrays], **attributes)
+        if result.shape != wanted.shape or str(result.dtype) != wanted.dtype.name:
+            raise ValueError(
+                f"the kernel gives {result.dtype}{list(result.shape)}, but the shape rule says "
+                f"{wanted.dtype}{list(wanted.shape)}; mend one of them"
+            )
+        return result
+
+    def pulled(self, g: Tensor, y: Tensor, k: int, *inputs: Tensor, **attributes: Any) -> Tensor | None:
+        """The user's gradient by input ``k``, held to the type of that input; None where none flows."""
+        if self.rules is None:
+            raise without_rule(y)
+        f = self.rules[k]
+        if f is None:
+            return None
+        ct = f(g, y, *inputs, **attributes)
+        if self.shape is None:
+            return sum_to(ct, inputs[k].shape)
+        ct = as_tensor(ct, like=inputs[k])
+        if ct.shape != inputs[k].shape:
+            raise ShapeError(
+                f"{self.name}: the gradient by input {k} is {ct.type}, but the input is {inputs[k].type}; "
+                "a cotangent has the shape of its input"
+            )
+        if ct.dtype is not inputs[k].dtype:
+            raise DTypeError(
+                f"{self.name}: the gradient by input {k} is {ct.type}, but the input is {inputs[k].type}; "
+                "convert it with .astype"
+            )
+        return ct
 
 
-def _run(
-    infer: Callable[..., TensorType], kernel: Callable[..., Any], xp: Any, /, *arrays: Any, **attributes: Any
-) -> Any:
-    """The user's kernel, held to what the shape rule says."""
-    result = xp.asarray(kernel(xp, *arrays, **attributes))
-    wanted = infer(*[TensorType(a.shape, DTYPES[str(a.dtype)]) for a in arrays], **attributes)
-    if result.shape != wanted.shape or str(result.dtype) != wanted.dtype.name:
-        raise ValueError(
-            f"the kernel gives {result.dtype}{list(result.shape)}, but the shape rule says "
-            f"{wanted.dtype}{list(wanted.shape)}; mend one of them"
-        )
-    return result
+class _Definitions(list[_Definition]):
+    """All definitions of one name; a node says by its attribute ``definition`` which is its own, the first by none."""
 
+    __slots__ = ()
 
-def _pulled(name: str, k: int, f: Rule, g: Tensor, y: Tensor, /, *inputs: Tensor, **attributes: Any) -> Tensor:
-    """The user's gradient by input ``k``, held to the type of that input."""
-    ct = as_tensor(f(g, y, *inputs, **attributes), like=inputs[k])
-    if ct.shape != inputs[k].shape:
-        raise ShapeError(
-            f"{name}: the gradient by input {k} is {ct.type}, but the input is {inputs[k].type}; "
-            "a cotangent has the shape of its input"
-        )
-    if ct.dtype is not inputs[k].dtype:
-        raise DTypeError(
-            f"{name}: the gradient by input {k} is {ct.type}, but the input is {inputs[k].type}; "
-            "convert it with .astype"
-        )
-    return ct
+    def infer(self, *types: TensorType, definition: int = 1, **attributes: Any) -> TensorType:
+        return self[definition - 1].infer(*types, **attributes)
+
+    def __call__(self, xp: Any, *arrays: Any, definition: int = 1, **attributes: Any) -> Any:
+        return self[definition - 1].run(xp, *arrays, **attributes)
+
+    def pulled(
+        self, g: Tensor, y: Tensor, k: int, *inputs: Tensor, definition: int = 1, **attributes: Any
+    ) -> Tensor | None:
+        return self[definition - 1].pulled(g, y, k, *inputs, **attributes)

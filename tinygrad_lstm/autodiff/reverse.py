@@ -6,6 +6,7 @@ from typing import Any
 from tinygrad_lstm.autodiff.active import active_nodes
 from tinygrad_lstm.autodiff.summing import sum_to
 from tinygrad_lstm.autodiff.table import LOOP_RULES, RULES, VARIADIC_RULES
+from tinygrad_lstm.autodiff.unreached import constant, unreached, without_parameter, without_rule
 from tinygrad_lstm.errors import DTypeError, GradientError, ShapeError, UsageError
 from tinygrad_lstm.graph.cells import Cell, Parameter
 from tinygrad_lstm.graph.convert import as_tensor, is_scalar
@@ -21,20 +22,22 @@ from tinygrad_lstm.ops.source import full_node
 __all__ = ["cotangents", "gradients"]
 
 
-def gradients(ys: Any, xs: Any, cotangents: Any = None) -> Any:
+def gradients(ys: Any, xs: Any, cotangents: Any = None, *, allow_unused: bool = False) -> Any:
     """The gradient graphs ``∂(Σ ys)/∂x`` for each ``x`` in ``xs``, in the structure of ``xs``.
 
     Args:
         ys: a float tensor, or several in a nested structure; without ``cotangents`` their elements are summed.
         xs: tensors, symbols or Parameters to differentiate by; integers have no derivative.
         cotangents: weights for the elements of ``ys``, in their structure and shapes.
+        allow_unused: whether ``ys`` may have been computed from other values than the ``xs``, so that all is zero.
 
     Returns:
         Tensors of the shapes of ``xs``, zeros where ``ys`` does not depend on ``x``. They are graphs: they can be
         printed, drawn, and differentiated again.
 
     Raises:
-        GradientError: when an ``x`` or ``y`` holds no floats.
+        GradientError: when an ``x`` or ``y`` holds no floats, when ``ys`` was computed from none of the ``xs``, and
+            when an op between them has no gradient.
 
     >>> import tinygrad_lstm as tl
     >>> x = tl.symbol("x")
@@ -64,6 +67,8 @@ def gradients(ys: Any, xs: Any, cotangents: Any = None) -> Any:
     seeds = list(zip(results, _seeds(results, cotangents, y_structure), strict=True))
     flat = [x for group in sources for x in group]
     _check_history("gradients", order, flat)
+    if flat and not allow_unused and set(flat).isdisjoint(order) and not constant(flat, order):
+        raise unreached(x_leaves, order)
     found = iter(_cotangents(seeds, flat, order))
     return unflatten(x_structure, [_total([next(found) for _ in group], group[0]) for group in sources])
 
@@ -169,18 +174,16 @@ def _through_op(node: Any, g: Tensor, active: set[Node], collected: dict[Node, T
     for k, x in enumerate(inputs):
         if x not in active:
             continue
+        ct: Tensor | None
         if rules is not None:
             f = rules[k]
-            if f is None:
-                continue
-            ct = f(g, node, *inputs, **attrs)
+            ct = None if f is None else f(g, node, *inputs, **attrs)
         elif variadic is not None:
             ct = variadic(g, node, k, *inputs, **attrs)
         else:
-            at = f" [{node.line[0]}:{node.line[1]}]" if node.line else ""
-            raise GradientError(
-                f"op {node.op!r} has no gradient; give tl.define_op one, or cut the gradient with tl.stop_gradient{at}"
-            )
+            raise without_rule(node)
+        if ct is None:
+            continue
         if elementwise:
             ct = sum_to(ct, x.type.shape)
         collected[x] = collected[x] + ct if x in collected else ct
@@ -212,10 +215,7 @@ def backward(loss: Tensor) -> None:
     order = topological((loss,))
     reached = {c: leaves for c, leaves in _leaves_by_cell(order).items() if isinstance(c, Parameter)}
     if not reached:
-        raise GradientError(
-            "backward: the loss reaches no Parameter; make one with tl.tensor(…, requires_grad=True). What a function "
-            "under tl.jit returns has no history: call backward inside it"
-        )
+        raise without_parameter(order)
     flat = [x for leaves in reached.values() for x in leaves]
     _check_history("backward", order, flat)
     seed = full_node(loss.shape, 1.0, loss.dtype, loss.device)

@@ -12,7 +12,7 @@ Rule: TypeAlias = Callable[..., Tensor]
 LoopRule: TypeAlias = Callable[[Node, dict[Any, Tensor], set[int]], list[Tensor | None]]
 
 RULES: Final[dict[str, tuple[Rule | None, ...]]] = {}
-VARIADIC_RULES: Final[dict[str, Rule]] = {}
+VARIADIC_RULES: Final[dict[str, Callable[..., Tensor | None]]] = {}
 LOOP_RULES: Final[dict[str, LoopRule]] = {}
 
 
@@ -31,8 +31,8 @@ def rule(name: str, *by_input: Rule | None) -> None:
     RULES[name] = by_input
 
 
-def variadic_rule(name: str, f: Rule) -> None:
-    """The gradient of an op of any number of inputs: ``(g, y, k, *inputs, **attributes)`` for the ``k``-th."""
+def variadic_rule(name: str, f: Callable[..., Tensor | None]) -> None:
+    """The gradient of an op of any number of inputs: ``(g, y, k, *inputs, **attributes)`` for the ``k``-th, or None."""
     _claim(name)
     VARIADIC_RULES[name] = f
 

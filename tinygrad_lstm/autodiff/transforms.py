@@ -33,6 +33,7 @@ def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) ->
     >>> print(value, slope)
     9.0 6.0
     """
+    _function(f, "value_and_grad")
     many = isinstance(argnums, tuple)
     places = argnums if isinstance(argnums, tuple) else (argnums,)
 
@@ -43,7 +44,7 @@ def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) ->
                 raise UsageError(f"grad: argument {k} is asked for, but {len(args)} were given")
             own[k] = _variables(args[k])
         y = _scalar(followed(f, *own, **kwargs), "grad")
-        found = gradients(y, [own[k] for k in places])
+        found = gradients(y, [own[k] for k in places], allow_unused=True)
         return y, tuple(found) if many else found[0]
 
     return wrapped
@@ -56,6 +57,7 @@ def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[
     >>> print(tl.grad(tl.tanh)(0.0), tl.grad(tl.grad(lambda x: x**3))(2.0))
     1.0 12.0
     """
+    _function(f, "grad")
     both = value_and_grad(f, argnums)
 
     def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -75,11 +77,12 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[A
     >>> print(y, *pullback(tl.tensor([1.0, 10.0])))
     [3. 8.] [ 3. 40.] [ 1. 20.]
     """
+    _function(f, "vjp")
     own = [_variables(a) for a in args]
     y = followed(f, *own)
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
-        return tuple(gradients(y, own, cotangent))
+        return tuple(gradients(y, own, cotangent, allow_unused=True))
 
     return y, pullback
 
@@ -97,13 +100,14 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     >>> print(y, slope)
     8.0 120.0
     """
+    _function(f, "jvp")
     if not isinstance(primals, tuple | list) or not isinstance(tangents, tuple | list) or len(primals) != len(tangents):
         raise UsageError("jvp takes two tuples of one length, the arguments and their directions: jvp(f, (x,), (v,))")
     y, pullback = vjp(f, *primals)
     leaves, structure = flatten(y)
     weights = [_variable(zeros_like(v)) for v in leaves]
     back = pullback(unflatten(structure, weights))
-    return y, unflatten(structure, gradients(list(back), weights, list(tangents)))
+    return y, unflatten(structure, gradients(list(back), weights, list(tangents), allow_unused=True))
 
 
 def hvp(f: Callable[..., Any], x: Any, v: Any) -> Any:
@@ -113,8 +117,10 @@ def hvp(f: Callable[..., Any], x: Any, v: Any) -> Any:
     >>> print(tl.hvp(lambda x: (x**3).sum(), tl.tensor([1.0, 2.0]), tl.tensor([1.0, 1.0])))
     [ 6. 12.]
     """
+    _function(f, "hvp")
     own = _variables(x)
-    return gradients(gradients(_scalar(followed(f, own), "hvp"), own), own, v)
+    slope = gradients(_scalar(followed(f, own), "hvp"), own, allow_unused=True)
+    return gradients(slope, own, v, allow_unused=True)
 
 
 def jacobian(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -125,12 +131,16 @@ def jacobian(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
     [[2. 0.]
      [0. 4.]]
     """
+    _function(f, "jacobian")
 
     def wrapped(x: Any) -> Any:
         own = _variables(x)
         y = as_tensor(followed(f, own))
-        places = arange_node(y.size, int64, y.device)
-        _, rows = scan(lambda _, k: ((), gradients(y, own, reshape(one_hot(k, y.size, y.dtype), y.shape))), (), places)
+
+        def row(_: Any, k: Tensor) -> tuple[Any, Any]:
+            return (), gradients(y, own, reshape(one_hot(k, y.size, y.dtype), y.shape), allow_unused=True)
+
+        _, rows = scan(row, (), arange_node(y.size, int64, y.device))
         leaves, structure = flatten(rows)
         return unflatten(structure, [reshape(r, (*y.shape, *r.shape[1:])) for r in leaves])
 
@@ -145,6 +155,7 @@ def hessian(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
     [[ 6.  0.]
      [ 0. 12.]]
     """
+    _function(f, "hessian")
     return jacobian(grad(f))
 
 
@@ -167,12 +178,23 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     >>> print(tl.gradients(tl.checkpoint(f)(x), x), tl.gradients(f(x), x))
     -0.12834643 -0.12834643
     """
+    _function(f, "checkpoint")
 
     @wraps(f)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         return called(f, args, kwargs)
 
     return wrapped
+
+
+def _function(f: Any, what: str) -> None:
+    if isinstance(f, Tensor | Cell):
+        raise UsageError(
+            f"{what} takes a function, not a {as_tensor(f).type} tensor; the gradient of a graph that is there already "
+            "is tl.gradients(y, x)"
+        )
+    if not callable(f):
+        raise UsageError(f"{what} takes a function, not {type(f).__name__}")
 
 
 def _scalar(value: Any, what: str) -> Tensor:

@@ -31,7 +31,7 @@ class Parser(argparse.ArgumentParser):
         Raises:
             UsageError: always.
         """
-        raise UsageError(message)
+        raise UsageError(message if message.startswith("argument ") else f"{message}; see `{self.prog} --help`")
 
 
 def path(text: str) -> str:

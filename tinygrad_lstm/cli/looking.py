@@ -1,6 +1,7 @@
 """The commands that show something: ``draw`` and ``backends``."""
 
 import argparse
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +14,6 @@ from tinygrad_lstm.draw.pages import Page
 from tinygrad_lstm.draw.stages import Walkthrough
 from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.dtypes import int32
-from tinygrad_lstm.graph.structure import flatten, unflatten
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.nn.cells import GRUCell, LSTMCell, LSTMState, RNNCell
 from tinygrad_lstm.nn.losses import cross_entropy
@@ -48,14 +48,6 @@ def _layer(kind: str, units: int = 4) -> Any:
     return CELLS[kind](3, units, key=random.key(0))
 
 
-def _at_work(kind: str) -> tuple[Any, Tensor, Any]:
-    """A cell in the middle of a sequence: its input, and a state that is not zero."""
-    cell = _cell(kind)
-    leaves, structure = flatten(cell.zeros(1))
-    state = [random.normal(random.key(2 + k), leaf.shape) * 0.5 for k, leaf in enumerate(leaves)]
-    return cell, random.normal(random.key(1), (1, 3)), unflatten(structure, state)
-
-
 def _gradient_over_time() -> Figure:
     layers = {kind.upper(): _layer(kind, 16) for kind in ("rnn", "gru", "lstm")}
     return draw.gradient_over_time(layers, random.normal(random.key(1), (40, 1, 3)))
@@ -78,7 +70,7 @@ DRAWINGS: Final[dict[str, Callable[[str], Drawing | Figure | Walkthrough]]] = {
     "chain": lambda kind: draw.chain(_layer(kind)),
     "rolled": lambda kind: draw.rolled(_layer(kind)),
     "unrolled": lambda kind: draw.unrolled(_layer(kind), beside_rolled=True),
-    "walkthrough": lambda kind: draw.walkthrough(*_at_work(kind)),
+    "walkthrough": lambda kind: draw.walkthrough(_cell(kind)),
     "gradient_over_time": lambda _: _gradient_over_time(),
     "loss": lambda _: draw.graph(_loss(symbol("characters", (5, 1), int32), symbol("next characters", (5, 1), int32))),
     "gradient": lambda _: draw.graph(
@@ -86,14 +78,15 @@ DRAWINGS: Final[dict[str, Callable[[str], Drawing | Figure | Walkthrough]]] = {
     ),
 }
 PAGES: Final[dict[str, Callable[[], Page]]] = {
-    "lstm": lambda: draw.page(*_at_work("lstm")),
-    "rnn": lambda: draw.page(*_at_work("rnn")),
-    "gru": lambda: draw.page(*_at_work("gru")),
+    "lstm": lambda: draw.page(_cell("lstm")),
+    "rnn": lambda: draw.page(_cell("rnn")),
+    "gru": lambda: draw.page(_cell("gru")),
     "loss": _loss_page,
     "gradient": _gradient_page,
 }
 
 
+_COLUMNS: Final = 100
 OF_A_CELL: Final = ("chain", "rolled", "unrolled", "walkthrough")
 """Drawings of a cell that is chosen beside them."""
 _ELSEWHERE: Final = {
@@ -117,19 +110,34 @@ def show_drawing(arguments: argparse.Namespace) -> int:
     what = arguments.what
     if "cell" in arguments and what not in OF_A_CELL:
         raise UsageError(f"--cell goes with {_listed(OF_A_CELL, 'and')}, not with {what}; leave it out")
-    interactive = Path(arguments.output).suffix.lower() in (".html", ".htm")
-    if interactive and what in PAGES:
-        shown: Page | Drawing | Figure | Walkthrough = PAGES[what]()
-    elif interactive and what != "walkthrough":
+    suffix = Path(arguments.output).suffix.lower()
+    suffix = ".html" if suffix == ".htm" else suffix
+    endings = _endings(what)
+    if suffix not in endings:
+        pages = f", or make a page of {_listed((*PAGES, 'walkthrough'), 'or')}" * (suffix == ".html")
         raise UsageError(
-            f"{what} is a picture and no page; end {arguments.output} in .svg, .png or .pdf, or make a page of "
-            f"{_listed((*PAGES, 'walkthrough'), 'or')}"
+            f"{what} is drawn as {_listed(endings, 'or')}; end {arguments.output!r} in one of these{pages}"
         )
+    shown: Page | Drawing | Figure | Walkthrough
+    if suffix == ".html" and what in PAGES:
+        shown = PAGES[what]()
     else:
         shown = DRAWINGS[what](vars(arguments).get("cell", "lstm"))
     saved = shown.save(arguments.output)
     print(*(saved if isinstance(saved, list) else [saved]), sep="\n")
     return 0
+
+
+def _endings(what: str) -> tuple[str, ...]:
+    """The forms that a drawing can be saved in."""
+    found = [".svg", ".png", ".pdf"]
+    if what != "gradient_over_time":
+        found.append(".dot")
+    if what in ("loss", "gradient"):
+        found += [".json", ".mmd"]
+    if what in PAGES or what == "walkthrough":
+        found.append(".html")
+    return tuple(found)
 
 
 def _listed(names: tuple[str, ...], word: str) -> str:
@@ -138,9 +146,10 @@ def _listed(names: tuple[str, ...], word: str) -> str:
 
 def show_backends(arguments: argparse.Namespace) -> int:
     """Print a table of the backends."""
-    rows = [("backend", "usable", "what it runs on, or why it can not", "installed by")]
-    rows += [(b.name, "yes" if b.usable else "no", b.detail, b.distribution) for b in describe_backends()]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    rows = [("backend", "usable", "installed by", "what it runs on, or why it can not")]
+    rows += [(b.name, "yes" if b.usable else "no", b.distribution, b.detail) for b in describe_backends()]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
+    for *cells, detail in rows:
+        before = "".join(f"{cell.ljust(width)}  " for cell, width in zip(cells, widths, strict=True))
+        print(textwrap.fill(detail, _COLUMNS, initial_indent=before, subsequent_indent=" " * len(before)))
     return 0

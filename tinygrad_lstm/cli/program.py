@@ -107,8 +107,8 @@ def _parser() -> Parser:
         type=path,
         required=True,
         metavar="FILE",
-        help="ends in .svg, .png, .pdf, .dot, or .html for a page that plays the computation; of a walkthrough .html "
-        "is one page, and of other forms there is a file for each stage",
+        help="ends in .svg, .png, .pdf, .dot, or .html for a page that plays the computation; loss and gradient also "
+        "in .json or .mmd; of a walkthrough .html is one page, and of other forms there is a file for each stage",
     )
     backends = commands.add_parser("backends", help="list the installed backends and what they run on")
     backends.set_defaults(run=show_backends)
@@ -145,7 +145,7 @@ def _add_train(parser: Parser) -> None:
         "--validate-every",
         type=count,
         metavar="N",
-        help=f"steps between two looks at the held-out text ({training.validate_every})",
+        help="steps between two looks at the held-out text (250, or 25 rounds of a short text)",
     )
     group = parser.add_argument_group("files and devices")
     group.add_argument(

@@ -1,6 +1,7 @@
 """The commands ``train`` and ``sample``."""
 
 import argparse
+import math
 import os
 import shlex
 import sys
@@ -67,9 +68,11 @@ def run_sample(arguments: argparse.Namespace) -> int:
             seed=arguments.seed,
         )
         print(arguments.prompt, end="")
-        for character in text:
-            print(character, end="", flush=sys.stdout.isatty())
-    print()
+        try:
+            for character in text:
+                print(character, end="", flush=sys.stdout.isatty())
+        finally:
+            print()
     return 0
 
 
@@ -79,20 +82,34 @@ def _given(kind: type[Any], arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def _describe(trainer: Trainer) -> None:
-    corpus, config = trainer.corpus, trainer.model.config
+    corpus, config, characters = trainer.corpus, trainer.model.config, len(trainer.vocabulary)
     numbers = sum(p.leaf.size for p in trainer.model.parameters())
-    print(f"text: {corpus.name}, {len(corpus.text):,} characters, {len(trainer.vocabulary)} different")
-    print(f"SHA-256 of the text: {corpus.sha256}")
+    print(f"text: {corpus.name}, {len(corpus.text):,} characters, {characters} different")
     print(f"model: {config.cell}, layers {config.layers}, hidden {config.hidden}, {numbers:,} parameters")
+    guess = math.log(characters)
+    print(f"yardstick: guessing among {characters} characters costs ln {characters} = {_both(guess)} per character")
     if trainer.at:
         print(f"going on from step {trainer.at:,}")
     sys.stdout.flush()
 
 
 def _conclude(trainer: Trainer, checkpoint: str) -> None:
-    step, held_out = trainer.validations[-1]
-    print(f"held-out text: {held_out:.4f} nats = {bits(held_out):.4f} bits per character after {step:,} steps")
+    (step, held_out), (best, lowest) = trainer.validations[-1], trainer.lowest
+    characters = len(trainer.vocabulary)
+    print(f"held-out text: {_both(held_out)} per character after {step:,} steps")
+    if best != step:
+        print(f"it was lowest after {best:,} steps, {_both(lowest)}; that model is kept")
+    if lowest >= math.log(characters):
+        print(
+            f"guessing, with {_both(math.log(characters))}, is as good: nothing was learned that holds for other text; "
+            "give more text, or a smaller --hidden"
+        )
     print(f"saved in {checkpoint}; write with it: tinygrad-lstm sample {shlex.quote(checkpoint)}")
+    print(f"in Python: import tinygrad_lstm as tl; model, vocabulary = tl.train.load_model({checkpoint!r})")
+
+
+def _both(nats: float) -> str:
+    return f"{nats:.4f} nats = {bits(nats):.4f} bits"
 
 
 def _how_to_resume(trainer: Trainer, arguments: argparse.Namespace, checkpoint: str) -> str:

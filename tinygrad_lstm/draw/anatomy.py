@@ -16,7 +16,7 @@ from tinygrad_lstm.graph.scopes import Scope
 from tinygrad_lstm.graph.tensor import Node, Tensor, name_of
 from tinygrad_lstm.graph.walk import reaching, topological
 
-__all__ = ["Anatomy", "Part", "dissect", "is_relu", "value_of"]
+__all__ = ["Anatomy", "Part", "dissect", "is_relu", "normalising", "value_of"]
 
 PartKind = Literal["input", "state", "layer", "pointwise", "join", "op", "next", "output"]
 
@@ -219,8 +219,8 @@ class _Dissection:
         nodes = tuple(self.members[index])
         scope = next((scope for n in reversed(nodes) if (scope := self.layer_scope(n)) is not None), None)
         about = scope.name if scope is not None else "layer"
-        activation = self._activation(index)
-        return Part("layer", activation or about, nodes, about=about)
+        label = self._activation(index) or about
+        return Part("layer", f"LN {label}" if normalising(nodes) else label, nodes, about=about)
 
     def _single(self, node: Node) -> Part:
         about = node.scope.name if node.scope is not None else ""
@@ -277,6 +277,16 @@ class _Dissection:
             return short if node.op not in ("add", "subtract") else f"({short})"
         number = self.unnamed.setdefault(node, len(self.unnamed) + 1)
         return "w" + str(number).translate(_BELOW) if number > 1 else "w"
+
+
+def normalising(nodes: Iterable[Node]) -> list[Scope]:
+    """The scopes of ``nodes`` that only normalise, as :class:`~tinygrad_lstm.nn.LayerNorm` does."""
+    found: dict[Scope, set[str]] = {}
+    for node in nodes:
+        if node.scope is not None:
+            found.setdefault(node.scope, set()).add(node.op)
+    wanted, unwanted = {"sum", "divide", "sqrt"}, "matmul"
+    return [scope for scope, ops in found.items() if wanted <= ops and unwanted not in ops]
 
 
 def is_relu(node: Node) -> bool:

@@ -46,9 +46,10 @@ def annotate_values(vertices: Sequence[Vertex], measures: Measures, how: Values)
     finite = [s for s in strengths.values() if math.isfinite(s) and s > 0]
     low, high = (min(finite), max(finite)) if finite else (0.0, 0.0)
     for v, strength in strengths.items():
-        if math.isfinite(strength):
+        if math.isfinite(strength) and strength > 0:
             v.heat = place(strength, low, high)
-    return Scale("heat", "root mean square of the values", shown(low), shown(high))
+    zeros = ", of 0 without a colour" * any(s == 0 for s in strengths.values())
+    return Scale("heat", f"root mean square of the values{zeros}", shown(low), shown(high))
 
 
 def _value(v: Vertex, values: Mapping[tuple[Path, Node], Array]) -> Array | None:

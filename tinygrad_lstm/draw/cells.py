@@ -29,7 +29,7 @@ class Spotlight:
     wires: frozenset[tuple[Part, Part]]
 
 
-def cell(cell: Any, *, title: str | None = None, legend: bool = False, x: Any = None, state: Any = None) -> Drawing:
+def cell(cell: Any, x: Any = None, state: Any = None, *, title: str | None = None, legend: bool = False) -> Drawing:
     """One step of a recurrent cell as textbooks draw it.
 
     The step is traced on symbols, and every box is read off the graph that comes out: what was made in a scope of
@@ -39,10 +39,10 @@ def cell(cell: Any, *, title: str | None = None, legend: bool = False, x: Any = 
 
     Args:
         cell: a callable ``(x, state) -> new state``, such as ``tl.nn.LSTMCell``.
-        title: for screen readers; the name of the cell's class by default.
-        legend: whether to say below what the shapes mean.
         x: an input that tells the shapes, when the cell has no ``input_size``.
         state: a state that tells the shapes, when the cell has no ``zeros(batch)``.
+        title: for screen readers; the name of the cell's class by default.
+        legend: whether to say below what the shapes mean.
 
     Raises:
         UsageError: when ``cell`` is no cell, or its shapes are not known.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from tinygrad_lstm.draw.files import check_folder, write_picture
+from tinygrad_lstm.draw.files import check_folder, open_in_browser, write_picture
 from tinygrad_lstm.draw.render import Engine, legal_text, render
 from tinygrad_lstm.errors import DrawingError, UsageError
 
@@ -145,6 +145,16 @@ class Drawing:
             content = self.pdf(timeout=timeout)
         write_picture(path, content)
         return path
+
+    def show(self) -> Path:
+        """Open the picture as SVG in the browser, from a temporary file, and return its path.
+
+        Notebooks show a drawing by themselves.
+
+        Raises:
+            DrawingError: when there is no browser, or the picture can not be rendered.
+        """
+        return open_in_browser(self.svg().encode("utf-8"), ".svg")
 
     def _repr_svg_(self) -> str:
         return self.svg()

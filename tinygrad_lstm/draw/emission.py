@@ -34,8 +34,10 @@ class Style:
     Attributes:
         direction: ``LR`` or ``TB``.
         shapes: whether edges bear the types of values.
+        types: whether anything does; where everything is one number, nothing has to.
         ties: whether what computes a gradient is tied to the vertex of the forward pass it belongs to.
         scales: what colours mean.
+        title: over the picture.
     """
 
     theme: Theme
@@ -43,6 +45,8 @@ class Style:
     shapes: bool
     ties: bool
     scales: Sequence[Scale] = ()
+    types: bool = True
+    title: str = ""
 
 
 def emit(folded: Folded, tooltips: Mapping[Vertex, str], style: Style) -> str:
@@ -57,7 +61,7 @@ class _Emission:
         self.style = style
         self.theme = style.theme
         self.large = folded.cut or len(folded.vertices) > BOUNDED
-        self.shapes = style.shapes and not self.large
+        self.shapes = style.shapes and style.types and not self.large
         self.ids = {v: f"n{k}" for k, v in enumerate(folded.vertices)}
         flows = [e.flow for e in folded.edges if e.flow is not None and math.isfinite(e.flow) and e.flow > 0]
         self.flows = (min(flows), max(flows)) if flows else None
@@ -69,8 +73,8 @@ class _Emission:
             settings |= {"nslimit": "1", "nslimit1": "1"}
             if len(folded.vertices) > STRICT:
                 settings |= {"nslimit": "0.3", "nslimit1": "0.3", "mclimit": "0.2", "splines": "line"}
-        if folded.said or style.scales:
-            settings |= {"label": self._legend(), "labelloc": "b", "labeljust": "l"}
+        if folded.said or style.scales or style.title:
+            settings |= {"label": self._legend(), "labelloc": "t" if style.title else "b", "labeljust": "l"}
         theme = self.theme
         self.dot.attr("graph", fontname=FONT, fontsize="11", fontcolor=theme.soft, bgcolor=theme.background, **settings)
         self.dot.attr(
@@ -88,6 +92,9 @@ class _Emission:
     def _legend(self) -> str:
         rows = [f"<TD>{_escaped(line)}</TD>" for line in _wrapped(f"… folded: {self.folded.said}")]
         rows = rows if self.folded.said else []
+        if self.style.title:
+            said = f'<FONT POINT-SIZE="16" COLOR="{self.theme.text}">{_escaped(self.style.title)}</FONT>'
+            rows.insert(0, f"<TD>{said}</TD>")
         for scale in self.style.scales:
             colors = self.theme.heat if scale.kind == "heat" else self.theme.flow
             cells = [f"<TD>{_escaped(scale.text)}:  </TD>" if scale.low else f"<TD>{_escaped(scale.text)}</TD>"]
@@ -171,7 +178,7 @@ class _Emission:
         if v.kind == "folded":
             count = f"{v.count:,} node{'s' * (v.count != 1)}"
             small.append(count)
-        elif v.kind in TYPED and v.type is not None:
+        elif v.kind in TYPED and v.type is not None and self.style.types:
             small.insert(0, str(v.type))
         size = float(look.get("fontsize", "13"))
         text = ".".join(v.label.split(".")[-2:]) if v.kind in ("parameter", "state") else v.label

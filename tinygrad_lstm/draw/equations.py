@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tinygrad_lstm.draw.anatomy import Anatomy, Part, is_relu, value_of
+from tinygrad_lstm.draw.anatomy import Anatomy, Part, is_relu, normalising, value_of
 from tinygrad_lstm.draw.markup import pretty, split_name
 from tinygrad_lstm.draw.notation import LATEX
 from tinygrad_lstm.graph.registry import OPS
@@ -76,16 +76,9 @@ class _Writer:
         self.names |= {s.reads[0]: s.label for s in extra if s.reads[0].kind not in ("state", "input")}
         self.terms: dict[Node, _Term] = {}
         self.weights: dict[tuple[Part, str], dict[Node, int]] = {}
-        self.norms = self._norms()
-
-    def _norms(self) -> dict[Scope, _Term | None]:
-        """The scopes inside layers that only normalise; one letter pair stands for each of them."""
-        found: dict[Scope, set[str]] = {}
-        for node in self.order:
-            if node.scope is not None and node in self.anatomy.of:
-                found.setdefault(node.scope, set()).add(node.op)
-        wanted, unwanted = {"sum", "divide", "sqrt"}, "matmul"
-        return {scope: None for scope, ops in found.items() if wanted <= ops and unwanted not in ops}
+        # One letter pair stands for each scope that only normalises.
+        known = [node for node in self.order if node in anatomy.of]
+        self.norms: dict[Scope, _Term | None] = dict.fromkeys(normalising(known))
 
     def equations(self) -> list[Equation]:
         last = {self.anatomy.of[node]: node for node in self.order if node in self.anatomy.of}

@@ -13,6 +13,7 @@ from tinygrad_lstm.draw.measures import Measures
 from tinygrad_lstm.draw.numbering import Numbering, number
 from tinygrad_lstm.draw.sources import Sources
 from tinygrad_lstm.draw.unrolling import Path
+from tinygrad_lstm.draw.vertices import place_of
 from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.registry import OPS
@@ -144,7 +145,7 @@ class _Export:
             "scope": [s.name for s in scopes],
             "roles": roles,
             "role": next((r for r in reversed(roles) if r is not None), None),
-            "line": f"{PurePath(node.line[0]).name}:{node.line[1]}" if node.line is not None else None,
+            "line": f"{PurePath(place[0]).name}:{place[1]}" if (place := place_of(node)) is not None else None,
             "expression": text,
             "gradient": node.origin is not None,
             "origin": self.numbers.origin_id(path, node),

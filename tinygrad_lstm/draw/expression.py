@@ -1,7 +1,8 @@
 """A tensor as a line of mathematics, in plain text and in LaTeX."""
 
+import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from tinygrad_lstm.draw.algebra import ATOM, COMPARISON, POWER, PRODUCT, Algebra, Expression, weight_of
@@ -10,6 +11,7 @@ from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.cells import Cell
 from tinygrad_lstm.graph.convert import as_tensor, is_scalar
 from tinygrad_lstm.graph.dtypes import DType
+from tinygrad_lstm.graph.slots import slots
 from tinygrad_lstm.graph.tensor import Node, Tensor, name_of
 from tinygrad_lstm.graph.walk import topological
 from tinygrad_lstm.passes.pipeline import simplified
@@ -20,7 +22,11 @@ _LONG: Final = 160
 _NAMED_FROM: Final = 24
 _MOST: Final = 40
 _OPERAND: Final = 60
-_OPTIONS: Final = ("axis", "axes", "shape", "index", "dtype", "start", "stop", "step", "widths", "keepdims")
+_SMALL: Final = 200
+"""Nodes, those of loop bodies included, up to which ``print`` writes the expression of a tensor without a value."""
+_LOCAL: Final = re.compile("\x00([0-9]+)\x01")
+"""A name for a part of an expression, until it is known which of them are used."""
+_OPTIONS: Final = ("axis", "axes", "shape", "index", "dtype", "start", "stop", "step", "low", "high", "keepdims")
 
 
 class Formula(str):
@@ -35,13 +41,18 @@ class Formula(str):
 def text(tensor: Any) -> str:
     """The expression of a tensor on one line, simplified: what is long and used several times is given a name.
 
+    A list or a tuple of tensors, such as that of several gradients, is written in its brackets; ``print`` of a tensor
+    that has no value yet shows its expression too, where it is short.
+
     Raises:
         UsageError: for what is no tensor.
 
     >>> import tinygrad_lstm as tl
-    >>> x = tl.symbol("x")
+    >>> x, y = tl.symbol("x"), tl.symbol("y")
     >>> print(text(tl.gradients(tl.sin(x**2), x)))
     2·x·cos(x²)
+    >>> print(text(tl.gradients(tl.sin(x) * y, [x, y])))
+    [y·cos(x), sin(x)]
     """
     return _written(tensor, TEXT, "text", 1)
 
@@ -92,26 +103,76 @@ def node_texts(order: Iterable[Node], references: Mapping[Node, str]) -> dict[No
     return texts
 
 
-def _written(tensor: Any, notation: Notation, caller: str, scale: int) -> str:
-    if not isinstance(tensor, Tensor | Cell) and not is_scalar(tensor):
-        what = type(tensor).__name__
-        raise UsageError(f"{caller} writes one tensor down, not {what}; call it for each of several tensors")
-    (root,) = simplified(as_tensor(tensor), keep_names=True)
-    while root.op == "named":
-        root = root.inputs[0]
-    order = topological((root,), stop=lambda n: n.op == "named")
+def _written(what: Any, notation: Notation, caller: str, scale: int) -> str:
+    roots = simplified(*_tensors(what, caller), keep_names=True)
+    for k, root in enumerate(roots):
+        while root.op == "named":
+            root = roots[k] = root.inputs[0]
+    order = topological(roots, stop=lambda n: n.op == "named")
     long = _LONG * scale
     writing = _Writing(notation)
     writing.all(order, long, 0)
-    if len(writing.found[root].text) <= long:
-        return writing.found[root].text
+    whole = _whole(what, iter([writing.found[root].text for root in roots]), notation)
+    if len(whole) <= long:
+        return whole
     writing = _Writing(notation)
-    writing.all(order, long, _NAMED_FROM * scale, root)
-    definitions = writing.definitions
+    writing.all(order, long, _NAMED_FROM * scale, roots)
+    return _with_names(_whole(what, iter([writing.found[root].text for root in roots]), notation), writing)
+
+
+def _tensors(what: Any, caller: str) -> list[Tensor]:
+    if isinstance(what, list | tuple):
+        return [tensor for part in what for tensor in _tensors(part, caller)]
+    if not isinstance(what, Tensor | Cell) and not is_scalar(what):
+        raise UsageError(f"{caller} writes a tensor down, or a list or tuple of tensors, not {type(what).__name__}")
+    return [as_tensor(what)]
+
+
+def _whole(what: Any, texts: Iterator[str], notation: Notation) -> str:
+    """``texts`` in the brackets in which ``what`` has its tensors."""
+    if not isinstance(what, list | tuple):
+        return next(texts)
+    parts = [_whole(part, texts, notation) for part in what]
+    if isinstance(what, list):
+        return notation.listed(parts)
+    return notation.brackets(", ".join(parts) + ("," if len(parts) == 1 else ""))
+
+
+def _with_names(whole: str, writing: "_Writing") -> str:
+    """``whole`` where … : the parts that it reads, directly or through another part, numbered anew."""
+    read = set(_LOCAL.findall(whole))
+    for name, expression in reversed(writing.definitions):
+        if _LOCAL.findall(name)[0] in read:
+            read.update(_LOCAL.findall(expression))
+    definitions = [d for d in writing.definitions if _LOCAL.findall(d[0])[0] in read]
+    numbers = {_LOCAL.findall(name)[0]: k for k, (name, _) in enumerate(definitions, 1)}
+
+    def named(expression: str) -> str:
+        return _LOCAL.sub(lambda match: writing.notation.local(numbers[match[1]]), expression)
+
     left_out = max(0, len(definitions) - _MOST)
     if left_out:
         definitions[_MOST // 2 : -_MOST // 2] = []
-    return notation.where(writing.found[root].text, definitions, left_out)
+    return writing.notation.where(named(whole), [(named(name), named(e)) for name, e in definitions], left_out)
+
+
+def _expressed(tensor: Tensor) -> str | None:
+    """What ``print`` shows of a tensor without a value; None where its graph or its expression is large."""
+    count, seen, pending = 0, {tensor}, [tensor]
+    while pending:
+        node: Any = pending.pop()
+        body = node.attrs.get("body")
+        count += 1 if body is None else len(body.nodes())
+        if count > _SMALL:
+            return None
+        fresh = dict.fromkeys(x for x in node.inputs if x not in seen)
+        seen.update(fresh)
+        pending += fresh
+    expression = text(tensor)
+    return expression if len(expression) <= _LONG else None
+
+
+slots.express = _expressed
 
 
 class _Writing:
@@ -124,17 +185,18 @@ class _Writing:
         self.definitions: list[tuple[str, str]] = []
         self.names: Counter[str] = Counter()
 
-    def all(self, order: list[Node], long: int, name_from: int, root: Node | None = None) -> None:
-        """Write ``order`` down; with a ``root``, what is long or shared in it gets a name."""
+    def all(self, order: list[Node], long: int, name_from: int, roots: Sequence[Node] = ()) -> None:
+        """Write ``order`` down; with ``roots``, what is long or shared in them gets a name."""
         readers: Counter[Node] = Counter(x for node in order for x in node.inputs)
+        asked = set(roots)
         for node in order:
             expression = self.named(node) if node.op == "named" else self.expression(node)
             shared = readers[node] > 1 and len(expression.text) > name_from
-            if root is not None and node is not root and (shared or len(expression.text) > long):
-                name = self.notation.local(len(self.definitions) + 1)
+            if asked and node not in asked and (shared or len(expression.text) > long):
+                name = f"\x00{len(self.definitions)}\x01"
                 self.definitions.append((name, expression.text))
                 expression = Expression(name, single=expression.single)
-            elif root is None and len(expression.text) > long:
+            elif not asked and len(expression.text) > long:
                 # Long already: what is built on it only has to stay long, not to grow without bound.
                 expression = Expression(expression.text[: 2 * long], expression.level, expression.weight)
             self.found[node] = expression

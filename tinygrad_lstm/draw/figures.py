@@ -7,12 +7,12 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from tinygrad_lstm.draw import plotting
-from tinygrad_lstm.draw.files import check_folder, write_picture
+from tinygrad_lstm.draw.files import check_folder, open_in_browser, write_picture
 from tinygrad_lstm.draw.markup import split_name
 from tinygrad_lstm.draw.notation import LATEX
 from tinygrad_lstm.draw.plotting import Array
@@ -116,17 +116,24 @@ class Figure:
                 colours = "YlGnBu" if low == 0 else "PuOr_r"
                 image = axes.imshow(panel.values, aspect="auto", cmap=colours, vmin=low, vmax=high)
                 sheet.colorbar(image, ax=axes)
-                axes.set_ylabel("unit")
+                whole = panel.units[-1] - panel.units[0] == len(panel.units) - 1
+                axes.set_ylabel("unit" if whole else f"{len(panel.units)} of the units")
                 axes.set_yticks((0, len(panel.units) - 1), (panel.units[0], panel.units[-1]))
             else:
                 for name, values in panel.values.items():
-                    axes.semilogy(np.where(values > 0, values, np.nan), marker=".", label=_mathematics(name))
+                    (line,) = axes.semilogy(np.where(values > 0, values, np.nan), marker=".", label=_mathematics(name))
+                    # Zeros have no place on the scale: they are rings at its foot.
+                    zeros = np.flatnonzero(values == 0)
+                    foot = np.full(zeros.size, 10.0 ** panel.decades[0])
+                    axes.plot(zeros, foot, "o", mfc="white", mec=line.get_color(), clip_on=False)
                 axes.set_ylabel("norm of the gradient")
                 axes.set_ylim(10.0 ** panel.decades[0], 10.0 ** panel.decades[1])
                 axes.legend()
                 axes.grid(alpha=0.3)
             axes.set_title(_mathematics(panel.name))
             axes.set_xticks(range(len(self.words)), [plotting.shown_word(w) for w in self.words])
+            lost = isinstance(panel, Curves) and any(bool((v == 0).any()) for v in panel.values.values())
+            axes.set_xlabel(f"step{'; ○ is exactly 0' * lost}")
             axes.tick_params(axis="x", labelrotation=90 if max(map(len, self.words), default=0) > 2 else 0)
         return sheet
 
@@ -151,6 +158,14 @@ class Figure:
         write_picture(path, content)
         return path
 
+    def show(self) -> Path:
+        """Open the figure as SVG in the browser, from a temporary file, and return its path. Notebooks show it anyway.
+
+        Raises:
+            DrawingError: when there is no browser.
+        """
+        return open_in_browser(self.svg().encode("utf-8"), ".svg")
+
     def _repr_svg_(self) -> str:
         return self.svg()
 
@@ -161,16 +176,13 @@ def _mathematics(name: str) -> str:
 
 
 def decades_of(values: Sequence[Array]) -> tuple[int, int]:
-    """The powers of ten round all positive values, sixteen of them at most."""
+    """The powers of ten round all positive values."""
     positive = np.concatenate([v[(v > 0) & np.isfinite(v)] for v in values])
     if not positive.size:
         return -1, 0
     top = math.ceil(math.log10(float(positive.max())) + 1e-9)
     bottom = math.floor(math.log10(float(positive.min())) - 1e-9)
-    return max(min(bottom, top - 1), top - _DECADES), top
-
-
-_DECADES: Final = 16
+    return min(bottom, top - 1), top
 
 
 def _finite_range(values: Array) -> tuple[float, float]:

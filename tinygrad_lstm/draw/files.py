@@ -1,11 +1,13 @@
 """Pictures and pages in files."""
 
+import tempfile
+import webbrowser
 from pathlib import Path
 
 from tinygrad_lstm.errors import DrawingError
 from tinygrad_lstm.runtime.files import write_whole
 
-__all__ = ["check_folder", "write_picture"]
+__all__ = ["check_folder", "open_in_browser", "write_picture"]
 
 
 def check_folder(path: Path) -> None:
@@ -31,3 +33,18 @@ def write_picture(path: Path, content: bytes) -> None:
         # A ValueError is that of a path with a zero byte.
         told = getattr(error, "strerror", None) or error
         raise DrawingError(f"can not write {path}: {told}.") from error
+
+
+def open_in_browser(content: bytes, suffix: str) -> Path:
+    """Open a picture or page in the browser, from a temporary file that stays: the browser reads it later.
+
+    Raises:
+        DrawingError: when there is no browser.
+    """
+    with tempfile.NamedTemporaryFile(prefix="tinygrad-lstm-", suffix=suffix, delete=False) as file:
+        file.write(content)
+    path = Path(file.name)
+    if not webbrowser.open(path.as_uri()):
+        path.unlink()
+        raise DrawingError(f"there is no browser here to show it in; save it instead: .save('picture{suffix}')")
+    return path

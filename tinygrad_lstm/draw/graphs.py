@@ -18,7 +18,9 @@ from tinygrad_lstm.draw.themes import THEMES
 from tinygrad_lstm.draw.unrolling import unroll
 from tinygrad_lstm.draw.vertices import Vertex, described
 from tinygrad_lstm.errors import UsageError
+from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.tensor import Node, Tensor
+from tinygrad_lstm.passes.pipeline import simplified_gradients
 
 __all__ = ["graph"]
 
@@ -52,7 +54,8 @@ def graph(
 
     Operations are nodes, elementwise ones ellipses; scopes are boxes around them; a loop is a box with its body
     inside, drawn once, where dashed edges lead to the next step. Parameters (cylinders), states (blocks) and
-    constants are drawn again beside each reader. Nodes that help to compute a gradient have a dashed outline. Each
+    constants are drawn again beside each reader. Nodes that help to compute a gradient have a dashed outline; those
+    that would only multiply by 1 are left out, except in a ``Graph``, which is shown as it is. Each
     node's tooltip has its number in the printed form, its expression, its type, and the line that made it.
 
     Args:
@@ -73,10 +76,11 @@ def graph(
         flow: whether an edge's width and colour show the norm of the gradient of the summed results that comes back
             over it; in a rolled loop, the largest of all steps. ``loops="unrolled"`` shows where it vanishes.
         at: what to compute with: values for the symbols. A function's arrays are taken by themselves.
-        shapes: whether edges bear the types of the values. Pictures of more than 150 nodes never do.
+        shapes: whether edges bear the types of the values. Pictures of more than 150 nodes never do, nor those where
+            everything is one number.
         direction: ``"LR"`` from left to right, ``"TB"`` from top to bottom.
         theme: ``"light"`` or ``"dark"``.
-        title: for screen readers.
+        title: over the picture, and for screen readers, who hear what it is of when there is none.
 
     Raises:
         UsageError: when there is nothing to draw in ``what``, an option has no such value, or a symbol has no value.
@@ -97,6 +101,9 @@ def graph(
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
             raise UsageError(f"draw.graph: {name} is an integer of at least 0, not {value!r}")
     found = sources(what, args)
+    if not isinstance(what, Graph):
+        # A graph that was traced or rewritten is shown as it is.
+        found = replace(found, outputs=simplified_gradients(found.outputs))
     unrolled = unroll(found.outputs) if loops == "unrolled" else None
     if unrolled is not None:
         found = replace(found, outputs=unrolled.outputs)
@@ -118,7 +125,10 @@ def graph(
     folded = fold_graph(vertices, edges, depth, fold, repeats)
     if folded.said:
         description += f" Folded: {folded.said}."
-    style = Style(THEMES[theme], direction, shapes, ties, [line for line in legend if line])
+    types = any(str(v.type) != "f32[]" for v in vertices if v.type is not None)
+    style = Style(
+        THEMES[theme], direction, shapes, ties, [line for line in legend if line], types, title if title else ""
+    )
     dot = emit(folded, _tooltips(found, folded.vertices), style)
     title = title if title is not None else f"Computation graph of {found.called}"
     return Drawing(dot, "dot", title, description, _Content(found, title, measures, folded, style))
@@ -146,7 +156,8 @@ class _Content:
         return as_json(self.graph, self.title, self.measures)
 
     def mermaid(self) -> str:
-        return mermaid(self.folded, self.style.direction, self.style.shapes, self.style.theme)
+        style = self.style
+        return mermaid(self.folded, style.direction, style.shapes, style.theme, style.types)
 
 
 def _tooltips(graph: Sources, vertices: Sequence[Vertex]) -> dict[Vertex, str]:

@@ -28,17 +28,17 @@ _SHAPES: Final[dict[str, tuple[str, str]]] = {
 }
 
 
-def mermaid(folded: Folded, direction: str, shapes: bool, theme: Theme = THEMES["light"]) -> str:
+def mermaid(folded: Folded, direction: str, shapes: bool, theme: Theme = THEMES["light"], types: bool = True) -> str:
     """The folded graph in Mermaid's language. GitHub draws at most 500 edges and 50,000 letters of it.
 
     >>> import tinygrad_lstm as tl
-    >>> print(tl.draw.graph(tl.tanh(tl.symbol("x"))).mermaid())
+    >>> print(tl.draw.graph(tl.tanh(tl.symbol("x", 3))).mermaid())
     flowchart LR
-      n0(("x<br/>f32#91;#93;"))
+      n0(("x<br/>f32#91;3#93;"))
       n1(["tanh"])
-      n2((("result<br/>f32#91;#93;")))
-      n0 -->|"f32#91;#93;"| n1
-      n1 -->|"f32#91;#93;"| n2
+      n2((("result<br/>f32#91;3#93;")))
+      n0 -->|"f32#91;3#93;"| n1
+      n1 -->|"f32#91;3#93;"| n2
       classDef output fill:#e1bee7,stroke:#4a148c,color:#000000
       classDef pointwise fill:#f8bbd0,stroke:#880e4f,color:#000000
       classDef symbol fill:#bbdefb,stroke:#0d47a1,color:#000000
@@ -47,8 +47,8 @@ def mermaid(folded: Folded, direction: str, shapes: bool, theme: Theme = THEMES[
       class n0 symbol
     """
     ids = {v: f"n{k}" for k, v in enumerate(folded.vertices)}
-    lines = [f"flowchart {direction}", *_clusters(folded.vertices, ids)]
-    lines += [f"  {_edge(e, ids, shapes)}" for e in folded.edges]
+    lines = [f"flowchart {direction}", *_clusters(folded.vertices, ids, types)]
+    lines += [f"  {_edge(e, ids, shapes and types)}" for e in folded.edges]
     if folded.said:
         lines.append(f'  said["{_text(f"… folded: {folded.said}")}"]')
     kinds = sorted({v.kind for v in folded.vertices})
@@ -64,7 +64,7 @@ def mermaid(folded: Folded, direction: str, shapes: bool, theme: Theme = THEMES[
     return "\n".join(lines) + "\n"
 
 
-def _clusters(vertices: list[Vertex], ids: Mapping[Vertex, str]) -> list[str]:
+def _clusters(vertices: list[Vertex], ids: Mapping[Vertex, str], types: bool) -> list[str]:
     """The vertices in the subgraphs of their clusters, which need not stand together in the order."""
     inside: dict[Any, list[Any]] = {None: []}
     for v in vertices:
@@ -80,7 +80,7 @@ def _clusters(vertices: list[Vertex], ids: Mapping[Vertex, str]) -> list[str]:
     while pending:
         item = pending.pop()
         if isinstance(item, Vertex):
-            lines.append(f"  {ids[item]}{_vertex(item)}")
+            lines.append(f"  {ids[item]}{_vertex(item, types)}")
         elif isinstance(item, Cluster):
             lines.append(f'  subgraph c{count}["{_text(item.name)}"]')
             count += 1
@@ -90,12 +90,12 @@ def _clusters(vertices: list[Vertex], ids: Mapping[Vertex, str]) -> list[str]:
     return lines
 
 
-def _vertex(v: Vertex) -> str:
+def _vertex(v: Vertex, types: bool) -> str:
     first, last = _SHAPES[v.kind]
     small = list(v.notes)
     if v.kind == "folded":
         small.append(f"{v.count:,} node{'s' * (v.count != 1)}")
-    elif v.kind in ("symbol", "parameter", "state", "leaf", "output") and v.type is not None:
+    elif v.kind in ("symbol", "parameter", "state", "leaf", "output") and v.type is not None and types:
         small.insert(0, str(v.type))
     label = ".".join(v.label.split(".")[-2:]) if v.kind in ("parameter", "state") else v.label
     label += f" ×{v.times:,}" if v.times else ""

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from tinygrad_lstm.draw.render import legal_text
 from tinygrad_lstm.graph.registry import OPS
 
-__all__ = ["LATEX", "TEXT", "Notation"]
+__all__ = ["LATEX", "TEXT", "Notation", "power_of"]
 
 _SUPERSCRIPTS: Final = str.maketrans("-0123456789()", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹⁽⁾")
 _SUBSCRIPTS: Final = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -302,3 +302,13 @@ class _Latex:
 
 TEXT: Final[Notation] = _Text()
 LATEX: Final[Notation] = _Latex()
+
+
+def power_of(exponent: bool | int | float) -> str:
+    """The operation of raising to a power.
+
+    >>> power_of(2.0), power_of(-1), power_of(0.5)
+    ('x²', 'x⁻¹', 'x^0.5')
+    """
+    shown = _plain_number(exponent)
+    return TEXT.power("x", shown, shown.removeprefix("-").isdigit())

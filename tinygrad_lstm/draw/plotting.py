@@ -27,6 +27,8 @@ DIVERGING: Final[tuple[Color, ...]] = ((84, 39, 136), (153, 142, 195), (247, 247
 INKS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 DASHES: Final = ("", "7 4", "2 3", "9 3 2 3")
 NOT_A_NUMBER: Final = "#bdbdbd"
+AXIS: Final = 16.0
+"""The room that the name of the axis takes."""
 
 
 @dataclass(frozen=True)
@@ -73,14 +75,17 @@ def heat_map(
     elements.append(_text(left - 8, top + 9, str(numbers[0]), 10, anchor="end"))
     if units > 1:
         elements.append(_text(left - 8, top + tall - 1, str(numbers[-1]), 10, anchor="end"))
-    elements.append(_text(left - 26, top + tall / 2, "unit", 11, anchor="middle", turn=-90))
+    whole = numbers[-1] - numbers[0] == units - 1
+    said = "unit" if whole else f"{units} of the units"
+    elements.append(_text(left - 26, top + tall / 2, said, 11, anchor="middle", turn=-90))
     elements += _ticks(words, left, top + tall, across)
+    elements.append(_axis(left + wide / 2, top + tall + _depth(words)))
     elements += _scale(colours, limits, left + wide + 16, top, tall)
-    return Panel(tuple(elements), left + wide + 76, top + tall + _depth(words))
+    return Panel(tuple(elements), left + wide + 76, top + tall + _depth(words) + AXIS)
 
 
 def curves(name: str, values: Mapping[str, Array], decades: tuple[int, int], words: Sequence[str]) -> Panel:
-    """Positive values over time, on a logarithmic scale."""
+    """Values over time on a logarithmic scale. Zeros, which have no place on it, are rings at its foot."""
     across = _step_width(words)
     left, top, tall = 66.0, 30.0, 210.0
     wide = across * len(words)
@@ -102,6 +107,9 @@ def curves(name: str, values: Mapping[str, Array], decades: tuple[int, int], wor
         spots = [
             (left + across * (j + 0.5), height(float(v))) for j, v in enumerate(numbers) if v > 0 and math.isfinite(v)
         ]
+        zeros = [left + across * (j + 0.5) for j, v in enumerate(numbers) if v == 0]
+        ring = f'r="3" fill="#ffffff" stroke="{ink}" stroke-width="1.4"'
+        elements += [f'<circle cx="{x:.2f}" cy="{top + tall:g}" {ring}/>' for x in zeros]
         line = " ".join(f"{x:.2f},{y:.2f}" for x, y in spots)
         style = f' stroke-dasharray="{dash}"' if dash else ""
         elements.append(f'<polyline points="{line}" fill="none" stroke="{ink}" stroke-width="2"{style}/>')
@@ -112,7 +120,9 @@ def curves(name: str, values: Mapping[str, Array], decades: tuple[int, int], wor
         elements.append(_name(x + 32, y, curve, 13))
     elements.append(_text(16, top + tall / 2, "norm of the gradient", 11, anchor="middle", turn=-90))
     elements += _ticks(words, left, top + tall, across)
-    return Panel(tuple(elements), left + wide + 24, top + tall + _depth(words))
+    lost = any(bool((numbers == 0).any()) for numbers in values.values())
+    elements.append(_axis(left + wide / 2, top + tall + _depth(words), "; ○ is exactly 0" * lost))
+    return Panel(tuple(elements), left + wide + 24, top + tall + _depth(words) + AXIS)
 
 
 def sheet(panels: Sequence[Panel], columns: int, title: str, description: str) -> str:
@@ -172,6 +182,10 @@ def _is_long(words: Sequence[str]) -> bool:
 def _depth(words: Sequence[str]) -> float:
     """The room that words take under a panel."""
     return 14.0 + max(width_of(shown_word(w), 12) for w in words) if _is_long(words) else 26.0
+
+
+def _axis(x: float, y: float, more: str = "") -> str:
+    return _text(x, y + 4, f"step{more}", 11, anchor="middle")
 
 
 def _ticks(words: Sequence[str], left: float, y: float, across: float) -> list[str]:

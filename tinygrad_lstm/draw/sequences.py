@@ -142,7 +142,7 @@ def _units(arrays: list[Array], units: Sequence[int] | None) -> list[int]:
 
 
 def gradient_over_time(
-    layers: Mapping[str, Any],
+    layers: Any,
     x: Any,
     words: Sequence[str] | None = None,
     *,
@@ -155,7 +155,7 @@ def gradient_over_time(
     happened long ago; along the cell state of an LSTM it falls as slowly as the forget gates let it.
 
     Args:
-        layers: cells, or layers of one cell, by the names to show.
+        layers: a cell, or a layer of one cell; or several of them in a dict, by the names to show.
         x: the sequence, ``(steps, batch, input_size)``.
         words: a text or list of words, one for each step; the numbers of the steps by default.
         loss: of the last hidden state ``(batch, hidden_size)``; the sum of its numbers by default.
@@ -180,8 +180,12 @@ def gradient_over_time(
         raise ShapeError(
             f"draw.gradient_over_time: x has the shape {list(sequence.shape)}, and a gradient needs at least one step"
         )
+    if callable(layers):
+        layers = {type(layers).__name__: layers}
     if not isinstance(layers, Mapping) or not layers:
-        raise UsageError("draw.gradient_over_time: layers is a dict of layers by name: {'RNN': rnn, 'LSTM': lstm}")
+        raise UsageError(
+            "draw.gradient_over_time: layers is one layer, or a dict of layers by name: {'RNN': rnn, 'LSTM': lstm}"
+        )
     labels = _labels("draw.gradient_over_time", words, sequence.shape[0])
     found = {name: _norms(name, layer, sequence, loss) for name, layer in layers.items()}
     decades = decades_of([norm for norms in found.values() for norm in norms.values()])

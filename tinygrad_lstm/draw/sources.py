@@ -1,7 +1,7 @@
 """What a picture or an export is made of: results, the inputs that they are a function of, and their names."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,7 +88,7 @@ def sources(what: Any, args: tuple[Any, ...] = (), caller: str = "draw.graph") -
     if not leaves or not all(isinstance(v, Tensor | Cell) for v in leaves):
         raise UsageError(_nothing_to_draw(leaves, called, caller))
     outputs = [as_tensor(v) for v in leaves]
-    numbered = _numbered(len(outputs))
+    numbered = _numbered(outputs)
     names = [last_name(path) or name for path, name in zip(paths(structure), numbered, strict=True)]
     names = [y.attrs["name"] if y.op == "named" else name for y, name in zip(outputs, names, strict=True)]
     listed = ", ".join(pretty(n) for n in names[:3]) + (", …" if len(names) > 3 else "")
@@ -99,15 +99,17 @@ def sources(what: Any, args: tuple[Any, ...] = (), caller: str = "draw.graph") -
 
 
 def _of_graph(graph: Graph, called: str) -> Sources:
-    numbered = _numbered(len(graph.outputs))
+    numbered = _numbered(graph.outputs)
     names = [name_of(y) if y.op == "named" else None for y in graph.outputs]
     return Sources(
         list(graph.inputs), list(graph.outputs), [n or k for n, k in zip(names, numbered, strict=True)], called
     )
 
 
-def _numbered(count: int) -> list[str]:
-    return ["result"] if count == 1 else [f"result {k}" for k in range(count)]
+def _numbered(outputs: Sequence[Tensor]) -> list[str]:
+    """Names for results that have none, gradients apart from others; numbered where there are several of a kind."""
+    kinds = ["gradient" if y.origin is not None else "result" for y in outputs]
+    return [kind if kinds.count(kind) == 1 else f"{kind} {kinds[:k].count(kind)}" for k, kind in enumerate(kinds)]
 
 
 def _title(what: Any) -> str:
@@ -141,7 +143,7 @@ def _called(f: Callable[..., Any], args: tuple[Any, ...], where: str, like: Call
             wanted = ", ".join(str(p) if p.kind is p.VAR_POSITIONAL else p.name for p in parameters.values())
             raise UsageError(
                 f"{where} takes ({wanted}), and {len(args) or 'no'} argument{'s' * (len(args) != 1)} came ({error}); "
-                f"put what it is to be called with behind it, such as tl.symbol('x', (2, 3))"
+                f"put what it is to be called with behind it, such as tl.ones((2, 3))"
             ) from None
     return f(*args)
 

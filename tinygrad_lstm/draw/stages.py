@@ -15,7 +15,7 @@ from tinygrad_lstm.draw.equations import Equation, equations
 from tinygrad_lstm.draw.markup import pretty
 from tinygrad_lstm.draw.pages.page import Page
 from tinygrad_lstm.draw.placement import find_conveyor
-from tinygrad_lstm.draw.tracing import first_state, trace_step
+from tinygrad_lstm.draw.tracing import example, first_state, trace_step
 from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.structure import flatten
@@ -47,7 +47,7 @@ def _subscript(match: re.Match[str]) -> str:
     return f"<sub>{match[1] or match[2]}</sub>"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Stage:
     """One of the steps in which a cell is explained.
 
@@ -62,6 +62,9 @@ class Stage:
     drawing: Drawing
     equations: tuple[Equation, ...]
     values: Mapping[str, Tensor]
+
+    def __repr__(self) -> str:
+        return f"<Stage {self.title!r}: {', '.join(map(pretty, self.values)) or 'no values'}>"
 
     def __str__(self) -> str:
         lines = [self.title, *(f"    {equation.text}" for equation in self.equations)]
@@ -80,7 +83,7 @@ class Stage:
         return f"<pre>{html.escape(chr(10).join(lines))}</pre>" if lines else ""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Walkthrough:
     """The stages of one step of a cell, in their order; printed as text, shown as pictures in Jupyter.
 
@@ -98,6 +101,9 @@ class Walkthrough:
 
     def __getitem__(self, index: int) -> Stage:
         return self.stages[index]
+
+    def __repr__(self) -> str:
+        return f"<Walkthrough {self.title!r}: {len(self)} stages; print it, show() it, or save it as .html>"
 
     def __str__(self) -> str:
         return "\n".join(f"{k}. {stage}" for k, stage in enumerate(self.stages, 1))
@@ -118,6 +124,14 @@ class Walkthrough:
             parts.append(f"<section><h2>{k}. {html.escape(stage.title)}</h2>\n{stage.drawing.svg()}")
             parts.append(f"{lines}\n{stage.numbers()}</section>")
         return Page("\n".join([*parts, "</body></html>\n"]), f"{self.title}: one step, explained")
+
+    def show(self) -> Path:
+        """Open the page of all stages in the browser, from a temporary file, and return its path.
+
+        Raises:
+            DrawingError: when there is no browser, or a picture can not be rendered.
+        """
+        return self.page().show()
 
     def save(self, path: str | os.PathLike[str], *, dpi: float | None = None) -> list[Path]:
         """Write the stages, and return the paths of the files.
@@ -153,7 +167,7 @@ class Walkthrough:
         ]
 
 
-def walkthrough(cell: Any, x: Any, state: Any = None) -> Walkthrough:
+def walkthrough(cell: Any, x: Any = None, state: Any = None) -> Walkthrough:
     """The step of a cell in the order in which textbooks explain it, with this cell's numbers.
 
     What the operations on the conveyor read is told from the graph: layers in front of its products decide what to
@@ -162,7 +176,7 @@ def walkthrough(cell: Any, x: Any, state: Any = None) -> Walkthrough:
 
     Args:
         cell: a callable ``(x, state) -> new state``, such as ``tl.nn.LSTMCell``.
-        x: the input of one step, ``(batch, input_size)``.
+        x: the input of one step, ``(batch, input_size)``; without it, both it and the state are an example.
         state: the state before it; ``cell.zeros(batch)`` by default.
 
     Raises:
@@ -180,6 +194,8 @@ def walkthrough(cell: Any, x: Any, state: Any = None) -> Walkthrough:
     >>> steps[0].values["f_t"].shape
     (1, 2)
     """
+    if x is None and state is None:
+        x, state = example(cell, caller="draw.walkthrough")
     state = first_state(cell, x, caller="draw.walkthrough") if state is None else state
     step = trace_step(cell, x, state, caller="draw.walkthrough")
     given = [as_tensor(v) for v in flatten((x, state))[0]]

@@ -5,10 +5,11 @@ A loop is a cluster with its body inside: what it carries comes back by a dashed
 results are edges out of the body. Or it is one vertex.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tinygrad_lstm.draw.notation import power_of
 from tinygrad_lstm.draw.unrolling import Path
 from tinygrad_lstm.draw.vertices import Cluster, Edge, Vertex, VertexKind
 from tinygrad_lstm.graph.function import Graph
@@ -128,7 +129,12 @@ class _Survey:
             if any(x in joined for x in node.inputs):
                 label = "stack"
             vertex = self.add(node, kinds.get(definition.kind, "op"), label, part, cluster)
+        exponent = _exponent(node, part.env)
+        if exponent is not None:
+            vertex.label = exponent
         for slot, x in enumerate(node.inputs):
+            if slot and exponent is not None:
+                continue
             read = x.inputs[0] if x in joined else x
             self.connect(part.env[x], vertex, read, reads=(part.path, node, slot))
         part.env[node] = _Value(vertex)
@@ -277,6 +283,12 @@ def _is_pick(node: Node) -> bool:
     """Whether ``node`` drops the axis of a slice that is one element along the first axis."""
     x = node.inputs[0] if node.op == "reshape" else None
     return x is not None and x.op == "slice" and x.shape[:1] == (1,) and node.type.shape == x.shape[1:]
+
+
+def _exponent(node: Node, env: Mapping[Node, _Value]) -> str | None:
+    """The label of a power whose exponent is a number: ``x²``."""
+    leaf = env[node.inputs[1]].leaf if node.op == "power" else None
+    return power_of(leaf.attrs["value"]) if leaf is not None and leaf.op == "constant" else None
 
 
 def _is_repeated(node: Node) -> bool:

@@ -13,8 +13,9 @@ from tinygrad_lstm.graph.structure import Structure, flatten, paths, unflatten
 from tinygrad_lstm.graph.tensor import Tensor, make
 from tinygrad_lstm.graph.types import Shape
 from tinygrad_lstm.nn.module import Module
+from tinygrad_lstm.ops import random
 
-__all__ = ["Step", "first_state", "names_of", "trace_step"]
+__all__ = ["Step", "example", "first_state", "is_cell", "names_of", "trace_step"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +105,24 @@ def first_state(cell: Any, x: Any, *, caller: str) -> Any:
     _check_call(make_zeros, 1, f"{caller}: the method zeros of {kind} is called as zeros(batch)")
     given = [as_tensor(v) for v in flatten(x)[0]]
     return make_zeros(given[0].shape[0] if given and given[0].ndim > 1 else 1)
+
+
+def is_cell(what: Any) -> bool:
+    """Whether ``what`` is one step of time that tells its state, and no layer."""
+    return not isinstance(what, type) and callable(getattr(what, "zeros", None)) and not hasattr(what, "cells")
+
+
+def example(cell: Any, *, caller: str) -> tuple[Any, Any]:
+    """An input and a state in the middle of a sequence: normally distributed numbers, the same ones each time.
+
+    Raises:
+        UsageError: when ``cell`` is no cell, or does not tell the sizes of its input and of its state.
+    """
+    step = trace_step(cell, caller=caller)
+    x = random.normal(random.key(1), step.inputs[0].shape, dtype=step.inputs[0].dtype)
+    _, structure = flatten(first_state(cell, x, caller=caller))
+    state = [random.normal(random.key(2 + k), v.shape, std=0.5, dtype=v.dtype) for k, v in enumerate(step.states)]
+    return x, unflatten(structure, state)
 
 
 def _made(kind: type) -> str:

@@ -9,7 +9,7 @@ from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm.graph.registry import NodeType
 from tinygrad_lstm.graph.tensor import Node
 
-__all__ = ["LEAVES", "Cluster", "Edge", "Vertex", "VertexKind", "described"]
+__all__ = ["LEAVES", "Cluster", "Edge", "Vertex", "VertexKind", "described", "place_of"]
 
 VertexKind = Literal[
     "pointwise",
@@ -97,11 +97,21 @@ class Edge:
     range: tuple[float, float] | None = None
 
 
+def place_of(node: Node) -> tuple[str, int] | None:
+    """File and number of the line of the user's that made ``node``; the start of Python or of the command is none."""
+    if node.line is None or node.line[0].startswith("<frozen"):
+        return None
+    # The command is a script, and on Windows an executable with a script inside.
+    path = PurePath(node.line[0])
+    return None if path.name == "tinygrad-lstm" or path.parent.name == "tinygrad-lstm.exe" else node.line
+
+
 def described(node: Node) -> str:
     """Operation, attributes, type and place in the user's file, in one line."""
     skipped = ("name", "label", "value", "body", "owner", "dtype", "device", "shape")
     attributes = [f"{k}={_shown(v)}" for k, v in node.attrs.items() if k not in skipped]
-    line = f"{PurePath(node.line[0]).name}:{node.line[1]}" if node.line is not None else ""
+    place = place_of(node)
+    line = f"{PurePath(place[0]).name}:{place[1]}" if place is not None else ""
     scope = str(node.scope) if node.scope is not None else ""
     return " · ".join(part for part in (" ".join([node.op, *attributes]), str(node.type), scope, line) if part)
 

@@ -1,5 +1,13 @@
 """FUNCTIONS: what is composed of ops, one file a subject. They have neither kernel nor gradient rule."""
 
-from tinygrad_lstm.functions import activations, arrangement, assignment, contraction, elimination, statistics
+from tinygrad_lstm.functions import (
+    activations,
+    arrangement,
+    assignment,
+    comparison,
+    contraction,
+    elimination,
+    statistics,
+)
 
-__all__ = ["activations", "arrangement", "assignment", "contraction", "elimination", "statistics"]
+__all__ = ["activations", "arrangement", "assignment", "comparison", "contraction", "elimination", "statistics"]

@@ -15,7 +15,21 @@ from tinygrad_lstm.ops.reduce import sum
 from tinygrad_lstm.ops.shape import broadcast_to, concatenate, expand_dims, pad, ravel, reshape, transpose
 from tinygrad_lstm.ops.source import arange_node
 
-__all__ = ["diag", "diagonal", "moveaxis", "repeat", "roll", "split", "tile", "trace", "tril", "triu"]
+__all__ = [
+    "diag",
+    "diagonal",
+    "diff",
+    "hstack",
+    "moveaxis",
+    "repeat",
+    "roll",
+    "split",
+    "tile",
+    "trace",
+    "tril",
+    "triu",
+    "vstack",
+]
 
 
 @function
@@ -108,6 +122,51 @@ def tile(x: Any, reps: Any) -> Tensor:
     grown = [n for pair in zip(counts, sizes, strict=True) for n in pair]
     result = broadcast_to(reshape(node, tuple(alternating)), tuple(grown))
     return reshape(result, tuple(c * n for c, n in zip(counts, sizes, strict=True)))
+
+
+@function
+def vstack(arrays: Any) -> Tensor:
+    """Arrays below each other: concatenated along the first axis, vectors as rows.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.vstack([[1.0, 2.0], [3.0, 4.0]]))
+    [[1. 2.]
+     [3. 4.]]
+    """
+    nodes = [as_tensor(x) for x in arrays]
+    return concatenate([reshape(x, (1, *x.shape) if x.ndim else (1, 1)) if x.ndim < 2 else x for x in nodes], 0)
+
+
+@function
+def hstack(arrays: Any) -> Tensor:
+    """Arrays beside each other: concatenated along the second axis, vectors along their only one.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.hstack([[1.0, 2.0], [3.0]]))
+    [1. 2. 3.]
+    """
+    nodes = [reshape(x, (1,)) if x.ndim == 0 else x for x in map(as_tensor, arrays)]
+    return concatenate(nodes, 0 if all(x.ndim == 1 for x in nodes) else 1)
+
+
+@function
+def diff(x: Any, n: int = 1, axis: int = -1) -> Tensor:
+    """Differences of neighbours ``x[i + 1] − x[i]`` along ``axis``, taken ``n`` times.
+
+    Raises:
+        UsageError: when ``n`` is no integer ≥ 0.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.diff([1.0, 4.0, 9.0]), tl.diff([1.0, 4.0, 9.0], 2))
+    [3. 5.] [2.]
+    """
+    if isinstance(n, bool) or not hasattr(n, "__index__") or n < 0:
+        raise UsageError(f"diff: n is an integer ≥ 0, not {n!r}")
+    node = as_tensor(x)
+    before = (slice(None),) * normalize_axis(axis, node.ndim)
+    for _ in range(n):
+        node = node[(*before, slice(1, None))] - node[(*before, slice(None, -1))]
+    return node
 
 
 @function

@@ -51,7 +51,9 @@ def close(inputs: Sequence[Tensor], outputs: Iterable[Tensor], owner: str) -> tu
             return
         if node.type.__class__ is not TensorType:
             raise AssertionError("a tuple-typed node has only projections as readers, and those are lifted")
-        mapping[node] = fresh_symbol(name_of(node) or f"operand {len(operands)}", node.type, owner)
+        label = node.attrs.get("label") if node.op == "leaf" else None
+        name = name_of(node) or f"{label.kind if label is not None else 'operand'} {len(operands)}"
+        mapping[node] = fresh_symbol(name, node.type, owner)
         operands.append(node)
 
     for node in order:

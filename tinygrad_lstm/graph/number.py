@@ -3,6 +3,7 @@
 import numbers
 from typing import Any, Final, cast
 
+from tinygrad_lstm.errors import TraceError
 from tinygrad_lstm.graph.device import current_device
 from tinygrad_lstm.graph.dtypes import DType, bool_, float64, int64, weak_dtype
 from tinygrad_lstm.graph.function import fresh_symbol
@@ -38,7 +39,8 @@ class Number(Operators):
     """Stands for a Python number while a function is traced.
 
     Like the number, it takes the element type and the device of the tensor that it meets, and arithmetic among numbers
-    gives a number, of Python's precision. Wherever a tensor is wanted it becomes one of float32, int64 or bool.
+    gives a number, of float64 or int64; unlike Python's, integers wrap beyond 64 bits. Wherever a tensor is wanted it
+    becomes one of float32, int64 or bool.
 
     Attributes:
         kind: ``bool``, ``int`` or ``float``.
@@ -119,6 +121,14 @@ class _NumberResult(Number):
             kind = float
         elif name in _ARITHMETIC and kind is bool:
             kind = int
+        if name == "power" and kind is int:
+            exponent = values[1]
+            if isinstance(exponent, Number):
+                raise TraceError(
+                    f"{values[0]!r} ** {exponent!r}: whether this is whole depends on the sign of the exponent; name "
+                    "it in static_argnames, or write a float"
+                )
+            kind = int if exponent >= 0 else float
         super().__init__(bool if name in _COMPARISONS else kind, name)
         self._name, self._values, self._within = name, values, _EXACT[kind]
         # Made now, a mistake raises on the user's line, and a long chain of numbers needs no deep recursion.

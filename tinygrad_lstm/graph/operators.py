@@ -91,11 +91,13 @@ class Operators(Methods):
 
     # Comparisons are elementwise, so a tensor hashes by identity.
 
+    # An array is never None: Python then answers False and True itself, as PyTorch does.
+
     def __eq__(self, other: object) -> "Tensor":  # type: ignore[override]
-        return self._operate("equal", self, other)
+        return NotImplemented if other is None else self._operate("equal", self, other)
 
     def __ne__(self, other: object) -> "Tensor":  # type: ignore[override]
-        return self._operate("not_equal", self, other)
+        return NotImplemented if other is None else self._operate("not_equal", self, other)
 
     def __lt__(self, other: Any) -> "Tensor":
         return self._operate("less", self, other)

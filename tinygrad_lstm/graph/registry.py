@@ -25,8 +25,9 @@ class OpDef:
         latex: the same in LaTeX.
         kind: ``elementwise`` ops broadcast their inputs; a ``view`` moves no data; ``identity`` ops return their
             input; a ``projection`` picks one output of a tuple-typed node; a ``loop`` holds a body; a ``leaf`` has
-            no inputs; a ``compiled`` op is made by passes only, after differentiation.
-        differentiable: whether a gradient rule must exist.
+            no inputs; a ``compiled`` op is made by passes only.
+        differentiable: False says that there is no derivative to pass on: integers, or 0 wherever it exists. All
+            others have a gradient rule, or :func:`gradients` raises.
     """
 
     name: str

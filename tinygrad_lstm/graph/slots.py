@@ -1,6 +1,6 @@
-"""The two late bindings of the package: how a graph is evaluated and how it is differentiated.
+"""The late bindings of the package: how a graph is evaluated, differentiated, and written down.
 
-Both live in layers above the graph; they are filled when the package is imported.
+They live in layers above the graph, and are filled when the package is imported.
 """
 
 from collections.abc import Callable
@@ -10,10 +10,14 @@ __all__ = ["Slots", "slots"]
 
 
 class Slots:
-    """``evaluate(tensors, bindings)`` gives arrays; ``differentiate(tensor)`` adds to the ``.grad`` of cells."""
+    """``evaluate(tensors, bindings)`` gives arrays; ``differentiate(tensor)`` adds to the ``.grad`` of cells.
+
+    ``express(tensor)`` gives the expression of a tensor, or None where it is too long to be read.
+    """
 
     evaluate: Callable[..., Any]
     differentiate: Callable[..., Any]
+    express: Callable[..., str | None]
 
 
 slots = Slots()

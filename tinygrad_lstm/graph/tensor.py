@@ -156,10 +156,8 @@ class Tensor(Node, Operators):
         return f"<{self.type} = {self.op}{name}>"
 
     def __str__(self) -> str:
-        if self.symbolic:
-            return repr(self)
         try:
-            return str(self.numpy())
+            return (slots.express(self) or repr(self)) if self.symbolic else str(self.numpy())
         except AnomalyError:
             raise
         except Exception:

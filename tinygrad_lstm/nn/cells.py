@@ -70,6 +70,7 @@ class CellLayer(Linear):
     """A layer inside a cell, ``W·[h, x] + b`` when it is plain.
 
     Args:
+        bias: whether to add b.
         layer_norm: ``LN(W·[h, x]) + b``, where LN has a weight for each unit.
         peephole: ``W·[h, x] + p∘C + b``.
     """
@@ -78,13 +79,14 @@ class CellLayer(Linear):
         self,
         in_features: int,
         out_features: int,
+        bias: bool = True,
         *,
         layer_norm: bool = False,
         peephole: bool = False,
         key: Any = None,
         dtype: Any = float32,
     ) -> None:
-        super().__init__(in_features, out_features, key=key, dtype=dtype)
+        super().__init__(in_features, out_features, bias, key=key, dtype=dtype)
         self.norm = LayerNorm(out_features, bias=False, dtype=dtype) if layer_norm else Identity()
         chosen = random.fold_in(key, 0) if peephole and key is not None else None
         self.peephole = Peephole(out_features, key=chosen, dtype=dtype) if peephole else Identity()
@@ -92,7 +94,7 @@ class CellLayer(Linear):
     def forward(self, hx: Any, *c: Any) -> Tensor:
         """The layer at ``hx``, and at the cell state where it has a peephole."""
         y: Tensor = self.peephole(self.norm(expect_last(self, hx, self.in_features) @ self.weight), *c)
-        return y + self.bias
+        return y if self.bias is None else y + self.bias
 
 
 class _Cell(Module):
@@ -104,13 +106,13 @@ class _Cell(Module):
         sizes(type(self).__name__, input_size=input_size, hidden_size=hidden_size)
         self.input_size, self.hidden_size, self.dtype = input_size, hidden_size, as_dtype(dtype)
 
-    def _add_layers(self, key: Any, layer_norm: bool, **sees: bool) -> None:
+    def _add_layers(self, key: Any, bias: bool, layer_norm: bool, **sees: bool) -> None:
         """Layers by name, each with whether it sees the cell state."""
         joined = self.hidden_size + self.input_size
         keys = random.split(random.next_key() if key is None else key, len(sees))
         for (name, peephole), k in zip(sees.items(), keys, strict=True):
             layer = CellLayer(
-                joined, self.hidden_size, layer_norm=layer_norm, peephole=peephole, key=k, dtype=self.dtype
+                joined, self.hidden_size, bias, layer_norm=layer_norm, peephole=peephole, key=k, dtype=self.dtype
             )
             setattr(self, name, layer)
 
@@ -123,6 +125,11 @@ class _Cell(Module):
         wanted = (node.shape[0], self.hidden_size)
         return [node, *[expect_shape(self, name, value, wanted) for name, value in states.items()]]
 
+    def _nothing(self, x: Any) -> Tensor:
+        """Zeros for a state that was not given beside ``x``."""
+        node = expect_shape(self, "x", x, ("batch", self.input_size))
+        return zeros((node.shape[0], self.hidden_size), self.dtype, device_of(self))
+
 
 class RNNCell(_Cell):
     """One step of a plain recurrent network: ``h_t = tanh(W·[h_{t−1}, x_t] + b)``.
@@ -131,6 +138,7 @@ class RNNCell(_Cell):
     ``(hidden_size + input_size, hidden_size)``.
 
     Args:
+        bias: whether to add b.
         layer_norm: ``h_t = tanh(LN(W·[h_{t−1}, x_t]) + b)``; see :class:`LayerNorm`.
 
     >>> import tinygrad_lstm as tl
@@ -142,18 +150,25 @@ class RNNCell(_Cell):
     hidden: CellLayer
 
     def __init__(
-        self, input_size: int, hidden_size: int, *, layer_norm: bool = False, key: Any = None, dtype: Any = float32
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        *,
+        layer_norm: bool = False,
+        key: Any = None,
+        dtype: Any = float32,
     ) -> None:
         super().__init__(input_size, hidden_size, dtype)
-        self._add_layers(key, layer_norm, hidden=False)
+        self._add_layers(key, bias, layer_norm, hidden=False)
 
     def zeros(self, batch: int) -> Tensor:
         """The state before the first step."""
         return self._zeros(batch)
 
-    def forward(self, x: Any, state: Any) -> Tensor:
-        """The next hidden state."""
-        x, h = self._checked(x, h=state)
+    def forward(self, x: Any, state: Any = None) -> Tensor:
+        """The next hidden state; the one before is zeros where none is given."""
+        x, h = self._checked(x, h=self._nothing(x) if state is None else state)
         hx = concatenate([h.named("h_{t-1}"), x.named("x_t")], axis=-1)
         with scope("hidden layer", role="layer"):
             h = tanh(self.hidden(hx))
@@ -174,6 +189,7 @@ class LSTMCell(_Cell):
     ``candidate`` and ``output`` each have a weight ``(hidden_size + input_size, hidden_size)`` and a bias.
 
     Args:
+        bias: whether to add the b's.
         forget_bias: where the bias of the forget gate starts; 1 lets a new cell remember
             (R. Jozefowicz et al., "An empirical exploration of recurrent network architectures", 2015).
         peephole: the gates look at the cell state, each by a weight for each unit:
@@ -199,6 +215,7 @@ class LSTMCell(_Cell):
         self,
         input_size: int,
         hidden_size: int,
+        bias: bool = True,
         *,
         forget_bias: float = 1.0,
         peephole: bool = False,
@@ -209,21 +226,20 @@ class LSTMCell(_Cell):
     ) -> None:
         super().__init__(input_size, hidden_size, dtype)
         if coupled:
-            self._add_layers(key, layer_norm, forget=peephole, candidate=False, output=peephole)
+            self._add_layers(key, bias, layer_norm, forget=peephole, candidate=False, output=peephole)
         else:
-            self._add_layers(key, layer_norm, forget=peephole, input=peephole, candidate=False, output=peephole)
+            self._add_layers(key, bias, layer_norm, forget=peephole, input=peephole, candidate=False, output=peephole)
         self.norm = LayerNorm(hidden_size, dtype=dtype) if layer_norm else Identity()
         self._input_gate: Callable[..., Tensor] = _coupled if coupled else _own
-        bias = self.forget.bias
-        assert bias is not None
-        bias.assign(ones_like(bias) * forget_bias)
+        if (start := self.forget.bias) is not None:
+            start.assign(ones_like(start) * forget_bias)
 
     def zeros(self, batch: int) -> LSTMState:
         """The state before the first step."""
         return LSTMState(self._zeros(batch), self._zeros(batch))
 
-    def gates(self, x: Any, state: Any) -> Gates:
-        """Everything that one step computes, by name.
+    def gates(self, x: Any, state: Any = None) -> Gates:
+        """Everything that one step computes, by name; the state before is zeros where none is given.
 
         >>> import tinygrad_lstm as tl
         >>> cell = tl.nn.LSTMCell(3, 4, key=tl.random.key(0))
@@ -231,7 +247,9 @@ class LSTMCell(_Cell):
         >>> bool(tl.min(gates.forget) > 0), bool(tl.max(gates.forget) < 1)
         (True, True)
         """
-        if not isinstance(state, tuple | list) or len(state) != 2:
+        if state is None:
+            state = (self._nothing(x), self._nothing(x))
+        elif not isinstance(state, tuple | list) or len(state) != 2:
             raise StructureError(
                 f"LSTMCell: the state is a pair (h, c), not {type(state).__name__}; zeros(batch) makes one"
             )
@@ -251,8 +269,8 @@ class LSTMCell(_Cell):
             h = (o * tanh(self.norm(c))).named("h_t")
         return Gates(f, i, candidate, o, c, h)
 
-    def forward(self, x: Any, state: Any) -> LSTMState:
-        """The next state."""
+    def forward(self, x: Any, state: Any = None) -> LSTMState:
+        """The next state; the one before is zeros where none is given."""
         gates = self.gates(x, state)
         return LSTMState(gates.hidden, gates.cell)
 
@@ -280,6 +298,7 @@ class GRUCell(_Cell):
     each have a weight ``(hidden_size + input_size, hidden_size)`` and a bias.
 
     Args:
+        bias: whether to add the b's.
         reset_after: the reset gate behind the product, as cuDNN and PyTorch have it, with two biases:
             ``h̃_t = tanh(W_h·x_t + b_h + r_t∘(U_h·h_{t−1} + b_u))``. Then the layer ``candidate`` has a weight
             ``(input_size, hidden_size)`` and the layer ``recurrent`` one of ``(hidden_size, hidden_size)``.
@@ -300,6 +319,7 @@ class GRUCell(_Cell):
         self,
         input_size: int,
         hidden_size: int,
+        bias: bool = True,
         *,
         reset_after: bool = False,
         layer_norm: bool = False,
@@ -309,20 +329,21 @@ class GRUCell(_Cell):
         super().__init__(input_size, hidden_size, dtype)
         if reset_after:
             k_gates, k_candidate, k_recurrent = random.split(random.next_key() if key is None else key, 3)
-            self._add_layers(k_gates, layer_norm, update=False, reset=False)
-            self.candidate = CellLayer(input_size, hidden_size, layer_norm=layer_norm, key=k_candidate, dtype=dtype)
-            self.recurrent = CellLayer(hidden_size, hidden_size, layer_norm=layer_norm, key=k_recurrent, dtype=dtype)
+            self._add_layers(k_gates, bias, layer_norm, update=False, reset=False)
+            for name, size, k in (("candidate", input_size, k_candidate), ("recurrent", hidden_size, k_recurrent)):
+                layer = CellLayer(size, hidden_size, bias, layer_norm=layer_norm, key=k, dtype=dtype)
+                setattr(self, name, layer)
         else:
-            self._add_layers(key, layer_norm, update=False, reset=False, candidate=False)
+            self._add_layers(key, bias, layer_norm, update=False, reset=False, candidate=False)
         self._candidates: Callable[..., Tensor] = _reset_after if reset_after else _reset_before
 
     def zeros(self, batch: int) -> Tensor:
         """The state before the first step."""
         return self._zeros(batch)
 
-    def gates(self, x: Any, state: Any) -> GRUGates:
-        """Everything that one step computes, by name."""
-        x, h = self._checked(x, h=state)
+    def gates(self, x: Any, state: Any = None) -> GRUGates:
+        """Everything that one step computes, by name; the state before is zeros where none is given."""
+        x, h = self._checked(x, h=self._nothing(x) if state is None else state)
         h, x = h.named("h_{t-1}"), x.named("x_t")
         hx = concatenate([h, x], axis=-1)
         with scope("update gate", role="gate"):
@@ -334,8 +355,8 @@ class GRUCell(_Cell):
             h = ((1 - z) * h + z * candidate).named("h_t")
         return GRUGates(z, r, candidate, h)
 
-    def forward(self, x: Any, state: Any) -> Tensor:
-        """The next hidden state."""
+    def forward(self, x: Any, state: Any = None) -> Tensor:
+        """The next hidden state; the one before is zeros where none is given."""
         return self.gates(x, state).hidden
 
 

@@ -1,6 +1,8 @@
 """The module: a description with named parameters."""
 
 from collections.abc import Iterator, Mapping
+from reprlib import recursive_repr
+from textwrap import indent
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tinygrad_lstm.errors import DTypeError, ShapeError, StateDictError, UsageError
@@ -71,7 +73,7 @@ class Module:
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            unknown(f"a {type(self).__name__}", name, MODULES, self)
+            unknown(with_article(type(self).__name__), name, MODULES, self)
 
     def named_cells(self) -> Iterator[tuple[str, Cell]]:
         """Every Parameter and State with its path, such as ``cells.0.forget.weight``; shared ones once."""
@@ -138,9 +140,31 @@ class Module:
             cell.move(device)
         return self
 
+    @recursive_repr("…")
     def __repr__(self) -> str:
-        inner = ", ".join(f"{path}: {cell.leaf.type}" for path, cell in self.named_cells())
-        return f"{type(self).__name__}({inner})"
+        held = [pair for name, value in self.__dict__.items() for pair in _children(name, value)]
+        parts, nested = [], False
+        for name, child in held:
+            if isinstance(child, Cell):
+                parts.append(f"{name}: {child.leaf.type}")
+            # What stands for a variant that is not there, such as an Identity, holds nothing.
+            elif "." in name or any(child.named_cells()):
+                parts.append(f"{name}: {child!r}")
+                nested = True
+        line = f"{type(self).__name__}({', '.join(parts)})"
+        if not nested and len(line) <= 100:
+            return line
+        return f"{type(self).__name__}(\n{indent(chr(10).join(parts), '  ')}\n)"
+
+
+def with_article(name: str) -> str:
+    """The name of a class with its article, as it is spoken.
+
+    >>> with_article("Linear"), with_article("LSTM"), with_article("GRU"), with_article("Embedding")
+    ('a Linear', 'an LSTM', 'a GRU', 'an Embedding')
+    """
+    vowels = "AEFHILMNORSX" if name[1:2].isupper() else "AEIOaeio"
+    return f"{'an' if name[0] in vowels else 'a'} {name}"
 
 
 def device_of(module: Module) -> str:

@@ -140,37 +140,40 @@ def _cells(module: LSTM | GRU | RNN) -> list[tuple[str, str, Any]]:
 
 def _our_cell(cell: Any, suffix: str, given: Mapping[str, Array]) -> dict[str, Array]:
     gates = _GATES[type(cell)]
-    w, u, b, d = (
-        np.split(given[f"{name}_{suffix}"], len(gates)) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    )
+    split = {name: np.split(given[f"{name}_{suffix}"], len(gates)) for name in _kinds(cell)}
     arrays = {}
     for k, gate in enumerate(gates):
+        w, u, *biases = (parts[k] for parts in split.values())
         if gate.recurrent is None:
-            arrays[f"{gate.layer}.weight"] = gate.sign * np.concatenate([u[k], w[k]], axis=1).T
-            arrays[f"{gate.layer}.bias"] = gate.sign * (b[k] + d[k])
+            arrays[f"{gate.layer}.weight"] = gate.sign * np.concatenate([u, w], axis=1).T
+            if biases:
+                arrays[f"{gate.layer}.bias"] = gate.sign * (biases[0] + biases[1])
         else:
-            arrays |= {f"{gate.layer}.weight": w[k].T, f"{gate.layer}.bias": b[k]}
-            arrays |= {f"{gate.recurrent}.weight": u[k].T, f"{gate.recurrent}.bias": d[k]}
+            arrays |= {f"{gate.layer}.weight": w.T, f"{gate.recurrent}.weight": u.T}
+            arrays |= {f"{name}.bias": b for name, b in zip((gate.layer, gate.recurrent), biases, strict=False)}
     return arrays
 
 
 def _their_cell(cell: Any, suffix: str) -> dict[str, Array]:
     own = {name: to_numpy(value) for name, value in cell.state_dict().items()}
-    parts: dict[str, list[Array]] = {"weight_ih": [], "weight_hh": [], "bias_ih": [], "bias_hh": []}
+    parts: dict[str, list[Array]] = {name: [] for name in _kinds(cell)}
     for gate in _GATES[type(cell)]:
+        weight, bias = own[f"{gate.layer}.weight"].T, own.get(f"{gate.layer}.bias")
         if gate.recurrent is None:
-            joined, bias = gate.sign * own[f"{gate.layer}.weight"].T, gate.sign * own[f"{gate.layer}.bias"]
-            row = (joined[:, cell.hidden_size :], joined[:, : cell.hidden_size], bias, np.zeros_like(bias))
+            row = [gate.sign * weight[:, cell.hidden_size :], gate.sign * weight[:, : cell.hidden_size]]
+            row += [] if bias is None else [gate.sign * bias, np.zeros_like(bias)]
         else:
-            row = (
-                own[f"{gate.layer}.weight"].T,
-                own[f"{gate.recurrent}.weight"].T,
-                own[f"{gate.layer}.bias"],
-                own[f"{gate.recurrent}.bias"],
-            )
+            row = [weight, own[f"{gate.recurrent}.weight"].T]
+            row += [] if bias is None else [bias, own[f"{gate.recurrent}.bias"]]
         for collected, array in zip(parts.values(), row, strict=True):
             collected.append(array)
     return {f"{name}_{suffix}": np.concatenate(arrays) for name, arrays in parts.items()}
+
+
+def _kinds(cell: Any) -> list[str]:
+    """What PyTorch calls the arrays of such a cell."""
+    biased = any(name.endswith("bias") for name, _ in cell.named_cells())
+    return ["weight_ih", "weight_hh", *(["bias_ih", "bias_hh"] if biased else [])]
 
 
 def _array(value: Any) -> Array:

@@ -1,5 +1,6 @@
 """Layers over time: a cell in a scan, in both directions, stacked."""
 
+import inspect
 from functools import partial
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -70,6 +71,10 @@ class Recurrent(Module, Generic[C]):
             raise UsageError(f"{kind}: dropout works between layers, and there is one; put a tl.nn.Dropout behind it")
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.batch_first, self.bidirectional, self.dtype = batch_first, bidirectional, as_dtype(dtype)
+        own: list[str] = _keywords(type(self).cell_type)
+        if unknown := [name for name in options if name not in own]:
+            offered = ", ".join(sorted({*_keywords(Recurrent), *own}))
+            raise UsageError(f"{kind} has no option {unknown[0]!r}; its options are {offered}")
         chosen = random.next_key() if key is None else key
         directions = 2 if bidirectional else 1
         made = [
@@ -170,7 +175,8 @@ class Recurrent(Module, Generic[C]):
         leaves = [as_tensor(v) for v in flatten(state)[0]]
         if len(leaves) != len(wanted):
             names = "(h, c)" if len(wanted) == 2 else "h"
-            raise StructureError(f"{kind}: the state is {names}, got {flatten(state)[1]}")
+            told = "one array" if isinstance(state, Tensor) or hasattr(state, "shape") else f"{len(leaves)} arrays"
+            raise StructureError(f"{kind}: the state is {names}, not {told}; zeros(batch) makes one")
         for given, like in zip(leaves, wanted, strict=True):
             if given.shape != like.shape:
                 raise ShapeError(
@@ -191,8 +197,14 @@ class Recurrent(Module, Generic[C]):
             values = counts.numpy()
             if ((values < 0) | (values > steps)).any():
                 raise ShapeError(f"{kind}: lengths are {values.tolist()}, but x has {steps} steps; give 0 … {steps}")
-        times = arange(steps, counts.dtype, counts.device)
+        times = arange(steps, dtype=counts.dtype, device=counts.device)
         return expand_dims(expand_dims(times, 1) < counts, 2)
+
+
+def _keywords(kind: type[Any]) -> list[str]:
+    """The options of a constructor that are given by name and have a default."""
+    found = inspect.signature(kind).parameters.values()
+    return [p.name for p in found if p.kind is not p.VAR_KEYWORD and p.default is not p.empty]
 
 
 def _step(cell: Any, state: Any, x_t: Tensor) -> tuple[Any, Tensor]:
@@ -214,7 +226,8 @@ class RNN(Recurrent[RNNCell]):
     """A plain recurrent network over time: :class:`RNNCell` at each step.
 
     ``outputs, h = rnn(x, h)`` with x ``(time, batch, input_size)``, outputs ``(time, batch, hidden_size)`` and h
-    ``(num_layers, batch, hidden_size)``; :class:`Recurrent` describes the options, and ``layer_norm`` is the cell's.
+    ``(num_layers, batch, hidden_size)``; :class:`Recurrent` describes the options, and ``bias`` and ``layer_norm`` are
+    the cell's.
 
     >>> import tinygrad_lstm as tl
     >>> outputs, h = tl.nn.RNN(3, 4, key=tl.random.key(0))(tl.ones((5, 2, 3)))
@@ -229,8 +242,8 @@ class LSTM(Recurrent[LSTMCell]):
     """A long short-term memory over time: :class:`LSTMCell` at each step.
 
     ``outputs, (h, c) = lstm(x, (h, c))`` with x ``(time, batch, input_size)``, outputs ``(time, batch, hidden_size)``
-    and h, c ``(num_layers, batch, hidden_size)``; :class:`Recurrent` describes the options, and ``peephole``,
-    ``coupled``, ``layer_norm`` and ``forget_bias`` are the cell's.
+    and h, c ``(num_layers, batch, hidden_size)``; :class:`Recurrent` describes the options, and ``bias``,
+    ``forget_bias`` (1, where PyTorch starts near 0), ``peephole``, ``coupled`` and ``layer_norm`` are the cell's.
 
     >>> import tinygrad_lstm as tl
     >>> outputs, (h, c) = tl.nn.LSTM(3, 4, num_layers=2, key=tl.random.key(0))(tl.ones((5, 2, 3)))
@@ -249,7 +262,7 @@ class GRU(Recurrent[GRUCell]):
     """A gated recurrent unit over time: :class:`GRUCell` at each step.
 
     ``outputs, h = gru(x, h)`` with x ``(time, batch, input_size)``, outputs ``(time, batch, hidden_size)`` and h
-    ``(num_layers, batch, hidden_size)``; :class:`Recurrent` describes the options, and ``reset_after`` and
+    ``(num_layers, batch, hidden_size)``; :class:`Recurrent` describes the options, and ``bias``, ``reset_after`` and
     ``layer_norm`` are the cell's.
 
     >>> import tinygrad_lstm as tl

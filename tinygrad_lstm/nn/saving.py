@@ -7,7 +7,7 @@ from typing import Any
 from tinygrad_lstm.errors import DTypeError, UsageError
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.tensor import Tensor
-from tinygrad_lstm.nn.module import Module
+from tinygrad_lstm.nn.module import Module, with_article
 from tinygrad_lstm.runtime.creation import tensor
 from tinygrad_lstm.runtime.files import read_arrays, write_arrays
 
@@ -43,7 +43,9 @@ def save(path: str | os.PathLike[str], source: Module | Mapping[str, Any]) -> No
         if not isinstance(name, str):
             raise UsageError(f"save: names are strings, not {name!r}; give a flat dict such as a state_dict()")
         if isinstance(value, Mapping | Module):
-            raise UsageError(f"save: {name} is a {type(value).__name__}; give a flat dict such as a state_dict()")
+            raise UsageError(
+                f"save: {name} is {with_article(type(value).__name__)}; give a flat dict such as a state_dict()"
+            )
         arrays[name] = as_tensor(value).numpy()
     write_arrays(path, arrays)
 

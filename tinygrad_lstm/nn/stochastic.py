@@ -19,8 +19,8 @@ __all__ = ["Dropout", "deterministic"]
 class Dropout(Module):
     """Each number becomes 0 with probability ``p``; the others are divided by ``1 − p``, so that the mean stays.
 
-    With a key, every call uses it up and puts a new one in its place. Without one nothing is dropped; see
-    :func:`deterministic`.
+    Every call uses up the key and puts a new one in its place. :func:`deterministic` gives a model that drops nothing,
+    for evaluation.
 
     In the body of a ``scan`` a call is made once, while the body is traced, so all steps drop the same places. For a
     mask of its own at each step, pass ``dropout.keys(length)`` through ``xs``, and each step's key to the call.
@@ -31,7 +31,7 @@ class Dropout(Module):
 
     Args:
         p: the probability, in [0, 1).
-        key: from ``tl.random.key``; None to drop nothing.
+        key: from ``tl.random.key``; the generator of ``tl.seed`` by default.
         same_along: axes along which the same places are dropped, such as that of time.
 
     Raises:
@@ -42,7 +42,7 @@ class Dropout(Module):
     >>> dropout = tl.nn.Dropout(0.5, key=tl.random.key(0))
     >>> sorted(set(dropout(tl.ones(100)).tolist()))
     [0.0, 2.0]
-    >>> print(tl.nn.Dropout(0.5)(tl.ones(3)))
+    >>> print(tl.nn.deterministic(dropout)(tl.ones(3)))
     [1. 1. 1.]
     """
 
@@ -50,10 +50,10 @@ class Dropout(Module):
         if not 0 <= p < 1:
             raise UsageError(f"Dropout: p is a probability in [0, 1), not {p}")
         self.p, self.same_along = float(p), same_along
-        self.key = None if key is None else State(_as_key(key))
+        self.key = State(_as_key(random.next_key() if key is None else key)) if p or key is not None else None
 
     def keys(self, count: int) -> Tensor | None:
-        """``count`` keys ``(count, 2)``, one for each step of a loop; None when there is no key."""
+        """``count`` keys ``(count, 2)``, one for each step of a loop; None when nothing is dropped."""
         return None if self.key is None else stack(self._spend(self.key, count))
 
     def forward(self, x: Any, key: Any = None) -> Tensor:

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from tinygrad_lstm.errors import DTypeError
+from tinygrad_lstm.errors import DTypeError, TraceError
 from tinygrad_lstm.graph.convert import as_tensor, cast_to, float_operands, operands
 from tinygrad_lstm.graph.dtypes import as_dtype, bool_
+from tinygrad_lstm.graph.number import Number, number_kind
 from tinygrad_lstm.graph.registry import define, function
 from tinygrad_lstm.graph.tensor import Tensor, make
 from tinygrad_lstm.graph.types import TensorType, broadcast_shapes
@@ -130,6 +131,8 @@ def divide(x: Any, y: Any) -> Tensor:
 def power(x: Any, y: Any) -> Tensor:
     """``x ** y`` in floats; a negative ``x`` with a fractional ``y`` gives nan.
 
+    Whole numbers to the power of a Python integer ≥ 0 stay whole.
+
     Derivatives: ``y·x^(y−1)`` by ``x`` (0 where ``y`` is 0, also at ``x`` = 0) and ``x^y·log x`` by ``y`` (0 where
     ``x`` is 0 and ``y`` ≥ 0).
 
@@ -137,7 +140,26 @@ def power(x: Any, y: Any) -> Tensor:
     >>> print(tl.power([2.0, 3.0], 2))
     [4. 9.]
     """
+    if number_kind(y) is int:
+        base = as_tensor(x)
+        if base.dtype.kind in "iu":
+            if isinstance(y, Number):
+                raise TraceError(
+                    f"power({base.type}, {y!r}): whether whole numbers stay whole depends on the sign of the exponent; "
+                    "name it in static_argnames, or give it as a float"
+                )
+            if y >= 0:
+                return _multiplied(base, int(y))
     return make("power", *float_operands(x, y))
+
+
+def _multiplied(x: Tensor, times: int) -> Tensor:
+    """``x · x · … · x``, by squares."""
+    if not times:
+        return add(multiply(x, 0), 1)
+    half = _multiplied(x, times // 2) if times > 1 else None
+    squared = multiply(half, half) if half is not None else None
+    return x if squared is None else multiply(squared, x) if times % 2 else squared
 
 
 @function

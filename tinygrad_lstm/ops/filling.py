@@ -1,19 +1,23 @@
 """Arrays of one value, and of counted values."""
 
+import math
+import numbers
 from typing import Any
 
 from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.convert import as_tensor, constant
 from tinygrad_lstm.graph.device import as_device
-from tinygrad_lstm.graph.dtypes import as_dtype, float32, int64, weak_dtype
+from tinygrad_lstm.graph.dtypes import as_dtype, float32, float64, int64, weak_dtype
 from tinygrad_lstm.graph.number import number_kind
 from tinygrad_lstm.graph.registry import function
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.types import as_shape
-from tinygrad_lstm.ops.shape import broadcast_to
+from tinygrad_lstm.ops.elementwise import add, cast, multiply
+from tinygrad_lstm.ops.logic import equal
+from tinygrad_lstm.ops.shape import broadcast_to, reshape
 from tinygrad_lstm.ops.source import arange_node
 
-__all__ = ["arange", "full", "ones", "ones_like", "zeros", "zeros_like"]
+__all__ = ["arange", "eye", "full", "full_like", "linspace", "ones", "ones_like", "zeros", "zeros_like"]
 
 
 def full(shape: Any, value: Any, dtype: Any = None, device: str | None = None) -> Tensor:
@@ -72,16 +76,69 @@ def ones_like(x: Any) -> Tensor:
     return full(node.shape, 1, node.dtype, node.device)
 
 
-def arange(length: int, dtype: Any = int64, device: str | None = None) -> Tensor:
-    """The integers ``0 … length − 1``.
-
-    Raises:
-        UsageError: when ``length`` is no integer ≥ 0.
+@function
+def full_like(x: Any, value: Any) -> Tensor:
+    """``value`` everywhere, in the shape, element type and device of ``x``.
 
     >>> import tinygrad_lstm as tl
-    >>> print(tl.arange(4))
-    [0 1 2 3]
+    >>> print(tl.full_like([1.0, 2.0], 7))
+    [7. 7.]
     """
-    if isinstance(length, bool) or not hasattr(length, "__index__") or length < 0:
-        raise UsageError(f"arange takes a length ≥ 0, not {length!r}")
-    return arange_node(int(length), as_dtype(dtype), as_device(device))
+    node = as_tensor(x)
+    return full(node.shape, value, node.dtype, node.device)
+
+
+def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, device: str | None = None) -> Tensor:
+    """``start, start + step, …``, as long as that is before ``stop``; with one number ``0, 1, …`` before that.
+
+    Integers give int64, floats float32, each computed from its place and not from its neighbour.
+
+    Raises:
+        UsageError: for what is no number, or a step of 0.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.arange(4), tl.arange(1, 10, 3), tl.arange(1, 0, -0.25))
+    [0 1 2 3] [1 4 7] [1.   0.75 0.5  0.25]
+    """
+    first, last = (0, start) if stop is None else (start, stop)
+    for v in (first, last, step):
+        if isinstance(v, bool) or not isinstance(v, numbers.Real):
+            raise UsageError(f"arange takes numbers, not {v!r}: they decide a shape, known before any value")
+    if step == 0 or not all(math.isfinite(v) for v in (first, last, step)):
+        raise UsageError(f"arange({first}, {last}, {step}): the step is not 0, and all are finite")
+    whole = all(isinstance(v, numbers.Integral) for v in (first, last, step))
+    own = as_dtype(dtype) if dtype is not None else int64 if whole else float32
+    count = max(0, -((first - last) // step) if whole else math.ceil((last - first) / step))
+    if whole and first == 0 and step == 1:
+        return arange_node(count, own, as_device(device))
+    counted = arange_node(count, int64 if whole else float64, as_device(device))
+    return cast(add(multiply(counted, step), first), own)
+
+
+def linspace(start: float, stop: float, num: int = 50, dtype: Any = float32, device: str | None = None) -> Tensor:
+    """``num`` numbers at equal distances from ``start`` to ``stop``, both among them.
+
+    Raises:
+        UsageError: when ``num`` is no integer ≥ 0.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.linspace(0, 1, 5))
+    [0.   0.25 0.5  0.75 1.  ]
+    """
+    if isinstance(num, bool) or not hasattr(num, "__index__") or num < 0:
+        raise UsageError(f"linspace: num is an integer ≥ 0, not {num!r}")
+    counted = arange_node(int(num), float64, as_device(device))
+    return cast(add(multiply(counted, (stop - start) / max(num - 1, 1)), start), as_dtype(dtype))
+
+
+def eye(n: int, m: int | None = None, dtype: Any = float32, device: str | None = None) -> Tensor:
+    """Ones on the diagonal of an ``(n, m)`` matrix, zeros elsewhere; a square one by default.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.eye(2))
+    [[1. 0.]
+     [0. 1.]]
+    """
+    rows, columns = as_shape((n, n if m is None else m))
+    down = reshape(arange_node(rows, int64, as_device(device)), (rows, 1))
+    return cast(equal(down, arange_node(columns, int64, as_device(device))), as_dtype(dtype))

@@ -1,4 +1,4 @@
-"""The product of matrices."""
+"""The product of matrices, and the form with letters that the compiler gives it."""
 
 import math
 from typing import Any
@@ -27,6 +27,24 @@ def _matmul(a: TensorType, b: TensorType) -> TensorType:
 
 
 define("matmul", _matmul, label="@", latex=r"\cdot")
+
+
+def _contract(a: TensorType, b: TensorType, *, left: str, right: str, out: str) -> TensorType:
+    """Σ a·b over the letters that ``out`` lacks."""
+    if len(a.shape) != len(left) or len(b.shape) != len(right):
+        raise ShapeError(f"the letters {left} and {right} do not fit {a} and {b}")
+    sizes = dict(zip(left, a.shape, strict=True))
+    for letter, size in zip(right, b.shape, strict=True):
+        if sizes.setdefault(letter, size) != size:
+            raise ShapeError(f"the letter {letter} has the sizes {sizes[letter]} and {size}")
+    if any(len(set(group)) != len(group) for group in (left, right, out)) or not set(out) <= set(sizes):
+        raise ShapeError(f"[{left},{right}->{out}] repeats a letter, or gives one that no operand has")
+    if any(letter not in out and (letter not in left or letter not in right) for letter in sizes):
+        raise ShapeError(f"[{left},{right}->{out}] sums a letter of one operand alone")
+    return TensorType(tuple(sizes[letter] for letter in out), a.dtype, a.device)
+
+
+define("contract", _contract, label="@", latex=r"\cdot", kind="compiled")
 
 
 @function

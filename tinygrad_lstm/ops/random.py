@@ -7,17 +7,21 @@ import functools
 import math
 import os
 import threading
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ParamSpec
 
 from tinygrad_lstm.errors import DTypeError, ShapeError, UsageError
+from tinygrad_lstm.graph.cells import Cell
 from tinygrad_lstm.graph.convert import as_tensor, constant
 from tinygrad_lstm.graph.dtypes import as_dtype, float32, float64, int64, uint32
 from tinygrad_lstm.graph.registry import apply, define, function
-from tinygrad_lstm.graph.tensor import Tensor, make
+from tinygrad_lstm.graph.tensor import Tensor, make, settled
+from tinygrad_lstm.graph.tracing import tracer
 from tinygrad_lstm.graph.types import TensorType, as_shape, normalize_axis
 from tinygrad_lstm.ops.elementwise import cos, log, maximum, minimum, right_shift, sqrt
 from tinygrad_lstm.ops.index import take
-from tinygrad_lstm.ops.logic import less, less_equal, where
+from tinygrad_lstm.ops.logic import less
+from tinygrad_lstm.ops.quantile import normal_quantile
 from tinygrad_lstm.ops.reduce import argmax
 from tinygrad_lstm.ops.shape import broadcast_to, concatenate, expand_dims, reshape, stack
 from tinygrad_lstm.ops.sorting import argsort
@@ -27,6 +31,7 @@ __all__ = [
     "bernoulli",
     "bits",
     "categorical",
+    "check_seed",
     "fold_in",
     "key",
     "next_key",
@@ -39,6 +44,9 @@ __all__ = [
     "truncated_normal",
     "uniform",
 ]
+
+
+P = ParamSpec("P")
 
 
 def _threefry(key: TensorType, counters: TensorType) -> TensorType:
@@ -82,12 +90,39 @@ def key(seed: int) -> Tensor:
     >>> print(tl.random.key(7))
     [0 7]
     """
-    if isinstance(seed, bool) or not hasattr(seed, "__index__") or not 0 <= int(seed) < 2**64:
-        raise UsageError(f"a seed is an integer between 0 and 2**64 - 1, not {seed!r}")
+    check_seed(seed)
     words: Tensor = apply("tensor", [int(seed) >> 32, int(seed) & 0xFFFFFFFF], dtype=uint32)
     return words
 
 
+def check_seed(seed: Any) -> None:
+    """Raise for what :func:`key` does not take.
+
+    Raises:
+        UsageError: for a seed that is no integer between 0 and 2⁶⁴ − 1.
+    """
+    if isinstance(seed, bool) or not hasattr(seed, "__index__") or not 0 <= int(seed) < 2**64:
+        raise UsageError(f"a seed is an integer between 0 and 2**64 - 1, not {seed!r}")
+
+
+def _drawn(f: Callable[P, Tensor]) -> Callable[P, Tensor]:
+    """Numbers drawn with a key that is data are data: what is computed from them does not show how they came about.
+
+    They stay operations in a trace, and where they are computed from a tensor besides the key.
+    """
+
+    @functools.wraps(f)
+    def drawing(*args: P.args, **kwargs: P.kwargs) -> Tensor:
+        result = f(*args, **kwargs)
+        others = (*args[1:], *(value for name, value in kwargs.items() if name != "key"))
+        if result.symbolic or tracer.get() is not None or any(isinstance(v, Tensor | Cell) for v in others):
+            return result
+        return settled((result,))[0]
+
+    return drawing
+
+
+@_drawn
 def bits(key: Any, shape: Any) -> Tensor:
     """Random words, ``uint32`` of the given shape.
 
@@ -116,9 +151,11 @@ def split(key: Any, count: int = 2) -> list[Tensor]:
     [(2,), (2,), (2,)]
     """
     words = bits(key, (count, 2))
-    return [words[i] for i in range(count)]
+    keys = [words[i] for i in range(count)]
+    return keys if words.op != "leaf" else settled(keys)
 
 
+@_drawn
 def fold_in(key: Any, data: int) -> Tensor:
     """A new key for each integer ``data`` between 0 and 2³² − 1, such as a step or an index.
 
@@ -131,6 +168,7 @@ def fold_in(key: Any, data: int) -> Tensor:
     return threefry2x32(node, stack([constant(1, uint32, node.device), constant(data, uint32, node.device)]))
 
 
+@_drawn
 def uniform(key: Any, shape: Any, low: float = 0.0, high: float = 1.0, dtype: Any = float32) -> Tensor:
     """Numbers from ``[0, 1)`` in equal steps, scaled to ``low … high``; rounding may then give ``high`` itself.
 
@@ -151,6 +189,7 @@ def uniform(key: Any, shape: Any, low: float = 0.0, high: float = 1.0, dtype: An
     return unit if (low, high) == (0.0, 1.0) else unit * (high - low) + low
 
 
+@_drawn
 def normal(key: Any, shape: Any, mean: float = 0.0, std: float = 1.0, dtype: Any = float32) -> Tensor:
     """Normally distributed numbers, by the method of Box and Muller (1958): ``√(−2 log u)·cos(2πv)``.
 
@@ -165,6 +204,7 @@ def normal(key: Any, shape: Any, mean: float = 0.0, std: float = 1.0, dtype: Any
     return unit if (mean, std) == (0.0, 1.0) else unit * std + mean
 
 
+@_drawn
 def truncated_normal(
     key: Any,
     shape: Any,
@@ -208,45 +248,11 @@ def truncated_normal(
     # The middles of the intervals that u is rounded to: never 0, nor 1.
     u = uniform(key, target, dtype=drawn).astype(float64) + 2.0 ** -(places + 1)
     p = minimum(u * (last - first) + first, 1.0 - 2.0**-53)
-    unit = minimum(maximum(_normal_quantile(p), a), b)
+    unit = minimum(maximum(normal_quantile(p), a), b)
     return ((-unit if mirrored else unit) * std + mean).astype(kind)
 
 
-# Coefficients of AS 241 (routine PPND16), highest power first: numerator and denominator in each region.
-_CENTRE = (
-    (2.50908092873012267e3, 3.34305755835881281e4, 6.72657709270087009e4, 4.59219539315498715e4,
-     1.37316937655094611e4, 1.97159095030655144e3, 1.33141667891784377e2, 3.38713287279636661),
-    (5.22649527885285456e3, 2.87290857357219427e4, 3.93078958000927106e4, 2.12137943015865959e4,
-     5.39419602142475111e3, 6.87187007492057908e2, 4.23133307016009113e1, 1.0),
-)  # fmt: skip
-_MIDDLE = (
-    (7.74545014278341408e-4, 2.27238449892691846e-2, 2.41780725177450612e-1, 1.27045825245236838,
-     3.64784832476320460, 5.76949722146069141, 4.63033784615654530, 1.42343711074968358),
-    (1.05075007164441684e-9, 5.47593808499534495e-4, 1.51986665636164572e-2, 1.48103976427480075e-1,
-     6.89767334985100005e-1, 1.67638483018380385, 2.05319162663775882, 1.0),
-)  # fmt: skip
-_TAIL = (
-    (2.01033439929228813e-7, 2.71155556874348758e-5, 1.24266094738807844e-3, 2.65321895265761230e-2,
-     2.96560571828504891e-1, 1.78482653991729133, 5.46378491116411437, 6.65790464350110378),
-    (2.04426310338993979e-15, 1.42151175831644589e-7, 1.84631831751005468e-5, 7.86869131145613259e-4,
-     1.48753612908506149e-2, 1.36929880922735805e-1, 5.99832206555887938e-1, 1.0),
-)  # fmt: skip
-
-
-def _ratio(coefficients: tuple[tuple[float, ...], tuple[float, ...]], r: Tensor) -> Tensor:
-    above, below = (functools.reduce(lambda total, c: total * r + c, cs[1:], r * 0.0 + cs[0]) for cs in coefficients)
-    return above / below
-
-
-def _normal_quantile(p: Tensor) -> Tensor:
-    """Φ⁻¹(p) for ``p`` of (0, 1) in float64."""
-    q = p - 0.5
-    r = sqrt(-log(minimum(p, 1.0 - p)))
-    outer = where(less_equal(r, 5.0), _ratio(_MIDDLE, r - 1.6), _ratio(_TAIL, r - 5.0))
-    centre = q * _ratio(_CENTRE, 0.180625 - q * q)
-    return where(less_equal(q * q, 0.425**2), centre, where(less_equal(q, 0.0), -outer, outer))
-
-
+@_drawn
 def bernoulli(key: Any, p: Any = 0.5, shape: Any = None) -> Tensor:
     """Bools that are True with probability ``p``, a number or an array of them, to within 2⁻²⁴.
 
@@ -268,6 +274,7 @@ def bernoulli(key: Any, p: Any = 0.5, shape: Any = None) -> Tensor:
 _WIDEST = 2**32
 
 
+@_drawn
 def randint(key: Any, shape: Any, low: int, high: int, dtype: Any = int64) -> Tensor:
     """Integers from ``low`` to ``high − 1``: the same ones on every backend.
 
@@ -296,6 +303,7 @@ def randint(key: Any, shape: Any, low: int, high: int, dtype: Any = int64) -> Te
     return (steps + low).astype(kind)
 
 
+@_drawn
 def permutation(key: Any, x: Any, axis: int = 0) -> Tensor:
     """The slices of ``x`` along ``axis`` in a random order; for an integer ``x`` the integers below it.
 
@@ -320,6 +328,7 @@ def permutation(key: Any, x: Any, axis: int = 0) -> Tensor:
     return take(node, argsort(uniform(key, node.shape[place], dtype=float64)), place)
 
 
+@_drawn
 def categorical(key: Any, logits: Any, shape: Any = ()) -> Tensor:
     """Indices (int64) along the last axis of ``logits``, each with probability ``softmax(logits)``.
 

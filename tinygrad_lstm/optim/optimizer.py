@@ -8,7 +8,7 @@ from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.cells import Cell, Parameter, State, assign_all
 from tinygrad_lstm.graph.dtypes import float16, float32
 from tinygrad_lstm.graph.tensor import Tensor
-from tinygrad_lstm.nn.module import Module
+from tinygrad_lstm.nn.module import Module, with_article
 from tinygrad_lstm.ops.filling import full, zeros
 from tinygrad_lstm.ops.logic import where
 
@@ -155,7 +155,7 @@ class Targets:
     def __init__(self, parameters: Iterable[Parameter], kind: str) -> None:
         if isinstance(parameters, Module | Cell):
             raise UsageError(
-                f"{kind}: an iterable of parameters is wanted, not a {type(parameters).__name__}; "
+                f"{kind}: an iterable of parameters is wanted, not {with_article(type(parameters).__name__)}; "
                 "give model.parameters(), or a list"
             )
         self.parameters = list(parameters)

@@ -9,30 +9,10 @@ from collections.abc import Iterable
 from string import ascii_lowercase
 from typing import Any
 
-from tinygrad_lstm.errors import ShapeError
-from tinygrad_lstm.graph.registry import define
 from tinygrad_lstm.graph.tensor import Node, Tensor, make_like, remake
-from tinygrad_lstm.graph.types import TensorType
 from tinygrad_lstm.graph.walk import topological
 
 __all__ = ["contract", "contractions", "letters_of"]
-
-
-def _contract(a: TensorType, b: TensorType, *, left: str, right: str, out: str) -> TensorType:
-    if len(a.shape) != len(left) or len(b.shape) != len(right):
-        raise ShapeError(f"the letters {left} and {right} do not fit {a} and {b}")
-    sizes = dict(zip(left, a.shape, strict=True))
-    for letter, size in zip(right, b.shape, strict=True):
-        if sizes.setdefault(letter, size) != size:
-            raise ShapeError(f"the letter {letter} has the sizes {sizes[letter]} and {size}")
-    if any(len(set(group)) != len(group) for group in (left, right, out)) or not set(out) <= set(sizes):
-        raise ShapeError(f"[{left},{right}->{out}] repeats a letter, or gives one that no operand has")
-    if any(letter not in out and (letter not in left or letter not in right) for letter in sizes):
-        raise ShapeError(f"[{left},{right}->{out}] sums a letter of one operand alone")
-    return TensorType(tuple(sizes[letter] for letter in out), a.dtype, a.device)
-
-
-define("contract", _contract, label="@", latex=r"\cdot", kind="compiled", differentiable=False)
 
 
 def contract(place: Node, a: Tensor, b: Tensor, left: str, right: str, out: str) -> Tensor:

@@ -1,6 +1,6 @@
 """fold_constants: what is computed from scalar constants alone is a constant."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,11 @@ from tinygrad_lstm.passes.rewriting import rewrite
 __all__ = ["fold_constants"]
 
 
-def fold_constants(outputs: Iterable[Tensor]) -> list[Tensor]:
+def fold_constants(outputs: Iterable[Tensor], where: Callable[[Node], bool] | None = None) -> list[Tensor]:
     """``2 − 1 → 1``, in the element type of the graph and with the kernels of the interpreter.
+
+    Args:
+        where: which nodes may be replaced; all by default.
 
     >>> import tinygrad_lstm as tl
     >>> two = tl.full((), 2.0)
@@ -35,4 +38,4 @@ def fold_constants(outputs: Iterable[Tensor]) -> list[Tensor]:
             value = table[node.op](*arrays, **node.attrs)
         return constant(np.asarray(value).item(), node.dtype, node.device)
 
-    return rewrite(outputs, folded)
+    return rewrite(outputs, folded, where)

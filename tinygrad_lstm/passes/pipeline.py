@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.graph.tensor import Node, Tensor
 from tinygrad_lstm.graph.verify import verify
 from tinygrad_lstm.passes.drop_names import drop_names
 from tinygrad_lstm.passes.fold_constants import fold_constants
 from tinygrad_lstm.passes.simplify import simplify
 
-__all__ = ["Pass", "run", "simplified"]
+__all__ = ["Pass", "run", "simplified", "simplified_gradients"]
 
 Pass = Callable[[Iterable[Tensor]], list[Tensor]]
 
@@ -25,6 +25,23 @@ def run(outputs: Iterable[Tensor], passes: Sequence[Pass]) -> list[Tensor]:
         for y in current:
             verify(y)
     return current
+
+
+def simplified_gradients(outputs: Iterable[Tensor]) -> list[Tensor]:
+    """``outputs`` in which what computes a gradient is simplified, and what the user wrote stands as it is.
+
+    >>> import tinygrad_lstm as tl
+    >>> x = tl.symbol("x")
+    >>> print(tl.printed(*simplified_gradients([tl.gradients(1.0 * x, x)])))
+    %0: f32[] = constant 1.0
+    return %0
+    """
+    found = fold_constants(outputs, _of_gradient)
+    return simplify(found, _of_gradient)
+
+
+def _of_gradient(node: Node) -> bool:
+    return node.origin is not None
 
 
 def simplified(*outputs: Tensor, keep_names: bool = False) -> list[Tensor]:

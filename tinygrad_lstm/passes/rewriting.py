@@ -12,14 +12,18 @@ Rule = Callable[[Any], Node | None]
 """From a node, whose inputs are rewritten already, to what takes its place, or None to keep it."""
 
 
-def rewrite(outputs: Iterable[Tensor], rule: Rule) -> list[Tensor]:
-    """``outputs`` with ``rule`` applied to every node once, inputs before readers."""
+def rewrite(outputs: Iterable[Tensor], rule: Rule, where: Callable[[Node], bool] | None = None) -> list[Tensor]:
+    """``outputs`` with ``rule`` applied to every node once, inputs before readers.
+
+    Args:
+        where: which nodes may be replaced; all by default.
+    """
     outputs = list(outputs)
     new: dict[Node, Any] = {}
     for node in topological(outputs):
         inputs = tuple([new[x] for x in node.inputs])
         changed = any(a is not b for a, b in zip(inputs, node.inputs, strict=True))
         candidate = remake(node, inputs) if changed else node
-        replacement = rule(candidate)
+        replacement = rule(candidate) if where is None or where(candidate) else None
         new[node] = candidate if replacement is None else replacement
     return [new[y] for y in outputs]

@@ -3,7 +3,7 @@
 ``0·x → 0`` is not among the rules, since it would hide that ``x`` is nan or infinite.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from tinygrad_lstm.graph.tensor import Node, Tensor, make_like
@@ -14,8 +14,11 @@ from tinygrad_lstm.passes.rewriting import rewrite
 __all__ = ["simplify"]
 
 
-def simplify(outputs: Iterable[Tensor]) -> list[Tensor]:
+def simplify(outputs: Iterable[Tensor], where: Callable[[Node], bool] | None = None) -> list[Tensor]:
     """``1·x → x``, ``x − 0 → x``, ``x / 1 → x``, ``x¹ → x``, ``x⁰ → 1``, ``−(−x) → x``, ``where(True, x, y) → x``.
+
+    Args:
+        where: which nodes may be replaced; all by default.
 
     >>> import tinygrad_lstm as tl
     >>> x = tl.symbol("x")
@@ -23,7 +26,7 @@ def simplify(outputs: Iterable[Tensor]) -> list[Tensor]:
     %0: f32[] = symbol "x"
     return %0
     """
-    return rewrite(outputs, _simplified)
+    return rewrite(outputs, _simplified, where)
 
 
 def _value(node: Any) -> Any:

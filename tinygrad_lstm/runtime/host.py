@@ -1,13 +1,14 @@
 """What backends that work on NumPy arrays in host memory share."""
 
+import threading
 from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.errors import DeviceError
+from tinygrad_lstm.errors import DeviceError, UsageError
 
-__all__ = ["HostArrays"]
+__all__ = ["HostArrays", "Turns"]
 
 
 class HostArrays:
@@ -51,3 +52,28 @@ class HostArrays:
     def running(self, device: str) -> AbstractContextManager[Any]:
         """Overflow, division by zero and invalid values give inf and nan, silently, as they do on a GPU."""
         return np.errstate(all="ignore")
+
+
+class Turns:
+    """Lets one run at a time use the memory of a program, which threads take turns in.
+
+    Raises:
+        UsageError: when a run begins inside of another one, for whose end it would wait for ever.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._owner: int | None = None
+
+    def __enter__(self) -> None:
+        if self._owner == threading.get_ident():
+            raise UsageError(
+                "a compiled function is called by an operation that it runs itself; call the function that is not "
+                "compiled there"
+            )
+        self._lock.acquire()
+        self._owner = threading.get_ident()
+
+    def __exit__(self, *_: object) -> None:
+        self._owner = None
+        self._lock.release()

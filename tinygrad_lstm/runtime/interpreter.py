@@ -121,6 +121,8 @@ def lower(outputs: Sequence[Node], known: Mapping[Node, Any], backend: Backend, 
             program.given[register] = known[node]
         elif (value := _value(node)) is not None:
             program.given[register] = value
+        elif node.op == "symbol":
+            raise _unbound(node, known)
         elif node.op in _SOURCES:
             try:
                 program.given[register] = _SOURCES[node.op](node, backend)
@@ -173,19 +175,23 @@ def _filled(backend: Backend, shape: tuple[int, ...], value: Any, type_: Any) ->
     return array
 
 
-def _unbound(node: Node, backend: Backend) -> Any:
+def _unbound(node: Node, known: Iterable[Node]) -> UnboundSymbolError:
     name, owner = node.attrs["name"], node.attrs.get("owner")
     if owner:
-        raise UnboundSymbolError(
+        return UnboundSymbolError(
             f"{name!r} belongs to {owner} and has no value outside it; return it from there instead of keeping it"
         )
-    raise UnboundSymbolError(f"symbol {name!r} ({node.type}) has no value; bind it: evaluate({{{name}: …}})")
+    if any(other.op == "symbol" and other.attrs["name"] == name for other in known):
+        return UnboundSymbolError(
+            f"symbol {name!r} ({node.type}) has no value: another symbol named {name!r} was bound, but this graph was "
+            "built from an earlier one; build it again from the new one"
+        )
+    return UnboundSymbolError(f"symbol {name!r} ({node.type}) has no value; bind it: evaluate({{{name}: …}})")
 
 
 _SOURCES: dict[str, Callable[[Node, Backend], Any]] = {
     "constant": _constant,
     "arange": lambda node, backend: backend.arange(node.type.shape[0], node.type.dtype, node.type.device),
-    "symbol": _unbound,
 }
 _PROJECTIONS = frozenset(("item", "stacked"))
 

@@ -27,6 +27,7 @@ from tinygrad_lstm.runtime.backend import Backend, Compiler, Executable, backend
 from tinygrad_lstm.runtime.explain import Explanation, explained, held
 from tinygrad_lstm.runtime.interpreted import Interpreted
 from tinygrad_lstm.runtime.memory import exhausted, lacking
+from tinygrad_lstm.runtime.naming import Named
 from tinygrad_lstm.runtime.signature import Call, Signature
 from tinygrad_lstm.runtime.tracing import Traced, trace
 
@@ -47,8 +48,8 @@ _LATER: Final = (
 class _Entry:
     """A function traced for one form of its arguments, and what was made of it."""
 
-    def __init__(self, owner: str, traced: Traced, backend: Backend) -> None:
-        self.owner, self.traced, self.backend = owner, traced, backend
+    def __init__(self, owner: str, traced: Traced, backend: Backend, named: Named) -> None:
+        self.owner, self.traced, self.backend, self._named = owner, traced, backend, named
         self._compiled = isinstance(backend, Compiler)
         self._moment = next(moments)
         graph = traced.graph
@@ -89,8 +90,11 @@ class _Entry:
     def contents(self) -> list[Any] | None:
         """The arrays of what is read besides the arguments.
 
-        None if a cell is of another type than the trace met, or if a module has another in its place by now.
+        None if a cell is of another type than the trace met, or if a module or a variable has another in its place by
+        now.
         """
+        if not self._named.same():
+            return None
         arrays = []
         for cell, type_ in self._cells:
             leaf = cell.leaf
@@ -271,7 +275,8 @@ class Jitted(Generic[P, R]):
                 )
             raise
         devices = [y.type.device for y in (*traced.graph.inputs, *traced.graph.outputs)]
-        return _Entry(self._owner, traced, backend_for(devices[0]) if devices else current_backend())
+        backend = backend_for(devices[0]) if devices else current_backend()
+        return _Entry(self._owner, traced, backend, Named(self._f))
 
 
 class _Method:
@@ -314,8 +319,10 @@ def jit(f: Any = None, *, static_argnames: str | Iterable[str] = (), cache_size:
     reads and changes of Parameters and States, their values and their gradients, becomes inputs and outputs of the
     program; so a whole training step is one program. Everything else that Python does in ``f`` is done while it is
     traced, and not again: attributes of ``self``, globals and arrays that it reads from outside are constants from
-    then on. A Parameter, or a layer that has some, may be replaced by assigning to the attribute of a module: the next
-    call traces again. What is replaced in a list or a dict, or has no Parameters, is not seen: make a new ``jit`` then.
+    then on. A Parameter, or a layer that has some, may be replaced by assigning to the attribute of a module, and a
+    global or enclosing variable of ``f`` that holds a Parameter, State, module, optimiser or function may be given
+    another one, as when a cell of a notebook runs again: the next call traces again. What is replaced in a list or a
+    dict, or is a plain value, is not seen: make a new ``jit`` then.
 
     Tensors, arrays and numbers are traced, nested as they may be. Other arguments (strings, modules, Parameters,
     functions) must be hashable and are fixed, as is what ``static_argnames`` names: each other value is another form.

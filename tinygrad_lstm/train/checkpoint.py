@@ -4,6 +4,9 @@ One file is renamed into place at once: whatever happens while it is written, th
 the new one, and arrays and description can not come from different moments. Two files would need two renames, with a
 moment between them. Other programs read the arrays as those of any safetensors file, and the JSON, which the header
 holds under ``tinygrad_lstm``, as its metadata. Nothing that is loaded is executed.
+
+The model is in it twice: ``model.…`` are the weights of the last step, with which training goes on, and ``best.…``
+those that did best on the held-out text, once it was looked at.
 """
 
 import json
@@ -32,7 +35,7 @@ __all__ = [
 ]
 
 _KEY: Final = "tinygrad_lstm"
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 
 
 def write_checkpoint(path: str | os.PathLike[str], arrays: Mapping[str, Array], description: Mapping[str, Any]) -> None:
@@ -61,7 +64,9 @@ def read_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dic
     arrays, metadata = read_arrays(path, "checkpoint")
     header = metadata.get(_KEY)
     if header is None:
-        raise CheckpointError(f"{path} is a safetensors file of another program: its header has no {_KEY!r}")
+        raise CheckpointError(
+            f"{path} holds arrays, and no model as `tinygrad-lstm train` writes it; tl.load reads such a file"
+        )
     try:
         description = json.loads(header)
         version = description.pop("format")
@@ -75,8 +80,22 @@ def read_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dic
 def load_model(path: str | os.PathLike[str]) -> tuple[LanguageModel, Vocabulary]:
     """The model that a checkpoint holds, and the vocabulary that it was trained with.
 
+    It has the weights of the step at which the loss over the held-out text was lowest; those of the last step where the
+    training ended before a first look at that text.
+
     Raises:
         CheckpointError: when there is none to be read; see :func:`read_checkpoint`.
+
+    >>> import tinygrad_lstm as tl
+    >>> from tempfile import TemporaryDirectory
+    >>> text = tl.data.Corpus("to be or not to be, that is the question: " * 20, "a question")
+    >>> config = tl.train.TrainConfig(steps=30, window=8, batch=4)
+    >>> with TemporaryDirectory() as folder:
+    ...     tl.train.Trainer(text, config=config).run(checkpoint=f"{folder}/model.safetensors")
+    ...     model, vocabulary = tl.train.load_model(f"{folder}/model.safetensors")
+    >>> logits, state = model(vocabulary.encode("to be")[:, None])
+    >>> logits.shape == (5, 1, len(vocabulary))
+    True
     """
     arrays, description = read_checkpoint(path)
     return restored_model(path, arrays, description)
@@ -85,7 +104,7 @@ def load_model(path: str | os.PathLike[str]) -> tuple[LanguageModel, Vocabulary]
 def restored_model(
     path: str | os.PathLike[str], arrays: Mapping[str, Array], description: Mapping[str, Any]
 ) -> tuple[LanguageModel, Vocabulary]:
-    """The model and the vocabulary of a checkpoint that was read from ``path``.
+    """The model, as :func:`load_model` gives it, and the vocabulary of a checkpoint that was read from ``path``.
 
     Raises:
         CheckpointError: when the arrays do not fit the description.
@@ -93,11 +112,11 @@ def restored_model(
     with described(path):
         vocabulary = Vocabulary(description["vocabulary"])
         model = LanguageModel(len(vocabulary), ModelConfig(**description["model"]), key=random.key(0))
-        weights = part(arrays, "model")
-        spoilt = [name for name, array in weights.items() if not np.isfinite(array).all()]
+        last, best = part(arrays, "model"), part(arrays, "best")
+        spoilt = [name for weights in (last, best) for name, array in weights.items() if not np.isfinite(array).all()]
         if spoilt:
             raise CheckpointError(f"{path} holds weights that are no finite numbers, in {spoilt[0]}; train anew")
-        model.load_state_dict(weights)
+        model.load_state_dict(best or last)
     return model, vocabulary
 
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tinygrad_lstm.errors import UsageError
+from tinygrad_lstm.errors import DTypeError, ShapeError, UsageError
+from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.nn.layers import Embedding, Linear
 from tinygrad_lstm.nn.module import Module
@@ -53,6 +54,7 @@ class ModelConfig:
 
 
 _DEFAULT: Final = ModelConfig()
+_ENCODE: Final = "for one text they are vocabulary.encode(text)[:, None]"
 
 
 class LanguageModel(Module):
@@ -67,7 +69,7 @@ class LanguageModel(Module):
 
     >>> import tinygrad_lstm as tl
     >>> model = LanguageModel(10, ModelConfig(hidden=4, embedding=3), key=tl.random.key(0))
-    >>> logits, (h, c) = model(tl.tensor([[1, 2], [3, 4], [5, 6]]), model.zeros(batch=2))
+    >>> logits, (h, c) = model(tl.tensor([[1, 2], [3, 4], [5, 6]]))
     >>> logits.shape, h.shape
     ((3, 2, 10), (1, 2, 4))
     """
@@ -83,7 +85,25 @@ class LanguageModel(Module):
         """The state before the first character."""
         return self.recurrent.zeros(batch)
 
-    def forward(self, indices: Any, state: Any) -> tuple[Tensor, Any]:
-        """The scores of every character as the next one at each step, and the last state."""
-        outputs, last = self.recurrent(self.embedding(indices), state)
+    def forward(self, indices: Any, state: Any = None) -> tuple[Tensor, Any]:
+        """The scores of every character as the next one at each step, and the last state.
+
+        Args:
+            indices: the characters' numbers, ``(time, batch)``.
+            state: that before the first of them; zeros by default.
+
+        Raises:
+            DTypeError: for a text, and for numbers that are no integers.
+            ShapeError: for another number of axes.
+        """
+        if isinstance(indices, str):
+            raise DTypeError(f"LanguageModel: characters come as numbers, not as a text; {_ENCODE}")
+        numbers = as_tensor(indices)
+        if numbers.dtype.kind not in "iu":
+            raise DTypeError(f"LanguageModel: indices are integers, not {numbers.type}; {_ENCODE}")
+        if numbers.ndim != 2:
+            raise ShapeError(
+                f"LanguageModel: indices have the shape {list(numbers.shape)}, wanted is [time, batch]; {_ENCODE}"
+            )
+        outputs, last = self.recurrent(self.embedding(numbers), state)
         return self.output(outputs), last

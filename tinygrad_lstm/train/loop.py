@@ -47,7 +47,8 @@ class TrainConfig:
         decay: steps after which it has halved; see :func:`learning_rate`.
         clip: bound on the norm of all gradients together.
         seed: for the initial weights.
-        validate_every: steps between two looks at the held-out text, each with a checkpoint.
+        validate_every: steps between two looks at the held-out text, each with a checkpoint. By default 250, or 25
+            rounds of a text so short that these are fewer: such a text is soon known by heart.
 
     Raises:
         UsageError: for a number out of its range.
@@ -60,14 +61,16 @@ class TrainConfig:
     decay: int = 500
     clip: float = 1.0
     seed: int = 0
-    validate_every: int = 250
+    validate_every: int | None = None
 
     def __post_init__(self) -> None:
-        at_least_one(self, "steps", "window", "batch", "decay", "validate_every")
+        at_least_one(self, "steps", "window", "batch", "decay")
+        if self.validate_every is not None:
+            at_least_one(self, "validate_every")
         for name in ("lr", "clip"):
             if not 0 < getattr(self, name) < math.inf:
                 raise UsageError(f"{name} is a finite number above 0, not {getattr(self, name)!r}")
-        random.key(self.seed)
+        random.check_seed(self.seed)
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:
@@ -108,10 +111,12 @@ class Trainer:
         at: the number of updates made.
         losses: the loss of each update, in nats per character.
         validations: pairs of a step and the loss over the held-out tenth of the text.
+        best: the weights at the lowest of these losses, as a state dict; empty before the first.
         saved_at: the step of the last checkpoint that was written or read.
 
     Raises:
         DataError: when the text is too short.
+        UsageError: when it is no Corpus.
 
     >>> text = Corpus("to be or not to be, that is the question: " * 20, "a question")
     >>> trainer = Trainer(text, ModelConfig(hidden=8, embedding=4), TrainConfig(steps=30, window=8, batch=4))
@@ -121,6 +126,11 @@ class Trainer:
     """
 
     def __init__(self, corpus: Corpus, model: ModelConfig = _MODEL, config: TrainConfig = _TRAINING) -> None:
+        if not isinstance(corpus, Corpus):
+            raise UsageError(
+                f"Trainer takes a Corpus, not {type(corpus).__name__}; write tl.data.Corpus(text, name), or "
+                "tl.data.read_corpus([path])"
+            )
         self.corpus, self.config = corpus, config
         self.vocabulary = Vocabulary.of(corpus.text)
         training, held_out = split(self.vocabulary.encode(corpus.text))
@@ -132,9 +142,15 @@ class Trainer:
         self.at = 0
         self.losses = array("d")
         self.validations: list[tuple[int, float]] = []
+        self.best: dict[str, Tensor] = {}
         self.saved_at: int | None = None
         self._found: tuple[int, int] | None = None
         self._learn, self._score = jit(self._learning), jit(self._scoring)
+
+    @property
+    def lowest(self) -> tuple[int, float]:
+        """The step with the lowest loss over the held-out text, and that loss; inf before the first look at it."""
+        return min(self.validations, key=lambda pair: pair[1], default=(self.at, math.inf))
 
     def step(self) -> float:
         """One update on the next window; returns the loss before it, in nats per character.
@@ -217,7 +233,11 @@ class Trainer:
         try:
             while True:
                 if self._validation_is_due():
-                    self.validations.append((self.at, self.validate()))
+                    held_out = self.validate()
+                    # First what is kept: Ctrl-C in between has the look made again.
+                    if held_out < self.lowest[1]:
+                        self.best = self.model.state_dict()
+                    self.validations.append((self.at, held_out))
                     if report:
                         report(self)
                     if checkpoint is not None:
@@ -235,8 +255,11 @@ class Trainer:
     def _save_own(self, path: str | os.PathLike[str]) -> None:
         """Save over what this run found or wrote; what another run has written there since is kept."""
         if _identity(path) == self._found:
-            self.save(path)
-            self._found = _identity(path)
+            try:
+                self.save(path)
+            finally:
+                # Ctrl-C may come when the file is in place already.
+                self._found = _identity(path)
             return
         aside = f"{os.fspath(path)}.{os.getpid()}"
         self.save(aside)
@@ -247,7 +270,8 @@ class Trainer:
 
     def _validation_is_due(self) -> bool:
         seen = self.validations[-1][0] if self.validations else 0
-        return self.at > seen and (self.at % self.config.validate_every == 0 or self.at >= self.config.steps)
+        every = self.config.validate_every or min(250, 25 * len(self._windows))
+        return self.at > seen and (self.at % every == 0 or self.at >= self.config.steps)
 
     def _cells(self) -> list[Cell]:
         return [cell for part in (self.model, self.optimizer) for _, cell in part.named_cells()]
@@ -259,6 +283,7 @@ class Trainer:
             CheckpointError: when it can not be written; then the path holds what it held.
         """
         arrays = {f"model.{name}": value.numpy() for name, value in self.model.state_dict().items()}
+        arrays |= {f"best.{name}": value.numpy() for name, value in self.best.items()}
         arrays |= {f"optimizer.{name}": value.numpy() for name, value in self.optimizer.state_dict().items()}
         arrays |= {f"state.{k}": leaf.numpy() for k, leaf in enumerate(flatten(self.state)[0])}
         arrays["losses"] = np.array(self.losses)
@@ -285,6 +310,7 @@ class Trainer:
         Raises:
             CheckpointError: when there is no checkpoint to be read, or it is of another text, another vocabulary, or
                 other settings.
+            UsageError: when more steps are done than are wanted.
         """
         arrays, description = read_checkpoint(path)
         model, vocabulary = restored_model(path, arrays, description)
@@ -306,6 +332,12 @@ class Trainer:
                 f"{path} was trained on another text, {name} with SHA-256 {digest[:12]}…, and this is {corpus.name} "
                 f"with {corpus.sha256[:12]}…; name the files it was trained on"
             )
+        config = replace(config, **{key: value for key, value in (wanted or {}).items() if key in _MAY_CHANGE})
+        if at > config.steps:
+            raise UsageError(
+                f"{path} is at step {at:,} already, and steps, which counts from the start, is {config.steps:,}; "
+                "give a larger number (--steps), or leave it out"
+            )
         trainer = cls(corpus, model.config, config)
         with described(path):
             if trainer.vocabulary != vocabulary:
@@ -314,13 +346,13 @@ class Trainer:
             trainer.optimizer.load_state_dict(part(arrays, "optimizer"))
             leaves, structure = flatten(trainer.state)
             saved = [tensor(arrays[f"state.{k}"]) for k in range(len(leaves))]
-            if [s.type for s in saved] != [leaf.type for leaf in leaves] or len(losses) != at:
+            fits = [s.type for s in saved] == [leaf.type for leaf in leaves]
+            if not fits or len(losses) != at or bool(validations) != bool(part(arrays, "best")):
                 raise CheckpointError(f"{path} is damaged: its state does not fit its settings")
         trainer.state = unflatten(structure, saved)
         trainer.at = trainer.saved_at = at
         trainer.losses, trainer.validations = losses, validations
-        changes = {key: value for key, value in (wanted or {}).items() if key in _MAY_CHANGE}
-        trainer.config = replace(config, **changes)
+        trainer.best = model.state_dict() if validations else {}
         return trainer
 
 

@@ -2,7 +2,7 @@
 
 import time
 from types import TracebackType
-from typing import IO
+from typing import IO, Final
 
 from tqdm import tqdm
 
@@ -10,15 +10,20 @@ from tinygrad_lstm.train.loop import Trainer, bits
 
 __all__ = ["Progress"]
 
-_RECENT = 50
+_RECENT: Final = 50
 """The loss that is shown is the mean over so many steps."""
+_PATIENCE: Final = 10.0
+"""After so many seconds a line is written, where no look at the held-out text gave one."""
+_RISEN: Final = 1.01
+"""A loss of so many times the lowest is more than chance."""
 
 
 class Progress:
-    """Reports a run on ``stream``: in a terminal a bar, else one line for each validation.
+    """Reports a run on ``stream``: in a terminal a bar, else lines, for the first step, each validation, and each 10
+    seconds without one.
 
     Both tell the mean loss of the last steps, the held-out loss in nats and in bits per character, characters
-    trained on in a second, and the time left.
+    trained on in a second, and the time left; and once, that the held-out loss rises.
 
     >>> import sys
     >>> from tinygrad_lstm.data.text import Corpus
@@ -26,13 +31,15 @@ class Progress:
     >>> trainer = Trainer(Corpus("abc " * 50, "abc"), config=TrainConfig(steps=1, window=4, batch=2))
     >>> with Progress(trainer, sys.stdout) as progress:
     ...     trainer.run(progress)
+    step 1 of 1: loss ...
     step 1 of 1: loss ..., held-out ... nats (... bits per character), ... characters/s, 0 s left
     """
 
     def __init__(self, trainer: Trainer, stream: IO[str]) -> None:
         self._stream = stream
         self._started, self._from = time.monotonic(), trainer.at
-        self._told = len(trainer.validations)
+        self._told, self._warned = len(trainer.validations), False
+        self._last_line: float | None = None
         self._bar = tqdm(
             total=trainer.config.steps,
             initial=trainer.at,
@@ -53,24 +60,40 @@ class Progress:
 
     def __call__(self, trainer: Trainer) -> None:
         """Tell how far ``trainer`` is."""
-        if not self._bar.disable:
+        looked, self._told = len(trainer.validations) > self._told, len(trainer.validations)
+        if self._bar.disable:
+            self._lines(trainer, looked)
+        else:
             parts = [f"loss {self._loss(trainer):.3f}"]
             if trainer.validations:
                 held_out = trainer.validations[-1][1]
                 parts.append(f"held-out {held_out:.3f} nats, {bits(held_out):.3f} bits/char")
             self._bar.set_postfix_str(", ".join([*parts, f"{self._rate(trainer):,.0f} chars/s"]), refresh=False)
             self._bar.update(trainer.at - self._bar.n)
-        elif len(trainer.validations) > self._told:
-            self._told = len(trainer.validations)
-            step, held_out = trainer.validations[-1]
-            rate, config = self._rate(trainer), trainer.config
-            left = (config.steps - step) * config.window * config.batch / rate if rate else 0.0
-            print(
-                f"step {step:,} of {config.steps:,}: loss {self._loss(trainer):.3f}, held-out {held_out:.3f} nats "
-                f"({bits(held_out):.3f} bits per character), {rate:,.0f} characters/s, {left:.0f} s left",
+        if looked and not self._warned and trainer.validations[-1][1] > _RISEN * trainer.lowest[1]:
+            self._warned = True
+            (best, lowest), (step, held_out) = trainer.lowest, trainer.validations[-1]
+            tqdm.write(
+                f"the held-out loss has risen from {lowest:.3f} nats at step {best:,} to {held_out:.3f} at step "
+                f"{step:,}: the model learns the text by heart; the one of step {best:,} is kept",
                 file=self._stream,
-                flush=True,
             )
+
+    def _lines(self, trainer: Trainer, looked: bool) -> None:
+        now = time.monotonic()
+        if not looked and self._last_line is not None and now < self._last_line + _PATIENCE:
+            return
+        parts = [f"step {trainer.at:,} of {trainer.config.steps:,}: loss {self._loss(trainer):.3f}"]
+        if looked:
+            held_out = trainer.validations[-1][1]
+            parts.append(f"held-out {held_out:.3f} nats ({bits(held_out):.3f} bits per character)")
+        # The time of the first step is that of compiling.
+        if looked or self._last_line is not None:
+            rate, config = self._rate(trainer), trainer.config
+            left = (config.steps - trainer.at) * config.window * config.batch / rate if rate else 0.0
+            parts.append(f"{rate:,.0f} characters/s, {left:.0f} s left")
+        self._last_line = now
+        print(", ".join(parts), file=self._stream, flush=True)
 
     def _loss(self, trainer: Trainer) -> float:
         recent = trainer.losses[-_RECENT:]

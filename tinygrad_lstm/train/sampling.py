@@ -11,6 +11,7 @@ from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.dtypes import int32
 from tinygrad_lstm.graph.structure import flatten, unflatten
 from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.nn.module import Module
 from tinygrad_lstm.ops import random
 from tinygrad_lstm.ops.source import symbol
 from tinygrad_lstm.runtime.creation import tensor
@@ -37,7 +38,8 @@ def sample(
     shorter one. Without a prompt the model starts as after a line break.
 
     Raises:
-        UsageError: for a length or temperature below 0, or a seed out of range; at once, not at the first character.
+        UsageError: for a length or temperature below 0, a seed out of range, or what is no model and vocabulary; at
+            once, not at the first character.
         DataError: for a character of the prompt that the vocabulary does not have.
 
     >>> import tinygrad_lstm as tl
@@ -47,6 +49,9 @@ def sample(
     >>> len(text), set(text) <= set("abc")
     (20, True)
     """
+    if not isinstance(model, Module) or not isinstance(vocabulary, Vocabulary):
+        given = f"{type(model).__name__} and {type(vocabulary).__name__}"
+        raise UsageError(f"sample takes a model and its vocabulary, as load_model gives them, not {given}")
     if isinstance(length, bool) or not isinstance(length, int) or length < 0:
         raise UsageError(f"length is an integer of at least 0, not {length!r}")
     if not 0 <= temperature < math.inf:

@@ -130,7 +130,24 @@ def bits() -> None:
         case(name, getattr(tl, name), getattr(np, name), np.array([1, 2]))
 
 
+def comparisons() -> None:
+    x = np.array(SPECIAL)
+    for name in ("isclose", "allclose"):
+        for options in ({}, {"rtol": 0.0, "atol": 0.5}, {"equal_nan": True}):
+            f = lambda a, b, m=tl, n=name, o=options: getattr(m, n)(a, b, **o)  # noqa: E731
+            referee = lambda a, b, f=f: np.asarray(f(a, b, np))  # noqa: E731
+            case(name, f, referee, x[:, None], x)
+            case(name, f, referee, x.astype(np.float32), x)
+            case(name, f, referee, np.array([1, 2, 5]), np.array([1.0, 2.000001, 5.4]))
+            case(name, f, referee, np.array([True, False]), np.array([True, True]))
+    for a, b in [(x, x), (x[3:], x[3:].copy()), (x, x[1:]), (np.array([1, 2]), np.array([1.0, 2.0])), (x[:0], x[:0])]:
+        for equal_nan in (False, True):
+            f = lambda a, b, m=tl, e=equal_nan: m.array_equal(a, b, equal_nan=e)  # noqa: E731
+            case("array_equal", f, lambda a, b, f=f: np.asarray(f(a, b, np)), a, b)
+
+
 def add() -> None:
     reals()
     whole()
     bits()
+    comparisons()

@@ -60,6 +60,17 @@ def arrangements(x: Any, cube: Any) -> None:
     for shift, axis in shifts:
         f = lambda x, m=tl, s=shift, a=axis: m.roll(x, s, a)  # noqa: E731
         smooth("roll", f, lambda x, f=f: f(x, np), x)
+    for n, axis in ((1, -1), (2, 0), (0, 1), (3, 0), (5, -1)):
+        f = lambda x, m=tl, n=n, a=axis: m.diff(x, n, a)  # noqa: E731
+        smooth("diff", f, lambda x, f=f: f(x, np), x)
+    case("diff", tl.diff, np.diff, np.array([1, 5, 2], np.int32))
+    for name in ("vstack", "hstack"):
+        f = lambda *xs, m=tl, n=name: getattr(m, n)(xs)  # noqa: E731
+        referee = lambda *xs, f=f: f(*xs, m=np)  # noqa: E731
+        smooth(name, f, referee, values(2, 3, seed=6), values(2, 3, seed=7))
+        smooth(name, f, referee, values(3, seed=6), values(3, seed=7))
+        smooth(name, f, referee, values(seed=6), values(seed=7))
+        smooth(name, f, referee, cube, cube)
     for reps in (2, (2, 1), (2, 1, 3), (0, 1), ()):
         f = lambda x, m=tl, r=reps: m.tile(x, r)  # noqa: E731
         smooth("tile", f, lambda x, f=f: f(x, np), x)

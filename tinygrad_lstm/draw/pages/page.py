@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tinygrad_lstm.draw.files import write_picture
+from tinygrad_lstm.draw.files import open_in_browser, write_picture
 from tinygrad_lstm.draw.pages.document import document
 from tinygrad_lstm.draw.pages.views import Subject, graph_of, picture_of, stage_of
 from tinygrad_lstm.errors import UsageError
@@ -39,6 +39,14 @@ class Page:
         write_picture(path, self.html.encode())
         return path
 
+    def show(self) -> Path:
+        """Open the page in the browser, from a temporary file, and return its path. Notebooks show it by themselves.
+
+        Raises:
+            DrawingError: when there is no browser.
+        """
+        return open_in_browser(self.html.encode(), ".html")
+
     def _repr_html_(self) -> str:
         return (
             f'<iframe title="{html.escape(self.title)}" srcdoc="{html.escape(self.html)}" '
@@ -63,7 +71,8 @@ def page(
     Args:
         what: tensors, nested in any way, or a function, cell or module.
         args: for a function: arrays or tensors to call it with. What it would change, as a step of training does, is
-            shown after its results, and stays as it is.
+            shown after its results, and stays as it is. A cell alone is shown at an example, and one with an input
+            alone from its first state.
         at: values for the symbols that the results depend on.
         stages: further graphs to switch to, each a title with a ``Graph`` or tensors, such as what the passes of the
             compiler made of this one. A graph with inputs of the same types as ``args`` shows its values, too.
@@ -82,7 +91,7 @@ def page(
     subject = Subject.of(what, args, {} if at is None else at)
     name = title if title is not None else f"{subject.called}, step by step"
     views = [graph_of(subject)]
-    picture = picture_of(subject, what, args)
+    picture = picture_of(subject, what)
     for stage in stages:
         if not isinstance(stage, tuple | list) or len(stage) != 2 or not isinstance(stage[0], str):
             raise UsageError(f"draw.page: a stage is a pair of a title and a graph, not {type(stage).__name__}")

@@ -10,8 +10,10 @@ from tinygrad_lstm.draw.expression import node_texts, text
 from tinygrad_lstm.draw.markup import pretty
 from tinygrad_lstm.draw.pages.layout import lay_out, word
 from tinygrad_lstm.draw.pages.numbers import GRIDS, shown
+from tinygrad_lstm.draw.pages.rules import references, rules_of
 from tinygrad_lstm.draw.pages.running import Array, Run, kept_steps
 from tinygrad_lstm.draw.pages.structure import GIVEN, Item, Loop, Structure
+from tinygrad_lstm.draw.vertices import place_of
 from tinygrad_lstm.graph.tensor import Node, name_of
 
 __all__ = ["graph_data"]
@@ -35,8 +37,11 @@ def graph_data(structure: Structure, run: Run | None) -> dict[str, Any]:
     values = _Values(structure, run) if run is not None else None
     items = []
     texts = _texts(structure)
+    names = references(structure, texts)
+    differentiated = run is not None and bool(run.gradients)
+    rules = rules_of(structure, names) if differentiated else {}
     for item in structure.items:
-        data = _told(item, texts)
+        data = _told(item, texts) | {"called": names[item], "rule": rules.get(item, [])}
         if values is not None:
             data["v"], data["g"] = values.of(item, numbers)
         items.append(data)
@@ -103,11 +108,11 @@ def _told(item: Item, texts: Mapping[Node, str]) -> dict[str, Any]:
         "code": "",
         "said": texts[node] if item.kind not in (*GIVEN, "carry", "slice", "result") else "",
     }
-    # Python's own start-up is no line of the user's.
-    if node.line is not None and not node.line[0].startswith("<frozen"):
+    place = place_of(node)
+    if place is not None:
         # The folder would make other bytes on another machine.
-        data["line"] = f"{PurePath(node.line[0]).name}, line {node.line[1]}"
-        data["code"] = linecache.getline(*node.line).strip()[:200]
+        data["line"] = f"{PurePath(place[0]).name}, line {place[1]}"
+        data["code"] = linecache.getline(*place).strip()[:200]
     return data
 
 

@@ -73,10 +73,19 @@ def run(shown: Structure, outputs: Sequence[Tensor], bindings: Mapping[Tensor, A
     try:
         level.backward(result, seeds)
     except GradientError as error:
-        result.gradients.clear()
+        _forget_gradients(result)
         return result, f"There are no gradients: {error}"
     result.seeds.update(seeds)
     return result, ""
+
+
+def _forget_gradients(result: Run) -> None:
+    """Half of them would be wrong ones."""
+    pending = [result]
+    while pending:
+        at = pending.pop()
+        at.gradients = {}
+        pending += [step for steps in at.loops.values() for step in steps.values()]
 
 
 class _Level:

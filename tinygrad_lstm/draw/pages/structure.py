@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from tinygrad_lstm.draw.notation import power_of
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.tensor import Node, Tensor, name_of
 from tinygrad_lstm.graph.walk import topological
@@ -26,6 +27,7 @@ class Loop:
     Attributes:
         order: the nodes of the body, those that only a projection reads included.
         program: what a step computes, in order: items, and loops within the loop.
+        env: the item that each node of the body is; what the body reads of the outside is an item there.
     """
 
     index: int
@@ -34,6 +36,7 @@ class Loop:
     parent: "Loop | None"
     order: list[Node]
     program: "list[Item | Loop]" = field(default_factory=list)
+    env: "dict[Node, Item]" = field(default_factory=dict)
 
     @property
     def steps(self) -> int:
@@ -85,7 +88,7 @@ class Wire:
 
 @dataclass(eq=False)
 class Structure:
-    """All of it. ``program`` lists items and loops in the order of computation, results last."""
+    """All of it. ``program`` lists items and loops in the order of computation, results last; ``env`` is a loop's."""
 
     items: list[Item] = field(default_factory=list)
     loops: list[Loop] = field(default_factory=list)
@@ -94,6 +97,7 @@ class Structure:
     wires: list[Wire] = field(default_factory=list)
     program: list[Item | Loop] = field(default_factory=list)
     order: list[Node] = field(default_factory=list)
+    env: dict[Node, Item] = field(default_factory=dict)
 
 
 def ordered(outputs: Iterable[Node], first: Iterable[Node] = ()) -> list[Node]:
@@ -114,7 +118,7 @@ class _Building:
         self.result = Structure(order=ordered(outputs, inputs))
         self.single: dict[Item, Site] = {}
         self.made: dict[Any, Box] = {}
-        env: dict[Node, Item] = {}
+        env = self.result.env
         self.walk(self.result.order, env, None, None, (), self.result.program)
         for y, name in zip(outputs, names, strict=True):
             item = self.add("result", name, y, None, self.result.program)
@@ -171,12 +175,17 @@ class _Building:
                 # The same number everywhere, in another shape.
                 env[node] = env[node.inputs[0]]
             else:
-                env[node] = item = self.add(*_told(node), node, loop, program)
+                told, label = _told(node)
+                # An exponent that is a number is part of the label.
+                raised = node.op == "power" and env[node.inputs[1]].node.op == "constant"
+                if raised:
+                    label = power_of(env[node.inputs[1]].node.attrs["value"])
+                env[node] = item = self.add(told, label, node, loop, program)
                 if item.kind not in ("parameter", "state", "constant"):
                     # What is given stands outside of the scope that happened to be open when it was made.
                     box = around if item.kind in GIVEN else self.box(node, around, outer)
                     site = self.place(item, box)
-                    for x in node.inputs:
+                    for x in node.inputs[:1] if raised else node.inputs:
                         self.connect(env[x], site)
 
     def named(self, node: Node, item: Item) -> Item:
@@ -203,7 +212,7 @@ class _Building:
         program.append(loop)
         box = self.enclose(loop.label, None, around, loop)
         carries, xs = node.attrs.get("carries", 0), node.attrs.get("xs", 0)
-        inner: dict[Node, Item] = {}
+        inner = loop.env
         for k, (symbol, given) in enumerate(zip(body.inputs, node.inputs, strict=True)):
             if k >= carries + xs:
                 inner[symbol] = env[given]

@@ -11,7 +11,7 @@ from tinygrad_lstm.draw.pages.payload import graph_data
 from tinygrad_lstm.draw.pages.running import Run, run
 from tinygrad_lstm.draw.pages.structure import GIVEN, Structure, structure
 from tinygrad_lstm.draw.sources import Sources, sources
-from tinygrad_lstm.draw.tracing import trace_step
+from tinygrad_lstm.draw.tracing import example, first_state, is_cell, trace_step
 from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.function import Graph
@@ -34,6 +34,7 @@ class Subject:
     bindings: dict[Tensor, Tensor]
     structure: Structure
     anatomy: Anatomy | None = None
+    args: tuple[Any, ...] = ()
 
     @property
     def called(self) -> str:
@@ -51,7 +52,9 @@ class Subject:
             if not isinstance(symbol, Tensor) or symbol.op != "symbol":
                 raise UsageError(f"{_CALLER}: at= gives values to symbols, and {symbol!r} is none")
             known[symbol] = as_tensor(value, like=symbol)
-        if callable(getattr(what, "zeros", None)) and not hasattr(what, "cells") and _are_input_and_state(args):
+        if is_cell(what) and len(args) < 2:
+            args = example(what, caller=_CALLER) if not args else (*args, first_state(what, *args, caller=_CALLER))
+        if is_cell(what) and _are_input_and_state(args):
             step = trace_step(what, *args, caller=_CALLER)
             anatomy = dissect(step)
             symbols = (*step.inputs, *step.states)
@@ -60,7 +63,7 @@ class Subject:
             found = Sources(list(symbols), list(step.results), names, step.title)
             values = [known.get(v, v) for v in map(as_tensor, flatten(args)[0])]
             given = {x: v for x, v in zip(symbols, values, strict=True) if v.op != "symbol"}
-            return cls(found, given, _built("the graph", found), anatomy)
+            return cls(found, given, _built("the graph", found), anatomy, args)
         # A compiled function is followed as it was written.
         written = getattr(what, "__wrapped__", what) if callable(getattr(what, "graph", None)) else what
         found = sources(written, args, _CALLER)
@@ -86,7 +89,7 @@ def graph_of(subject: Subject) -> dict[str, Any]:
     return _view("The graph", note, subject.structure, result)
 
 
-def picture_of(subject: Subject, what: Any, args: tuple[Any, ...]) -> tuple[str, list[tuple[str, list[int]]]] | None:
+def picture_of(subject: Subject, what: Any) -> tuple[str, list[tuple[str, list[int]]]] | None:
     """For a cell its picture as SVG, and the items that each part of it stands for, by the part's name in the SVG."""
     if subject.anatomy is None:
         return None
@@ -95,7 +98,7 @@ def picture_of(subject: Subject, what: Any, args: tuple[Any, ...]) -> tuple[str,
         number.setdefault(item.node, item.index)
     names = identifiers(subject.anatomy)
     parts = [(names[p], sorted(number[n] for n in p.nodes if n in number)) for p in subject.anatomy.parts]
-    return cell(what, x=args[0], state=args[1], legend=True).svg(), parts
+    return cell(what, *subject.args, legend=True).svg(), parts
 
 
 def stage_of(subject: Subject, title: str, what: Any) -> dict[str, Any]:
@@ -106,8 +109,7 @@ def stage_of(subject: Subject, title: str, what: Any) -> dict[str, Any]:
     if not all(x in bindings for x in _symbols(found)):
         return _view(title, "The values of its inputs are not known here, so this graph shows none.", built, None)
     result, why = run(built, found.results, bindings)
-    note = "This form of the graph is not differentiated, so it shows values alone." if why else ""
-    return _view(title, note or _differentiated(found, result), built, result)
+    return _view(title, why or _differentiated(found, result), built, result)
 
 
 def _inputs_of(subject: Subject, graph: Graph) -> dict[Tensor, Tensor]:

@@ -22,8 +22,23 @@ function html(name, attributes = {}, ...children) {
 // Text in which h_{t−1} and C_t stand with their subscripts, for HTML or inside of an SVG text.
 function typeset(text, lowered = (below) => html("sub", {}, below)) {
   return text
-    .split(/(?<=(?:^|[^\p{L}\p{M}])\p{L}\p{M}?)_(\{[^{}]{1,8}\}|[\p{L}\p{N}](?![\p{L}\p{N}_]))/u)
+    .split(/(?<=(?:^|[^\p{L}\p{M}])\p{L}\p{M}?)_(\{[^{}]{1,8}\}|[\p{L}\p{N}](?![\p{L}\p{Nd}_]))/u)
     .map((part, k) => (k % 2 ? lowered(part.replace(/[{}]/g, "")) : part));
+}
+
+// The rule that a gradient follows from, as a formula; none where the way back begins.
+function because(model, k) {
+  const terms = model.rule(k);
+  if (terms.every(({ needs }) => model.items[needs].kind === "result")) return [];
+  const shown = terms.flatMap(({ pieces }, at) => [
+    ...(at ? [" + "] : []),
+    ...pieces.flatMap((piece) =>
+      typeof piece === "string"
+        ? typeset(piece)
+        : [html("span", { class: "arriving" }, "gradient of ", ...typeset(model.items[piece].called))],
+    ),
+  ]);
+  return shown;
 }
 
 // A line of SVG text; after a subscript the line goes back up.

@@ -65,13 +65,23 @@ for (const [name, items] of parts) {
 }
 byId("textbook").querySelector("svg")?.setAttribute("role", "group");
 
+// The part that an item belongs to. No part stands for a parameter, nor for two wires that join: the one belongs to what
+// reads it, the other to what comes in there.
+const belongs = new Map(parts.flatMap(([name, items]) => items.map((k) => [k, name])));
+if (parts.length) {
+  for (let k = models[0].items.length - 1; k >= 0; k--) {
+    const near = [...models[0].items[k].reads, ...models[0].readers[k]].find((other) => belongs.has(other));
+    if (!belongs.has(k) && near !== undefined) belongs.set(k, belongs.get(near));
+  }
+}
+
 function textbook() {
   for (const [name, items] of parts) {
     const last = items.at(-1);
     const group = groups.get(name);
     const value = current.seen(last, "v", player.done);
     group.classList.toggle("empty", !value);
-    group.classList.toggle("chosen", items.includes(player.item) || items.includes(chosen));
+    group.classList.toggle("chosen", belongs.get(player.item) === name || items.includes(chosen));
     live(group, last);
     group.setAttribute("aria-label", `${current.name(last)}${value ? `, ${briefly(value)}` : ""}`);
   }
@@ -117,6 +127,7 @@ function look(value) {
     ["table", "table"],
   ])
     byId(id).toggleAttribute("hidden", shownView !== kind);
+  byId("legend").hidden = shownView === "table";
   for (const id of ["nearer", "farther", "fit", "turn", "fold"]) byId(id).hidden = shownView !== "graph";
   const next = value === "textbook" ? models[0] : value === "table" ? current : models[Number(value)];
   if (next !== current || player.model === null) {
@@ -129,6 +140,7 @@ function look(value) {
   } else if (shownView === "graph") {
     picture.show(current, direction, picture.closed);
   }
+  player.stand((k) => (shownView === "textbook" ? belongs.get(k) : undefined));
   refresh();
 }
 
@@ -225,10 +237,10 @@ paint(dark.matches);
 byId("ask").addEventListener("click", () => byId("help").showModal());
 const keys = {
   " ": () => player.toggle(),
-  n: () => player.go(player.done + 1),
-  p: () => player.go(player.done - 1),
-  ArrowRight: () => player.go(player.done + 1),
-  ArrowLeft: () => player.go(player.done - 1),
+  n: () => player.move(1),
+  p: () => player.move(-1),
+  ArrowRight: () => player.move(1),
+  ArrowLeft: () => player.move(-1),
   Home: () => player.go(0),
   End: () => player.go(Infinity),
   "+": () => picture.camera.zoom(1.3),

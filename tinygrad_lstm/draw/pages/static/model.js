@@ -46,6 +46,12 @@ class Model {
 
   plan(k, frame, backwards) {
     const item = this.items[k];
+    if (item.kind === "result") {
+      // A result repeats what it reads: it is filled in together with that, and its gradient where the way back begins.
+      const source = this.filled[item.reads[0]].v[0] ?? 0;
+      this.filled[k][backwards ? "g" : "v"][frame] = backwards ? this.turn + 1 : source;
+      return;
+    }
     if (backwards && (item.g[frame] ?? -1) < 0) return;
     if (backwards || !GIVEN.has(item.kind)) this.events.push([k, frame, backwards]);
     this.filled[k][backwards ? "g" : "v"][frame] = GIVEN.has(item.kind) && !backwards ? 0 : this.events.length;
@@ -92,6 +98,28 @@ class Model {
     const inside = this.boxes.filter((box) => box.parent === own && box.loop < 0).map((box) => box.name);
     const { label } = this.loops[k];
     return this.loops.length > 1 && inside.length ? `${inside.slice(0, 2).join(", ")}, ${label}` : label;
+  }
+
+  // Whether there is a gradient anywhere.
+  get differentiated() {
+    return this.playable && this.events.length > this.turn;
+  }
+
+  // The terms whose sum is the gradient of an item at the steps that the loops show: text, and numbers of items.
+  rule(k) {
+    const { rule, loop } = this.items[k];
+    const counts = ([when, needs]) => {
+      if (when && this.atEnd(loop) !== (when === "last")) return false;
+      const { g, loop: other } = this.items[needs];
+      return other === loop ? (g[this.frame(needs)] ?? -1) >= 0 : g.some((n) => n >= 0);
+    };
+    return rule.filter(counts).map(([, needs, ...pieces]) => ({ needs, pieces }));
+  }
+
+  // Whether a loop shows the step that it does last.
+  atEnd(k) {
+    const { times, steps, reverse } = this.loops[k];
+    return times[this.at[k]] === (reverse ? 0 : steps - 1);
   }
 
   reached(k, next) {

@@ -71,12 +71,15 @@ function measured(model, k, which, done, title) {
   const value = model.seen(k, which, done);
   if (!value) {
     const never = which === "g" && !item.g.some((n) => n >= 0);
-    const why = item.kind === "constant" ? "A number has none." : "The results do not depend on it by floats.";
+    const free = item.kind === "constant" ? "A number has none." : "The results do not depend on it by floats.";
+    const why = model.differentiated ? free : model.view.note;
     return [heading, html("p", { class: "kind" }, never ? why : "Not computed yet.")];
   }
   const found = limits(value);
   const shape = value.shape.length ? value.shape.join(" × ") : "one number";
   const parts = [heading];
+  const rule = which === "g" ? because(model, k) : [];
+  if (rule.length) parts.push(html("p", { class: "rule" }, "= ", ...rule));
   if (value.grid.flat().length) {
     const map = heatMap(value, model.scale(k, which), `${title}, ${shape}`);
     map.dataset.which = which;
@@ -92,12 +95,13 @@ function measured(model, k, which, done, title) {
 
 function table(root, model, done, now) {
   const head = html("tr");
-  for (const name of ["Value", "Expression", "Type", "Now", "Gradient now"])
+  const told = model.differentiated ? ["v", "g"] : ["v"];
+  for (const name of ["Value", "Expression", "Type", "Now", "Gradient now"].slice(0, 3 + told.length))
     head.append(html("th", { scope: "col" }, name));
   const body = html("tbody");
   for (const k of sequence(model.program)) {
     const item = model.items[k];
-    const cells = ["v", "g"].map((which) => {
+    const cells = told.map((which) => {
       const value = model.seen(k, which, done);
       return html("td", {}, value ? briefly(value) : "–");
     });
@@ -109,7 +113,8 @@ function table(root, model, done, now) {
     );
     body.append(row);
   }
-  const caption = html("caption", {}, "All values in the order of computation");
+  const note = model.differentiated ? "" : `. ${model.view.note}`;
+  const caption = html("caption", {}, `All values in the order of computation${note}`);
   root.replaceChildren(html("table", {}, caption, html("thead", {}, head), body));
 }
 

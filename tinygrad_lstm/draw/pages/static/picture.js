@@ -16,7 +16,7 @@ class Picture {
     this.direction = direction;
     this.closed = closed;
     this.draw();
-    this.start();
+    this.camera.fit(this.places.size);
   }
 
   // Levels of boxes closed, from the innermost, until the rest can be read. A loop stays open, and so does what would
@@ -292,24 +292,6 @@ class Picture {
       return Math.hypot(there.x - here.x, there.y - here.y);
     };
     return candidates.sort((a, b) => distance(a) - distance(b))[0];
-  }
-
-  // See all of it; or what is too large to be read as a whole, from where it begins.
-  start() {
-    const { camera } = this;
-    const { x, y, w, h } = this.places.size;
-    camera.fit(this.places.size);
-    if (camera.scale >= READABLE) return;
-    const { width, height } = camera.room;
-    const [wide, high, top] = [width / 0.75, height / 0.75, BUTTONS / 0.75];
-    const aside = ["parameter", "state", "constant", "data"];
-    const tokens = [...this.places.tokens.values()].filter(
-      (token) => !aside.includes(this.model.items[this.item(token)].kind),
-    );
-    const axis = this.direction === "LR" ? "x" : "y";
-    const first = tokens.reduce((a, b) => (b[axis] < a[axis] ? b : a));
-    if (axis === "x") camera.look(x, Math.max(y - top, Math.min(first.y - high / 2, y + h - high)), 0.75);
-    else camera.look(Math.max(x, Math.min(first.x - wide / 2, x + w - wide)), y - top, 0.75);
   }
 
   centre(key) {

@@ -14,24 +14,48 @@ class Player {
     );
     const { first, back, play, next, last, progress, speed } = this.parts;
     first.addEventListener("click", () => this.go(0));
-    back.addEventListener("click", () => this.go(this.done - 1));
-    next.addEventListener("click", () => this.go(this.done + 1));
+    back.addEventListener("click", () => this.move(-1));
+    next.addEventListener("click", () => this.move(1));
     last.addEventListener("click", () => this.go(Infinity));
     play.addEventListener("click", () => this.toggle());
-    progress.addEventListener("input", () => this.go(Number(progress.value)));
+    progress.addEventListener("input", () => this.go(this.stops[Number(progress.value)]));
     speed.addEventListener("change", () => this.timer !== null && this.start());
   }
 
   show(model) {
     this.stop();
     this.model = model;
-    this.done = model.events.length;
+    this.done = 0;
     this.parts.player.classList.toggle("idle", !model.playable);
     for (const id of ["first", "back", "play", "next", "last", "progress", "speed"])
       this.parts[id].disabled = !model.playable;
-    this.parts.progress.max = model.events.length;
     this.sliders();
+  }
+
+  // Where the player may stand: before all events, after each, or after each run of them that one part of the picture
+  // stands for; and at the end, where all is told.
+  stand(partOf) {
+    const { events } = this.model;
+    this.stops = [0];
+    events.forEach(([k, frame, backwards], at) => {
+      const [other, otherFrame, otherWay] = events[at + 1] ?? [];
+      const part = partOf(k);
+      const goesOn = part !== undefined && other !== undefined && part === partOf(other);
+      if (!goesOn || frame !== otherFrame || backwards !== otherWay) this.stops.push(at + 1);
+    });
+    this.stops.push(this.end);
+    this.parts.progress.max = this.stops.length - 1;
+    this.done = this.stops.find((stop) => stop >= this.done);
     this.tell();
+  }
+
+  get end() {
+    return this.model.events.length + 1;
+  }
+
+  // The number of the stop that the player is at.
+  get place() {
+    return this.stops.indexOf(this.done);
   }
 
   // A slider for each loop: which of its steps the values are those of.
@@ -61,19 +85,26 @@ class Player {
     );
   }
 
-  // The event that happened last; none at the beginning, and none at the end, where all is there.
+  // The events that happened last; none at the beginning, and none at the end, where all is there.
   get now() {
-    return this.done > 0 && this.done < this.model.events.length ? this.model.events[this.done - 1] : null;
+    const { place, done } = this;
+    return done > 0 && done < this.end ? this.model.events.slice(this.stops[place - 1], done) : [];
   }
 
+  // What they are about: the value that they lead to, and on the way back the gradient that they start from.
   get item() {
-    return this.now ? this.now[0] : -1;
+    const { now } = this;
+    return now.length ? (now[0][2] ? now[0] : now.at(-1))[0] : -1;
+  }
+
+  move(by, playing = false) {
+    this.go(this.stops[Math.max(0, Math.min(this.place + by, this.stops.length - 1))], playing);
   }
 
   go(done, playing = false) {
     if (!playing) this.stop();
-    this.done = Math.max(0, Math.min(done, this.model.events.length));
-    const event = this.done ? this.model.events[this.done - 1] : null;
+    this.done = Math.max(0, Math.min(done, this.end));
+    const event = this.model.events[Math.min(this.done, this.end - 1) - 1];
     if (event) this.model.show(event[0], event[1]);
     this.tell();
     this.changed(true);
@@ -86,15 +117,15 @@ class Player {
       this.tell();
       return;
     }
-    if (this.done >= this.model.events.length) this.go(0);
+    if (this.done >= this.end) this.go(0);
     this.start();
   }
 
   start() {
     clearInterval(this.timer);
     this.timer = setInterval(() => {
-      this.go(this.done + 1, true);
-      if (this.done >= this.model.events.length) {
+      this.move(1, true);
+      if (this.done >= this.end) {
         this.stop();
         this.tell();
       }
@@ -114,7 +145,7 @@ class Player {
     play.querySelector("path").setAttribute("d", playing ? "M3 2h4v12H3zM9 2h4v12H9z" : "M4 2v12l9-6z");
     // A screen reader that was told each step of a running player would never come to an end.
     said.setAttribute("aria-live", playing ? "off" : "polite");
-    progress.value = this.done;
+    progress.value = this.place;
     this.outputs.forEach(({ slider, output, loop }, k) => {
       const at = this.model.at[k];
       slider.value = at;
@@ -123,26 +154,35 @@ class Player {
     });
     const [strong, rest] = this.sentence();
     progress.setAttribute("aria-valuetext", strong);
-    said.replaceChildren(html("b", {}, strong), " ", ...typeset(rest));
-    said.title = rest;
+    said.replaceChildren(html("b", {}, strong), " ", ...rest);
   }
 
   sentence() {
-    const { model, done } = this;
-    if (!model.playable) return ["Structure only.", model.view.note];
-    const back = model.events.length - model.turn;
-    if (done === 0) return ["At the beginning.", "Inputs and parameters have their values."];
-    if (done === model.events.length) return ["All is computed.", model.view.note];
-    const [k, , backwards] = model.events[done - 1];
-    const item = model.items[k];
-    const value = model.seen(k, backwards ? "g" : "v", done);
-    const what = model.name(k);
-    if (backwards)
-      return [
-        `Backward ${done - model.turn} of ${back}:`,
-        `the gradient of ${item.names.length ? what : item.said || what} is ${briefly(value)}`,
-      ];
-    const how = item.names.length && item.said ? `${what} = ${item.said}` : item.said || what;
-    return [`Forward ${done} of ${model.turn}:`, `${how} is ${briefly(value)}`];
+    const { model, done, place } = this;
+    if (!model.playable) return ["Structure only.", typeset(model.view.note)];
+    const start = "Inputs and parameters have their values. Press Play, or n for one step.";
+    if (done === 0) return ["At the beginning.", [start, model.differentiated ? "" : ` ${model.view.note}`]];
+    if (done === this.end) return ["All is computed.", typeset(model.view.note)];
+    const turn = this.stops.indexOf(model.turn);
+    const [, , backwards] = this.now[0];
+    if (backwards) return [`Backward ${place - turn} of ${this.stops.length - 2 - turn}:`, this.backwards()];
+    const k = this.item;
+    const { said, names } = model.items[k];
+    const how = names.length && said ? `${model.name(k)} = ${said}` : said || model.name(k);
+    return [`Forward ${place} of ${turn}:`, typeset(`${how} is ${briefly(model.seen(k, "v", done))}`)];
+  }
+
+  // The gradient with the rule that it follows from, and whose gradients come of it in the same part of the picture.
+  backwards() {
+    const { model, item, now, done } = this;
+    const value = briefly(model.seen(item, "g", done));
+    const rule = because(model, item);
+    const told = typeset(`the gradient of ${model.items[item].called}`);
+    told.push(...(rule.length ? [" = ", ...rule, ` = ${value}`] : [` is ${value}: the way back begins here`]));
+    const others = now.slice(1).map(([k]) => model.items[k]);
+    const given = others.filter(({ kind }) => kind === "parameter");
+    const named = [...new Set((given.length ? given : others).map(({ called }) => called))];
+    if (named.length) told.push("; from it come those of ", ...typeset(named.join(", ")));
+    return told;
   }
 }
