@@ -90,3 +90,15 @@ def test_what_is_no_function_is_refused(name: str) -> None:
         getattr(tl, name)(tl.sin(x), *given)
     with pytest.raises(UsageError, match=f"^{name} takes a function, not int$"):
         getattr(tl, name)(3, *given)
+
+
+def test_a_parameter_given_twice_is_two_variables_and_none_of_them_is_the_parameter() -> None:
+    p = tl.Parameter([1.0, 2.0])
+    found = tl.grad(lambda a, b: (a * a * b).sum(), argnums=(0, 1))(p, p)
+    assert [g.tolist() for g in found] == [[2.0, 8.0], [1.0, 4.0]]
+    assert tl.grad(lambda a: (a * p).sum())(p).tolist() == [1.0, 2.0]
+
+
+def test_a_function_of_several_results_has_no_gradient() -> None:
+    with pytest.raises(GradientError, match="grad: the function gives a tuple, and is to give one scalar, the loss"):
+        tl.grad(lambda x: (x, x))(1.0)

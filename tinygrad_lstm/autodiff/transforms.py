@@ -198,6 +198,8 @@ def _function(f: Any, what: str) -> None:
 
 
 def _scalar(value: Any, what: str) -> Tensor:
+    if isinstance(value, tuple | list | dict):
+        raise GradientError(f"{what}: the function gives a {type(value).__name__}, and is to give one scalar, the loss")
     y = as_tensor(value)
     if y.shape != ():
         raise GradientError(f"{what}: the function gives {y.type}; reduce it to a scalar, for example with .sum()")
@@ -207,7 +209,7 @@ def _scalar(value: Any, what: str) -> Tensor:
 def _variables(value: Any) -> Any:
     """A node of its own for each leaf of an argument, so that one value given twice is two variables."""
     leaves, structure = flatten(value)
-    return unflatten(structure, [v if isinstance(v, Cell) else _variable(v) for v in leaves])
+    return unflatten(structure, [_variable(v) for v in leaves])
 
 
 def _variable(value: Any) -> Tensor:

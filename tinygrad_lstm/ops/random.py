@@ -96,10 +96,12 @@ def key(seed: int) -> Tensor:
 
 
 def check_seed(seed: Any) -> None:
-    """Raise for what :func:`key` does not take.
+    """Raise for what :func:`key` does not take, without making a key.
 
     Raises:
         UsageError: for a seed that is no integer between 0 and 2⁶⁴ − 1.
+
+    >>> check_seed(7)
     """
     if isinstance(seed, bool) or not hasattr(seed, "__index__") or not 0 <= int(seed) < 2**64:
         raise UsageError(f"a seed is an integer between 0 and 2**64 - 1, not {seed!r}")
