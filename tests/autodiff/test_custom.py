@@ -8,6 +8,7 @@ import pytest
 
 import tinygrad_lstm as tl
 from tests.backends.fake_cupy import FakeCupy
+from tests.codegen.small_programs import needs_c
 from tinygrad_lstm.autodiff.table import VARIADIC_RULES
 from tinygrad_lstm.errors import (
     DTypeError,
@@ -121,7 +122,7 @@ def test_no_gradient_flows_where_there_is_none() -> None:
     assert [d.evaluate({a: 1.0, b: 2.0}).item() for d in (da, db)] == [1.0, 0.0]
 
 
-@pytest.mark.parametrize("backend", ["numpy", "c"])
+@pytest.mark.parametrize("backend", ["numpy", pytest.param("c", marks=needs_c)])
 def test_a_new_definition_replaces_the_old_one_and_mixes_with_nothing(backend: str) -> None:
     def power(n: int, gradient=True):
         return tl.define_op(

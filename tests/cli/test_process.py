@@ -17,7 +17,15 @@ def test_ctrl_c_ends_with_a_checkpoint_and_status_130(tmp_path):
     # Unmeasured: a signal that meets coverage's tracer while it holds its lock leaves the child waiting for ever.
     env = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
     process = subprocess.Popen(
-        line, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
+        line,
+        cwd=tmp_path,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        # Who runs the tests in the background of a script hands on that Ctrl-C is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         # The first line of progress: training is under way.

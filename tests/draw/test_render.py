@@ -135,7 +135,14 @@ except KeyboardInterrupt:
 """
     # Unmeasured: a signal that meets coverage's tracer while it holds its lock leaves the process waiting for ever.
     env = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
-    parent = subprocess.Popen([sys.executable, "-c", program], env=env, stdout=subprocess.PIPE, text=True)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", program],
+        env=env,
+        stdout=subprocess.PIPE,
+        text=True,
+        # Who runs the tests in the background of a script hands on that Ctrl-C is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     try:
         child = int(parent.stdout.readline())
         parent.send_signal(signal.SIGINT)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import tinygrad_lstm as tl
+from tests.codegen.small_programs import needs_c
 from tests.train.conftest import TEXT, make
 from tinygrad_lstm.data import Corpus, Vocabulary
 from tinygrad_lstm.errors import AnomalyError, CheckpointError, DataError, EvaluationError, UsageError
@@ -82,7 +83,7 @@ def test_a_first_step_that_is_interrupted_leaves_nothing(trainer, corpus, monkey
     assert make(corpus).step() == trainer.step()
 
 
-@pytest.mark.parametrize("backend", ["numpy", "c"])
+@pytest.mark.parametrize("backend", ["numpy", pytest.param("c", marks=needs_c)])
 @pytest.mark.parametrize("assignments", [0, 1, 5])
 def test_a_step_that_is_interrupted_between_its_assignments_leaves_nothing(corpus, monkeypatch, backend, assignments):
     with tl.use_backend(backend):
@@ -178,7 +179,7 @@ def test_a_run_is_compiled_once_for_each_shape_of_a_window(trainer, monkeypatch)
     assert traced == [trainer._windows[0].targets.shape, *held_out]
 
 
-@pytest.mark.parametrize("backend", ["numpy", "c"])
+@pytest.mark.parametrize("backend", ["numpy", pytest.param("c", marks=needs_c)])
 def test_steps_are_those_of_the_interpreter(corpus, backend):
     with tl.use_backend(backend):
         compiled, interpreted = make(corpus), make(corpus)
@@ -214,7 +215,7 @@ def test_a_checkpoint_that_can_not_be_written_is_found_before_the_first_step(tra
     assert trainer.at == 0
 
 
-@pytest.mark.parametrize("backend", ["numpy", "c"])
+@pytest.mark.parametrize("backend", ["numpy", pytest.param("c", marks=needs_c)])
 def test_training_that_diverges_says_so_and_keeps_the_last_good_step(corpus, backend):
     trainer = make(corpus, lr=1e38, steps=100)
     kept = []
