@@ -1,4 +1,4 @@
-"""A real browser for the pages that play."""
+"""What the tests of pages share: small models, and a real browser."""
 
 import os
 import shutil
@@ -7,6 +7,21 @@ from contextlib import contextmanager
 import pytest
 
 import tinygrad_lstm as tl
+
+
+@pytest.fixture(scope="module")
+def cell():
+    return tl.nn.LSTMCell(3, 4, key=tl.random.key(0))
+
+
+@pytest.fixture(scope="module")
+def lstm():
+    return tl.nn.LSTM(3, 4, key=tl.random.key(0))
+
+
+@pytest.fixture(scope="module")
+def sequence():
+    return tl.random.normal(tl.random.key(1), (5, 1, 3))
 
 
 @pytest.fixture(scope="module")
@@ -46,11 +61,6 @@ def visit(browser, tmp_path):
         assert asked == [path.as_uri()]
 
     return visiting
-
-
-@pytest.fixture(scope="module")
-def cell():
-    return tl.nn.LSTMCell(3, 4, key=tl.random.key(0))
 
 
 @pytest.fixture(scope="module")

@@ -56,21 +56,6 @@ def played(f, *args):
     return found, built, *run(built, found.outputs, found.bindings)
 
 
-@pytest.fixture(scope="module")
-def cell():
-    return tl.nn.LSTMCell(3, 4, key=tl.random.key(0))
-
-
-@pytest.fixture(scope="module")
-def lstm():
-    return tl.nn.LSTM(3, 4, key=tl.random.key(0))
-
-
-@pytest.fixture(scope="module")
-def sequence():
-    return tl.random.normal(tl.random.key(1), (5, 1, 3))
-
-
 def test_values_and_gradients_of_a_cell_are_those_of_the_interpreter(cell):
     x = tl.Parameter(tl.random.normal(tl.random.key(1), (1, 3)))
     state = cell.zeros(1)

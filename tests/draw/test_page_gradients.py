@@ -14,21 +14,6 @@ from tinygrad_lstm.draw.sources import sources
 from tinygrad_lstm.graph.function import Graph
 
 
-@pytest.fixture(scope="module")
-def cell():
-    return tl.nn.LSTMCell(3, 4, key=tl.random.key(0))
-
-
-@pytest.fixture(scope="module")
-def lstm():
-    return tl.nn.LSTM(3, 4, key=tl.random.key(0))
-
-
-@pytest.fixture(scope="module")
-def sequence():
-    return tl.random.normal(tl.random.key(1), (5, 1, 3))
-
-
 def written(graph, name):
     """The rule that a page gives for the gradient of an item, with the items that it speaks of in ⟨⟩."""
     terms = next(x for x in graph["items"] if name in (x["called"], *x["names"]))["rule"]
