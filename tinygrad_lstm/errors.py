@@ -20,6 +20,7 @@ __all__ = [
     "GraphError",
     "IndexingError",
     "NameConflictError",
+    "ProgramError",
     "ShapeError",
     "StateDictError",
     "StructureError",
@@ -52,6 +53,10 @@ class IndexingError(Error, IndexError):
 
 class GraphError(Error, ValueError):
     """A graph that is not well formed; found by the verifier."""
+
+
+class ProgramError(Error, RuntimeError):
+    """A compiled program that does not do what its graph says: a fault of this package, found by its verifier."""
 
 
 class TraceError(Error, RuntimeError):

@@ -1,7 +1,6 @@
 """Compiled programs against the interpreter: random recurrent cells, and random programs, with their gradients."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
@@ -12,13 +11,10 @@ from hypothesis import strategies as st
 
 import tinygrad_lstm as tl
 from tests.codegen.executor import run
-from tests.codegen.order import lower_in_order
 from tests.codegen.small_programs import compile_c, needs_c
 from tests.passes.cells import Subject, cells, random_cell
 from tests.programs import Program, programs
-from tinygrad_lstm.codegen import placing
 from tinygrad_lstm.codegen.lowering import lower
-from tinygrad_lstm.codegen.operations import Operation
 from tinygrad_lstm.graph.dtypes import DType, float32, float64
 from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.tensor import Tensor
@@ -40,7 +36,7 @@ def cell(seed: int, order: int = 1, dtype: DType = float64) -> Subject:
     return random_cell(lambda n: random.randrange(n) if n > 1 else 0, order, dtype)
 
 
-def agrees(subject: Subject, *ways: Compile, lowered: Any = lower_in_order) -> None:
+def agrees(subject: Subject, *ways: Compile) -> None:
     """What each of the ways to run the program gives is what the interpreter gives.
 
     The differences are measured by the largest value met on the way, which a small result may be the difference of.
@@ -51,7 +47,7 @@ def agrees(subject: Subject, *ways: Compile, lowered: Any = lower_in_order) -> N
     count = len(graph.outputs)
     with np.errstate(invalid="ignore"):
         largest = [np.abs(v.numpy()[np.isfinite(v.numpy())]).max(initial=1.0) for v in values[count:]]
-    program = lowered(optimize(graph))
+    program = lower(optimize(graph))
     given = [np.ascontiguousarray(subject.at[x]) for x in graph.inputs]
     for way in ways:
         for got, want in zip(way(program)(given), values[:count], strict=True):
@@ -69,7 +65,7 @@ def test_random_cells(subject: Subject) -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_cells_and_their_second_gradients(seed: int) -> None:
-    agrees(cell(seed, 2), compile_numpy, lowered=lower)
+    agrees(cell(seed, 2), compile_numpy)
 
 
 # Cells that the lowering or a printer once got wrong: sums of products in a carry, loops of no steps, nested joins.
@@ -117,26 +113,3 @@ def test_random_programs(program: Program, dtype: DType) -> None:
 @given(programs(inputs=3, outputs=2), st.sampled_from([float32, float64]))
 def test_random_programs_in_c(program: Program, dtype: DType) -> None:
     agrees(with_gradients(program, dtype), compile_c)
-
-
-@contextmanager
-def forgetful() -> Iterator[None]:
-    """A lowering that lets one operation do another's work, and does not tell the product that waits for it."""
-
-    def superseded(_: Any, op: Operation, other: Operation) -> None:
-        op.dead = True
-        for x in other.region.carried:
-            x.updated = other if x.updated is op else x.updated
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(placing._Placing, "supersede", superseded)
-        yield
-
-
-def test_the_check_of_the_order_sees_a_carry_that_is_read_too_late() -> None:
-    graph = optimize(cell(449).graph)
-    lower_in_order(graph)
-    with forgetful():
-        lower(graph)
-        with pytest.raises(AssertionError, match=r"carry is read where add lies|waits for what is never done"):
-            lower_in_order(graph)

@@ -3,7 +3,7 @@
 import bisect
 from collections.abc import Mapping
 
-from tinygrad_lstm.codegen.operations import Storage
+from tinygrad_lstm.codegen.places import Storage
 
 __all__ = ["arranged"]
 

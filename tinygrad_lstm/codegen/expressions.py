@@ -1,72 +1,93 @@
 """The body of a fused kernel: the scalar form of its members, and the references that it loads."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
 from typing import Any
 
 from tinygrad_lstm.codegen.operations import Operation, Reference, row_major
-from tinygrad_lstm.codegen.program import Combine, Kernel, Scalar, Store, View, identity
+from tinygrad_lstm.codegen.program import Combine, Kernel, Scalar, Store, View
 from tinygrad_lstm.codegen.references import coordinates, through
 from tinygrad_lstm.graph.dtypes import int64
 from tinygrad_lstm.graph.types import Shape
 
-__all__ = ["Draft", "NotSeparableError", "draft", "over_something", "simplified", "store"]
+__all__ = ["Draft", "NotSeparableError", "draft", "simplified", "store"]
 
 
 class NotSeparableError(Exception):
-    """An operation can not be computed where it is read, since the reader's axes do not run along its own."""
+    """An operation cannot be computed where it is read, since the reader's axes do not run along its own."""
 
     def __init__(self, operation: Operation) -> None:
         super().__init__(operation)
         self.operation = operation
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Draft:
     """A kernel before its arrays have places.
 
     Attributes:
+        members: what it computes.
+        space: its axes.
+        reduced: how many of them, from the last on, its reductions run over.
+        reads: what it loads, each over the axes of the space.
         values: for each member the position of its value in the body.
     """
 
-    members: Sequence[Operation]
+    members: tuple[Operation, ...]
     space: Shape
     reduced: int
-    reads: list[Reference] = field(default_factory=list)
-    body: list[Scalar] = field(default_factory=list)
-    values: dict[Operation, int] = field(default_factory=dict)
+    reads: tuple[Reference, ...]
+    body: tuple[Scalar, ...]
+    values: Mapping[Operation, int]
 
 
-def draft(members: Sequence[Operation], lengths: Mapping[int, int]) -> Draft:
-    """The body that computes ``members``; what it loads is marked as stored.
+def draft(
+    members: Sequence[Operation],
+    space: Shape,
+    rows: Set[Operation],
+    inline: Set[Operation],
+    lengths: Mapping[int, int],
+) -> Draft:
+    """The kernel that computes ``members``.
+
+    Args:
+        rows: operations that have one value for all points along the reduced axes.
+        inline: operations that are computed where they are read.
 
     Raises:
         NotSeparableError: for an inline operation that has to be stored after all.
     """
-    space = members[0].space
-    reduced = max([len(space) - len(op.shape) for op in members if op.row], default=0)
-    result = Draft(members, space, reduced)
-    writing = _Writing(result, lengths)
+    reduced = max([len(space) - len(op.shape) for op in members if op in rows], default=0)
+    writing = _Writing(members, space, rows, inline, lengths)
     for op in members:
         writing.member(op)
-    return result
+    return Draft(tuple(members), space, reduced, tuple(writing.reads), tuple(writing.body), writing.values)
 
 
 class _Writing:
-    def __init__(self, result: Draft, lengths: Mapping[int, int]) -> None:
-        self.draft = result
-        self.lengths = lengths
-        self.members = set(result.members)
+    def __init__(
+        self,
+        members: Sequence[Operation],
+        space: Shape,
+        rows: Set[Operation],
+        inline: Set[Operation],
+        lengths: Mapping[int, int],
+    ) -> None:
+        self.space, self.rows, self.inline, self.lengths = space, rows, inline, lengths
+        self.block = members[0].block
+        self.members = set(members)
+        self.reads: list[Reference] = []
+        self.body: list[Scalar] = []
+        self.values: dict[Operation, int] = {}
         self.scalars: dict[Any, int] = {}
-        self.loads: dict[Reference, int] = {}
         self.known: dict[Reference, int] = {}
 
     def emit(self, op: str, args: tuple[int, ...], dtype: Any, attr: Any = None) -> int:
         key = (op, args, dtype.name, attr.__class__, repr(attr))
         position = self.scalars.get(key)
         if position is None:
-            position = self.scalars[key] = len(self.draft.body)
-            self.draft.body.append(Scalar(op, args, dtype, attr))
+            position = self.scalars[key] = len(self.body)
+            self.body.append(Scalar(op, args, dtype, attr))
         return position
 
     def member(self, op: Operation) -> None:
@@ -77,21 +98,20 @@ class _Writing:
         if op.kind == "map":
             own = self.in_space(Reference(op, op.shape, row_major(op.shape)), op)
             value = self.apply(op, args, own)
-        elif op.row:
+        elif op.rowwise:
             value = self.emit("reduce", args, op.dtype, op.name)
         else:
             (value,) = args
-        self.draft.values[op] = value
+        self.values[op] = value
         if not op.combining:
             self.known[self.in_space(Reference(op, op.shape, row_major(op.shape)), op)] = value
 
     def in_space(self, ref: Reference, op: Operation) -> Reference:
         """A reference over the axes of a member as one over the axes of the kernel."""
-        space = self.draft.space
-        if ref.shape == space and not (op.row and op.kind == "map"):
+        if ref.shape == self.space and not (op in self.rows and op.kind == "map"):
             return ref
-        missing = (0,) * (len(space) - len(ref.shape))
-        return Reference(ref.operation, space, (*ref.strides, *missing), ref.offset, ref.loops)
+        missing = (0,) * (len(self.space) - len(ref.shape))
+        return Reference(ref.operation, self.space, (*ref.strides, *missing), ref.offset, ref.loops)
 
     def expand(self, wanted: Reference) -> None:
         """Give the value of a reference a position: from the body, computed here, or loaded."""
@@ -104,11 +124,11 @@ class _Writing:
             source = ref.operation
             if source.kind == "constant":
                 self.known[ref] = self.emit("constant", (), source.dtype, source.attr)
-            elif source.inline:
+            elif source in self.inline:
                 axes = coordinates(ref, source.shape, self.lengths)
                 if axes is None:
-                    # What an outer region computes nowhere else must stay so: its reader is stored instead.
-                    raise NotSeparableError(source if source.region is self.draft.members[0].region else reader)
+                    # What an outer block computes nowhere else stays so, if its reader can be stored instead.
+                    raise NotSeparableError(source if source.block is self.block else reader)
                 inner = [through(axes, ref.shape, arg) for arg in source.args]
                 missing = [arg for arg in inner if arg not in self.known]
                 if missing:
@@ -118,10 +138,8 @@ class _Writing:
             else:
                 if source in self.members and not source.combining:
                     raise AssertionError("a member is read at another point than it is computed at")
-                source.stored = True
-                self.loads[ref] = len(self.draft.reads)
-                self.draft.reads.append(ref)
-                self.known[ref] = self.emit("load", (), source.dtype, self.loads[ref])
+                self.known[ref] = self.emit("load", (), source.dtype, len(self.reads))
+                self.reads.append(ref)
             pending.pop()
 
     def apply(self, op: Operation, args: tuple[int, ...], at: Reference) -> int:
@@ -130,6 +148,9 @@ class _Writing:
             return args[0]
         if op.name != "arange":
             return self.emit(op.name, args, op.dtype)
+        if at.loops:
+            # A kernel knows the position in its space, not the time.
+            raise NotSeparableError(op)
         total = None
         for axis, stride in enumerate(at.strides):
             if stride and at.shape[axis] > 1:
@@ -153,39 +174,6 @@ def store(op: Operation, value: int, view: View, space: Shape) -> Store:
     else:
         strides += [0] * (len(space) - len(strides))
     return Store(value, View(view.buffer, space, tuple(strides), view.offset, view.loops), combine)
-
-
-def over_something(kernel: Kernel) -> Kernel:
-    """The same without its reduced axes, where they hold no point: what is reduced from nothing is known.
-
-    What it stores are results of reductions, and what is computed from such.
-    """
-    rank = len(kernel.shape) - kernel.reduced
-    if 0 not in kernel.shape[rank:]:
-        return kernel
-    wanted = {s.value for s in kernel.stores}
-    for k in range(len(kernel.body) - 1, -1, -1):
-        if k in wanted and kernel.body[k].op != "reduce":
-            wanted.update(kernel.body[k].args)
-    body: list[Scalar] = []
-    place: dict[int, int] = {}
-    reads: list[View] = []
-    for k in sorted(wanted):
-        s = kernel.body[k]
-        place[k] = len(body)
-        if s.op == "reduce":
-            body.append(Scalar("constant", (), s.dtype, identity(s.attr, s.dtype)))
-        elif s.op == "load":
-            body.append(Scalar("load", (), s.dtype, len(reads)))
-            reads.append(_without_axes(kernel.reads[s.attr], rank))
-        else:
-            body.append(Scalar(s.op, tuple([place[a] for a in s.args]), s.dtype, s.attr))
-    stores = [Store(place[s.value], _without_axes(s.view, rank)) for s in kernel.stores]
-    return Kernel(kernel.shape[:rank], 0, tuple(reads), tuple(body), tuple(stores), kernel.scope)
-
-
-def _without_axes(view: View, rank: int) -> View:
-    return View(view.buffer, view.shape[:rank], view.strides[:rank], view.offset, view.loops)
 
 
 def simplified(kernel: Kernel) -> Kernel:

@@ -1,11 +1,11 @@
-"""A graph on its way to a program: operations on arrays, and references that read an array through strides.
+"""The first form of a program: operations on arrays, and references that read an array through strides.
 
 Views are no operations here. A reference sees its operation's result, row-major, as a strided array of another shape,
-so that any chain of transposes, slices, reversals and broadcasts is one reference.
+so that any chain of transposes, slices, reversals and broadcasts is one reference. Nothing has a place in memory yet.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import prod
 from typing import Any, Literal
@@ -14,11 +14,23 @@ from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm.graph.tensor import Node
 from tinygrad_lstm.graph.types import Shape
 
-__all__ = ["Carried", "Kind", "Operation", "Place", "Reference", "Region", "Storage", "row_major", "whole"]
+__all__ = [
+    "Block",
+    "Carried",
+    "Kind",
+    "Operation",
+    "Operations",
+    "Readers",
+    "Reference",
+    "Region",
+    "row_major",
+    "wanted",
+    "whole",
+]
 
 Kind = Literal[
-    "input", "array", "constant", "map", "reduce", "join", "contract", "gather", "scatter", "call", "loop", "carry",
-    "last", "stack",
+    "input", "array", "constant", "map", "reduce", "join", "pad", "contract", "gather", "scatter", "call", "loop",
+    "carry", "last", "stack",
 ]  # fmt: skip
 
 
@@ -33,76 +45,48 @@ def row_major(shape: Shape) -> tuple[int, ...]:
     return tuple(reversed(strides))
 
 
-@dataclass(eq=False, slots=True)
-class Storage:
-    """Memory that the plan has to find a place for.
+@dataclass(frozen=True, eq=False, slots=True)
+class Block:
+    """Where operations stand: the whole graph, or the body of a loop, which has a number.
 
     Attributes:
-        fixed: the buffer of the program, where that is settled: an input, an output or a constant.
-        alias: the storage whose memory it shares, when a carry is written in place.
-        owner: the operation that it was made for, if its place is of no concern to others.
+        length: how many steps the loop has.
+        reverse: whether it runs from the last to the first.
     """
 
-    size: int
-    dtype: DType
-    region: "Region"
-    fixed: int | None = None
-    alias: "Storage | None" = None
-    owner: "Operation | None" = None
+    parent: "Block | None" = None
+    number: int = -1
+    length: int = 1
+    reverse: bool = False
 
-    def final(self) -> "Storage":
-        """The storage that stands for it."""
-        return self.alias.final() if self.alias is not None else self
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a result lies: one stride for each axis of its operation, in elements of the storage."""
-
-    storage: Storage
-    strides: tuple[int, ...]
-    offset: int = 0
-    loops: tuple[tuple[int, int], ...] = ()
+    @property
+    def depth(self) -> int:
+        """How many loops it lies in, itself among them."""
+        return 0 if self.parent is None else self.parent.depth + 1
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Operation:
     """One result: of an elementwise function, a reduction, a product, a loop, …
 
     Attributes:
         name: of a map its elementwise op, ``copy`` or ``arange``; of a reduction how it combines.
-        attr: of a constant its value; of a reduction the positions of the reduced axes in its argument; of a
-            contraction its letters; of a join where its parts lie; of a loop its body, and of its results the loop.
+        attr: of a constant or an array its value; of a reduction the positions of the reduced axes in its argument; of
+            a contraction its letters; of a join its axis and the spans of its parts; of a pad where its second part
+            lies in the first (start and step of each axis, shape); of a loop the block of its body, and of its
+            results the loop.
         after: operations that must have run before, for another reason than that their results are read.
-        onto: of a product what its place holds before, to which it is added.
-        place: where the result has to be written; None until it is known, and for ever where it is never stored.
-        stored: whether its result is read from memory.
-        dead: whether nobody wants it.
-        overlaid: whether it lies, alone, over what another operation has left.
-        inline: whether it is computed where it is read.
-        level: kernels of a region run in the order of their levels.
-        space: the axes of the kernel that it belongs to.
-        row: whether it has one value for all points along the reduced axes of its kernel.
     """
 
     kind: Kind
     shape: Shape
     dtype: DType
-    region: "Region"
-    args: list["Reference"] = field(default_factory=list)
+    block: Block
+    args: "tuple[Reference, ...]" = ()
     name: str = ""
     attr: Any = None
     node: Node | None = None
-    after: list["Operation"] = field(default_factory=list)
-    onto: "Operation | None" = None
-    place: Place | None = None
-    stored: bool = False
-    dead: bool = False
-    overlaid: bool = False
-    inline: bool = False
-    level: int = 0
-    space: Shape = ()
-    row: bool = False
+    after: "tuple[Operation, ...]" = ()
 
     @property
     def size(self) -> int:
@@ -115,9 +99,17 @@ class Operation:
         return self.kind == "map" or self.kind == "reduce"
 
     @property
+    def rowwise(self) -> bool:
+        """Whether it is a reduction over the trailing axes: one value for each row."""
+        if self.kind != "reduce":
+            return False
+        rank = len(self.args[0].shape)
+        return bool(self.attr == tuple(range(rank - len(self.attr), rank)))
+
+    @property
     def combining(self) -> bool:
-        """Whether it is a reduction that does not run over the trailing axes."""
-        return self.kind == "reduce" and not self.row
+        """Whether it is a reduction over other axes than the trailing ones."""
+        return self.kind == "reduce" and not self.rowwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +128,7 @@ def whole(operation: Operation) -> Reference:
     return Reference(operation, operation.shape, row_major(operation.shape))
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Carried:
     """One carry of a loop: what it starts from, what it is in the body, and what it becomes.
 
@@ -144,6 +136,7 @@ class Carried:
         initial: the operation, before the loop, that writes the start into the carry's place.
         symbol: the carry in the body.
         updated: the operation, in the body, that writes the new carry.
+        last: the result of the loop that is the carry after the last step.
         stack: the result of the loop that holds all new carries, if one does.
         before: a join that holds all old carries, if the graph has one.
     """
@@ -152,26 +145,92 @@ class Carried:
     symbol: Operation
     updated: Operation
     last: Operation
-    value: Reference
     stack: Operation | None = None
     before: Operation | None = None
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Region:
-    """The operations of the whole graph, or of the body of a loop, arguments before what reads them."""
+    """The operations of a block, arguments before what reads them.
 
-    parent: "Region | None" = None
-    loop: Operation | None = None
-    number: int = -1
-    length: int = 1
-    reverse: bool = False
-    depth: int = 0
-    operations: list[Operation] = field(default_factory=list)
-    carried: list[Carried] = field(default_factory=list)
-    stacks: list[tuple[Operation, Operation]] = field(default_factory=list)
-    """Pairs of a stack, in the parent, and the operation that writes its rows."""
+    Attributes:
+        stacks: pairs of a stack, in the parent, and the operation of this region that writes its rows.
+    """
 
-    def living(self) -> Iterator[Operation]:
-        """The operations that are still wanted."""
-        return (x for x in self.operations if not x.dead)
+    block: Block
+    operations: tuple[Operation, ...]
+    carried: tuple[Carried, ...] = ()
+    stacks: tuple[tuple[Operation, Operation], ...] = ()
+
+
+Readers = Mapping[Operation, list[tuple[Operation, Reference]]]
+"""For each operation what reads it, and how."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Operations:
+    """All operations of a graph.
+
+    Attributes:
+        top: the block of the whole graph.
+        inputs: for each input of the graph its operation.
+        outputs: for each output the operation that writes it.
+        lengths: the number of steps of each loop.
+    """
+
+    regions: Mapping[Block, Region]
+    top: Block
+    inputs: tuple[Operation, ...]
+    outputs: tuple[Operation, ...]
+    lengths: Mapping[int, int]
+
+    def readers(self) -> dict[Operation, list[tuple[Operation, Reference]]]:
+        """For each operation what reads it, and how."""
+        result: dict[Operation, list[tuple[Operation, Reference]]] = {}
+        for region in self.regions.values():
+            for op in region.operations:
+                for ref in op.args:
+                    result.setdefault(ref.operation, []).append((op, ref))
+        return result
+
+
+def wanted(form: Operations) -> Operations:
+    """The same without what no output depends on."""
+    found: set[Operation] = set(form.inputs)
+    writes = {stack: write for region in form.regions.values() for stack, write in region.stacks}
+    pending = list(form.outputs)
+    while pending:
+        op = pending.pop()
+        if op in found:
+            continue
+        found.add(op)
+        pending += [ref.operation for ref in op.args]
+        pending += op.after
+        if op.kind in ("last", "stack"):
+            pending.append(op.attr)
+            pending += [writes[op]] if op.kind == "stack" else []
+        elif op.kind == "loop":
+            pending += [x.updated for x in form.regions[op.attr].carried]
+    regions = {}
+    for block in _reached(form, found):
+        region = form.regions[block]
+        carried = [
+            replace(
+                x, stack=x.stack if x.stack in found else None, before=x.before if x.before in found else None
+            )
+            for x in region.carried
+        ]  # fmt: skip
+        stacks = [pair for pair in region.stacks if pair[0] in found]
+        operations = [op for op in region.operations if op in found]
+        regions[block] = Region(block, tuple(operations), tuple(carried), tuple(stacks))
+    return replace(form, regions=regions)
+
+
+def _reached(form: Operations, found: set[Operation]) -> Iterator[Block]:
+    """The blocks whose loops are wanted, each after the one that it lies in."""
+    pending = [form.top]
+    while pending:
+        block = pending.pop()
+        yield block
+        inner = [op.attr for op in form.regions[block].operations if op.kind == "loop" and op in found]
+        pending += reversed(inner)

@@ -1,207 +1,266 @@
-"""Where results are written: at their final place wherever that is possible, instead of being copied there."""
+"""The second form: results that have to lie at a certain place, at best written there instead of being copied.
+
+Placed are: the outputs of the graph, the parts of joins and pads, the carries of loops and the rows of their stacks.
+What is copied to such a place is written there in the first place, wherever that is possible; the copy is then *written
+by* another operation and is no operation of its own any more. Those that read the copy go on reading it, at its own
+place, through their own references. The place of every other result is of no concern to anyone; it gets one when the
+steps are in order.
+"""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from tinygrad_lstm.codegen.operations import Carried, Operation, Place, Reference, Region, Storage, row_major, whole
-from tinygrad_lstm.codegen.references import canonical, is_whole, permutation, placed, regrouped
-from tinygrad_lstm.codegen.regions import Built
+from tinygrad_lstm.codegen.operations import Block, Carried, Operation, Operations, Readers, Reference, row_major
+from tinygrad_lstm.codegen.places import Place, Storage, fresh, seen_at
+from tinygrad_lstm.codegen.references import canonical, is_whole, permutation, regrouped
 
-__all__ = ["Readers", "fresh", "place", "readers_of"]
+__all__ = ["Addition", "Placed", "place"]
 
-Readers = dict[Operation, list[tuple[Operation, Reference]]]
 _ACCUMULATED = frozenset(("map", "contract"))
-_PLACEABLE = frozenset(("map", "reduce", "join", "contract", "gather", "scatter", "call", "stack"))
+_PLACEABLE = frozenset(("map", "reduce", "join", "pad", "contract", "gather", "scatter", "call", "stack"))
 
 
-def readers_of(built: Built) -> Readers:
-    """For each operation that is wanted what reads it, and how; the others are marked dead."""
-    readers: Readers = {}
-    found: set[Operation] = set(built.inputs)
-    pending = list(built.outputs)
-    while pending:
-        op = pending.pop()
-        if op in found:
-            continue
-        found.add(op)
-        for ref in op.args:
-            readers.setdefault(ref.operation, []).append((op, ref))
-            pending.append(ref.operation)
-        pending += op.after
-        if op.kind in ("last", "stack"):
-            loop = op.attr
-            pending.append(loop)
-            pending += [write for stack, write in loop.attr.stacks if stack is op]
-        elif op.kind == "loop":
-            pending += [x.updated for x in op.attr.carried]
-    regions = [built.region]
-    while regions:
-        region = regions.pop()
-        for op in region.operations:
-            op.dead = op not in found
-            if op.kind == "loop" and not op.dead:
-                regions.append(op.attr)
-                op.attr.stacks = [(stack, write) for stack, write in op.attr.stacks if stack in found]
-                for x in op.attr.carried:
-                    x.stack = x.stack if x.stack in found else None
-                    x.before = x.before if x.before in found else None
-    return readers
+@dataclass(frozen=True, eq=False, slots=True)
+class Addition:
+    """A sum that is no operation of its own: its product is added to what its place holds before.
+
+    Attributes:
+        onto: the operation that writes what is added to.
+        sum: the one that the product does the work of.
+    """
+
+    onto: Operation
+    sum: Operation
 
 
-def fresh(op: Operation) -> Place:
-    """A place without gaps in a storage of its own."""
-    return Place(Storage(op.size, op.dtype, op.region, owner=op), row_major(op.shape))
+@dataclass(frozen=True, eq=False, slots=True)
+class Placed:
+    """Operations, and where their results lie if that matters.
+
+    Attributes:
+        form: the operations that do something; copies that others write are not among them.
+        places: of the results that have to lie at a certain place, also of those that others write.
+        written_by: for each operation that is not in ``form`` any more the one that writes its result.
+        after: for each operation what must have run before, for another reason than that it is read.
+        additions: the products that are added to something.
+        histories: carries that lie in the stack of their own values: a step reads a row and writes the next one.
+        readers: for each operation, also those that others write, what reads its result, and how.
+    """
+
+    form: Operations
+    places: Mapping[Operation, Place]
+    written_by: Mapping[Operation, Operation]
+    after: Mapping[Operation, tuple[Operation, ...]]
+    additions: Mapping[Operation, Addition]
+    histories: frozenset[Carried]
+    readers: Readers
+
+    def writer(self, op: Operation) -> Operation:
+        """The operation that writes a result: itself, or the one that does its work."""
+        return self.written_by.get(op, op)
 
 
-def place(built: Built, readers: Readers) -> None:
+def place(form: Operations) -> Placed:
     """Settle the place of everything that has to lie at a certain one."""
-    placing = _Placing(readers, built.lengths)
-    for number, op in enumerate(built.outputs):
-        storage = Storage(op.size, op.dtype, built.region, fixed=len(built.inputs) + number)
-        op.place = Place(storage, row_major(op.shape))
-    placing.region(built.region)
+    return _Placing(form).placed()
 
 
 class _Placing:
-    def __init__(self, readers: Readers, lengths: Mapping[int, int]) -> None:
-        self.readers = readers
-        self.lengths = lengths
+    def __init__(self, form: Operations) -> None:
+        self.form = form
+        self.readers = form.readers()
+        self.operations = {block: list(region.operations) for block, region in form.regions.items()}
+        self.stacks = {block: list(region.stacks) for block, region in form.regions.items()}
+        self.after = {op: list(op.after) for ops in self.operations.values() for op in ops if op.after}
+        self.places: dict[Operation, Place] = {}
+        self.written_by: dict[Operation, Operation] = {}
+        self.unwanted: set[Operation] = set()
+        self.additions: dict[Operation, Addition] = {}
+        self.histories: set[Carried] = set()
         self.rewritten: set[Storage] = set()
-        self.added_to: dict[Operation, Operation] = {}
-        """What is added to, and the product that is."""
 
-    def region(self, region: Region) -> None:
-        living = list(region.living())
-        for op in living:
-            if op.kind == "loop":
-                for carried in op.attr.carried:
-                    if self.wants_history(carried):
-                        self.history(op.attr, carried)
-        for op in reversed(living):
-            if op.dead:
+    def placed(self) -> Placed:
+        for number, op in enumerate((*self.form.inputs, *self.form.outputs)):
+            storage = Storage(op.size, op.dtype, self.form.top, fixed=number)
+            self.places[op] = Place(storage, row_major(op.shape))
+        self.block(self.form.top)
+        written_by = {op: self.writer(op) for op in self.written_by}
+        gone = written_by.keys() | self.unwanted
+
+        def final(op: Operation) -> Operation:
+            return written_by.get(op, op)
+
+        regions = {}
+        for block, region in self.form.regions.items():
+            kept = tuple([op for op in self.operations[block] if op not in gone])
+            regions[block] = replace(region, operations=kept, stacks=tuple(self.stacks[block]))
+        form = replace(self.form, regions=regions)
+        return Placed(
+            form,
+            self.places,
+            written_by,
+            {op: tuple([final(x) for x in after]) for op, after in self.after.items() if op not in gone},
+            {op: replace(x, onto=final(x.onto)) for op, x in self.additions.items()},
+            frozenset(self.histories),
+            form.readers(),
+        )
+
+    def writer(self, op: Operation) -> Operation:
+        while op in self.written_by:
+            op = self.written_by[op]
+        return op
+
+    def gone(self, op: Operation) -> bool:
+        return op in self.written_by or op in self.unwanted
+
+    def readings(self, op: Operation) -> list[tuple[Operation, Reference]]:
+        """What still reads a result, and how."""
+        return [(reader, ref) for reader, ref in self.readers.get(op, ()) if not self.gone(reader)]
+
+    def wait(self, op: Operation, others: list[Operation]) -> None:
+        known = self.after.setdefault(op, [])
+        known += [x for x in others if x is not op and x not in known]
+
+    def block(self, block: Block) -> None:
+        """The operations of a block, those that read before those that are read."""
+        loops = [op for op in self.operations[block] if op.kind == "loop"]
+        for op in loops:
+            for carried in self.form.regions[op.attr].carried:
+                if self.wants_history(carried):
+                    self.history(op, carried)
+        for op in self.operations[block][::-1]:
+            if self.gone(op):
                 continue
             if op.kind == "join":
                 self.join(op)
-            elif op.kind == "map" and op.name == "copy" and op.place is not None:
+            elif op.kind == "pad":
+                self.pad(op)
+            elif op.kind == "map" and op.name == "copy" and op in self.places:
                 self.elide(op)
             elif op.kind == "map" and op.name == "add":
                 self.accumulate(op)
             elif op.kind == "loop":
                 self.loop(op)
 
+    # Loops
+
     def wants_history(self, carried: Carried) -> bool:
         """Whether the carry is best read from the stack of its own values."""
-        if carried.stack is None or carried.stack.place is not None:
+        if carried.stack is None or carried.stack in self.places:
             return False
         return carried.before is not None or not any(
             op.kind == "map" and op.name == "copy" for op, _ in self.readers.get(carried.stack, ())
         )
 
-    def history(self, body: Region, carried: Carried) -> None:
+    def history(self, loop: Operation, carried: Carried) -> None:
         """One buffer with a row more than steps: the loop reads a row and writes the next one."""
-        stack = carried.stack
+        stack, body = carried.stack, loop.attr
         assert stack is not None
-        assert body.parent is not None
         row = stack.size // body.length
-        storage = Storage(stack.size + row, stack.dtype, body.parent)
+        storage = Storage(stack.size + row, stack.dtype, loop.block)
         first, rest = (body.length * row, 0) if body.reverse else (0, row)
-        inner = carried.symbol.shape
-        stack.place = Place(storage, row_major(stack.shape), rest)
-        carried.symbol.place = Place(storage, row_major(inner), row - rest, ((body.number, row),))
-        carried.last.place = Place(storage, row_major(inner), 0 if body.reverse else body.length * row)
-        carried.initial.place = Place(storage, row_major(carried.initial.shape), first)
-        carried.updated.dead = True
+        inner = row_major(carried.symbol.shape)
+        self.places[stack] = Place(storage, row_major(stack.shape), rest)
+        self.places[carried.symbol] = Place(storage, inner, row - rest, ((body.number, row),))
+        self.places[carried.last] = Place(storage, inner, 0 if body.reverse else body.length * row)
+        self.places[carried.initial] = Place(storage, row_major(carried.initial.shape), first)
+        self.histories.add(carried)
+        (write,) = (write for other, write in self.stacks[body] if other is stack)
+        self.written_by[carried.updated] = write
         if carried.before is not None:
-            carried.before.place = Place(storage, row_major(stack.shape), row - rest)
-            for ref in carried.before.args:
-                ref.operation.dead = True
-            carried.before.args = []
-            carried.before.attr = body.loop
-
-    def join(self, op: Operation) -> None:
-        """The parts are written into the whole."""
-        if op.place is None:
-            op.place = fresh(op)
-        elif not op.args:
-            return
-        for part in [ref.operation for ref in op.args]:
-            part.after += [x for x in op.after if x is not part and x not in part.after]
-        if len(op.attr) == 3:
-            low, step, source = op.attr
-            zero, part = (ref.operation for ref in op.args)
-            zero.place = replace(op.place, strides=canonical(op.shape, op.place.strides)[1])
-            offset = op.place.offset + sum(a * s for a, s in zip(low, op.place.strides, strict=True))
-            strides = [s * k for s, k in zip(op.place.strides, step, strict=True)]
-            part.place = Place(op.place.storage, canonical(source, tuple(strides))[1], offset, op.place.loops)
-            return
-        axis, spans = op.attr
-        for ref, (start, stop) in zip(op.args, spans, strict=True):
-            shape = tuple([stop - start if k == axis else n for k, n in enumerate(op.shape)])
-            strides_ = canonical(shape, op.place.strides)[1]
-            offset = op.place.offset + start * op.place.strides[axis]
-            ref.operation.place = Place(op.place.storage, strides_, offset, op.place.loops)
+            self.places[carried.before] = Place(storage, row_major(stack.shape), row - rest)
+            self.unwanted.update(ref.operation for ref in carried.before.args)
+            self.written_by[carried.before] = loop
 
     def loop(self, op: Operation) -> None:
         """Carries have one place that each step rewrites; stacks are written row by row."""
-        body: Region = op.attr
-        for x in body.carried:
-            if x.symbol.place is None:
-                storage = Storage(x.symbol.size, x.symbol.dtype, op.region)
-                self.rewritten.add(storage)
-                own = row_major(x.symbol.shape)
-                x.symbol.place = x.last.place = Place(storage, own)
-                x.initial.place = Place(storage, row_major(x.initial.shape))
-                new = Storage(x.symbol.size, x.symbol.dtype, body, alias=storage)
-                x.updated.place = Place(new, row_major(x.updated.shape))
-        for stack, write in body.stacks:
-            if stack.place is None:
-                stack.place = fresh(stack)
-            at = stack.place
+        body: Block = op.attr
+        for x in self.form.regions[body].carried:
+            if x in self.histories:
+                continue
+            storage = Storage(x.symbol.size, x.symbol.dtype, op.block)
+            self.rewritten.add(storage)
+            self.places[x.symbol] = self.places[x.last] = Place(storage, row_major(x.symbol.shape))
+            self.places[x.initial] = Place(storage, row_major(x.initial.shape))
+            new = Storage(x.symbol.size, x.symbol.dtype, body)
+            self.places[x.updated] = Place(new, row_major(x.updated.shape))
+        for stack, write in self.stacks[body]:
+            at = self.places.setdefault(stack, fresh(stack))
             loops = (*at.loops, (body.number, at.strides[0]))
-            write.place = Place(at.storage, canonical(stack.shape[1:], at.strides[1:])[1], at.offset, loops)
-        self.region(body)
+            strides = canonical(stack.shape[1:], at.strides[1:])[1]
+            self.places[write] = Place(at.storage, strides, at.offset, loops)
+        self.block(body)
+
+    # Parts
+
+    def join(self, op: Operation) -> None:
+        """The parts are written into the whole."""
+        at = self.places.setdefault(op, fresh(op))
+        axis, spans = op.attr
+        for ref, (start, stop) in zip(op.args, spans, strict=True):
+            self.wait(ref.operation, self.after.get(op, []))
+            shape = tuple([stop - start if k == axis else n for k, n in enumerate(op.shape)])
+            strides = canonical(shape, at.strides)[1]
+            self.places[ref.operation] = Place(at.storage, strides, at.offset + start * at.strides[axis], at.loops)
+
+    def pad(self, op: Operation) -> None:
+        """What is padded is written into zeros."""
+        at = self.places.setdefault(op, fresh(op))
+        low, step, source = op.attr
+        zero, part = (ref.operation for ref in op.args)
+        for x in (zero, part):
+            self.wait(x, self.after.get(op, []))
+        self.places[zero] = replace(at, strides=canonical(op.shape, at.strides)[1])
+        offset = at.offset + sum(a * s for a, s in zip(low, at.strides, strict=True))
+        strides = tuple([s * k for s, k in zip(at.strides, step, strict=True)])
+        self.places[part] = Place(at.storage, canonical(source, strides)[1], offset, at.loops)
+
+    # Copies and sums
 
     def elide(self, copy: Operation) -> None:
         """Let what is copied be written where the copy would go."""
         (ref,) = copy.args
-        source, target = ref.operation, copy.place
-        assert target is not None
-        if source.kind == "stack" and source.place is not None and is_whole(ref) and source.region is copy.region:
-            self.further_stack(copy, source)
+        source, target = ref.operation, self.places[copy]
+        if source.block is not copy.block or source.kind not in _PLACEABLE or self.gone(source):
             return
-        if source.region is not copy.region or source.place is not None or source.kind not in _PLACEABLE:
+        if source in self.places:
+            if source.kind == "stack" and is_whole(ref):
+                self.further_stack(copy, source)
             return
         strides = _seen_by_source(ref, target)
-        others = [(op, r) for op, r in self.readers.get(source, ()) if op is not copy and not op.dead]
+        others = [r for op, r in self.readings(source) if op is not copy]
         if strides is None or (others and target.storage in self.rewritten):
             return
         at = replace(target, strides=strides)
         if source.kind == "contract" and 1 not in strides and source.size > 1:
             return
-        if any(placed(r, at, self.lengths) is None for _, r in others):
+        if any(seen_at(r, at, self.form.lengths) is None for r in others):
             return
-        source.place = at
-        source.after += copy.after
-        self.supersede(copy, source)
-        for reader, _ in self.readers.get(copy, ()):
-            reader.args = [whole(source) if r.operation is copy else r for r in reader.args]
-            self.readers[source].append((reader, whole(source)))
+        self.places[source] = at
+        self.wait(source, self.after.get(copy, []))
+        self.written_by[copy] = source
 
-    def supersede(self, op: Operation, other: Operation) -> None:
-        """Let ``other`` do the work of ``op``: also for what waits for it, such as the product that is added to it."""
-        op.dead = True
-        product = self.added_to.pop(op, None)
-        if product is not None:
-            self.added_to[other] = product
-            product.onto = other
-            product.after = [other if x is op else x for x in product.after]
-        for x in other.region.carried:
-            if x.updated is op:
-                x.updated = other
+    def further_stack(self, copy: Operation, stack: Operation) -> None:
+        """A copy of what a loop stacks is stacked by the loop itself."""
+        body: Block = stack.attr.attr
+        target = self.places[copy]
+        strides = regrouped(copy.shape, target.strides, stack.shape)
+        if body.length == 1 or strides is None:
+            return
+        (value,) = (write.args[0] for other, write in self.stacks[body] if other is stack)
+        write = Operation("map", value.shape, value.operation.dtype, body, (value,), "copy")
+        again = Operation("stack", stack.shape, stack.dtype, stack.block, attr=stack.attr, node=stack.node)
+        self.operations[body].append(write)
+        self.readers.setdefault(value.operation, []).append((write, value))
+        self.stacks[body].append((again, write))
+        self.operations[copy.block][self.operations[copy.block].index(copy)] = again
+        self.places[again] = replace(target, strides=strides)
+        self.wait(again, self.after.get(copy, []))
+        self.written_by[copy] = again
 
     def accumulate(self, op: Operation) -> None:
         """A sum that is stored, of a product and what is used for nothing else: the product is added in its place."""
-        if any(reader.fusible for reader, _ in self.readers.get(op, ()) if not reader.dead):
+        if any(reader.fusible for reader, _ in self.readings(op)):
             return
         first, second = op.args
         for product, other in ((first, second), (second, first)):
@@ -209,43 +268,33 @@ class _Placing:
             if left.kind != "contract" or right.kind not in _ACCUMULATED or left is right:
                 continue
             if all(self.only_for(op, ref) for ref in (product, other)):
-                at = op.place or fresh(left)
-                strides = at.strides if op.place is None else regrouped(op.shape, at.strides, left.shape)
+                at = self.places.get(op, fresh(left))
+                strides = at.strides if op not in self.places else regrouped(op.shape, at.strides, left.shape)
                 if strides is None or (1 not in strides and left.size > 1):
                     return
-                seen = regrouped(left.shape, strides, right.shape)
-                if seen is None:
+                seen, own = regrouped(left.shape, strides, right.shape), regrouped(left.shape, strides, op.shape)
+                if seen is None or own is None:
                     return
-                left.place = replace(at, strides=strides)
-                right.place = replace(at, strides=seen)
-                left.onto = right
-                self.added_to[right] = left
-                left.after += [right, *op.after]
-                right.after += op.after
-                self.supersede(op, left)
-                readers = self.readers[left] = []
-                for reader, ref in self.readers.get(op, ()):
-                    reader.args = [replace(r, operation=left) if r.operation is op else r for r in reader.args]
-                    readers.append((reader, replace(ref, operation=left)))
+                self.places[op] = replace(at, strides=own)
+                self.places[left] = replace(at, strides=strides)
+                self.places[right] = replace(at, strides=seen)
+                self.additions[left] = Addition(right, op)
+                self.wait(left, [right, *self.after.get(op, [])])
+                self.wait(right, self.after.get(op, []))
+                self.written_by[op] = left
                 return
 
     def only_for(self, op: Operation, ref: Reference) -> bool:
-        """Whether a whole result is read by one operation of its region alone, and may lie anywhere."""
+        """Whether a whole result is read by one operation of its block alone, and may lie anywhere."""
         source = ref.operation
-        living = [reader for reader, _ in self.readers[source] if not reader.dead]
-        return source.region is op.region and source.place is None and living == [op] and is_whole(ref)
-
-    def further_stack(self, copy: Operation, stack: Operation) -> None:
-        """A copy of what a loop stacks is stacked by the loop itself."""
-        body: Region = stack.attr.attr
-        (value,) = (write.args[0] for other, write in body.stacks if other is stack)
-        if body.length == 1:
-            return
-        write = Operation("map", value.shape, value.operation.dtype, body, [value], "copy")
-        body.operations.append(write)
-        self.readers.setdefault(value.operation, []).append((write, value))
-        copy.kind, copy.args, copy.attr, copy.name = "stack", [], stack.attr, ""
-        body.stacks.append((copy, write))
+        reading = [reader for reader, _ in self.readings(source)]
+        return (
+            source.block is op.block
+            and source not in self.places
+            and not self.gone(source)
+            and reading == [op]
+            and is_whole(ref)
+        )
 
 
 def _seen_by_source(ref: Reference, target: Place) -> tuple[int, ...] | None:

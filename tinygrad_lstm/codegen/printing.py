@@ -6,7 +6,7 @@ from math import prod
 
 from tinygrad_lstm.codegen.program import Call, Gather, Gemm, Kernel, Loop, Program, Scatter, Step, View
 
-__all__ = ["Counts", "counts", "printed_program"]
+__all__ = ["Counts", "counts", "printed_program", "printed_step", "printed_view"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,22 +119,24 @@ def _lines(steps: Sequence[Step], indent: str) -> list[str]:
             lines.append(f"{space}for t{step.number} = {order}{_scope(step.scope)}")
             pending += [(inner, space + "  ") for inner in reversed(step.steps)]
         else:
-            lines += [space + line for line in _step(step)]
+            lines += [space + line for line in printed_step(step)]
     return lines
 
 
-def _step(step: Step) -> list[str]:
+def printed_step(step: Step) -> list[str]:
+    """The lines of one step that is no loop."""
     if isinstance(step, Kernel):
         return _kernel(step)
     if isinstance(step, Gemm):
         sign = "+=" if step.accumulate else "="
-        return [f"{_view(step.out)} {sign} {_view(step.left)} @ {_view(step.right)}{_scope(step.scope)}"]
+        product = f"{printed_view(step.left)} @ {printed_view(step.right)}"
+        return [f"{printed_view(step.out)} {sign} {product}{_scope(step.scope)}"]
     if isinstance(step, Gather):
-        return [f"{_view(step.out)} = take {_view(step.source)} at {_view(step.indices)}"]
+        return [f"{printed_view(step.out)} = take {printed_view(step.source)} at {printed_view(step.indices)}"]
     if isinstance(step, Scatter):
-        return [f"{_view(step.out)} = scatter {_view(step.updates)} at {_view(step.indices)}"]
+        return [f"{printed_view(step.out)} = scatter {printed_view(step.updates)} at {printed_view(step.indices)}"]
     if isinstance(step, Call):
-        return [f"{_view(step.out)} = {step.node.op}({', '.join(map(_view, step.reads))})"]
+        return [f"{printed_view(step.out)} = {step.node.op}({', '.join(map(printed_view, step.reads))})"]
     raise AssertionError(f"no line for a {type(step).__name__}")
 
 
@@ -145,7 +147,7 @@ def _kernel(kernel: Kernel) -> list[str]:
     for number, s in enumerate(kernel.body):
         args = ", ".join([f"v{k}" for k in s.args])
         if s.op == "load":
-            text = _view(kernel.reads[s.attr])
+            text = printed_view(kernel.reads[s.attr])
         elif s.op == "constant":
             text = f"{s.dtype.short} {s.attr}"
         elif s.op == "index":
@@ -157,11 +159,11 @@ def _kernel(kernel: Kernel) -> list[str]:
         lines.append(f"  v{number} = {text}")
     for store in kernel.stores:
         sign = f"{store.combine}=" if store.combine else "="
-        lines.append(f"  {_view(store.view)} {sign} v{store.value}")
+        lines.append(f"  {printed_view(store.view)} {sign} v{store.value}")
     return lines
 
 
-def _view(view: View) -> str:
+def printed_view(view: View) -> str:
     """``b3[16,64 step 256,1 from 64 + 100·t0]``; the steps are left out where there are no gaps."""
     text = _list(view.shape)
     step = 1

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
-from tinygrad_lstm.codegen.operations import Place, Reference, row_major
+from tinygrad_lstm.codegen.operations import Reference, row_major
 from tinygrad_lstm.graph.types import Shape
 
 __all__ = [
@@ -16,7 +16,6 @@ __all__ = [
     "flipped",
     "is_whole",
     "permutation",
-    "placed",
     "regrouped",
     "reshaped",
     "sliced",
@@ -26,7 +25,6 @@ __all__ = [
 
 Strides = tuple[int, ...]
 Loops = tuple[tuple[int, int], ...]
-R = TypeVar("R", Reference, Place)
 
 
 def transposed(ref: Reference, axes: Sequence[int]) -> Reference:
@@ -147,6 +145,7 @@ def coordinates(ref: Reference, shape: Shape, lengths: Mapping[int, int]) -> lis
     """How the axes of ``shape``, the operation's, move with those of the reference; None if not each by itself."""
     rank = len(ref.shape)
     if 0 in ref.shape or 0 in shape:
+        # Nothing is read, wherever it may be.
         return [Axis(0, (0,) * rank, ())] * len(shape)
     terms = [(k, s, n) for k, (s, n) in enumerate(zip(ref.strides, ref.shape, strict=True)) if s and n > 1]
     terms += [(-1 - loop, s, lengths[loop]) for loop, s in ref.loops if s and lengths[loop] > 1]
@@ -195,20 +194,6 @@ def through(outer: Sequence[Axis], shape: Shape, inner: Reference) -> Reference:
             if axis.loops:
                 loops = joined(loops, tuple([(loop, s * stride) for loop, s in axis.loops]))
     return Reference(inner.operation, shape, tuple(strides), offset, loops)
-
-
-def placed(ref: Reference, place: Place, lengths: Mapping[int, int]) -> Place | None:
-    """Where the elements that ``ref`` reads lie, one stride for each of its axes; None if no strides say it."""
-    below = ref.operation.shape
-    plain = row_major(below)
-    if place.strides == plain or canonical(below, place.strides) == canonical(below, plain):
-        return Place(place.storage, ref.strides, place.offset + ref.offset, joined(place.loops, ref.loops))
-    axes = coordinates(ref, below, lengths)
-    if axes is None:
-        return None
-    inner = Reference(ref.operation, below, place.strides, place.offset, place.loops)
-    seen = through(axes, ref.shape, inner)
-    return Place(place.storage, seen.strides, seen.offset, seen.loops)
 
 
 def permutation(ref: Reference) -> list[int] | None:

@@ -5,12 +5,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tinygrad_lstm.codegen.operations import Carried, Kind, Operation, Reference, Region, row_major, whole
-from tinygrad_lstm.codegen.references import (
-    at_time,
-    broadcast,
-    canonical,
+from tinygrad_lstm.codegen.operations import (
+    Block,
+    Carried,
+    Kind,
+    Operation,
+    Operations,
+    Reference,
+    Region,
+    row_major,
+    wanted,
+    whole,
 )
+from tinygrad_lstm.codegen.program import identity
+from tinygrad_lstm.codegen.references import at_time, broadcast, canonical
 from tinygrad_lstm.graph.dtypes import DType, bool_, float16
 from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.registry import OPS
@@ -19,45 +27,56 @@ from tinygrad_lstm.graph.types import Shape
 from tinygrad_lstm.graph.walk import topological
 from tinygrad_lstm.kernels.custom import CUSTOM
 
-__all__ = ["Built", "Rule"]
+__all__ = ["Builder", "Rule"]
 
 Environment = dict[Node, Any]
-Rule = Callable[["Built", Any, list[Reference], Region], Reference]
+Rule = Callable[["Builder", Any, list[Reference], Block], Reference]
 """From a node and references to its arguments to a reference to its result."""
 
 
-class Built:
-    """The regions of a graph.
+class Builder:
+    """Makes the operations of a graph, one after the other.
 
     Attributes:
-        inputs: for each input of the graph its operation.
-        outputs: for each output the operation that writes it.
-        lengths: the number of steps of each loop.
         floats: the float types that kernels and products compute with.
+        carried: for each block of a loop its carries so far.
+        before: the join that holds all old values of a carry, where there is one.
     """
 
     def __init__(self, graph: Graph, rules: Mapping[str, Rule], floats: Sequence[DType]) -> None:
         self.rules, self.floats = rules, floats
+        self.top = Block()
         self.lengths: dict[int, int] = {}
-        self.region = Region()
+        self.carried: dict[Block, list[Carried]] = {}
+        self.before: dict[Carried, Operation] = {}
+        self._operations: dict[Block, list[Operation]] = {self.top: []}
+        self._stacks: dict[Block, list[tuple[Operation, Operation]]] = {}
         self._arrays: dict[Operation, Operation] = {}
         environment: Environment = {}
-        self.inputs: list[Operation] = []
+        inputs = []
         for x in graph.inputs:
-            op = self.add(self.region, "input", x.shape, x.dtype, node=x)
-            op.stored = True
-            self.inputs.append(op)
+            op = self.add(self.top, "input", x.shape, x.dtype, node=x)
+            inputs.append(op)
             environment[x] = whole(op)
-        self.visit(graph.outputs, environment, self.region)
-        self.outputs = [self.copy(environment[y], self.region, y) for y in graph.outputs]
+        self.visit(graph.outputs, environment, self.top)
+        outputs = [self.copy(environment[y], self.top, y) for y in graph.outputs]
+        self._inputs, self._outputs = tuple(inputs), tuple(outputs)
 
-    def add(self, region: Region, kind: Kind, shape: Shape, dtype: DType, **rest: Any) -> Operation:
-        """A new operation at the end of a region."""
-        op = Operation(kind, shape, dtype, region, **rest)
-        region.operations.append(op)
+    def operations(self) -> Operations:
+        """What was built, without what no output depends on."""
+        regions = {}
+        for block, operations in self._operations.items():
+            carried = [replace(x, before=self.before.get(x)) for x in self.carried.get(block, ())]
+            regions[block] = Region(block, tuple(operations), tuple(carried), tuple(self._stacks.get(block, ())))
+        return wanted(Operations(regions, self.top, self._inputs, self._outputs, self.lengths))
+
+    def add(self, block: Block, kind: Kind, shape: Shape, dtype: DType, **rest: Any) -> Operation:
+        """A new operation at the end of a block."""
+        op = Operation(kind, shape, dtype, block, **rest)
+        self._operations[block].append(op)
         return op
 
-    def visit(self, outputs: Sequence[Node], environment: Environment, region: Region) -> None:
+    def visit(self, outputs: Sequence[Node], environment: Environment, block: Block) -> None:
         """Fill the environment with what ``outputs`` depend on."""
         order = topological(outputs, stop=lambda n: n in environment or _known(n))
         requested: dict[Node, dict[Any, None]] = {}
@@ -69,16 +88,14 @@ class Built:
             if node in environment:
                 continue
             if _known(node):
-                op = self.add(region, "array", node.type.shape, node.type.dtype, attr=node.value, node=node)
-                op.stored = True
+                op = self.add(block, "array", node.type.shape, node.type.dtype, attr=node.value, node=node)
                 environment[node] = whole(op)
             elif node.op == "scan":
-                environment[node] = self.scan(node, list(requested.get(node, ())), environment, region)
+                environment[node] = self.scan(node, list(requested.get(node, ())), environment, block)
             elif node.op == "call":
                 inner = dict(zip(node.attrs["body"].inputs, [environment[x] for x in node.inputs], strict=True))
                 ys = node.attrs["body"].outputs
-                wanted = [ys[k] for k in requested.get(node, ())]
-                self.visit(wanted, inner, region)
+                self.visit([ys[k] for k in requested.get(node, ())], inner, block)
                 environment[node] = {k: inner[ys[k]] for k in requested.get(node, ())}
             elif node.op in ("item", "stacked"):
                 slot = node.attrs["index"] if node.op == "item" else node.attrs["value"]
@@ -86,32 +103,39 @@ class Built:
             elif OPS[node.op].kind == "identity":
                 environment[node] = environment[node.inputs[0]]
             else:
-                environment[node] = self.operation(node, [environment[x] for x in node.inputs], region)
+                environment[node] = self.operation(node, [environment[x] for x in node.inputs], block)
 
-    def operation(self, node: Any, refs: list[Reference], region: Region) -> Reference:
+    def operation(self, node: Any, refs: list[Reference], block: Block) -> Reference:
         """One node of the table."""
         rule = self.rules.get(node.op)
         if rule is not None:
-            return rule(self, node, refs, region)
+            return rule(self, node, refs, block)
         if OPS[node.op].kind == "elementwise" and node.op not in CUSTOM:
-            return self.elementwise(node, refs, region)
-        return self.call(node, refs, region)
+            return self.elementwise(node, refs, block)
+        return self.call(node, refs, block)
 
-    def call(self, node: Any, refs: list[Reference], region: Region) -> Reference:
+    def call(self, node: Any, refs: list[Reference], block: Block) -> Reference:
         """An op that is left to the backend's own kernel."""
-        args = [self.array(ref, region) for ref in refs]
-        return whole(self.add(region, "call", node.shape, node.dtype, args=args, node=node))
+        args = tuple([self.array(ref, block) for ref in refs])
+        return whole(self.add(block, "call", node.shape, node.dtype, args=args, node=node))
 
-    def elementwise(self, node: Any, refs: list[Reference], region: Region) -> Reference:
+    def elementwise(self, node: Any, refs: list[Reference], block: Block) -> Reference:
         """An op of the elementwise table; halves are left to the backend's own kernel where it does not want them."""
         if float16 not in self.floats and float16 in (node.dtype, *[x.dtype for x in node.inputs]):
-            return self.call(node, refs, region)
+            return self.call(node, refs, block)
         if node.op == "cast" and node.dtype is node.inputs[0].dtype:
             return refs[0]
-        return self.map(node.op, refs, node.shape, node.dtype, region, node)
+        return self.map(node.op, refs, node.shape, node.dtype, block, node)
 
     def map(
-        self, name: str, refs: Sequence[Reference], shape: Shape, dtype: DType, region: Region, node: Node | None
+        self,
+        name: str,
+        refs: Sequence[Reference],
+        shape: Shape,
+        dtype: DType,
+        block: Block,
+        node: Node | None,
+        after: tuple[Operation, ...] = (),
     ) -> Reference:
         """An elementwise function of references that broadcast to ``shape``."""
         args = []
@@ -119,57 +143,61 @@ class Built:
             full = broadcast(ref, shape)
             kept, strides = canonical(full.shape, full.strides)
             args.append(Reference(ref.operation, kept, strides, ref.offset, ref.loops))
-        op = self.add(region, "map", tuple([n for n in shape if n != 1]), dtype, args=args, name=name, node=node)
+        kept = tuple([n for n in shape if n != 1])
+        op = self.add(block, "map", kept, dtype, args=tuple(args), name=name, node=node, after=after)
         return Reference(op, shape, row_major(shape))
 
-    def copy(self, ref: Reference, region: Region, node: Node | None = None) -> Operation:
+    def copy(
+        self, ref: Reference, block: Block, node: Node | None = None, after: tuple[Operation, ...] = ()
+    ) -> Operation:
         """An operation of its own with the value of a reference."""
-        return self.map("copy", [ref], ref.shape, ref.operation.dtype, region, node).operation
+        return self.map("copy", [ref], ref.shape, ref.operation.dtype, block, node, after).operation
 
-    def constant(self, value: Any, dtype: DType, region: Region) -> Reference:
+    def constant(self, value: Any, dtype: DType, block: Block) -> Reference:
         """A number."""
-        return whole(self.add(region, "constant", (), dtype, attr=value))
+        return whole(self.add(block, "constant", (), dtype, attr=value))
 
-    def array(self, ref: Reference, region: Region) -> Reference:
-        """The same, from memory: what is no kernel can not make constants up."""
+    def array(self, ref: Reference, block: Block) -> Reference:
+        """The same, from memory: what is no kernel cannot make constants up."""
         if ref.operation.kind != "constant":
             return ref
         source = self._arrays.get(ref.operation)
-        if source is None or source.region is not region:
-            source = self._arrays[ref.operation] = self.copy(whole(ref.operation), region)
+        if source is None or source.block is not block:
+            source = self._arrays[ref.operation] = self.copy(whole(ref.operation), block)
         return replace(ref, operation=source)
 
-    def contiguous(self, ref: Reference, region: Region, node: Node | None) -> Reference:
+    def contiguous(self, ref: Reference, block: Block, node: Node | None) -> Reference:
         """The same as a whole array."""
-        return Reference(self.copy(ref, region, node), ref.shape, row_major(ref.shape))
+        return Reference(self.copy(ref, block, node), ref.shape, row_major(ref.shape))
 
-    def reduce(self, name: str, ref: Reference, axes: tuple[int, ...], region: Region, node: Node) -> Reference:
-        """``ref`` combined over ``axes``, which keep the size 1."""
+    def reduce(self, name: str, ref: Reference, axes: tuple[int, ...], block: Block, node: Node) -> Reference:
+        """``ref`` combined over ``axes``, which keep the size 1; of no elements it is a constant."""
         kept = tuple([1 if k in axes else n for k, n in enumerate(ref.shape)])
         if all(ref.shape[k] == 1 for k in axes):
             return ref
+        if any(ref.shape[k] == 0 for k in axes):
+            return broadcast(self.constant(identity(name, ref.operation.dtype), ref.operation.dtype, block), kept)
         shape, strides = canonical(ref.shape, ref.strides)
         places = [k for k, n in enumerate(ref.shape) if n != 1]
         reduced = tuple([i for i, k in enumerate(places) if k in axes])
         result = tuple([n for n in kept if n != 1])
-        trailing = reduced == tuple(range(len(shape) - len(reduced), len(shape)))
-        op = self.add(
-            region, "reduce", result, ref.operation.dtype, args=[replace(ref, shape=shape, strides=strides)],
-            name=name, attr=reduced, node=node, row=trailing, space=shape,
-        )  # fmt: skip
+        args = (replace(ref, shape=shape, strides=strides),)
+        op = self.add(block, "reduce", result, ref.operation.dtype, args=args, name=name, attr=reduced, node=node)
         return Reference(op, kept, row_major(kept))
 
-    def scan(self, node: Node, slots: list[Any], outer: Environment, region: Region) -> dict[Any, Reference]:
+    def scan(self, node: Node, slots: list[Any], outer: Environment, block: Block) -> dict[Any, Reference]:
         """A loop; the references to the results that are asked for."""
         graph: Graph = node.attrs["body"]
         n, m, length = node.attrs["carries"], node.attrs["xs"], node.attrs["length"]
         refs = [outer[x] for x in node.inputs]
         values = {s: graph.outputs[s] if isinstance(s, int) else s for s in slots}
         if length == 0:
-            return {s: refs[s] if isinstance(s, int) and s < n else self.nothing(v, region) for s, v in values.items()}
+            return {s: refs[s] if isinstance(s, int) and s < n else self.nothing(v, block) for s, v in values.items()}
         number = len(self.lengths)
         self.lengths[number] = length
-        body = Region(region, None, number, length, node.attrs["reverse"], region.depth + 1)
+        body = Block(block, number, length, node.attrs["reverse"])
+        self._operations[body] = []
+        self.carried[body], self._stacks[body] = [], []
         environment: Environment = dict(zip(graph.inputs, refs, strict=True))
         for x, ref in zip(graph.inputs[n : n + m], refs[n : n + m], strict=True):
             environment[x] = at_time(ref, number)
@@ -182,31 +210,31 @@ class Built:
         stacked = {s: v for s, v in values.items() if not isinstance(s, int) or s >= n}
         self.visit([*graph.outputs[:n], *stacked.values()], environment, body)
 
-        initial = {k: self.copy(refs[k], region, node) for k in changing}
-        loop = self.add(region, "loop", (), bool_, args=[whole(x) for x in initial.values()], attr=body, node=node)
-        body.loop = loop
+        initial = {k: self.copy(refs[k], block, node) for k in changing}
+        starts = tuple([whole(x) for x in initial.values()])
+        loop = self.add(block, "loop", (), bool_, args=starts, attr=body, node=node)
         results: dict[Any, Reference] = {}
         stacks: dict[Reference, Operation] = {}
         for slot, value in stacked.items():
             ref = environment[value]
             if ref not in stacks:
                 shape = (length, *value.type.shape)
-                stacks[ref] = self.add(region, "stack", shape, value.type.dtype, attr=loop, node=node)
-                body.stacks.append((stacks[ref], self.copy(ref, body, value)))
+                stacks[ref] = self.add(block, "stack", shape, value.type.dtype, attr=loop, node=node)
+                self._stacks[body].append((stacks[ref], self.copy(ref, body, value)))
             results[slot] = whole(stacks[ref])
         for k in changing:
             ref = environment[graph.outputs[k]]
-            last = self.add(region, "last", graph.inputs[k].shape, graph.inputs[k].dtype, attr=loop, node=node)
+            last = self.add(block, "last", graph.inputs[k].shape, graph.inputs[k].dtype, attr=loop, node=node)
             updated = self.copy(ref, body, graph.outputs[k])
-            body.carried.append(Carried(initial[k], symbols[k], updated, last, refs[k], stacks.get(ref)))
+            self.carried[body].append(Carried(initial[k], symbols[k], updated, last, stacks.get(ref)))
             results[k] = whole(last)
         for k in range(n):
             results.setdefault(k, refs[k])
         return results
 
-    def nothing(self, value: Any, region: Region) -> Reference:
+    def nothing(self, value: Any, block: Block) -> Reference:
         """What no step has stacked."""
-        return broadcast(self.constant(0, value.dtype, region), (0, *value.shape))
+        return broadcast(self.constant(0, value.dtype, block), (0, *value.shape))
 
 
 def _known(node: Node) -> bool:

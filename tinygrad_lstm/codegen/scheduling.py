@@ -1,150 +1,74 @@
-"""The order of the steps of a region, and which carries are rewritten in place."""
+"""The fourth form: steps in the order in which they run, and for each result its final place."""
 
-import heapq
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
-from tinygrad_lstm.codegen.expressions import Draft, NotSeparableError, draft
-from tinygrad_lstm.codegen.fusing import awaited, clusters, mark_inline, outer_reads
-from tinygrad_lstm.codegen.operations import Carried, Operation, Region, row_major
-from tinygrad_lstm.codegen.placing import Readers
-from tinygrad_lstm.codegen.references import canonical, is_whole
+from tinygrad_lstm.codegen.fusing import Fused
+from tinygrad_lstm.codegen.operations import Block, Carried, Operation
+from tinygrad_lstm.codegen.ordering import STEPS, Unit, ordered
+from tinygrad_lstm.codegen.overwriting import Layout, overwritten
+from tinygrad_lstm.codegen.places import Place, Storage, fresh
 
-__all__ = ["Unit", "schedule"]
-
-_STEPS = frozenset(("contract", "gather", "scatter", "call", "loop"))
+__all__ = ["Scheduled", "schedule"]
 
 
-@dataclass(eq=False, slots=True)
-class Unit:
-    """What runs in one go: a kernel, or one other operation.
+@dataclass(frozen=True, eq=False, slots=True)
+class Scheduled:
+    """The units of each block in order, and the place of every result that is stored. Nothing moves after this.
 
     Attributes:
-        draft: the kernel; None for another operation.
-        reads: what it reads from memory, of its region or of one outside.
-        position: its place in the graph's order, by its last operation.
+        places: where each result lies that is read from memory or has to be written.
+        over: storages that take the memory of another one.
+        apart: carries whose new value does not lie over the old one, and is copied there at the end of a step.
     """
 
-    operations: list[Operation]
-    draft: Draft | None
-    reads: list[Operation]
-    position: int
-    after: set["Unit"] = field(default_factory=set)
+    fused: Fused
+    units: Mapping[Block, tuple[Unit, ...]]
+    places: Mapping[Operation, Place]
+    over: Mapping[Storage, Storage]
+    apart: frozenset[Carried]
+
+    def memory(self, storage: Storage) -> Storage:
+        """The storage whose memory one has: itself, or the one that it lies over."""
+        while storage in self.over:
+            storage = self.over[storage]
+        return storage
 
 
-def schedule(region: Region, readers: Readers, lengths: Mapping[int, int]) -> list[Unit]:
-    """The units of a region in an order in which they can run, and with as many carries in place as possible."""
-    units = _units(region, readers, lengths)
-    writers = {op: unit for unit in units for op in unit.operations}
-    for unit in units:
-        wanted = [*unit.reads, *[x for op in unit.operations for x in awaited(op)]]
-        unit.after = {w for x in wanted for w in _writers(x, writers) if w is not unit}
-    for carried in region.carried:
-        if carried.updated.dead:
-            continue
-        # A step that reads the old value comes before those that write the new one over it.
-        writing = _writers(carried.updated, writers)
-        reading = [u for u in units if carried.symbol in u.reads]
-        if _apart(reading, writing, carried) and not _depend(reading, writing):
-            for w in writing:
-                w.after |= {r for r in reading if r is not w}
-        else:
-            assert carried.updated.place is not None
-            carried.updated.place.storage.alias = None
-    return _sorted(units)
+def schedule(fused: Fused) -> Scheduled:
+    """Order the steps of each block, with as many carries in place as possible, and settle all places."""
+    placed = fused.placed
+    units: dict[Block, tuple[Unit, ...]] = {}
+    over: dict[Storage, Storage] = {}
+    apart: set[Carried] = set()
+    for block, region in placed.form.regions.items():
+        units[block], copied = ordered(fused, region)
+        apart |= copied
+        for x in region.carried:
+            if x not in placed.histories and x not in copied:
+                over[placed.places[x.updated].storage] = placed.places[x.symbol].storage
+    places = {**placed.places, **{op: fresh(op) for op in _loose(fused)}}
+    layout = Layout(places, over, frozenset())
+    for block in _in_order(placed.form.top, units):
+        layout = overwritten(layout, fused, placed.form.regions[block], units[block])
+    return Scheduled(fused, units, layout.places, layout.over, frozenset(apart))
 
 
-def _units(region: Region, readers: Readers, lengths: Mapping[int, int]) -> list[Unit]:
-    """The units in the order of the graph; an operation that can not stay inline is stored, and all is done again."""
-    order = {op: k for k, op in enumerate(region.operations)}
-    mark_inline(region, readers, lengths)
-    while True:
-        try:
-            drafts = [draft(group, lengths) for group in clusters(region, readers)]
-            break
-        except NotSeparableError as error:
-            error.operation.inline = False
-    units = []
-    for x in drafts:
-        members = list(x.members)
-        units.append(Unit(members, x, [ref.operation for ref in x.reads], order[members[-1]]))
-    for op in region.living():
-        if op.kind in _STEPS:
-            reads = [ref.operation for ref in op.args]
-            if op.kind == "loop":
-                reads += [ref.operation for ref in outer_reads(op.attr)]
-            for read in reads:
-                read.stored = True
-            units.append(Unit([op], None, reads, order[op]))
-    return units
+def _loose(fused: Fused) -> Iterator[Operation]:
+    """What is stored and may lie anywhere."""
+    for region in fused.placed.form.regions.values():
+        for op in region.operations:
+            if op in fused.placed.places or op in fused.inline or op.kind in ("constant", "loop"):
+                continue
+            if op in fused.stored or op.kind in STEPS:
+                yield op
 
 
-def _writers(op: Operation, writers: Mapping[Operation, Unit]) -> set[Unit]:
-    """The units that write a result of this region, piece by piece or whole."""
-    found: set[Unit] = set()
-    pending = [op]
+def _in_order(top: Block, units: Mapping[Block, tuple[Unit, ...]]) -> Iterator[Block]:
+    """The bodies of loops as they run, each before those within it."""
+    pending = [top]
     while pending:
-        x = pending.pop()
-        if x.onto is not None:
-            pending.append(x.onto)
-        if x in writers:
-            found.add(writers[x])
-        elif x.kind == "join" and x.args:
-            pending += [ref.operation for ref in x.args]
-        elif x.kind in ("join", "stack", "last"):
-            pending.append(x.attr)
-        elif x.inline:
-            pending += [ref.operation for ref in x.args]
-    return found
-
-
-def _apart(reading: list[Unit], writing: set[Unit], carried: Carried) -> bool:
-    """Whether a unit that both reads the old carry and writes the new one does so point by point."""
-    assert carried.updated.place is not None
-    storage = carried.updated.place.storage
-    for unit in reading:
-        if unit not in writing:
-            continue
-        if unit.draft is None or any(r.operation is carried.symbol and not is_whole(r) for r in unit.draft.reads):
-            return False
-        for op in unit.draft.values:
-            if op.place is not None and op.place.storage is storage:
-                own = canonical(op.shape, op.place.strides)
-                if own != (unit.draft.space, row_major(unit.draft.space)) or op.place.offset:
-                    return False
-    return True
-
-
-def _depend(late: list[Unit], early: set[Unit]) -> bool:
-    """Whether one of ``late`` waits for one of ``early``, itself apart."""
-    seen: set[Unit] = set()
-    pending = [x for unit in late for x in unit.after]
-    while pending:
-        unit = pending.pop()
-        if unit in seen:
-            continue
-        seen.add(unit)
-        pending += unit.after
-    return bool(seen & early)
-
-
-def _sorted(units: list[Unit]) -> list[Unit]:
-    waiting = {unit: len(unit.after) for unit in units}
-    followers: dict[Unit, list[Unit]] = {}
-    for unit in units:
-        for x in unit.after:
-            followers.setdefault(x, []).append(unit)
-    number = {unit: k for k, unit in enumerate(units)}
-    ready = [(unit.position, number[unit]) for unit in units if not unit.after]
-    heapq.heapify(ready)
-    result = []
-    while ready:
-        unit = units[heapq.heappop(ready)[1]]
-        result.append(unit)
-        for x in followers.get(unit, ()):
-            waiting[x] -= 1
-            if not waiting[x]:
-                heapq.heappush(ready, (x.position, number[x]))
-    if len(result) != len(units):
-        raise AssertionError("steps wait for each other in a circle")
-    return result
+        block = pending.pop()
+        if block is not top:
+            yield block
+        pending += [op.attr for unit in reversed(units[block]) for op in unit.operations if op.kind == "loop"]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from math import inf, prod
 from typing import Any, Final
 
-from tinygrad_lstm.codegen.operations import Carried, Kind, Reference, Region, row_major, whole
+from tinygrad_lstm.codegen.operations import Block, Carried, Kind, Operations, Reference, row_major, whole
 from tinygrad_lstm.codegen.references import (
     broadcast,
     canonical,
@@ -17,7 +17,7 @@ from tinygrad_lstm.codegen.references import (
     through,
     transposed,
 )
-from tinygrad_lstm.codegen.regions import Built, Rule
+from tinygrad_lstm.codegen.regions import Builder, Rule
 from tinygrad_lstm.errors import GraphError
 from tinygrad_lstm.graph.dtypes import DType, bool_, float16, float32, float64
 from tinygrad_lstm.graph.function import Graph
@@ -28,37 +28,41 @@ __all__ = ["build"]
 _COMBINES: Final = {"sum": "add", "max": "maximum", "min": "minimum"}
 
 
-def build(graph: Graph, halves: bool) -> Built:
-    """The operations of a graph; ``halves`` as in ``lower``."""
-    return Built(graph, _RULES, (float16, float32, float64) if halves else (float32, float64))
+def build(graph: Graph, halves: bool) -> Operations:
+    """The operations of a graph; ``halves`` as in ``lower``.
+
+    Raises:
+        GraphError: for a graph that reads a symbol which is not among its inputs.
+    """
+    return Builder(graph, _RULES, (float16, float32, float64) if halves else (float32, float64)).operations()
 
 
-def _constant(built: Built, node: Any, refs: list[Reference], region: Region) -> Reference:
-    return built.constant(node.attrs["value"], node.dtype, region)
+def _constant(built: Builder, node: Any, refs: list[Reference], block: Block) -> Reference:
+    return built.constant(node.attrs["value"], node.dtype, block)
 
 
-def _arange(built: Built, node: Any, refs: list[Reference], region: Region) -> Reference:
-    return built.map("arange", [], node.shape, node.dtype, region, node)
+def _arange(built: Builder, node: Any, refs: list[Reference], block: Block) -> Reference:
+    return built.map("arange", [], node.shape, node.dtype, block, node)
 
 
-def _symbol(built: Built, node: Any, refs: list[Reference], region: Region) -> Reference:
+def _symbol(built: Builder, node: Any, refs: list[Reference], block: Block) -> Reference:
     raise GraphError(f"symbol {node.attrs['name']!r} is no input of the graph that is compiled; make it one")
 
 
-def _reshape(built: Built, node: Any, refs: list[Reference], region: Region) -> Reference:
+def _reshape(built: Builder, node: Any, refs: list[Reference], block: Block) -> Reference:
     found = reshaped(refs[0], node.shape)
     if found is None:
-        copied = built.contiguous(refs[0], region, node)
+        copied = built.contiguous(refs[0], block, node)
         found = Reference(copied.operation, node.shape, row_major(node.shape))
     return found
 
 
-def _slice(built: Built, node: Any, refs: list[Reference], region: Region) -> Reference:
+def _slice(built: Builder, node: Any, refs: list[Reference], block: Block) -> Reference:
     ref = sliced(refs[0], node.attrs["start"], node.shape, node.attrs["step"])
-    return _from_part(built, ref) if ref.operation.kind == "join" and not ref.operation.after else ref
+    return _from_part(built, ref) if ref.operation.kind == "join" else ref
 
 
-def _from_part(built: Built, ref: Reference) -> Reference:
+def _from_part(built: Builder, ref: Reference) -> Reference:
     """What is read of one part of a join alone is read of that part."""
     join = ref.operation
     axes = coordinates(ref, join.shape, built.lengths)
@@ -80,10 +84,10 @@ def _from_part(built: Built, ref: Reference) -> Reference:
     return ref
 
 
-def _pieces(built: Built, ref: Reference, axis: int) -> list[Reference]:
+def _pieces(built: Builder, ref: Reference, axis: int) -> list[Reference]:
     """What a reference reads, cut along ``axis`` where the parts of a join that it runs through end."""
     join = ref.operation
-    axes = coordinates(ref, join.shape, built.lengths) if join.kind == "join" and not join.after else None
+    axes = coordinates(ref, join.shape, built.lengths) if join.kind == "join" else None
     if axes is None or 0 in ref.shape:
         return [ref]
     along, spans = axes[join.attr[0]], join.attr[1]
@@ -101,40 +105,45 @@ def _pieces(built: Built, ref: Reference, axis: int) -> list[Reference]:
     return pieces
 
 
-def _concatenate(built: Built, node: Any, refs: list[Reference], region: Region) -> Reference:
+def _concatenate(built: Builder, node: Any, refs: list[Reference], block: Block) -> Reference:
     axis = node.attrs["axis"]
     parts = [ref for ref in refs if ref.shape[axis]] or refs[:1]
     if len(parts) == 1:
         return parts[0]
-    carried = _previous(parts) if axis == 0 and len(parts) == 2 else None
-    if carried is not None and carried.before is not None:
-        return whole(carried.before)
+    carried = _previous(built, parts, block) if axis == 0 and len(parts) == 2 else None
+    if carried is not None and carried in built.before:
+        return whole(built.before[carried])
     if carried is None:
         parts = [piece for ref in parts for piece in _pieces(built, ref, axis)]
     ends = [0]
     for ref in parts:
         ends.append(ends[-1] + ref.shape[axis])
-    args = [whole(built.copy(ref, region, node)) for ref in parts]
+    args = tuple([whole(built.copy(ref, block, node)) for ref in parts])
     spans = list(itertools.pairwise(ends))
-    join = built.add(region, "join", node.shape, node.dtype, args=args, attr=(axis, spans), node=node)
+    join = built.add(block, "join", node.shape, node.dtype, args=args, attr=(axis, spans), node=node)
     if carried is not None:
-        carried.before = join
+        built.before[carried] = join
     return whole(join)
 
 
-def _previous(parts: list[Reference]) -> Carried | None:
+def _previous(built: Builder, parts: list[Reference], block: Block) -> Carried | None:
     """The carry whose values before each step the two parts are: the first, then all but the last of its stack."""
     for rows, first, reverse in ((parts[1], parts[0], False), (parts[0], parts[1], True)):
         stack = rows.operation
-        if stack.kind != "stack" or first.shape[0] != 1 or rows.shape[0] != stack.shape[0] - 1:
+        if (
+            stack.kind != "stack"
+            or stack.block is not block
+            or first.shape[0] != 1
+            or rows.shape[0] != stack.shape[0] - 1
+        ):
             continue
-        body: Region = stack.attr.attr
+        body: Block = stack.attr.attr
         step = row_major(stack.shape)[0]
         if body.reverse is not reverse or replace(rows, offset=rows.offset - reverse * step) != Reference(
             stack, rows.shape, row_major(rows.shape)
         ):
             continue
-        for carried in body.carried:
+        for carried in built.carried[body]:
             if carried.stack is stack and _alike(carried.initial.args[0], first):
                 return carried
     return None
@@ -142,68 +151,66 @@ def _previous(parts: list[Reference]) -> Carried | None:
 
 def _alike(a: Reference, b: Reference) -> bool:
     if a.operation.kind == b.operation.kind == "constant":
-        return bool(a.operation.attr == b.operation.attr and a.operation.dtype is b.operation.dtype)
+        return repr(a.operation.attr) == repr(b.operation.attr) and a.operation.dtype is b.operation.dtype
     return (a.operation, a.offset, a.loops, *canonical(a.shape, a.strides)) == (
         b.operation, b.offset, b.loops, *canonical(b.shape, b.strides)
     )  # fmt: skip
 
 
-def _pad(built: Built, node: Any, refs: list[Reference], region: Region) -> Reference:
+def _pad(built: Builder, node: Any, refs: list[Reference], block: Block) -> Reference:
     low, interior = node.attrs["low"], node.attrs["interior"]
     if node.shape == refs[0].shape:
         return refs[0]
-    zero = built.copy(broadcast(built.constant(0, node.dtype, region), node.shape), region, node)
+    zero = built.copy(broadcast(built.constant(0, node.dtype, block), node.shape), block, node)
     if 0 in refs[0].shape:
         return Reference(zero, node.shape, row_major(node.shape))
-    part = built.copy(refs[0], region, node)
-    part.after.append(zero)
-    join = built.add(region, "join", node.shape, node.dtype, args=[whole(zero), whole(part)], node=node)
-    join.after.append(zero)
-    join.attr = (low, tuple([k + 1 for k in interior]), refs[0].shape)
-    return whole(join)
+    part = built.copy(refs[0], block, node, after=(zero,))
+    lies = (low, tuple([k + 1 for k in interior]), refs[0].shape)
+    args = (whole(zero), whole(part))
+    return whole(built.add(block, "pad", node.shape, node.dtype, args=args, attr=lies, node=node, after=(zero,)))
 
 
-def _sum(built: Built, node: Any, refs: list[Reference], region: Region) -> Reference:
+def _sum(built: Builder, node: Any, refs: list[Reference], block: Block) -> Reference:
     if node.dtype is bool_ or (node.dtype.is_float and node.dtype not in built.floats):
-        return built.call(node, refs, region)
-    found = built.reduce(_COMBINES[node.op], refs[0], node.attrs["axis"], region, node)
+        return built.call(node, refs, block)
+    found = built.reduce(_COMBINES[node.op], refs[0], node.attrs["axis"], block, node)
     result = reshaped(found, node.shape)
     assert result is not None
     return result
 
 
-def _logsumexp(built: Built, node: Any, refs: list[Reference], region: Region) -> Reference:
+def _logsumexp(built: Builder, node: Any, refs: list[Reference], block: Block) -> Reference:
     """With the largest element, where it is finite, taken out first, as the interpreter's kernel does it."""
     (x,), axes, dtype = refs, node.attrs["axis"], node.dtype
     if dtype not in built.floats:
-        return built.call(node, refs, region)
+        return built.call(node, refs, block)
     kept = tuple([1 if k in axes else n for k, n in enumerate(x.shape)])
 
     def mapped(name: str, *args: Reference, shape: Shape = kept, of: DType = dtype) -> Reference:
-        return built.map(name, args, shape, of, region, node)
+        return built.map(name, args, shape, of, block, node)
 
     if prod(x.shape) == 0:
-        total = mapped("log", built.reduce("add", x, axes, region, node))
+        total = mapped("log", built.reduce("add", x, axes, block, node))
     else:
-        largest = built.reduce("maximum", x, axes, region, node)
-        finite = mapped("less", mapped("abs", largest), built.constant(inf, dtype, region), of=bool_)
-        shift = mapped("where", finite, largest, built.constant(0, dtype, region))
+        largest = built.reduce("maximum", x, axes, block, node)
+        finite = mapped("less", mapped("abs", largest), built.constant(inf, dtype, block), of=bool_)
+        shift = mapped("where", finite, largest, built.constant(0, dtype, block))
         terms = mapped("exp", mapped("subtract", x, shift, shape=x.shape), shape=x.shape)
-        total = mapped("add", mapped("log", built.reduce("add", terms, axes, region, node)), shift)
+        total = mapped("add", mapped("log", built.reduce("add", terms, axes, block, node)), shift)
     result = reshaped(total, node.shape)
     assert result is not None
     return result
 
 
-def _contract(built: Built, node: Any, refs: list[Reference], region: Region) -> Reference:
+def _contract(built: Builder, node: Any, refs: list[Reference], block: Block) -> Reference:
     if node.dtype not in built.floats:
-        return built.call(node, refs, region)
+        return built.call(node, refs, block)
     left, right, out = (node.attrs[side] for side in ("left", "right", "out"))
-    return _product(built, node, refs, (left, right, out), region)
+    return _product(built, node, refs, (left, right, out), block)
 
 
 def _product(
-    built: Built, node: Any, refs: list[Reference], letters: tuple[str, str, str], region: Region
+    built: Builder, node: Any, refs: list[Reference], letters: tuple[str, str, str], block: Block
 ) -> Reference:
     """A contraction; where nothing is summed, it is a multiplication like any other."""
     sizes = {x: n for ref, names in zip(refs, letters, strict=False) for x, n in zip(names, ref.shape, strict=True)}
@@ -213,11 +220,11 @@ def _product(
             [_along(ref, a, letters[2]) for ref, a in zip(refs, letters, strict=False)],
             node.shape,
             node.dtype,
-            region,
+            block,
             node,
         )
-    args = [built.array(ref, region) for ref in refs]
-    return whole(built.add(region, "contract", node.shape, node.dtype, args=args, attr=letters, node=node))
+    args = tuple([built.array(ref, block) for ref in refs])
+    return whole(built.add(block, "contract", node.shape, node.dtype, args=args, attr=letters, node=node))
 
 
 def _along(ref: Reference, letters: str, out: str) -> Reference:
@@ -227,25 +234,25 @@ def _along(ref: Reference, letters: str, out: str) -> Reference:
     return replace(ref, shape=shape, strides=tuple([ref.strides[k] if k >= 0 else 0 for k in places]))
 
 
-def _matmul(built: Built, node: Any, refs: list[Reference], region: Region) -> Reference:
+def _matmul(built: Builder, node: Any, refs: list[Reference], block: Block) -> Reference:
     """The product of matrices, its leading axes broadcast and lettered."""
     if node.dtype not in built.floats:
-        return built.call(node, refs, region)
+        return built.call(node, refs, block)
     rank = len(node.shape) - 2
     names = [chr(ord("A") + k) for k in range(rank)]
     args, letters = [], []
     for ref, last in zip(refs, ("mk", "kn"), strict=True):
         args.append(broadcast(ref, (*node.shape[:-2], *ref.shape[-2:])))
         letters.append("".join(names) + last)
-    return _product(built, node, args, (letters[0], letters[1], "".join(names) + "mn"), region)
+    return _product(built, node, args, (letters[0], letters[1], "".join(names) + "mn"), block)
 
 
-def _take(built: Built, node: Any, refs: list[Reference], region: Region) -> Reference:
-    args = [built.array(ref, region) for ref in refs]
+def _take(built: Builder, node: Any, refs: list[Reference], block: Block) -> Reference:
+    args = tuple([built.array(ref, block) for ref in refs])
     kind: Kind = "gather" if node.op == "take" else "scatter"
     if kind == "scatter" and (node.dtype is bool_ or (node.dtype.is_float and node.dtype not in built.floats)):
-        return built.call(node, refs, region)
-    return whole(built.add(region, kind, node.shape, node.dtype, args=args, node=node))
+        return built.call(node, refs, block)
+    return whole(built.add(block, kind, node.shape, node.dtype, args=args, node=node))
 
 
 _RULES: Final[Mapping[str, Rule]] = {
@@ -254,9 +261,9 @@ _RULES: Final[Mapping[str, Rule]] = {
     "symbol": _symbol,
     "reshape": _reshape,
     "slice": _slice,
-    "transpose": lambda built, node, refs, region: transposed(refs[0], node.attrs["axes"]),
-    "flip": lambda built, node, refs, region: flipped(refs[0], node.attrs["axis"]),
-    "broadcast_to": lambda built, node, refs, region: broadcast(refs[0], node.shape),
+    "transpose": lambda built, node, refs, block: transposed(refs[0], node.attrs["axes"]),
+    "flip": lambda built, node, refs, block: flipped(refs[0], node.attrs["axis"]),
+    "broadcast_to": lambda built, node, refs, block: broadcast(refs[0], node.shape),
     "concatenate": _concatenate,
     "pad": _pad,
     "sum": _sum,

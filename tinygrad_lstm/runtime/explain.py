@@ -1,13 +1,15 @@
 """What the compiler made of a function, and how: the graph after each pass, the program, the code, and the counts."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
 from math import prod
 from pathlib import Path
 from typing import Any, Final
 
+from tinygrad_lstm.codegen.forms import printed_forms
+from tinygrad_lstm.codegen.lowering import lowered
 from tinygrad_lstm.codegen.printing import Counts, counts, printed_program
 from tinygrad_lstm.codegen.program import Loop as ProgramLoop
 from tinygrad_lstm.codegen.program import Program
@@ -39,6 +41,12 @@ _DOES: Final = {
     "split_slice": "a product is split where its parts are used for different things",
     "sink": "work that no carry waits for is done for all steps at once, after the loop",
     "hoist": "work that needs no carry is done for all steps at once, before the loop",
+}
+_FORMS: Final = {
+    "operations": "what is computed; a view is a way to read, no operation; nothing has a place yet",
+    "placed": "results that have to lie somewhere are written there, and copies to such places are gone",
+    "fused": "operations that share a kernel, and those that are computed where they are read",
+    "scheduled": "the steps in order, and the final place of every result that is stored",
 }
 _DEPENDS: Final = {FIXED: "fixed", SLICED: "sliced", CARRIED: "carried"}
 _LEGEND: Final = """\
@@ -73,6 +81,8 @@ class Explanation:
         name: of the function.
         backend: which one the program is for.
         stages: the graph as it was traced, and after each pass that changed it.
+        forms: the forms between the last graph and the program as text, by their names: operations, placed, fused,
+            scheduled.
         program: buffers and steps; None for a backend that runs the graph op by op.
         source: the generated code.
     """
@@ -80,6 +90,7 @@ class Explanation:
     name: str
     backend: str
     stages: tuple[Stage, ...]
+    forms: Mapping[str, str]
     program: Program | None
     source: str
 
@@ -113,6 +124,8 @@ class Explanation:
         parts = [self.summary(), "", _LEGEND]
         for stage in self.stages:
             parts += ["", f"== {stage.name}", *[row.text for row in _rows(stage.graph, frozenset())]]
+        for name, text in self.forms.items():
+            parts += ["", f"== {name}", text]
         if self.program is not None:
             parts += ["", "== program", printed_program(self.program), "", "== generated code", self.source]
         return "\n".join(parts)
@@ -130,6 +143,8 @@ class Explanation:
             rows = _rows(stage.graph, known)
             sections.append(Section(stage.name, _DOES[stage.name], tuple(rows)))
             known = frozenset(row.node for row in rows if row.node is not None)
+        for name, text in self.forms.items():
+            sections.append(Section(name, _FORMS[name], tuple(_plain(text.splitlines()))))
         if self.program is not None:
             lines = printed_program(self.program).splitlines()
             sections.append(Section("program", "buffers and steps", tuple(_plain(lines))))
@@ -175,8 +190,11 @@ class Explanation:
         return lines
 
 
-def explained(name: str, backend: str, graph: Graph, program: Program | None, source: str) -> Explanation:
-    """The explanation of a traced function; the passes run again, and each result is kept.
+def explained(name: str, backend: str, graph: Graph, program: Program | None, source: str, halves: bool) -> Explanation:
+    """The explanation of a traced function; passes and lowering run again, and each result is kept.
+
+    Args:
+        halves: as for :func:`~tinygrad_lstm.codegen.lowering.lower`.
 
     >>> import tinygrad_lstm as tl
     >>> print(tl.jit(lambda x: tl.tanh(x) * 1.0).explain(tl.ones(3)).summary())
@@ -189,8 +207,9 @@ def explained(name: str, backend: str, graph: Graph, program: Program | None, so
     outside loops: 1 kernel; all in all: 24 B moved, 24 B of memory at most, 0 B of it for temporaries
     """
     graphs = [("traced", graph), *stages(graph)]
+    forms = printed_forms(lowered(graphs[-1][1], halves)) if program is not None else {}
     return Explanation(
-        name.rpartition("<locals>.")[2], backend, tuple([_stage(n, g) for n, g in graphs]), program, source
+        name.rpartition("<locals>.")[2], backend, tuple([_stage(n, g) for n, g in graphs]), forms, program, source
     )
 
 

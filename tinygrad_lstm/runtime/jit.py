@@ -71,7 +71,12 @@ class _Entry:
 
     @functools.cached_property
     def program(self) -> Program | None:
-        return lower(self.optimized, getattr(self.backend, "halves", False)) if self._compiled else None
+        return lower(self.optimized, self.halves) if self._compiled else None
+
+    @property
+    def halves(self) -> bool:
+        """Whether the backend computes with float16 in kernels."""
+        return getattr(self.backend, "halves", False)
 
     @functools.cached_property
     def executable(self) -> Executable:
@@ -232,9 +237,8 @@ class Jitted(Generic[P, R]):
         ``print`` it for the counts, ``save("explain.html")`` for a page with all of it.
         """
         entry = self._entry(self._signature.call(args, kwargs))[0]
-        return explained(
-            self._signature.name, entry.backend.name, entry.traced.graph, entry.program, entry.executable.source
-        )
+        name, graph, source = self._signature.name, entry.traced.graph, entry.executable.source
+        return explained(name, entry.backend.name, graph, entry.program, source, entry.halves)
 
     def _entry(self, call: Call) -> tuple[_Entry, list[Any]]:
         """The program for a call, and what it reads besides the arguments."""

@@ -1,0 +1,151 @@
+"""The steps of a block, in an order in which they can run.
+
+A carry is rewritten in place where every step that reads the old value can come before those that write the new one;
+else the new value lies apart, and is copied at the end of each step of the loop.
+"""
+
+import heapq
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from tinygrad_lstm.codegen.expressions import Draft
+from tinygrad_lstm.codegen.fusing import Fused
+from tinygrad_lstm.codegen.operations import Carried, Operation, Region, row_major
+from tinygrad_lstm.codegen.references import canonical, is_whole
+
+__all__ = ["STEPS", "Unit", "ordered"]
+
+STEPS: Final = frozenset(("contract", "gather", "scatter", "call", "loop"))
+"""Kinds of operations that are a step of their own."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Unit:
+    """What runs in one go: a kernel, or one other operation.
+
+    Attributes:
+        draft: the kernel; None for another operation.
+        reads: what it reads from memory, of its block or of one outside.
+        position: its place in the graph's order, by its last operation.
+    """
+
+    operations: tuple[Operation, ...]
+    draft: Draft | None
+    reads: tuple[Operation, ...]
+    position: int
+
+
+def ordered(fused: Fused, region: Region) -> tuple[tuple[Unit, ...], set[Carried]]:
+    """The units of a region in an order in which they can run, and the carries that cannot be rewritten in place."""
+    placed = fused.placed
+    units = _units(fused, region)
+    writers = {op: unit for unit in units for op in unit.operations}
+    after: dict[Unit, set[Unit]] = {}
+    for unit in units:
+        waited = [*unit.reads, *[x for op in unit.operations for x in _awaited(fused, op)]]
+        after[unit] = {w for x in waited for w in _writers(fused, x, writers) if w is not unit}
+    apart = set()
+    for carried in region.carried:
+        if carried in placed.histories:
+            continue
+        # A step that reads the old value comes before those that write the new one over it.
+        writing = _writers(fused, carried.updated, writers)
+        reading = [u for u in units if carried.symbol in u.reads]
+        if _pointwise(fused, reading, writing, carried) and not _depend(reading, writing, after):
+            for w in writing:
+                after[w] |= {r for r in reading if r is not w}
+        else:
+            apart.add(carried)
+    return _sorted(units, after), apart
+
+
+def _units(fused: Fused, region: Region) -> list[Unit]:
+    """The units in the order of the graph."""
+    order = {op: k for k, op in enumerate(region.operations)}
+    units = []
+    for x in fused.kernels[region.block]:
+        units.append(Unit(x.members, x, tuple([ref.operation for ref in x.reads]), order[x.members[-1]]))
+    for op in region.operations:
+        if op.kind in STEPS:
+            reads = [ref.operation for ref in op.args]
+            if op.kind == "loop":
+                reads += [ref.operation for ref in fused.outer_reads(op.attr)]
+            units.append(Unit((op,), None, tuple(reads), order[op]))
+    return units
+
+
+def _awaited(fused: Fused, op: Operation) -> list[Operation]:
+    """What an operation waits for besides what it reads; a loop also for what its stacks are written into."""
+    stacks = [stack for stack, _ in fused.placed.form.regions[op.attr].stacks] if op.kind == "loop" else []
+    return [x for one in (op, *stacks) for x in fused.placed.after.get(one, ())]
+
+
+def _writers(fused: Fused, op: Operation, writers: Mapping[Operation, Unit]) -> set[Unit]:
+    """The units that write a result of this block, piece by piece or whole."""
+    found: set[Unit] = set()
+    pending = [op]
+    while pending:
+        x = fused.placed.writer(pending.pop())
+        addition = fused.placed.additions.get(x)
+        if addition is not None:
+            pending.append(addition.onto)
+        if x in writers:
+            found.add(writers[x])
+        elif x.kind in ("join", "pad") or x in fused.inline:
+            pending += [ref.operation for ref in x.args]
+        elif x.kind in ("stack", "last"):
+            pending.append(x.attr)
+    return found
+
+
+def _pointwise(fused: Fused, reading: list[Unit], writing: set[Unit], carried: Carried) -> bool:
+    """Whether a unit that both reads the old carry and writes the new one does so point by point."""
+    places = fused.placed.places
+    storage = places[carried.updated].storage
+    for unit in reading:
+        if unit not in writing:
+            continue
+        if unit.draft is None or any(r.operation is carried.symbol and not is_whole(r) for r in unit.draft.reads):
+            return False
+        for op in unit.draft.values:
+            if op in places and places[op].storage is storage:
+                own = canonical(op.shape, places[op].strides)
+                if own != (unit.draft.space, row_major(unit.draft.space)) or places[op].offset:
+                    return False
+    return True
+
+
+def _depend(late: list[Unit], early: set[Unit], after: Mapping[Unit, set[Unit]]) -> bool:
+    """Whether one of ``late`` waits for one of ``early``, itself apart."""
+    seen: set[Unit] = set()
+    pending = [x for unit in late for x in after[unit]]
+    while pending:
+        unit = pending.pop()
+        if unit in seen:
+            continue
+        seen.add(unit)
+        pending += after[unit]
+    return bool(seen & early)
+
+
+def _sorted(units: Sequence[Unit], after: Mapping[Unit, set[Unit]]) -> tuple[Unit, ...]:
+    waiting = {unit: len(after[unit]) for unit in units}
+    followers: dict[Unit, list[Unit]] = {}
+    for unit in units:
+        for x in after[unit]:
+            followers.setdefault(x, []).append(unit)
+    number = {unit: k for k, unit in enumerate(units)}
+    ready = [(unit.position, number[unit]) for unit in units if not after[unit]]
+    heapq.heapify(ready)
+    result = []
+    while ready:
+        unit = units[heapq.heappop(ready)[1]]
+        result.append(unit)
+        for x in followers.get(unit, ()):
+            waiting[x] -= 1
+            if not waiting[x]:
+                heapq.heappush(ready, (x.position, number[x]))
+    if len(result) != len(units):
+        raise AssertionError("steps wait for each other in a circle")
+    return tuple(result)
