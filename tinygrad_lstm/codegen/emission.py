@@ -180,9 +180,9 @@ class _Emission:
                 steps += _EMITTERS[op.kind](self, op, block)
         for carried in self.placed.form.regions[block].carried:
             if carried in self.scheduled.apart:
-                # The one is laid out as the other, whatever the order of the axes.
-                new, old = self.place_of(carried.updated), self.place_of(carried.symbol)
-                steps += self.copied(new, old, whole(carried.updated))
+                # Both are laid out alike, whatever the order of the axes, and however many of them have size 1.
+                new, old = (Place(self.place_of(x).storage, (1,)) for x in (carried.updated, carried.symbol))
+                steps += self.copied(new, old, Reference(carried.updated, (carried.updated.size,), (1,)))
         return tuple(steps)
 
     def loop(self, op: Operation) -> list[Step]:
@@ -227,7 +227,7 @@ class _Emission:
             return self.zeros(out, op) if addition is None else []
         steps: list[Step] = []
         sides = [self.read(ref, block, steps)[0] for ref in refs]
-        found = [(ref, self.view(side, ref.shape)) for ref, side in zip(refs, sides, strict=True)]
+        seen = list(zip(refs, sides, strict=True))
         axes = [Axes(names, side.strides) for names, side in zip(letters, sides, strict=False)]
         target, target_axes = out, Axes(letters[2], out.strides)
         for _ in range(4):
@@ -239,11 +239,13 @@ class _Emission:
                     target_axes = _packed(group.kept, sizes)
                     target = Place(Storage(op.size, op.dtype, block), target_axes.strides)
                 else:
-                    sides[side], axes[side] = self.packed(
+                    seen[side], axes[side] = self.packed(
                         sides[side], axes[side], refs[side], letters[side], group, sizes, block, steps
                     )
+                    sides[side] = seen[side][1]
         assert not group.copies
         self.clock += 1
+        reads = [(ref, self.view(side, ref.shape)) for ref, side in seen]
         a, b = (sides[1], sides[0]) if group.swapped else (sides[0], sides[1])
         lead, m, n, k = group.batch, group.m, group.n, group.k
         gemm = Gemm(
@@ -253,16 +255,16 @@ class _Emission:
             accumulate=addition is not None and target is out,
             scope=_scope([op]),
         )
-        seen = replace(target, strides=tuple([target_axes.stride(x) for x in letters[2]]))
         if target is out:
-            return [*steps, self.noted(gemm, found, (result, self.view(out, op.shape)))]
-        steps.append(self.noted(gemm, found, (whole(op), self.view(seen, op.shape))))
-        return [*steps, *self.copied(seen, out, result, added=addition is not None)]
+            return [*steps, self.noted(gemm, reads, (result, self.view(out, op.shape)))]
+        target = replace(target, strides=tuple([target_axes.stride(x) for x in letters[2]]))
+        steps.append(self.noted(gemm, reads, (whole(op), self.view(target, op.shape))))
+        return [*steps, *self.copied(target, out, result, added=addition is not None)]
 
     def packed(
         self, side: Place, axes: Axes, ref: Reference, letters: str, group: Grouping, sizes: dict[str, int],
         block: Block, steps: list[Step],
-    ) -> tuple[Place, Axes]:  # fmt: skip
+    ) -> tuple[tuple[Reference, Place], Axes]:  # fmt: skip
         """A copy of an operand with its letters in an order in which they merge."""
         order = [x for x in group.kept if x in axes.letters] + [x for x in group.summed if x in axes.letters]
         shape = tuple([sizes[x] for x in order])
@@ -270,8 +272,9 @@ class _Emission:
         own = self.own(shape, ref.operation.dtype, block)
         source = replace(side, strides=tuple([axes.stride(x) for x in order]))
         strides = tuple([ref.strides[letters.index(x)] for x in order])
-        steps += self.copied(source, own, replace(ref, shape=shape, strides=strides))
-        return own, result
+        turned = replace(ref, shape=shape, strides=strides)
+        steps += self.copied(source, own, turned)
+        return (turned, own), result
 
     def zeros(self, at: Place, op: Operation) -> list[Step]:
         """A kernel that writes the sum of nothing everywhere."""

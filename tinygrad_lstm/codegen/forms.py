@@ -1,7 +1,6 @@
 """The forms between a graph and its program as text, one line for each operation, kernel or step."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
 
 from tinygrad_lstm.codegen.lowering import Lowering
 from tinygrad_lstm.codegen.operations import Block, Operation, Operations, Reference, row_major
@@ -126,27 +125,28 @@ def _operations(form: Operations, names: _Names, note: Callable[[Operation], str
 
 def _operation(op: Operation, names: _Names) -> str:
     head = f"{names.of(op)}: {op.dtype.short}[{','.join(map(str, op.shape))}] "
-    args = "".join(", ".join([names.reference(ref) for ref in op.args]))
-    return (head + {
-        "input": f"input {op.node.attrs.get('name', '') if op.node is not None else ''}",
-        "array": "array",
-        "map": f"{op.name} {args}",
-        "reduce": f"{op.name} over {','.join(map(str, op.attr or ()))} of {args}",
-        "contract": f"product {_letters(op.attr)} {args}",
-        "loop": f"loop {_loop(op.attr)} from {args}",
-        "stack": f"stack of {names.of(op.attr) if op.kind == 'stack' else ''}",
-        "last": f"last of {names.of(op.attr) if op.kind == 'last' else ''}",
-        "call": f"call {op.node.op if op.node is not None else ''} {args}",
-    }.get(op.kind, f"{op.kind} {args}")).rstrip()  # fmt: skip
+    args = ", ".join([names.reference(ref) for ref in op.args])
+    match op.kind:
+        case "input":
+            text = f"input {op.node.attrs.get('name', '') if op.node is not None else ''}"
+        case "map":
+            text = f"{op.name} {args}"
+        case "reduce":
+            text = f"reduce {op.name} over {','.join(map(str, op.attr))} of {args}"
+        case "contract":
+            text = f"product {op.attr[0]},{op.attr[1]}→{op.attr[2]} of {args}"
+        case "loop":
+            text = f"loop {_loop(op.attr)} from {args}"
+        case "stack" | "last":
+            text = f"{op.kind} of {names.of(op.attr)}"
+        case "call":
+            text = f"call {op.node.op if op.node is not None else ''} {args}"
+        case _:
+            text = f"{op.kind} {args}"
+    return (head + text).rstrip()
 
 
-def _letters(attr: Any) -> str:
-    return f"{attr[0]},{attr[1]}→{attr[2]}" if isinstance(attr, tuple) and len(attr) == 3 else ""
-
-
-def _loop(block: Any) -> str:
-    if not isinstance(block, Block):
-        return ""
+def _loop(block: Block) -> str:
     return f"t{block.number} = " + (f"{block.length - 1} … 0" if block.reverse else f"0 … {block.length - 1}")
 
 

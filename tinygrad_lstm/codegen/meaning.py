@@ -110,8 +110,9 @@ class Values:
         return tuple(result)
 
     def of(self, op: Operation) -> Numbers:
-        """The value of an operation now."""
-        return self.known[op, self.times(op.block)]
+        """The value of an operation now; copies for further stacks are added when results are placed."""
+        value = self.known.get((op, self.times(op.block)))
+        return self.result(op) if value is None else value
 
     def at(self, ref: Reference) -> Numbers:
         """What a reference reads now."""
