@@ -46,12 +46,15 @@ def test_readme_example_answers_as_its_comments_say(tmp_path: Path, monkeypatch:
     assert (tmp_path / "lstm.svg").read_text(encoding="utf-8").lstrip().startswith("<svg")
 
 
-def test_the_page_for_newcomers_says_what_its_code_prints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = (ROOT / "docs" / "start.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize(("page", "least"), [("start.md", 6), ("lowering.md", 1)])
+def test_pages_say_what_their_code_prints(
+    page: str, least: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     pairs = re.findall(r"^```python\n(.*?)^```$(?:\n\n```text\n(.*?)^```$)?", text, re.MULTILINE | re.DOTALL)
-    assert sum(bool(said) for _, said in pairs) >= 6
+    assert sum(bool(said) for _, said in pairs) >= least
     for block, said in pairs:
         assert run(block, names) == said
 

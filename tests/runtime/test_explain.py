@@ -62,7 +62,9 @@ def test_the_summary_has_a_line_for_each_stage(training: Explanation) -> None:
 def test_the_text_has_all_graphs_the_program_and_the_code(training: Explanation) -> None:
     text = training.text()
     assert text.startswith(training.summary())
-    assert text.count("\n== ") == len(training.stages) + 2
+    assert text.count("\n== ") == len(training.stages) + len(training.forms) + 2
+    assert list(training.forms) == ["operations", "placed", "fused", "scheduled"]
+    assert all(f"\n== {name}\n{form}\n" in text for name, form in training.forms.items())
     assert training.source in text
 
 
@@ -143,7 +145,7 @@ def test_saving(tmp_path: Path, training: Explanation) -> None:
 
 def test_a_backend_that_does_not_compile() -> None:
     graph = tl.jit(lambda x: tl.tanh(x)).graph(np.ones(2, np.float32))
-    explanation = explained("f", "plain", graph, None, "")
+    explanation = explained("f", "plain", graph, None, "", halves=False)
     assert explanation.counts is None
     assert explanation.memory == 0
     assert explanation.summary().endswith("plain runs the last graph op by op; the backends numpy and c compile it.")

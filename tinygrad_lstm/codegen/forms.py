@@ -75,6 +75,8 @@ class _Names:
         return storage.fixed is not None and storage.fixed < sum(op.kind == "input" for op in self.known)
 
     def reference(self, ref: Reference) -> str:
+        if ref.operation.kind == "constant":
+            return self.of(ref.operation)
         return self.of(ref.operation) + _strided(ref, ref.operation.shape)
 
     def place(self, op: Operation, at: Place) -> str:
