@@ -47,7 +47,7 @@ class Emitted:
     """A program, and what it is meant to do.
 
     Attributes:
-        meant: for each step, in the order in which the program prints, what it reads and writes.
+        meant: for each step, in the order in which the program prints, what it reads and writes; if that was asked for.
         inputs, outputs: the operations behind the program's.
     """
 
@@ -57,16 +57,22 @@ class Emitted:
     outputs: tuple[Operation, ...]
 
 
-def emit(scheduled: Scheduled, graph: Graph) -> Emitted:
-    """The program of scheduled steps."""
+def emit(scheduled: Scheduled, graph: Graph, meant: bool = True) -> Emitted:
+    """The program of scheduled steps.
+
+    Args:
+        meant: whether to note what each step is meant to do.
+    """
     form = scheduled.fused.placed.form
-    emission = _Emission(scheduled)
+    emission = _Emission(scheduled, meant)
     steps = emission.block(form.top)
-    return Emitted(emission.program(graph, steps), tuple(emission.meant(steps)), form.inputs, form.outputs)
+    notes = tuple(emission.meant(steps)) if meant else ()
+    return Emitted(emission.program(graph, steps), notes, form.inputs, form.outputs)
 
 
 class _Emission:
-    def __init__(self, scheduled: Scheduled) -> None:
+    def __init__(self, scheduled: Scheduled, noting: bool) -> None:
+        self.noting = noting
         self.scheduled, self.placed = scheduled, scheduled.fused.placed
         self.lengths = self.placed.form.lengths
         self.clock = 0
@@ -137,8 +143,9 @@ class _Emission:
         return at, ref.shape
 
     def noted(self, step: Step, reads: Sequence[tuple[Reference, View]], *writes: tuple[Reference, View]) -> Step:
-        """The step, with what it is meant to do kept in mind."""
-        self.meanings[id(step)] = Meant(tuple(reads), writes)
+        """The step, with what it is meant to do kept in mind if that was asked for."""
+        if self.noting:
+            self.meanings[id(step)] = Meant(tuple(reads), writes)
         return step
 
     def copied(self, source: Place, target: Place, ref: Reference, added: bool = False) -> list[Step]:
@@ -245,7 +252,7 @@ class _Emission:
                     sides[side] = seen[side][1]
         assert not group.copies
         self.clock += 1
-        reads = [(ref, self.view(side, ref.shape)) for ref, side in seen]
+        reads = [(ref, self.view(side, ref.shape)) for ref, side in seen] if self.noting else []
         a, b = (sides[1], sides[0]) if group.swapped else (sides[0], sides[1])
         lead, m, n, k = group.batch, group.m, group.n, group.k
         gemm = Gemm(

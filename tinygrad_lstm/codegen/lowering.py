@@ -44,13 +44,18 @@ class Lowering:
         return self.emitted.program
 
 
-def lowered(graph: Graph, halves: bool = False) -> Lowering:
-    """A graph in all its forms down to the program; arguments as for :func:`lower`."""
+def lowered(graph: Graph, halves: bool = False, meant: bool = True) -> Lowering:
+    """A graph in all its forms down to the program.
+
+    Args:
+        halves: as for :func:`lower`.
+        meant: whether to note what each step is meant to do, for the verifier.
+    """
     operations = build(graph, halves)
     placed = place(operations)
     fused = fuse(placed)
     scheduled = schedule(fused)
-    return Lowering(graph, operations, placed, fused, scheduled, emit(scheduled, graph))
+    return Lowering(graph, operations, placed, fused, scheduled, emit(scheduled, graph, meant))
 
 
 def lower(graph: Graph, halves: bool = False) -> Program:
@@ -72,7 +77,8 @@ def lower(graph: Graph, halves: bool = False) -> Program:
         GraphError: for a graph that reads a symbol which is not among its inputs.
         ProgramError: for a program that was found wrong: a fault of this package.
     """
-    forms = lowered(graph, halves)
-    if os.environ.get("TINYGRAD_LSTM_VERIFY", "0") not in ("", "0"):
+    verifying = os.environ.get("TINYGRAD_LSTM_VERIFY", "0") not in ("", "0")
+    forms = lowered(graph, halves, verifying)
+    if verifying:
         verify(forms.operations, forms.emitted)
     return forms.program

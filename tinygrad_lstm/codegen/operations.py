@@ -52,17 +52,14 @@ class Block:
     Attributes:
         length: how many steps the loop has.
         reverse: whether it runs from the last to the first.
+        depth: how many loops it lies in, itself among them.
     """
 
     parent: "Block | None" = None
     number: int = -1
     length: int = 1
     reverse: bool = False
-
-    @property
-    def depth(self) -> int:
-        """How many loops it lies in, itself among them."""
-        return 0 if self.parent is None else self.parent.depth + 1
+    depth: int = 0
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -76,6 +73,7 @@ class Operation:
             lies in the first (start and step of each axis, shape); of a loop the block of its body, and of its
             results the loop.
         after: operations that must have run before, for another reason than that their results are read.
+        rowwise: whether it is a reduction over the trailing axes: one value for each row.
     """
 
     kind: Kind
@@ -87,6 +85,7 @@ class Operation:
     attr: Any = None
     node: Node | None = None
     after: "tuple[Operation, ...]" = ()
+    rowwise: bool = False
 
     @property
     def size(self) -> int:
@@ -97,14 +96,6 @@ class Operation:
     def fusible(self) -> bool:
         """Whether it can be part of a kernel."""
         return self.kind == "map" or self.kind == "reduce"
-
-    @property
-    def rowwise(self) -> bool:
-        """Whether it is a reduction over the trailing axes: one value for each row."""
-        if self.kind != "reduce":
-            return False
-        rank = len(self.args[0].shape)
-        return bool(self.attr == tuple(range(rank - len(self.attr), rank)))
 
     @property
     def combining(self) -> bool:

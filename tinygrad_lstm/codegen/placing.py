@@ -7,7 +7,7 @@ place, through their own references. The place of every other result is of no co
 steps are in order.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 
 from tinygrad_lstm.codegen.operations import Block, Carried, Operation, Operations, Readers, Reference, row_major
@@ -94,16 +94,23 @@ class _Placing:
         for block, region in self.form.regions.items():
             kept = tuple([op for op in self.operations[block] if op not in gone])
             regions[block] = replace(region, operations=kept, stacks=tuple(self.stacks[block]))
-        form = replace(self.form, regions=regions)
         return Placed(
-            form,
+            replace(self.form, regions=regions),
             self.places,
             written_by,
             {op: tuple([final(x) for x in after]) for op, after in self.after.items() if op not in gone},
             {op: replace(x, onto=final(x.onto)) for op, x in self.additions.items()},
             frozenset(self.histories),
-            form.readers(),
+            {op: reading for op, reading in self.remaining(gone) if reading},
         )
+
+    def remaining(self, gone: Set[Operation]) -> Iterator[tuple[Operation, list[tuple[Operation, Reference]]]]:
+        """What still reads each result."""
+        for op, reading in self.readers.items():
+            if any(reader in gone for reader, _ in reading):
+                yield op, [pair for pair in reading if pair[0] not in gone]
+            else:
+                yield op, reading
 
     def writer(self, op: Operation) -> Operation:
         while op in self.written_by:

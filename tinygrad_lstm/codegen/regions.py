@@ -182,7 +182,10 @@ class Builder:
         reduced = tuple([i for i, k in enumerate(places) if k in axes])
         result = tuple([n for n in kept if n != 1])
         args = (replace(ref, shape=shape, strides=strides),)
-        op = self.add(block, "reduce", result, ref.operation.dtype, args=args, name=name, attr=reduced, node=node)
+        op = self.add(
+            block, "reduce", result, ref.operation.dtype, args=args, name=name, attr=reduced, node=node,
+            rowwise=reduced == tuple(range(len(shape) - len(reduced), len(shape))),
+        )  # fmt: skip
         return Reference(op, kept, row_major(kept))
 
     def scan(self, node: Node, slots: list[Any], outer: Environment, block: Block) -> dict[Any, Reference]:
@@ -195,7 +198,7 @@ class Builder:
             return {s: refs[s] if isinstance(s, int) and s < n else self.nothing(v, block) for s, v in values.items()}
         number = len(self.lengths)
         self.lengths[number] = length
-        body = Block(block, number, length, node.attrs["reverse"])
+        body = Block(block, number, length, node.attrs["reverse"], block.depth + 1)
         self._operations[body] = []
         self.carried[body], self._stacks[body] = [], []
         environment: Environment = dict(zip(graph.inputs, refs, strict=True))
