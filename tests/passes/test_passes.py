@@ -49,9 +49,9 @@ def test_simplify_gives_x(expression: Tensor) -> None:
     assert simplify(fold_constants([expression]))[0] is X
 
 
-@pytest.mark.parametrize("expression", [X * 0, X + 0, X / 2, X * tl.ones((3, 1)), 1.0 - X], ids=str)
+@pytest.mark.parametrize("expression", [X * 0, X + 0, X / 2, X * tl.ones((3, 1)), 1.0 - X, X - (-0.0)], ids=str)
 def test_simplify_keeps_what_may_differ(expression: Tensor) -> None:
-    """``0·x`` may be nan, ``x + 0`` turns −0 into 0, and a broadcast has another shape."""
+    """``0·x`` may be nan, ``x + 0`` and ``x − −0`` turn −0 into 0, and a broadcast has another shape."""
     (result,) = simplify([expression])
     assert text([result]) == text([expression])
 

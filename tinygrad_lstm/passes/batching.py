@@ -8,6 +8,7 @@ from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.tensor import Node, Tensor, make_like, remake
 from tinygrad_lstm.graph.walk import topological
 from tinygrad_lstm.passes.contraction import contract, letters_of
+from tinygrad_lstm.passes.sums import MOVING, adds
 
 __all__ = ["Batch", "can_batch"]
 
@@ -43,7 +44,10 @@ class Batch:
         return self._stacks[node]
 
     def total(self, node: Any, depth: int = 0) -> Tensor:
-        """The sum of a node's values over all steps; inside a product of matrices where that is possible."""
+        """The sum of a node's values over all steps; one product where it is a sum of products that vary on both sides.
+
+        ``Σ (x_t @ W)`` is not ``(Σ x_t) @ W``: the sum of the x_t may overflow where no product does.
+        """
         if node not in self._totals:
             self._totals[node] = self._total(node, depth)
         return self._totals[node]
@@ -53,30 +57,37 @@ class Batch:
             # A bound for the recursion; what lies deeper is summed when it is stacked. And a stack that is there need
             # not have been computed from others that are.
             return make_like(node, "sum", self.stack(node), axis=(0,), keepdims=False)
-        if node.op in ("add", "subtract") and all(x.type == node.type for x in node.inputs):
+        if adds(node) and self._has_products(node):
             return make_like(node, node.op, *[self.total(x, depth + 1) for x in node.inputs])
-        if node.op == "concatenate":
-            return make_like(node, "concatenate", *[self.total(x, depth + 1) for x in node.inputs], **node.attrs)
-        if node.op in ("negative", "transpose", "reshape", "slice", "named"):
-            result: Tensor = remake(node, (self.total(node.inputs[0], depth + 1),))
-            return result
-        if node.op == "contract":
-            self._compute(node.inputs)
-            varying = [x not in self._fixed for x in node.inputs]
+        if node.op in MOVING:
+            return make_like(node, node.op, *[self.total(x, depth + 1) for x in node.inputs], **node.attrs)
+        if node.op == "contract" and self._varies_on_both_sides(node):
             left, right, out = letters_of(node)
-            if all(varying):
-                a, b = (self._stacks[x] for x in node.inputs)
-                t = _free_letter(left + right)
-                return contract(node, a, b, t + left, t + right, out)
-            if any(varying):
-                a, b = (
-                    self.total(x, depth + 1) if v else self._fixed[x] for x, v in zip(node.inputs, varying, strict=True)
-                )
-                return contract(node, a, b, left, right, out)
+            a, b = (self._stacks[x] for x in node.inputs)
+            t = _free_letter(left + right)
+            return contract(node, a, b, t + left, t + right, out)
         if node.op == "sum" and not node.attrs["keepdims"]:
             axes = (0, *[a + 1 for a in node.attrs["axis"]])
             return make_like(node, "sum", self.stack(node.inputs[0]), axis=axes, keepdims=False)
         return make_like(node, "sum", self.stack(node), axis=(0,), keepdims=False)
+
+    def _varies_on_both_sides(self, node: Any) -> bool:
+        self._compute(node.inputs)
+        return all(x not in self._fixed for x in node.inputs)
+
+    def _has_products(self, node: Any) -> bool:
+        """Whether a sum has a term that is a product over time, for which it pays to add up each term alone."""
+        pending, seen = [node], {node}
+        while pending:
+            node = pending.pop()
+            if node in self._given:
+                continue
+            if node.op == "contract" and self._varies_on_both_sides(node):
+                return True
+            if node.op in MOVING or adds(node):
+                pending += [x for x in node.inputs if x not in seen]
+                seen.update(node.inputs)
+        return False
 
     def _compute(self, nodes: Iterable[Any]) -> None:
         known = (self._fixed, self._stacks)
@@ -133,13 +144,19 @@ class Batch:
         flat = make_like(node, "reshape", moved, shape=(self._length * size, *rest))
         time = make_like(node, "arange", length=self._length, dtype=indices.dtype, device=indices.device)
         wide = (self._length, *(1,) * len(indices.shape))
-        width = make_like(node, "constant", value=size, dtype=indices.dtype, device=indices.device)
-        zero = make_like(node, "constant", value=0, dtype=indices.dtype, device=indices.device)
+        zero, width, end = [
+            make_like(node, "constant", value=n, dtype=indices.dtype, device=indices.device)
+            for n in (0, size, self._length * size)
+        ]
         inside = make_like(
             node, "where", make_like(node, "less", places, zero), make_like(node, "add", places, width), places
         )
         offset = make_like(node, "multiply", make_like(node, "reshape", time, shape=wide), width)
-        taken = make_like(node, "take", flat, make_like(node, "add", inside, offset), axis=0)
+        # An index out of range of its own row stays out of range, and is no element of another.
+        bounds = make_like(node, "less_equal", zero, inside), make_like(node, "less", inside, width)
+        known = make_like(node, "bitwise_and", *bounds)
+        rows = make_like(node, "where", known, make_like(node, "add", inside, offset), end)
+        taken = make_like(node, "take", flat, rows, axis=0)
         count = len(indices.shape)
         order = (
             0,

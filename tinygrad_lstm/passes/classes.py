@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from tinygrad_lstm.graph.tensor import Node, Tensor
 from tinygrad_lstm.graph.walk import topological
 from tinygrad_lstm.passes.loops import Loop
+from tinygrad_lstm.passes.sums import may_leave
 
 __all__ = ["CARRIED", "FIXED", "SLICED", "Accumulator", "Classes"]
 
@@ -59,7 +60,7 @@ class Classes:
             path.append(above[0])
             node = above[0]
         once = sum(y is total for y in loop.results) == 1 and not self.readers[total]
-        return Accumulator(k, tuple(path), tuple(terms)) if path and once else None
+        return Accumulator(k, tuple(path), tuple(terms)) if path and once and may_leave(loop.init[k], terms) else None
 
     @staticmethod
     def _is_result(loop: Loop, node: Node) -> bool:

@@ -3,6 +3,7 @@
 ``0·x → 0`` is not among the rules, since it would hide that ``x`` is nan or infinite.
 """
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -50,7 +51,9 @@ def _multiply(node: Any) -> Node | None:
 
 def _subtract(node: Any) -> Node | None:
     a, b = node.inputs
-    return a if _value(b) == 0 else None
+    zero = _value(b)
+    # Less −0.0, −0.0 is 0.0.
+    return a if zero == 0 and math.copysign(1.0, zero) > 0 else None
 
 
 def _divide(node: Any) -> Node | None:

@@ -33,6 +33,9 @@ def sink(outputs: Iterable[Tensor]) -> list[Tensor]:
 
 
 def _sunk(loop: Loop) -> dict[int, Tensor] | None:
+    if not loop.length:
+        # Without a step the carries are what they were: no sum of nothing, whose zero has a sign of its own.
+        return None
     classes = Classes(loop)
     leaving = _leaving(classes)
     stored = _edge(classes, leaving)

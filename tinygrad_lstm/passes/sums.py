@@ -1,0 +1,41 @@
+"""Which sums may be added up in another order: ``docs/decisions/0016-order-of-sums.md`` says what is kept."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from tinygrad_lstm.graph.dtypes import float16
+from tinygrad_lstm.graph.tensor import Node, Tensor
+from tinygrad_lstm.passes.building import is_zero
+
+__all__ = ["MOVING", "adds", "may_leave"]
+
+MOVING = ("concatenate", "negative", "transpose", "reshape", "slice", "named")
+"""What may be done to a sum instead of to each of its terms: it moves elements about."""
+
+
+def adds(node: Any) -> bool:
+    """Whether a node is a sum or difference of two values of its own type."""
+    return node.op in ("add", "subtract") and all(x.type == node.type for x in node.inputs)
+
+
+def may_leave(init: Tensor, terms: Sequence[Tensor]) -> bool:
+    """Whether a carry that starts at ``init`` and sums ``terms`` may be added up outside the loop.
+
+    What stays in the loop and each term that leaves it are added up by themselves. In float16 each of these sums may
+    be out of range where the whole is not, so there it leaves as one sum or not at all.
+    """
+    if init.dtype is not float16:
+        return True
+    return is_zero(init) and len(terms) == 1 and _is_one_sum(terms[0])
+
+
+def _is_one_sum(term: Node) -> bool:
+    pending, seen = [term], {term}
+    while pending:
+        node = pending.pop()
+        if adds(node):
+            return False
+        if node.op in MOVING:
+            pending += [x for x in node.inputs if x not in seen]
+            seen.update(node.inputs)
+    return True
