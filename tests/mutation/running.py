@@ -44,10 +44,12 @@ class Killing:
     Args:
         mutants: what is to be killed, in any order.
         seconds: the time after which no more are tried.
+        each: the time for one mutant; tests that would take longer than what is left of it are not run.
     """
 
     mutants: Sequence[Mutant]
     seconds: float
+    each: float
     outcomes: list[Outcome] = field(default_factory=list)
     failed: bool = False
 
@@ -68,7 +70,12 @@ class Killing:
                 if (place in places if mutant.function else any(f == file for f, _ in places))
             ]  # fmt: skip
             chosen.sort(key=lambda n: (-kills[place][n], -kills[file, ""][n] / (1 + 20 * known[n][0]), known[n][0]))
-            test = self._killed_by(mutant, [(items[n], known[n][0]) for n in chosen], live[file]) if chosen else ""
+            left, run = self.each, []
+            for name in chosen:
+                if known[name][0] <= left:
+                    left -= known[name][0]
+                    run.append((items[name], known[name][0]))
+            test = self._killed_by(mutant, run, live[file]) if run else ""
             self.outcomes.append(Outcome(mutant, test))
             kills[place][test] += 1
             kills[file, ""][test] += 1
