@@ -32,6 +32,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("paths", nargs="+", type=Path, help="folders or files to change")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after so long")
     parser.add_argument("--each", type=float, default=float("inf"), help="seconds of tests for each change at most")
+    parser.add_argument("--notes", type=Path, help="a file for what the tests call; where it is there, it is believed")
     parser.add_argument("--seed", type=int, default=0, help="of the order in which changes are tried")
     parser.add_argument("--tests", nargs="+", help="what must notice; by default the tests of the folder")
     parser.add_argument("--listed", action="store_true", help="try those too that equivalents.txt lists")
@@ -52,7 +53,7 @@ def main(words: list[str]) -> int:
         report_multiple_bugs=False, suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     os.environ["HYPOTHESIS_PROFILE"] = "mutation"
-    killing = Killing(tried, options.seconds, options.each)
+    killing = Killing(tried, options.seconds, options.each, options.notes)
     # That hypothesis is imported before pytest could rewrite its assertions does not matter.
     options_of_pytest = ["-q", "-s", "-p", "no:cacheprovider", "-p", "no:xdist"]
     pytest.main([*tests, *options_of_pytest, "-W", "ignore::pytest.PytestAssertRewriteWarning"], plugins=[killing])

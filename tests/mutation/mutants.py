@@ -122,7 +122,7 @@ def _sites(node: Any, function: str, twice: frozenset[str] = frozenset()) -> Ite
         for place, child in enumerate(value) if isinstance(value, list) else [(None, value)]:
             if not isinstance(child, ast.AST) or isinstance(child, ast.Import | ast.ImportFrom | ast.JoinedStr):
                 continue
-            if _is_text(child) or (isinstance(child, ast.keyword) and child.arg == "strict"):
+            if _is_text(child) or _is_type(child) or (isinstance(child, ast.keyword) and child.arg == "strict"):
                 continue
             where = inside if inside.endswith("()") else ""
             site = _Site(node, field, place, child, where.removesuffix("()"))
@@ -137,6 +137,12 @@ def _is_text(node: Any) -> bool:
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
         return True
     return isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") in ("__all__", "__slots__")
+
+
+def _is_type(node: Any) -> bool:
+    return (
+        isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr) and (_is_none(node.left) or _is_none(node.right))
+    )
 
 
 def _is_second(node: Any, twice: frozenset[str]) -> bool:

@@ -156,6 +156,49 @@ def loops_with_one_body(x: Tensor, w: Tensor, h: Tensor) -> list[Tensor]:
 
 
 @case
+def every_other_column_of_a_product(x: Tensor, w: Tensor, h: Tensor) -> list[Tensor]:
+    """The parts go to the carry and to a stack, and one of them has a step."""
+    wide = tl.concatenate([w, w * 0.5], 1)
+    step = lambda c, x_t: (tl.tanh((y := (c + x_t) @ wide)[:, ::2]), y[:, 1::2])  # noqa: E731
+    last, ys = tl.scan(step, h, x)
+    return [last, ys]
+
+
+@case
+def sums_of_products_that_stay_the_same(x: Tensor, w: Tensor, h: Tensor) -> list[Tensor]:
+    v = tl.tanh(w)
+    step = lambda c, x_t: (tl.tanh(tl.concatenate([h, c], 1) @ tl.concatenate([w, v], 0) + h @ v), c)  # noqa: E731
+    last, ys = tl.scan(step, h, x)
+    return [last, ys]
+
+
+@case
+def a_part_of_a_joined_value_is_summed(x: Tensor, w: Tensor, h: Tensor) -> list[Tensor]:
+    def step(c: Any, x_t: Tensor) -> Any:
+        a, b = tl.tanh(c[0] + x_t), tl.sin(c[0])
+        both = tl.concatenate([a, b], 1)
+        return (a, c[1] + b.sum(axis=0), c[2] + a.sum(axis=0)), both
+
+    (*last,), ys = tl.scan(step, (h, zeros(3), zeros(3)), x)
+    return [*last, ys]
+
+
+@case
+def products_of_what_is_broadcast(x: Tensor, w: Tensor, h: Tensor) -> list[Tensor]:
+    """Along new axes, along axes of size 1 in front and within, on either side, kept and summed."""
+    tall = tl.broadcast_to(w.reshape(3, 1, 3), (3, 2, 3))
+    row, column = tl.broadcast_to(w[:1], (3, 3)), tl.broadcast_to(w[:, :1], (3, 3))
+    products = [
+        tl.broadcast_to(w, (x.shape[0], 3, 3)), tl.broadcast_to(w[:1].reshape(1, 1, 3), (x.shape[0], 3, 3)),
+    ]  # fmt: skip
+    return [
+        *[x @ p for p in products], *[tl.transpose(p, (0, 2, 1)) @ tl.transpose(x, (0, 2, 1)) for p in products],
+        tall @ w, h @ row, h @ column, row @ w,
+        tl.broadcast_to(h.reshape(1, 2, 3), (3, 2, 3)) @ tl.transpose(tall, (0, 2, 1)),
+    ]  # fmt: skip
+
+
+@case
 def loops_in_loops(x: Tensor, w: Tensor, h: Tensor) -> list[Tensor]:
     def step(c: Any, x_t: Tensor) -> Any:
         inner, ys = tl.scan(lambda d, row: (tl.tanh(d @ w + row @ w + c[0]), d * row), c[0], x)

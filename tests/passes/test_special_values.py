@@ -178,3 +178,28 @@ def test_a_loop_without_steps_gives_its_start() -> None:
     total, _ = tl.scan(lambda c, x_t: (c + x_t @ x_t, None), start, x)
     (fast,) = optimize(Graph((x,), (total,))).outputs
     assert np.signbit(fast.evaluate({x: np.ones((0, 2, 2))}).numpy()).all()
+
+
+SUMS: dict[str, tuple[Callable[[Tensor, Tensor, Tensor], Tensor], bool]] = {
+    "a product": (lambda c, x, h: c + tl.transpose(x) @ h, True),
+    "on the other side": (lambda c, x, h: tl.transpose(x) @ h + c, True),
+    "moved about": (lambda c, x, h: c + tl.concatenate([-(tl.transpose(x) @ h)[:1], (x @ x)[1:].named("n")], 0), True),
+    "one times another": (lambda c, x, h: c + (x @ h) * (h @ x), True),
+    "two terms": (lambda c, x, h: c + tl.transpose(x) @ h + h @ x, False),
+    "a sum": (lambda c, x, h: c + (tl.transpose(x) @ h + h @ x), False),
+    "a difference": (lambda c, x, h: c + (tl.transpose(x) @ h - h @ x), False),
+    "a difference moved about": (lambda c, x, h: c + tl.transpose(-(tl.transpose(x) @ h - h @ x)), False),
+}
+
+
+@pytest.mark.parametrize("name", SUMS)
+def test_which_sums_of_halves_leave_the_loop(name: str) -> None:
+    step, leaves = SUMS[name]
+    for dtype, start in ((tl.float32, 0.0), (tl.float32, 1.0), (tl.float16, 0.0), (tl.float16, 1.0)):
+        x = tl.symbol("x", (4, 2, 2), dtype)
+        begin = (tl.full((2, 2), 0.5, dtype=dtype), tl.full((2, 2), start, dtype=dtype))
+        (_, total), _ = tl.scan(lambda c, x_t: ((tl.tanh(c[0] * x_t), step(c[1], x_t, c[0])), None), begin, x)
+        graph = optimize(Graph((x,), (total,)))
+        bodies = [n.attrs["body"].nodes() for n in graph.nodes() if n.op == "scan"]
+        inside = sum(n.op == "contract" for body in bodies for n in body)
+        assert (inside == 0) == (dtype is tl.float32 or (leaves and start == 0))
