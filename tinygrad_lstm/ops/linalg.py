@@ -1,7 +1,8 @@
 """The product of matrices, and the form with letters that the compiler gives it."""
 
 import math
-from typing import Any
+from string import ascii_letters
+from typing import Any, Final
 
 from tinygrad_lstm.errors import DTypeError, ShapeError
 from tinygrad_lstm.graph.convert import operands
@@ -11,7 +12,10 @@ from tinygrad_lstm.graph.tensor import Tensor, make
 from tinygrad_lstm.graph.types import TensorType, broadcast_shapes
 from tinygrad_lstm.ops.shape import reshape
 
-__all__ = ["matmul"]
+__all__ = ["LETTERS", "matmul"]
+
+LETTERS: Final = ascii_letters + "αβγδεζηθικλμνξοπρστυφχψω"
+"""What the axes of a contraction are called: more than the 64 axes that an array of NumPy can have."""
 
 
 def _matmul(a: TensorType, b: TensorType) -> TensorType:

@@ -1,12 +1,12 @@
 """Computing nodes of a loop's body for all steps at once: each operation along a new first axis, time."""
 
 from collections.abc import Callable, Iterable, Mapping
-from string import ascii_lowercase
 from typing import Any
 
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.tensor import Node, Tensor, make_like, remake
 from tinygrad_lstm.graph.walk import topological
+from tinygrad_lstm.ops.linalg import LETTERS
 from tinygrad_lstm.passes.contraction import contract, letters_of
 from tinygrad_lstm.passes.sums import MOVING, adds
 
@@ -168,7 +168,7 @@ class Batch:
 
 
 def _free_letter(taken: str) -> str:
-    return next(c for c in ascii_lowercase if c not in taken)
+    return next(c for c in LETTERS if c not in taken)
 
 
 def _batch_contract(batch: Batch, node: Any) -> Tensor:

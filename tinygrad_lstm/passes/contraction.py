@@ -6,18 +6,18 @@ letters in another order, and which of its axes is batched over time, or summed 
 
 from collections import Counter
 from collections.abc import Iterable
-from string import ascii_lowercase
 from typing import Any
 
 from tinygrad_lstm.graph.tensor import Node, Tensor, make_like, remake
 from tinygrad_lstm.graph.walk import topological
+from tinygrad_lstm.ops.linalg import LETTERS
 
 __all__ = ["contract", "contractions", "letters_of"]
 
 
 def contract(place: Node, a: Tensor, b: Tensor, left: str, right: str, out: str) -> Tensor:
     """``Σ a·b`` over the letters that ``out`` lacks, with the letters renamed in the order in which they occur."""
-    names = dict(zip(dict.fromkeys(left + right), ascii_lowercase, strict=False))
+    names = dict(zip(dict.fromkeys(left + right), LETTERS, strict=False))
     left, right, out = ("".join(names[letter] for letter in group) for group in (left, right, out))
     return make_like(place, "contract", a, b, left=left, right=right, out=out)
 
@@ -60,8 +60,8 @@ def contractions(outputs: Iterable[Tensor]) -> list[Tensor]:
 def _from_matmul(node: Tensor) -> Tensor:
     a, b = node.inputs
     batch = len(node.shape) - 2
-    names = ascii_lowercase[:batch]
-    m, k, n = list(ascii_lowercase[batch : batch + 3])
+    names = LETTERS[:batch]
+    m, k, n = LETTERS[batch : batch + 3]
     sides = []
     for operand, last in ((a, m + k), (b, k + n)):
         lead = operand.shape[:-2]
