@@ -3,6 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tinygrad_lstm.kernels import casts
+from tinygrad_lstm.kernels.halves import widened
+
 __all__ = ["rows"]
 
 
@@ -66,8 +69,6 @@ def rows(cp: Any) -> Mapping[str, Callable[..., Any]]:
         """NumPy's; CuPy's is ``floor(a / b)``, where the rounding of the division may reach the next whole number."""
         if a.dtype.kind != "f":
             return cp.floor_divide(a, b)
-        if a.dtype == cp.float16:
-            return floor_divide(a.astype("float32"), b.astype("float32")).astype("float16")
         rest, ratio = cp.fmod(a, b), a / b
         exact = (a - rest) / b
         quotient = cp.where((rest != 0) & ((rest < 0) != (b < 0)), exact - 1, exact)
@@ -76,4 +77,16 @@ def rows(cp: Any) -> Mapping[str, Callable[..., Any]]:
         signed = cp.where(quotient == 0, cp.copysign(cp.zeros_like(ratio), ratio), nearest)
         return cp.where(b == 0, ratio, signed)
 
-    return {"take": take, "scatter_add": scatter_add, "remainder": remainder, "floor_divide": floor_divide}
+    def cast(x: Any, *, dtype: Any) -> Any:
+        """Without a look at the values, for which the processor would wait for the device."""
+        if x.dtype.kind == "f" and dtype.name in casts.BOUNDS:
+            return casts.truncated(cp, x, dtype.name)
+        return x.astype(dtype.name)
+
+    return {
+        "take": take,
+        "scatter_add": widened(scatter_add),
+        "remainder": remainder,
+        "floor_divide": widened(floor_divide),
+        "cast": cast,
+    }

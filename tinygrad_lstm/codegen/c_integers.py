@@ -82,11 +82,35 @@ def _signed(suffix: str, ctype: str, least: str, greatest: str) -> str:
     return text.replace("LEAST", least).replace("GREATEST", greatest)
 
 
+def _truncated() -> list[str]:
+    texts = []
+    for real, letter, suffix in (("float", "f", "f32"), ("double", "", "f64")):
+        for name, ctype, least, greatest, lowest, beyond in (
+            ("i32", "int32_t", "INT32_MIN", "INT32_MAX", "-0x1p31", "0x1p31"),
+            ("i64", "int64_t", "INT64_MIN", "INT64_MAX", "-0x1p63", "0x1p63"),
+            ("u32", "uint32_t", "0", "UINT32_MAX", "0x0p0", "0x1p32"),
+        ):
+            texts.append(f"""
+FUNCTION {ctype} {name}_from_{suffix}({real} x) {{
+  const {real} inside = x >= {lowest}{letter} && x < {beyond}{letter} ? x : 0;
+  return x >= {beyond}{letter} ? {greatest} : x < {lowest}{letter} ? {least} : ({ctype})inside;
+}}
+""")
+    return texts
+
+
+_TRUNCATED_HEAD: Final = """
+/* Floats cut off towards 0. What is out of range becomes the nearest integer, and nan becomes 0: C defines neither, so
+   nothing but what is in range is converted. */"""
+
 INTEGERS: Final = "".join(
     [
         _signed("i32", "int32_t", "INT32_MIN", "INT32_MAX"),
         _signed("i64", "int64_t", "INT64_MIN", "INT64_MAX"),
         _UNSIGNED,
+        _TRUNCATED_HEAD,
+        *_truncated(),
     ]
 )
-"""Definitions of ``name_i32``, ``name_i64``, ``name_u32`` and ``name_bool``."""
+"""Definitions of ``name_i32``, ``name_i64``, ``name_u32`` and ``name_bool``, and of the casts from floats to integers,
+such as ``i32_from_f64``."""

@@ -113,8 +113,8 @@ def _cast(x: str, source: DType, target: DType) -> str:
         return f"{x} != 0"
     if target.name == "float16":
         return f"rounded_to_half_f64({x})" if source.name == "float64" else f"rounded_to_half((float){x})"
-    if target.kind == "u" and source.is_float:
-        return f"(uint32_t)(int64_t){x}"
+    if target.kind in "iu" and source.is_float:
+        return f"{SUFFIX[target.name]}_from_{SUFFIX[source.name]}({x})"
     return f"({STORAGE[target.name]}){x}"
 
 

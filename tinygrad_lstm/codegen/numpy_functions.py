@@ -6,8 +6,9 @@ import numpy as np
 
 from tinygrad_lstm.errors import IndexingError
 from tinygrad_lstm.graph.tensor import Node
+from tinygrad_lstm.kernels import casts
 
-__all__ = ["FUNCTIONS", "gather", "scatter_add", "view"]
+__all__ = ["FUNCTIONS", "gather", "scatter_add", "truncate", "view"]
 
 
 def view(memory: Any, dtype: str, shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> Any:
@@ -51,6 +52,22 @@ def scatter_add(updates: Any, indices: Any, out: Any, node: Node) -> None:
         out[:, ordered[starts]] = np.add.reduceat(updates[:, order], starts, axis=1)
 
 
+def truncate(x: Any, out: Any) -> None:
+    """Floats ``x`` as the integers ``out``: cut off towards 0, from out of range the nearest one, for nan 0.
+
+    >>> import numpy as np
+    >>> out = np.empty(3, "uint32")
+    >>> truncate(np.array([2.7, -1.0, np.inf]), out)
+    >>> out
+    array([         2,          0, 4294967295], dtype=uint32)
+    """
+    name = out.dtype.name
+    if casts.fits(x, name):
+        np.copyto(out, x, casting="unsafe")
+    else:
+        np.copyto(out, casts.truncated(np, x, name))
+
+
 def _check(indices: Any, size: int, node: Node) -> None:
     if not indices.size:
         return
@@ -76,6 +93,7 @@ FUNCTIONS = {
     )},
     "gather": gather,
     "scatter_add": scatter_add,
+    "truncate": truncate,
     "view": view,
 }  # fmt: skip
 """By the names that the statements know them by."""

@@ -270,6 +270,8 @@ class _OneKernel:
         elif op == "where":
             add(f"copyto({out}, {args[2]})")
             add(f"copyto({out}, {args[1]}, where={args[0]})")
+        elif op == "cast" and scalar.dtype.kind in "iu" and self.kernel.body[scalar.args[0]].dtype.is_float:
+            add(f"truncate({args[0]}, {out})")
         elif op == "cast":
             add(f'copyto({out}, {args[0]}, casting="unsafe")')
         elif op == "power" and self._constant(scalar.args[1]) == 2:

@@ -29,7 +29,7 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     3.0
     """
     (node,) = float_operands(x)
-    if node.dtype is float16:  # whose sum is inf beyond 65504
+    if node.dtype is float16:
         return mean(node.astype(float32), axis, keepdims).astype(float16)
     count = math.prod([node.shape[a] for a in normalize_axes(axis, node.ndim)])
     return sum(node, axis, keepdims) / count
@@ -59,7 +59,10 @@ def std(x: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Tens
     >>> print(tl.std([1.0, 3.0]))
     1.0
     """
-    return root_of_squares(var(x, axis, ddof, keepdims))
+    (node,) = float_operands(x)
+    if node.dtype is float16:
+        return std(node.astype(float32), axis, ddof, keepdims).astype(float16)
+    return root_of_squares(var(node, axis, ddof, keepdims))
 
 
 @function
@@ -79,6 +82,8 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> T
     5.0 7.0
     """
     (node,) = float_operands(x)
+    if node.dtype is float16:
+        return norm(node.astype(float32), ord, axis, keepdims).astype(float16)
     if ord is not None:
         if len(normalize_axes(axis, node.ndim)) != 1 or ord not in (1, 2, math.inf):
             raise UsageError(f"norm({node.type}): ord={ord!r} is not supported; vectors have 1, 2 and inf, others None")
@@ -135,6 +140,8 @@ def prod(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     [3. 8.]
     """
     node = _numbers(x)
+    if node.dtype is float16:
+        return prod(node.astype(float32), axis, keepdims).astype(float16)
     axes = normalize_axes(axis, node.ndim)
     kept = [a for a in range(node.ndim) if a not in axes]
     count = math.prod([node.shape[a] for a in axes])
@@ -161,7 +168,7 @@ def cumsum(x: Any, axis: int | None = None) -> Tensor:
     >>> print(tl.cumsum([1.0, 2.0, 3.0]))
     [1. 3. 6.]
     """
-    return _running(add, _numbers(x), axis, 0)
+    return _running(add, _numbers(x), axis, -0.0)
 
 
 @function
@@ -177,8 +184,14 @@ def cumprod(x: Any, axis: int | None = None) -> Tensor:
     return _running(multiply, _numbers(x), axis, 1)
 
 
-def _running(combine: Callable[[Any, Any], Tensor], node: Tensor, axis: int | None, neutral: int) -> Tensor:
-    """Totals over the 1, 2, 4, … elements that end at each place (Hillis, Steele, 1986)."""
+def _running(combine: Callable[[Any, Any], Tensor], node: Tensor, axis: int | None, neutral: float) -> Tensor:
+    """Totals over the 1, 2, 4, … elements that end at each place (Hillis, Steele, 1986).
+
+    Args:
+        neutral: what ``combine`` leaves every number as it is beside; of a sum −0.0, as 0.0 loses the sign of −0.0.
+    """
+    if node.dtype is float16:
+        return _running(combine, node.astype(float32), axis, neutral).astype(float16)
     node = ravel(node) if axis is None else node
     if not node.shape:
         raise ShapeError(f"a running total of {node.type}: there is no axis to run along")

@@ -1,5 +1,6 @@
 """From Python values to operands."""
 
+import math
 import numbers
 from typing import Any
 
@@ -27,12 +28,12 @@ def constant(value: bool | int | float | Number, dtype: DType, device: str | Non
     elif kind == "b":
         value = bool(value)
     else:
-        value = int(value)
         low, high = (
             (0, 2**32 - 1) if kind == "u" else (-(2 ** (8 * dtype.itemsize - 1)), 2 ** (8 * dtype.itemsize - 1) - 1)
         )
-        if not low <= value <= high:
+        if not math.isfinite(value) or not low <= (whole := int(value)) <= high:
             raise DTypeError(f"{value} does not fit into {dtype}, which holds {low} … {high}")
+        value = whole
     result: Tensor = make("constant", value=value, dtype=dtype, device=as_device(device))
     return result
 

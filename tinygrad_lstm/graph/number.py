@@ -89,6 +89,9 @@ class Number(Operators):
             return _NumberResult(name, values)
         return apply(name, *values)
 
+    def __pos__(self) -> Any:
+        return self * 1 if self.kind is bool else self
+
     def __repr__(self) -> str:
         return f"<{self.kind.__name__} = {self._what}>"
 

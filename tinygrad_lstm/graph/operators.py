@@ -84,7 +84,7 @@ class Operators(Methods):
         return self._operate("negative", self)
 
     def __pos__(self) -> "Tensor":
-        return self._operate("add", self, 0)
+        return self._operate("positive", self)
 
     def __abs__(self) -> "Tensor":
         return self._operate("abs", self)

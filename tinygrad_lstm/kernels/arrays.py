@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tinygrad_lstm.kernels.halves import widened
+
 __all__ = ["rows"]
 
 
@@ -49,7 +51,7 @@ def rows(xp: Any) -> Mapping[str, Callable[..., Any]]:
         "flip": flip,
         "pad": pad,
         "take": lambda x, indices, *, axis: xp.take(x, indices, axis=axis),
-        "scatter_add": scatter_add,
+        "scatter_add": widened(scatter_add),
         "named": lambda x, *, name: x,
         "stop_gradient": lambda x: x,
     }

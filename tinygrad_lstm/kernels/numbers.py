@@ -4,7 +4,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tinygrad_lstm.kernels import error_function
+from tinygrad_lstm.kernels import casts, error_function
+from tinygrad_lstm.kernels.halves import widened
 
 __all__ = ["rows"]
 
@@ -13,14 +14,22 @@ def rows(xp: Any) -> Mapping[str, Callable[..., Any]]:
     """The rows of the op table for the array module ``xp``."""
 
     def sigmoid(x: Any) -> Any:
-        if x.dtype == xp.float16:
-            # exp overflows from 11 on, where σ is far from 0 yet.
-            return sigmoid(x.astype("float32")).astype("float16")
+        # In float16 exp overflows from 11 on, where σ is far from 0 yet.
         # For very negative x exp overflows to inf, and 1/inf is the 0 that is wanted.
         return 1.0 / (1.0 + xp.exp(-x))
 
     def softplus(x: Any) -> Any:
         return xp.logaddexp(x, xp.zeros_like(x))
+
+    def total(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
+        # The sum of one element is that element, also where it is −0.0, which a sum that starts at 0 would lose.
+        if all(x.shape[i] == 1 for i in axis):
+            return x.reshape(x.shape if keepdims else [n for i, n in enumerate(x.shape) if i not in axis])
+        return x.sum(axis=axis, dtype=x.dtype, keepdims=keepdims)
+
+    def matmul(a: Any, b: Any) -> Any:
+        # One product is no sum, see above.
+        return a * b if a.shape[-1] == 1 else xp.matmul(a, b)
 
     def logsumexp(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
         if x.size == 0:
@@ -43,7 +52,7 @@ def rows(xp: Any) -> Mapping[str, Callable[..., Any]]:
             lead = [sizes[c] for c in groups[0]]
             return x.reshape((*lead, *[math.prod(sizes[c] for c in group) for group in groups[1:]]))
 
-        product = xp.matmul(arranged(a, left, batch, rows, summed), arranged(b, right, batch, summed, columns))
+        product = matmul(arranged(a, left, batch, rows, summed), arranged(b, right, batch, summed, columns))
         order = [*batch, *rows, *columns]
         return product.reshape([sizes[c] for c in order]).transpose([order.index(c) for c in out])
 
@@ -64,13 +73,13 @@ def rows(xp: Any) -> Mapping[str, Callable[..., Any]]:
         "sin": xp.sin,
         "cos": xp.cos,
         "tanh": xp.tanh,
-        "sigmoid": sigmoid,
+        "sigmoid": widened(sigmoid),
         "softplus": softplus,
         "floor_divide": xp.floor_divide,
         "remainder": xp.remainder,
         "log1p": xp.log1p,
         "expm1": xp.expm1,
-        "erf": error_function.kernel(xp),
+        "erf": widened(error_function.kernel(xp)),
         "arctan2": xp.arctan2,
         "right_shift": xp.right_shift,
         "equal": xp.equal,
@@ -80,13 +89,13 @@ def rows(xp: Any) -> Mapping[str, Callable[..., Any]]:
         "bitwise_or": xp.bitwise_or,
         "invert": xp.invert,
         "where": xp.where,
-        "cast": lambda x, *, dtype: x.astype(dtype.name),
-        "sum": lambda x, *, axis, keepdims: x.sum(axis=axis, dtype=x.dtype, keepdims=keepdims),
+        "cast": lambda x, *, dtype: casts.cast(xp, x, dtype.name),
+        "sum": widened(total),
         "max": lambda x, *, axis, keepdims: x.max(axis=axis, keepdims=keepdims),
         "min": lambda x, *, axis, keepdims: x.min(axis=axis, keepdims=keepdims),
-        "logsumexp": logsumexp,
+        "logsumexp": widened(logsumexp),
         "argsort": lambda x, *, axis: xp.argsort(x, axis=axis, kind="stable"),
         "argmax": lambda x, *, axis: x.argmax(axis=axis),
-        "matmul": xp.matmul,
-        "contract": contract,
+        "matmul": widened(matmul),
+        "contract": widened(contract),
     }

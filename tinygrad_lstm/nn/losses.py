@@ -120,7 +120,10 @@ def huber(prediction: Any, target: Any, delta: float = 1.0) -> Tensor:
     difference = _difference("huber", prediction, target)
     with scope("Huber loss"):
         size = abs(difference)
-        return mean(where(size <= delta, difference * difference / 2, delta * (size - delta / 2)))
+        near = size <= delta
+        # The square is not taken of what is far: where it is inf, 0 times its derivative would be nan.
+        close = where(near, difference, 0)
+        return mean(where(near, close * close / 2, delta * (size - delta / 2)))
 
 
 def bce_with_logits(logits: Any, targets: Any, *, positive_weight: float = 1.0) -> Tensor:

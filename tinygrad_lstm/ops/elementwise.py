@@ -22,6 +22,7 @@ __all__ = [
     "minimum",
     "multiply",
     "negative",
+    "positive",
     "power",
     "right_shift",
     "sigmoid",
@@ -196,6 +197,23 @@ def negative(x: Any) -> Tensor:
 
 
 @function
+def positive(x: Any) -> Tensor:
+    """``+x``: the number itself.
+
+    Raises:
+        DTypeError: for bools.
+
+    >>> import tinygrad_lstm as tl
+    >>> print(tl.positive([1.0, -2.0]))
+    [ 1. -2.]
+    """
+    node = as_tensor(x)
+    if node.dtype is bool_:
+        raise DTypeError(f"positive({node.type}): bools are no numbers; use logical operations, or .astype(tl.int64)")
+    return node
+
+
+@function
 def abs(x: Any) -> Tensor:
     """``|x|``; the derivative is ``sign(x)``, so 0 at 0.
 
@@ -318,10 +336,13 @@ def right_shift(x: Any, y: Any) -> Tensor:
 
 @function
 def cast(x: Any, dtype: Any) -> Tensor:
-    """``x`` with elements of another type. Floats become integers by truncation; the gradient is cast back.
+    """``x`` with elements of another type; the gradient is cast back.
+
+    Floats become integers by truncation. What is out of range becomes the nearest integer of the type and nan becomes
+    0, on every backend; NumPy leaves both to the processor. Integers wrap round, and of bools what is not 0 is true.
 
     >>> import tinygrad_lstm as tl
-    >>> print(tl.cast([1.7, -1.7], tl.int32))
-    [ 1 -1]
+    >>> print(tl.cast([1.7, -1.7, 1e20], tl.int32))
+    [         1         -1 2147483647]
     """
     return cast_to(as_tensor(x), as_dtype(dtype))

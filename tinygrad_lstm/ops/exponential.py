@@ -7,11 +7,11 @@ or overflow.
 import math
 from typing import Any, Final
 
-from tinygrad_lstm.graph.convert import as_tensor, float_operands
+from tinygrad_lstm.graph.convert import as_tensor, float_operands, operands
 from tinygrad_lstm.graph.dtypes import DType, float16, float32, float64
 from tinygrad_lstm.graph.registry import define, function
 from tinygrad_lstm.graph.tensor import Tensor, make
-from tinygrad_lstm.ops.elementwise import abs, exp, log, power, reals, sqrt
+from tinygrad_lstm.ops.elementwise import exp, log, power, reals, sqrt
 from tinygrad_lstm.ops.logic import equal, isfinite, where
 from tinygrad_lstm.ops.source import stop_gradient
 
@@ -103,7 +103,7 @@ def cbrt(x: Any) -> Tensor:
     -2.0000
     """
     (node,) = float_operands(x)
-    sign = where(node < 0, -1.0, 1.0).astype(node.dtype)
+    sign = _sign(node)
     size = node * sign
     root = power(size, 1 / 3)
     # The exponent is not quite a third; a step of Newton's method mends the last digits.
@@ -112,6 +112,12 @@ def cbrt(x: Any) -> Tensor:
     safe = where(ordinary, held, 1)
     step = (safe - stop_gradient(size) / safe / safe) / 3
     return sign * (root - where(ordinary, step, 0))
+
+
+def _sign(x: Tensor) -> Tensor:
+    """1 or −1 by the sign, that of a zero too: the angle of −0.0 is −π."""
+    angle: Tensor = make("arctan2", *operands(stop_gradient(x), -1.0))
+    return where(angle < 0, -1.0, 1.0).astype(x.dtype)
 
 
 @function
@@ -123,10 +129,12 @@ def sinh(x: Any) -> Tensor:
     1.1752
     """
     (node,) = float_operands(x)
-    near = abs(node) < 1
-    u = expm1(where(near, node, 0))
-    t = exp(where(near, 1, node) * 0.5)  # e^(x/2): its square overflows no sooner than the result
-    return where(near, (u + u / (u + 1)) * 0.5, t * 0.5 * t - 0.5 / t / t)
+    sign = where(node < 0, -1.0, 1.0).astype(node.dtype)
+    size = node * sign
+    near = size < 1
+    u = expm1(where(near, size, 0))
+    t = exp(where(near, 1, size) * 0.5)  # e^(x/2): its square overflows no sooner than the result
+    return sign * where(near, (u + u / (u + 1)) * 0.5, t * 0.5 * t - 0.5 / t / t)
 
 
 @function
@@ -138,7 +146,7 @@ def cosh(x: Any) -> Tensor:
     1.5431
     """
     (node,) = float_operands(x)
-    t = exp(node * 0.5)
+    t = exp(node * where(node < 0, -0.5, 0.5).astype(node.dtype))
     return t * 0.5 * t + 0.5 / t / t
 
 
@@ -156,7 +164,8 @@ def arcsinh(x: Any) -> Tensor:
     large = size > _LARGE[node.dtype]
     a = where(large, 1, size)
     far = log(where(large, size, 1)) + math.log(2)
-    return sign * where(large, far, log1p(a + a * a / (sqrt(a * a + 1) + 1)))
+    # The sum of −0.0 and 0.0 is 0.0, but their product −0.0.
+    return sign * where(large, far, log1p(a * (1 + a / (sqrt(a * a + 1) + 1))))
 
 
 @function

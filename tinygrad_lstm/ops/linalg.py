@@ -12,7 +12,7 @@ from tinygrad_lstm.graph.tensor import Tensor, make
 from tinygrad_lstm.graph.types import TensorType, broadcast_shapes
 from tinygrad_lstm.ops.shape import reshape
 
-__all__ = ["LETTERS", "matmul"]
+__all__ = ["matmul"]
 
 LETTERS: Final = ascii_letters + "αβγδεζηθικλμνξοπρστυφχψω"
 """What the axes of a contraction are called: more than the 64 axes that an array of NumPy can have."""

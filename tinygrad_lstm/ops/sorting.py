@@ -9,7 +9,7 @@ from tinygrad_lstm.graph.registry import define, function
 from tinygrad_lstm.graph.tensor import Tensor, make
 from tinygrad_lstm.graph.types import TensorType, normalize_axis
 from tinygrad_lstm.ops.index import getitem, take_along_axis
-from tinygrad_lstm.ops.logic import less, less_equal
+from tinygrad_lstm.ops.logic import invert, isnan, less, less_equal
 from tinygrad_lstm.ops.reduce import sum
 from tinygrad_lstm.ops.shape import expand_dims, flip, ravel
 
@@ -76,7 +76,7 @@ def top_k(x: Any, k: int) -> tuple[Tensor, Tensor]:
 def searchsorted(a: Any, v: Any, side: str = "left") -> Tensor:
     """Where each ``v`` belongs in the ascending vector ``a``, as int64: before its equals, after with ``side="right"``.
 
-    Each ``v`` is compared with every element of ``a``.
+    Each ``v`` is compared with every element of ``a``; nan is the largest number, as for ``sort``.
 
     >>> import tinygrad_lstm as tl
     >>> print(tl.searchsorted([1.0, 2.0, 2.0, 3.0], [2.0, 9.0]))
@@ -86,7 +86,10 @@ def searchsorted(a: Any, v: Any, side: str = "left") -> Tensor:
     if table.ndim != 1 or side not in ("left", "right"):
         raise UsageError(f"searchsorted({table.type}, side={side!r}): a is a vector, and side 'left' or 'right'")
     wanted = expand_dims(values, -1)
-    return sum(less(table, wanted) if side == "left" else less_equal(table, wanted), axis=-1)
+    before = less(table, wanted) if side == "left" else less_equal(table, wanted)
+    if table.dtype.is_float:
+        before = before | isnan(wanted) & (invert(isnan(table)) if side == "left" else True)
+    return sum(before, axis=-1)
 
 
 @function

@@ -7,7 +7,7 @@ from tinygrad_lstm.graph.registry import define, function
 from tinygrad_lstm.graph.tensor import Tensor, make
 from tinygrad_lstm.ops.elementwise import abs, cos, maximum, reals, sin, sqrt
 from tinygrad_lstm.ops.exponential import root_of_squares
-from tinygrad_lstm.ops.logic import isfinite, where
+from tinygrad_lstm.ops.logic import isfinite, isinf, where
 from tinygrad_lstm.ops.source import stop_gradient
 
 __all__ = ["arccos", "arcsin", "arctan", "arctan2", "hypot", "tan"]
@@ -77,14 +77,20 @@ def arccos(x: Any) -> Tensor:
 
 @function
 def hypot(x: Any, y: Any) -> Tensor:
-    """``√(x² + y²)`` without overflow; nan where either is. The derivative at (0, 0) is taken as 0.
+    """``√(x² + y²)`` without overflow. The derivative at (0, 0) is taken as 0.
+
+    It is infinite where either is, even beside nan, as in NumPy; the derivative by what is infinite is then ±1.
 
     >>> import tinygrad_lstm as tl
     >>> print(tl.hypot(3e30, 4e30))
     5e+30
     """
     a, b = float_operands(x, y)
+    endless, beside = isinf(a), isinf(b)
+    far = endless | beside
+    infinite = abs(where(endless, a, 0)) + abs(where(beside, b, 0))
+    a, b = where(far, 0, a), where(far, 0, b)
     largest = stop_gradient(maximum(abs(a), abs(b)))
     scale = where(isfinite(largest) & (largest > 0), largest, 1)
     a, b = a / scale, b / scale
-    return scale * root_of_squares(a * a + b * b)
+    return where(far, infinite, scale * root_of_squares(a * a + b * b))

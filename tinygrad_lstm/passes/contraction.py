@@ -61,7 +61,7 @@ def _from_matmul(node: Tensor) -> Tensor:
     a, b = node.inputs
     batch = len(node.shape) - 2
     names = LETTERS[:batch]
-    m, k, n = LETTERS[batch : batch + 3]
+    m, k, n = list(LETTERS[batch : batch + 3])
     sides = []
     for operand, last in ((a, m + k), (b, k + n)):
         lead = operand.shape[:-2]

@@ -15,6 +15,7 @@ from tinygrad_lstm.graph.slots import slots
 from tinygrad_lstm.graph.tensor import Tensor, make_leaf
 from tinygrad_lstm.graph.tracing import tracer
 from tinygrad_lstm.graph.types import TensorType
+from tinygrad_lstm.kernels import casts
 from tinygrad_lstm.runtime.backend import backend_for
 
 __all__ = ["native", "tensor", "to", "to_numpy"]
@@ -88,7 +89,7 @@ def native(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 def _converted(array: np.ndarray[Any, Any], name: str) -> np.ndarray[Any, Any]:
     try:
         with np.errstate(all="ignore"):
-            converted = array.astype(name)
+            converted: np.ndarray[Any, Any] = casts.cast(np, array, name)
     except (TypeError, ValueError, OverflowError) as error:
         raise DTypeError(f"tensor: the values do not convert to {name}: {error}") from None
     if array.dtype.kind in "iu" and converted.dtype.kind in "iu" and (converted != array).any():

@@ -110,6 +110,8 @@ ROWS: Final[dict[str, list[tuple[dict[str, Any], tuple[Any, ...]]]]] = {
 
 _INDICES: Final = (2, 0, -1, 2, 1, 2)
 _SPECIAL: Final = (np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.5, 3.0, 700.0, -700.0, 1e-7)
+_EDGES: Final = tuple(sign * 2.0**n for n in (31, 32, 63, 64, 100) for sign in (1, -1))
+"""Where the integers end."""
 _SHAPES: Final[tuple[tuple[Shape, ...], ...]] = (((2, 3),) * 3, ((),) * 3, ((2, 1), (3,), ()), ((0, 2), (1,), (2,)))
 # Correctly rounded, or no arithmetic on floats at all: everywhere the same bits.
 _EXACT: Final = frozenset((
@@ -137,8 +139,7 @@ def samples() -> Iterator[Sample]:
         for attrs in [{"dtype": t} for t in DTYPES.values()] if name == "cast" else [{}]:
             for shapes in _SHAPES:
                 yield from _typed(name, shapes[:count], attrs)
-            if name != "cast":
-                yield from _special(name, count)
+            yield from _special(name, count, attrs)
 
 
 def _arity(name: str, kernel: Any) -> int:
@@ -165,17 +166,18 @@ def _accepts(name: str, shapes: tuple[Any, ...], dtypes: tuple[DType, ...], attr
         OPS[name].infer(*types, **attrs)
     except Error:
         return False
-    return not (name == "cast" and dtypes[0].is_float and attrs["dtype"].kind == "u")
+    return True
 
 
-def _special(name: str, count: int) -> Iterator[Sample]:
+def _special(name: str, count: int, attrs: dict[str, Any]) -> Iterator[Sample]:
     for dtype in (t for t in DTYPES.values() if t.is_float):
-        column = np.array(_SPECIAL).astype(dtype.name)
+        with np.errstate(over="ignore"):
+            column = np.array((*_SPECIAL, *(_EDGES if name == "cast" else ()))).astype(dtype.name)
         arrays = [column[:, None], column, column[::-1]][:count]
         if name == "where":
             arrays[0] = arrays[0] > 0
-        if _accepts(name, tuple(a.shape for a in arrays), tuple(DTYPES[str(a.dtype)] for a in arrays), {}):
-            yield Sample(name, tuple(arrays), {}, name in _EXACT)
+        if _accepts(name, tuple(a.shape for a in arrays), tuple(DTYPES[str(a.dtype)] for a in arrays), attrs):
+            yield Sample(name, tuple(arrays), attrs, name in _EXACT)
 
 
 def _array(name: str, place: int, shape: Any, dtype: DType) -> Array:

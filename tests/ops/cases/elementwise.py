@@ -31,7 +31,7 @@ def add() -> None:
         case("power", tl.power, rounded(np.power), x[:, None], x[:7], ulps=4)
     smooth("power", lambda x: x**3 + x**2 + x**1 + x**0 - x**-2, lambda x: x**3 + x**2 + x + 1 - 1 / x**2, a, ulps=64)
 
-    for name in ("negative", "abs"):
+    for name in ("negative", "positive", "abs"):
         smooth(name, getattr(tl, name), getattr(np, name), a)
         smooth(name, getattr(tl, name), getattr(np, name), values())
         for dtype in INTEGERS:

@@ -1,0 +1,52 @@
+"""The kernel of ``cast``, and what a float becomes that no integer of the wanted type can be.
+
+A float is cut off towards 0. What is out of range becomes the nearest integer of the type, and nan becomes 0, on every
+backend: NumPy leaves both to the processor, and C leaves them undefined.
+"""
+
+from typing import Any, Final
+
+__all__ = ["BOUNDS", "cast", "fits", "truncated"]
+
+BOUNDS: Final = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1), "uint32": (0, 2**32 - 1)}
+"""The least and the greatest integer of each type."""
+
+
+def cast(xp: Any, x: Any, name: str) -> Any:
+    """``x`` with elements of the type ``name``.
+
+    >>> import numpy
+    >>> cast(numpy, numpy.array([-1.5, 2.7]), "int32")
+    array([-1,  2], dtype=int32)
+    """
+    if x.dtype.kind != "f" or name not in BOUNDS or fits(x, name):
+        return x.astype(name)
+    return truncated(xp, x, name)
+
+
+def fits(x: Any, name: str) -> bool:
+    """Whether every float of ``x`` is in the range of the integers ``name``.
+
+    >>> import numpy
+    >>> fits(numpy.array([-1.5, 2.7]), "int32"), fits(numpy.array([numpy.nan]), "int32")
+    (True, False)
+    """
+    low, high = BOUNDS[name]
+    # nan is the least and the greatest of its array, and no comparison holds of it.
+    return not x.size or (low <= float(x.min()) and float(x.max()) <= high)
+
+
+def truncated(xp: Any, x: Any, name: str) -> Any:
+    """Floats as integers of the type ``name``.
+
+    >>> import numpy
+    >>> truncated(numpy, numpy.array([-1.5, 1e20, numpy.nan]), "int32")
+    array([        -1, 2147483647,          0], dtype=int32)
+    """
+    low, high = BOUNDS[name]
+    if x.dtype == xp.float16:
+        x = x.astype("float32")  # which has the bounds
+    # Powers of two and 0, so floats themselves.
+    below, above = x < float(low), x >= float(high + 1)
+    inside = xp.where(below | above | (x != x), xp.zeros_like(x), x).astype(name)
+    return xp.where(below, low, xp.where(above, high, inside)).astype(name)
