@@ -79,6 +79,7 @@ FRAMEWORK: Final[Mapping[str, str]] = {
     "asarray": "write tl.tensor(value)",
     "autograd": "write tl.gradients(ys, xs), or tl.grad(f)",
     "bmm": "write tl.matmul(x, y), or x @ y",
+    "bool": "the element type is tl.bool_, or Python's bool",
     "cat": "write tl.concatenate(arrays, axis)",
     "clamp": "write tl.clip(x, min, max)",
     "cuda": "tl.describe_backends() tells what works here, and tl.use_backend('cupy') takes the GPU",

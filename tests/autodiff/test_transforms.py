@@ -102,3 +102,24 @@ def test_a_parameter_given_twice_is_two_variables_and_none_of_them_is_the_parame
 def test_a_function_of_several_results_has_no_gradient() -> None:
     with pytest.raises(GradientError, match="grad: the function gives a tuple, and is to give one scalar, the loss"):
         tl.grad(lambda x: (x, x))(1.0)
+
+
+@pytest.mark.parametrize("argnums", [(0, 1), [0, 1], [np.int64(0), -1]])
+def test_several_arguments_at_once(argnums) -> None:
+    found = tl.grad(lambda a, b: a * a * b, argnums=argnums)(3.0, 5.0)
+    assert isinstance(found, tuple)
+    assert [g.item() for g in found] == [30.0, 9.0]
+    with pytest.raises(tl.errors.UsageError, match="argument 2 is asked for, but 2 were given"):
+        tl.grad(lambda a, b: a * b, argnums=[2])(3.0, 5.0)
+
+
+def test_hessians_and_jacobians_of_structures() -> None:
+    p = {"a": tl.tensor([1.0, 2.0]), "b": tl.tensor([3.0, 4.0])}
+    found = tl.hessian(lambda p: (p["a"] ** 2 * p["b"]).sum())(p)
+    assert {k: {n: h.tolist() for n, h in row.items()} for k, row in found.items()} == {
+        "a": {"a": [[6, 0], [0, 8]], "b": [[2, 0], [0, 4]]},
+        "b": {"a": [[2, 0], [0, 4]], "b": [[0, 0], [0, 0]]},
+    }
+    assert [[h.item() for h in row] for row in tl.hessian(lambda p: p[0] ** 2 * p[1])((3.0, 5.0))] == [[10, 6], [6, 0]]
+    y, z = tl.jacobian(lambda x: (x * 2, x[0] * x[1]))(tl.tensor([3.0, 5.0]))
+    assert (y.tolist(), z.tolist()) == ([[2, 0], [0, 2]], [5, 3])

@@ -141,3 +141,64 @@ def test_an_array_is_never_none() -> None:
     for x in (tl.tensor([1.0, 2.0]), tl.symbol("x"), tl.Parameter(1.0)):
         assert (x == None) is False  # noqa: E711
         assert (x != None) is True  # noqa: E711
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.mean(x, dtype=np.float32), lambda x: np.sum(x, 0, np.float32),
+        lambda x: np.sum(x, 0, None, None, True), lambda x: np.prod(x, dtype=np.float32),
+        lambda x: np.cumsum(x, 1, np.float32), lambda x: np.cumprod(x, dtype="float32"),
+        lambda x: np.mean(a=x, axis=1), lambda x: np.round(x, 1), lambda x: np.around(x, decimals=-1),
+        lambda x: np.zeros_like(x, dtype=np.int32), lambda x: np.ones_like(x, dtype=bool),
+        lambda x: np.full_like(x, 2, int), lambda x: np.clip(x, a_min=0, a_max=1),
+        lambda x: np.reshape(x, shape=(4,)), lambda x: np.std(x, ddof=1, axis=0),
+        lambda x: np.concatenate((x, x), axis=1), lambda x: np.linalg.norm(x, ord=1, axis=0),
+        lambda x: x.sum(0, dtype=np.float32), lambda x: x.mean(dtype=np.float32),
+        lambda x: x.cumsum(0, dtype=np.float32),
+    ],
+)  # fmt: skip
+def test_numpys_arguments_by_name_and_by_place(f) -> None:
+    got, want = f(tl.tensor(X)), f(X)
+    assert isinstance(got, tl.Tensor)
+    assert got.dtype == want.dtype
+    np.testing.assert_allclose(got.numpy(), want, rtol=1e-6)
+
+
+def test_a_sum_may_be_of_another_type() -> None:
+    x = tl.ones(70_000, dtype="float16")
+    assert (x.sum().item(), x.sum(dtype=tl.float32).item()) == (float("inf"), 70_000.0)
+    assert tl.sum(tl.tensor([True, True]), dtype=tl.float32).dtype is tl.float32
+
+
+@pytest.mark.parametrize("decimals", [-3, -1, 0, 1, 2, 5])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "int64"])
+def test_rounding_to_digits_is_numpys(dtype, decimals) -> None:
+    values = [0, 5, 15, 25, -15, -25, 500, 1500, 1499, -1501, 2**24]
+    x = np.array(
+        values if dtype.startswith("i") else [*values, 0.125, 1.005, -2.675, 1e30, np.inf, np.nan, -0.0]
+    ).astype(dtype)
+    got, want = round(tl.tensor(x), decimals).numpy(), np.round(x, decimals)
+    assert np.array_equal(got, want, equal_nan=dtype.startswith("f"))
+    assert np.array_equal(tl.tensor(x).round(decimals).numpy(), got, equal_nan=dtype.startswith("f"))
+    half = tl.tensor(np.array([1.26, 6e4, np.inf], np.float16)).round(1)
+    assert half.tolist() == [float(np.float16(1.3)), float(np.float16(6e4)), np.inf]
+
+
+@pytest.mark.parametrize("shape", [np.array([2, 3]), np.array([2, 3], np.uint8), [np.int64(2), 3], range(2, 4)])
+def test_shapes_may_be_vectors(shape) -> None:
+    assert tl.zeros(shape).shape == (2, 3)
+    assert tl.reshape(tl.zeros(6), shape).shape == (2, 3)
+    assert tl.zeros(6).reshape(shape).shape == (2, 3)
+    assert tl.broadcast_to(tl.zeros(3), shape).shape == (2, 3)
+    assert tl.zeros((2, 3)).sum(np.array([0, 1])).shape == ()
+    assert tl.transpose(tl.zeros((2, 3)), np.array([1, 0])).shape == (3, 2)
+    assert [y.shape for y in tl.split(tl.zeros(6), np.array([1, 3]))] == [(1,), (2,), (3,)]
+
+
+def test_a_scan_says_what_a_number_became() -> None:
+    with pytest.raises(DTypeError, match="do not mix") as caught:
+        tl.scan(lambda c, x: (c + x, c), 0.0, np.zeros(3))
+    assert "starts as the number 0.0, which became float32" in "".join(caught.value.__notes__)
+    total, _ = tl.scan(lambda c, x: (c + x, c), tl.tensor(0.0, dtype=tl.float64), np.ones(3))
+    assert total.item() == 3.0

@@ -12,6 +12,7 @@ from tinygrad_lstm.graph.dtypes import int64
 from tinygrad_lstm.graph.structure import flatten, unflatten
 from tinygrad_lstm.graph.tensor import Tensor, make
 from tinygrad_lstm.graph.tracing import followed
+from tinygrad_lstm.graph.types import whole
 from tinygrad_lstm.ops.call import called
 from tinygrad_lstm.ops.filling import zeros_like
 from tinygrad_lstm.ops.index import one_hot
@@ -22,11 +23,15 @@ from tinygrad_lstm.ops.source import arange_node
 __all__ = ["checkpoint", "grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
 
 
-def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., tuple[Tensor, Any]]:
+def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., tuple[Tensor, Any]]:
     """A function that gives ``f(*args)``, a scalar, and its gradient by the arguments ``argnums``.
+
+    Args:
+        argnums: the number of an argument, or a tuple of them, for which there is a tuple of gradients.
 
     Raises:
         GradientError: when ``f`` gives no scalar, or an argument holds no floats.
+        UsageError: for numbers of arguments that are none, or not given.
 
     >>> import tinygrad_lstm as tl
     >>> value, slope = tl.value_and_grad(lambda x: x * x)(3.0)
@@ -34,8 +39,7 @@ def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) ->
     9.0 6.0
     """
     _function(f, "value_and_grad")
-    many = isinstance(argnums, tuple)
-    places = argnums if isinstance(argnums, tuple) else (argnums,)
+    places, one = _places(argnums)
 
     def wrapped(*args: Any, **kwargs: Any) -> tuple[Tensor, Any]:
         own = list(args)
@@ -45,12 +49,12 @@ def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) ->
             own[k] = _variables(args[k])
         y = _scalar(followed(f, *own, **kwargs), "grad")
         found = gradients(y, [own[k] for k in places], allow_unused=True)
-        return y, tuple(found) if many else found[0]
+        return y, found[0] if one else tuple(found)
 
     return wrapped
 
 
-def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
+def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
     """A function that gives the gradient of the scalar ``f(*args)`` by the arguments ``argnums``.
 
     >>> import tinygrad_lstm as tl
@@ -126,6 +130,9 @@ def hvp(f: Callable[..., Any], x: Any, v: Any) -> Any:
 def jacobian(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """A function that gives ``∂f/∂x`` of shape ``(*y.shape, *x.shape)``: a scan of pullbacks over the rows of 1.
 
+    Where ``f`` gives or takes several arrays, such as a dict, it is in the structure of ``y``, with the structure of
+    ``x`` in place of each array.
+
     >>> import tinygrad_lstm as tl
     >>> print(tl.jacobian(lambda x: x**2)(tl.tensor([1.0, 2.0])))
     [[2. 0.]
@@ -135,20 +142,27 @@ def jacobian(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
     def wrapped(x: Any) -> Any:
         own = _variables(x)
-        y = as_tensor(followed(f, own))
-
-        def row(_: Any, k: Tensor) -> tuple[Any, Any]:
-            return (), gradients(y, own, reshape(one_hot(k, y.size, y.dtype), y.shape), allow_unused=True)
-
-        _, rows = scan(row, (), arange_node(y.size, int64, y.device))
-        leaves, structure = flatten(rows)
-        return unflatten(structure, [reshape(r, (*y.shape, *r.shape[1:])) for r in leaves])
+        ys, structure = flatten(followed(f, own))
+        return unflatten(structure, [_jacobian(as_tensor(y), own) for y in ys])
 
     return wrapped
 
 
+def _jacobian(y: Tensor, own: Any) -> Any:
+    """The derivatives of one array, in the structure of ``own``."""
+
+    def row(_: Any, k: Tensor) -> tuple[Any, Any]:
+        return (), gradients(y, own, reshape(one_hot(k, y.size, y.dtype), y.shape), allow_unused=True)
+
+    _, rows = scan(row, (), arange_node(y.size, int64, y.device))
+    leaves, structure = flatten(rows)
+    return unflatten(structure, [reshape(r, (*y.shape, *r.shape[1:])) for r in leaves])
+
+
 def hessian(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """A function that gives the second derivatives of the scalar ``f``, of shape ``(*x.shape, *x.shape)``.
+
+    Of a dict ``{"a": a, "b": b}`` it is ``{"a": {"a": …, "b": …}, "b": {"a": …, "b": …}}``, and so for all structures.
 
     >>> import tinygrad_lstm as tl
     >>> print(tl.hessian(lambda x: (x**3).sum())(tl.tensor([1.0, 2.0])))
@@ -185,6 +199,18 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
         return called(f, args, kwargs)
 
     return wrapped
+
+
+def _places(argnums: Any) -> tuple[list[int], bool]:
+    """The numbers of arguments, and whether one was asked for by itself."""
+    one = whole(argnums)
+    if one is not None:
+        return [one], True
+    places = [whole(k) for k in argnums] if isinstance(argnums, tuple | list) else [None]
+    known = [k for k in places if k is not None]
+    if len(known) != len(places):
+        raise UsageError(f"grad: argnums is the number of an argument or a tuple of such numbers, not {argnums!r}")
+    return known, False
 
 
 def _function(f: Any, what: str) -> None:

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from tinygrad_lstm.graph.convert import as_tensor, float_operands
+from tinygrad_lstm.graph.dtypes import float16, float32
 from tinygrad_lstm.graph.registry import function
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.ops.elementwise import maximum, minimum, sigmoid, softplus
@@ -117,7 +118,10 @@ def softmax(x: Any, axis: int = -1) -> Tensor:
     >>> print(tl.softmax([0.0, 0.0]))
     [0.5 0.5]
     """
-    return log_softmax(x, axis).exp()
+    (node,) = float_operands(x)
+    if node.dtype is float16:
+        return softmax(node.astype(float32), axis).astype(float16)
+    return log_softmax(node, axis).exp()
 
 
 @function
@@ -131,6 +135,8 @@ def log_softmax(x: Any, axis: int = -1) -> Tensor:
     (node,) = float_operands(x)
     if node.size == 0:
         return node
+    if node.dtype is float16:
+        return log_softmax(node.astype(float32), axis).astype(float16)
     # From the largest on down: near 10,000 a float32 has no digits left for the logarithm.
     shifted = node - stop_gradient(max(node, axis, keepdims=True))
     return shifted - logsumexp(shifted, axis, keepdims=True)

@@ -8,7 +8,7 @@ from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.dtypes import int64
 from tinygrad_lstm.graph.registry import function
 from tinygrad_lstm.graph.tensor import Tensor
-from tinygrad_lstm.graph.types import as_shape, normalize_axis
+from tinygrad_lstm.graph.types import as_shape, listed, normalize_axis, whole
 from tinygrad_lstm.ops.index import getitem
 from tinygrad_lstm.ops.logic import equal, less_equal, where
 from tinygrad_lstm.ops.reduce import sum
@@ -67,13 +67,17 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:
     node = as_tensor(x)
     place = normalize_axis(axis, node.ndim)
     size = node.shape[place]
-    if hasattr(indices_or_sections, "__index__"):
-        count = int(indices_or_sections)
+    count = whole(indices_or_sections)
+    if count is not None:
         if count < 1 or size % count:
             raise ShapeError(f"split({node.type}): axis {place} of size {size} has no {count} equal parts")
         cuts: list[Any] = [size // count * k for k in range(1, count)]
     else:
-        cuts = [int(c) for c in indices_or_sections]
+        given = listed(indices_or_sections)
+        wanted = [whole(c) for c in given] if isinstance(given, tuple | list) else [None]
+        if None in wanted:
+            raise UsageError(f"split: how many parts is an integer, and where to cut a tuple of them, not {given!r}")
+        cuts = wanted
     before = (slice(None),) * place
     return [getitem(node, (*before, slice(a, b))) for a, b in zip([0, *cuts], [*cuts, size], strict=True)]
 
@@ -160,11 +164,12 @@ def diff(x: Any, n: int = 1, axis: int = -1) -> Tensor:
     >>> print(tl.diff([1.0, 4.0, 9.0]), tl.diff([1.0, 4.0, 9.0], 2))
     [3. 5.] [2.]
     """
-    if isinstance(n, bool) or not hasattr(n, "__index__") or n < 0:
+    times = whole(n)
+    if times is None or times < 0:
         raise UsageError(f"diff: n is an integer ≥ 0, not {n!r}")
     node = as_tensor(x)
     before = (slice(None),) * normalize_axis(axis, node.ndim)
-    for _ in range(n):
+    for _ in range(times):
         node = node[(*before, slice(1, None))] - node[(*before, slice(None, -1))]
     return node
 

@@ -9,7 +9,7 @@ from tinygrad_lstm.functions.arrangement import diagonal, moveaxis
 from tinygrad_lstm.graph.convert import operands
 from tinygrad_lstm.graph.registry import function
 from tinygrad_lstm.graph.tensor import Tensor
-from tinygrad_lstm.graph.types import normalize_axis
+from tinygrad_lstm.graph.types import normalize_axis, whole
 from tinygrad_lstm.ops.linalg import matmul
 from tinygrad_lstm.ops.reduce import sum
 from tinygrad_lstm.ops.shape import broadcast_to, ravel, reshape, transpose
@@ -84,8 +84,8 @@ def tensordot(x: Any, y: Any, axes: Any = 2) -> Tensor:
 
 
 def _pairs(a: Tensor, b: Tensor, axes: Any) -> tuple[list[int], list[int]]:
-    if hasattr(axes, "__index__"):
-        count = int(axes)
+    count = whole(axes)
+    if count is not None:
         if not 0 <= count <= min(a.ndim, b.ndim):
             raise ShapeError(f"tensordot({a.type}, {b.type}): there are no {count} axes to pair")
         return list(range(a.ndim - count, a.ndim)), list(range(count))

@@ -14,21 +14,24 @@ from tinygrad_lstm.ops.elementwise import abs, add, multiply
 from tinygrad_lstm.ops.exponential import root_of_squares
 from tinygrad_lstm.ops.filling import full
 from tinygrad_lstm.ops.logic import equal, invert, not_equal, truth
-from tinygrad_lstm.ops.reduce import argmax, max, reduced_shape, sum
+from tinygrad_lstm.ops.reduce import argmax, as_type, max, reduced_shape, sum
 from tinygrad_lstm.ops.shape import concatenate, ravel, reshape, transpose
 
 __all__ = ["all", "any", "argmin", "cumprod", "cumsum", "mean", "norm", "prod", "std", "var"]
 
 
 @function
-def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+def mean(x: Any, axis: Any = None, keepdims: bool = False, *, dtype: Any = None) -> Tensor:
     """``Σ x / n`` over ``axis``, all axes by default; integers become float32, nan over nothing.
+
+    Args:
+        dtype: the element type to convert to before.
 
     >>> import tinygrad_lstm as tl
     >>> print(tl.mean([1.0, 2.0, 6.0]))
     3.0
     """
-    (node,) = float_operands(x)
+    (node,) = float_operands(as_type(x, dtype))
     if node.dtype is float16:
         return mean(node.astype(float32), axis, keepdims).astype(float16)
     count = math.prod([node.shape[a] for a in normalize_axes(axis, node.ndim)])
@@ -130,16 +133,19 @@ def argmin(x: Any, axis: Any = None) -> Tensor:
 
 
 @function
-def prod(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+def prod(x: Any, axis: Any = None, keepdims: bool = False, *, dtype: Any = None) -> Tensor:
     """``∏ x`` over ``axis``, 1 over nothing. Bools are counted as int64; derivatives are right at zeros too.
 
     The factors are multiplied in pairs, so the graph grows with the logarithm of their number.
+
+    Args:
+        dtype: the element type to convert to before.
 
     >>> import tinygrad_lstm as tl
     >>> print(tl.prod([[1.0, 2.0], [3.0, 4.0]], axis=0))
     [3. 8.]
     """
-    node = _numbers(x)
+    node = _numbers(as_type(x, dtype))
     if node.dtype is float16:
         return prod(node.astype(float32), axis, keepdims).astype(float16)
     axes = normalize_axes(axis, node.ndim)
@@ -159,29 +165,35 @@ def prod(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
 
 
 @function
-def cumsum(x: Any, axis: int | None = None) -> Tensor:
+def cumsum(x: Any, axis: int | None = None, *, dtype: Any = None) -> Tensor:
     """The sums of the first 1, 2, … elements along ``axis``, of the flattened array by default.
 
     Sums are doubled in length, so the graph grows with the logarithm of the axis.
+
+    Args:
+        dtype: the element type to convert to before.
 
     >>> import tinygrad_lstm as tl
     >>> print(tl.cumsum([1.0, 2.0, 3.0]))
     [1. 3. 6.]
     """
-    return _running(add, _numbers(x), axis, -0.0)
+    return _running(add, _numbers(as_type(x, dtype)), axis, -0.0)
 
 
 @function
-def cumprod(x: Any, axis: int | None = None) -> Tensor:
+def cumprod(x: Any, axis: int | None = None, *, dtype: Any = None) -> Tensor:
     """The products of the first 1, 2, … elements along ``axis``, of the flattened array by default.
 
     Derivatives are right at zeros too.
+
+    Args:
+        dtype: the element type to convert to before.
 
     >>> import tinygrad_lstm as tl
     >>> print(tl.cumprod([1.0, 2.0, 3.0]))
     [1. 2. 6.]
     """
-    return _running(multiply, _numbers(x), axis, 1)
+    return _running(multiply, _numbers(as_type(x, dtype)), axis, 1)
 
 
 def _running(combine: Callable[[Any, Any], Tensor], node: Tensor, axis: int | None, neutral: float) -> Tensor:

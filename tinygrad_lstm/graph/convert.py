@@ -32,7 +32,9 @@ def constant(value: bool | int | float | Number, dtype: DType, device: str | Non
             (0, 2**32 - 1) if kind == "u" else (-(2 ** (8 * dtype.itemsize - 1)), 2 ** (8 * dtype.itemsize - 1) - 1)
         )
         if not math.isfinite(value) or not low <= (whole := int(value)) <= high:
-            raise DTypeError(f"{value} does not fit into {dtype}, which holds {low} … {high}")
+            raise DTypeError(
+                f"{value} does not fit into {dtype}, which holds {low} … {high}; give one that does, or a float"
+            )
         value = whole
     result: Tensor = make("constant", value=value, dtype=dtype, device=as_device(device))
     return result

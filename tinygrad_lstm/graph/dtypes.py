@@ -131,8 +131,8 @@ def promote(*dtypes: DType) -> DType:
 def _promote_two(a: DType, b: DType) -> DType:
     if a.is_float and b.is_float:
         raise DTypeError(
-            f"{a} and {b} do not mix; convert one of them, for example with .astype(tl.{a.name}), "
-            f"or an array with tl.tensor(x, dtype=tl.{a.name})"
+            f"{a} and {b} do not mix; convert one of them, for example with .astype({a!r}), "
+            f"or an array with tl.tensor(x, dtype={a!r})"
         )
     if a.is_float or b.kind == "b":
         return a

@@ -64,9 +64,9 @@ class Methods:
         """``tl.sigmoid`` of this array."""
         return _apply("sigmoid", self)
 
-    def round(self) -> "Tensor":
+    def round(self, decimals: int = 0) -> "Tensor":
         """``tl.round`` of this array."""
-        return _apply("round", self)
+        return _apply("round", self, decimals)
 
     def clip(self, min: Any = None, max: Any = None) -> "Tensor":
         """This array within bounds; see ``tl.clip``."""
@@ -82,13 +82,13 @@ class Methods:
 
     # Reductions, running totals and order
 
-    def sum(self, axis: Any = None, keepdims: bool = False) -> "Tensor":
+    def sum(self, axis: Any = None, keepdims: bool = False, *, dtype: Any = None) -> "Tensor":
         """Sum over ``axis``; see ``tl.sum``."""
-        return _apply("sum", self, axis, keepdims)
+        return _apply("sum", self, axis, keepdims, dtype=dtype)
 
-    def mean(self, axis: Any = None, keepdims: bool = False) -> "Tensor":
+    def mean(self, axis: Any = None, keepdims: bool = False, *, dtype: Any = None) -> "Tensor":
         """Mean over ``axis``; see ``tl.mean``."""
-        return _apply("mean", self, axis, keepdims)
+        return _apply("mean", self, axis, keepdims, dtype=dtype)
 
     def max(self, axis: Any = None, keepdims: bool = False) -> "Tensor":
         """Largest element over ``axis``; see ``tl.max``."""
@@ -98,9 +98,9 @@ class Methods:
         """Smallest element over ``axis``; see ``tl.min``."""
         return _apply("min", self, axis, keepdims)
 
-    def prod(self, axis: Any = None, keepdims: bool = False) -> "Tensor":
+    def prod(self, axis: Any = None, keepdims: bool = False, *, dtype: Any = None) -> "Tensor":
         """Product over ``axis``; see ``tl.prod``."""
-        return _apply("prod", self, axis, keepdims)
+        return _apply("prod", self, axis, keepdims, dtype=dtype)
 
     def any(self, axis: Any = None, keepdims: bool = False) -> "Tensor":
         """Whether some element is true over ``axis``; see ``tl.any``."""
@@ -126,13 +126,13 @@ class Methods:
         """Index of the smallest element along ``axis``; see ``tl.argmin``."""
         return _apply("argmin", self, axis)
 
-    def cumsum(self, axis: int | None = None) -> "Tensor":
+    def cumsum(self, axis: int | None = None, *, dtype: Any = None) -> "Tensor":
         """Sums so far along ``axis``; see ``tl.cumsum``."""
-        return _apply("cumsum", self, axis)
+        return _apply("cumsum", self, axis, dtype=dtype)
 
-    def cumprod(self, axis: int | None = None) -> "Tensor":
+    def cumprod(self, axis: int | None = None, *, dtype: Any = None) -> "Tensor":
         """Products so far along ``axis``; see ``tl.cumprod``."""
-        return _apply("cumprod", self, axis)
+        return _apply("cumprod", self, axis, dtype=dtype)
 
     def argsort(self, axis: int | None = -1) -> "Tensor":
         """Indices that sort along ``axis``; see ``tl.argsort``."""

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tinygrad_lstm.errors import TraceError, UsageError
 from tinygrad_lstm.graph.methods import Methods
+from tinygrad_lstm.graph.numpy_calls import OTHER_NAMES, refuse_options, translated
 from tinygrad_lstm.graph.registry import FUNCTIONS, apply
 from tinygrad_lstm.reflexes import ARRAYS, unknown
 
@@ -12,9 +13,6 @@ if TYPE_CHECKING:
     from tinygrad_lstm.graph.tensor import Tensor
 
 __all__ = ["Operators"]
-
-_OTHER_NAMES: Final = {"absolute": "abs", "amax": "max", "amin": "min", "true_divide": "divide", "around": "round"}
-"""NumPy's names of functions that are called otherwise here."""
 
 _apply: "Final[Callable[..., Tensor]]" = apply
 
@@ -88,6 +86,9 @@ class Operators(Methods):
 
     def __abs__(self) -> "Tensor":
         return self._operate("abs", self)
+
+    def __round__(self, ndigits: int | None = None) -> "Tensor":
+        return _apply("round", self, ndigits or 0)
 
     # Comparisons are elementwise, so a tensor hashes by identity.
 
@@ -220,18 +221,20 @@ class Operators(Methods):
         return value.copy() if copy else value
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        name = _OTHER_NAMES.get(ufunc.__name__, ufunc.__name__)
-        if method != "__call__" or kwargs or name not in FUNCTIONS:
+        name = OTHER_NAMES.get(ufunc.__name__, ufunc.__name__)
+        if method != "__call__" or name not in FUNCTIONS:
             return NotImplemented
+        refuse_options(ufunc.__name__, kwargs)
         return self._operate(name, *inputs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if func.__name__ in ("shape", "ndim", "size") and len(args) == 1:
             return getattr(self, func.__name__)
-        name = _OTHER_NAMES.get(func.__name__, func.__name__)
+        name = OTHER_NAMES.get(func.__name__, func.__name__)
         if name not in FUNCTIONS:
             return NotImplemented
-        return _apply(name, *args, **kwargs)
+        positional, named = translated(func, FUNCTIONS[name], args, kwargs)
+        return _apply(name, *positional, **named)
 
     def __dlpack__(self, **options: Any) -> Any:
         return _apply("to_dlpack", self, **options)

@@ -1,5 +1,6 @@
 """What is known of a value before it exists: its shape, element type and device."""
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -7,7 +8,7 @@ from typing import Any, TypeAlias
 from tinygrad_lstm.errors import ShapeError, UsageError
 from tinygrad_lstm.graph.dtypes import DType
 
-__all__ = ["Shape", "TensorType", "as_shape", "broadcast_shapes", "normalize_axes", "normalize_axis"]
+__all__ = ["Shape", "TensorType", "as_shape", "broadcast_shapes", "listed", "normalize_axes", "normalize_axis", "whole"]
 
 Shape: TypeAlias = tuple[int, ...]
 
@@ -25,8 +26,32 @@ class TensorType:
         return f"{self.dtype.short}[{','.join(map(str, self.shape))}]{where}"
 
 
+def whole(value: Any) -> int | None:
+    """``value`` as an integer; None where it is none, as a bool or an array with axes.
+
+    >>> whole(3), whole(3.0), whole(True)
+    (3, None, None)
+    """
+    if isinstance(value, bool):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
+
+
+def listed(value: Any) -> Any:
+    """A vector of NumPy as a list of Python numbers; what is none as it is.
+
+    >>> import numpy
+    >>> listed(numpy.array([2, 3])), listed((2, 3))
+    ([2, 3], (2, 3))
+    """
+    return value.tolist() if hasattr(value, "__array_interface__") and value.ndim == 1 else value
+
+
 def as_shape(shape: Any) -> Shape:
-    """A shape as a tuple of sizes, from an integer or a sequence of integers.
+    """A shape as a tuple of sizes, from an integer or a sequence or vector of integers.
 
     >>> as_shape(3), as_shape([2, 3])
     ((3,), (2, 3))
@@ -35,12 +60,14 @@ def as_shape(shape: Any) -> Shape:
         UsageError: when it is neither.
         ShapeError: for a negative size.
     """
+    shape = listed(shape)
     items = (shape,) if not isinstance(shape, Sequence) or isinstance(shape, str) else tuple(shape)
     sizes = []
-    for size in items:
-        if isinstance(size, bool) or not hasattr(size, "__index__"):
+    for item in items:
+        size = whole(item)
+        if size is None:
             raise UsageError(f"a shape is an integer or a tuple of integers, not {shape!r}")
-        sizes.append(int(size.__index__()))
+        sizes.append(size)
     if any(size < 0 for size in sizes):
         raise ShapeError(f"a shape has no negative sizes, got {tuple(sizes)}")
     return tuple(sizes)
@@ -81,9 +108,9 @@ def normalize_axis(axis: Any, rank: int, what: str = "axis") -> int:
         ShapeError: when it is out of range.
         UsageError: when it is no integer.
     """
-    if isinstance(axis, bool) or not hasattr(axis, "__index__"):
+    index = whole(axis)
+    if index is None:
         raise UsageError(f"{what} is an integer, not {axis!r}")
-    index = int(axis.__index__())
     if not -rank <= index < rank:
         dims = "1 axis" if rank == 1 else f"{rank} axes"
         raise ShapeError(f"{what} {index} is out of range for an array of {dims}")
@@ -94,6 +121,7 @@ def normalize_axes(axis: Any, rank: int) -> tuple[int, ...]:
     """The sorted axes that ``axis`` names: ``None`` for all, an integer, or a tuple without repetitions."""
     if axis is None:
         return tuple(range(rank))
+    axis = listed(axis)
     axes = [normalize_axis(a, rank) for a in (axis if isinstance(axis, tuple | list) else (axis,))]
     if len(set(axes)) != len(axes):
         raise ShapeError(f"axis {axis} names an axis twice")

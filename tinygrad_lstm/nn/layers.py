@@ -9,6 +9,7 @@ from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.dtypes import float32
 from tinygrad_lstm.graph.scopes import Role
 from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.graph.types import whole
 from tinygrad_lstm.nn.initializers import Initializer, uniform
 from tinygrad_lstm.nn.module import Module, expect_last
 from tinygrad_lstm.ops import random
@@ -24,7 +25,8 @@ def sizes(kind: str, **named: int) -> None:
         UsageError: for one that is no integer ≥ 1.
     """
     for name, value in named.items():
-        if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
+        size = whole(value)
+        if size is None or size < 1:
             raise UsageError(f"{kind}: {name} is an integer of at least 1, not {value!r}")
 
 

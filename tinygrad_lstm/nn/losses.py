@@ -1,15 +1,16 @@
 """Losses: each gives one number, a mean in natural units.
 
-Inputs come first, targets second, as in PyTorch.
+Inputs come first, targets second, as in PyTorch. Losses of float16 are computed in float32 and rounded at the end.
 """
 
 import math
 from typing import Any
 
-from tinygrad_lstm.errors import DTypeError, ShapeError, UsageError
+from tinygrad_lstm.errors import DTypeError, IndexingError, ShapeError, UsageError
 from tinygrad_lstm.functions.activations import log_softmax
 from tinygrad_lstm.functions.statistics import mean
 from tinygrad_lstm.graph.convert import as_tensor, float_operands
+from tinygrad_lstm.graph.dtypes import float16, float32
 from tinygrad_lstm.graph.scopes import scope
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.ops.elementwise import abs, log, softplus
@@ -45,17 +46,19 @@ def cross_entropy(
         ShapeError: when the leading axes differ, or there is not one weight for each class.
         DTypeError: when the targets are no integers.
         UsageError: for a smoothing outside [0, 1].
-        IndexError: for a target that is no class; found when the result is evaluated.
+        IndexError: for a target that is no class; found when the result is evaluated, where it has no value before.
 
     >>> import tinygrad_lstm as tl
     >>> print(f"{tl.nn.cross_entropy(tl.zeros((2, 8)), tl.tensor([1, 5])):.4f}")  # log 8
     2.0794
     """
-    scores, indices = _classified("cross_entropy", "logits", logits, targets)
+    scores, indices = _classified("cross_entropy", "logits", logits, targets, ignore_index)
     if not 0 <= label_smoothing <= 1:
         raise UsageError(f"cross_entropy: label_smoothing is in [0, 1], not {label_smoothing}")
     with scope("cross entropy"):
-        return _mean_surprise("cross_entropy", log_softmax(scores), indices, ignore_index, label_smoothing, weight)
+        logs = log_softmax(_wide(scores))
+        found = _mean_surprise("cross_entropy", logs, indices, ignore_index, label_smoothing, weight)
+        return found.astype(scores.dtype)
 
 
 def nll(log_probabilities: Any, targets: Any, *, ignore_index: int | None = None, weight: Any = None) -> Tensor:
@@ -67,9 +70,9 @@ def nll(log_probabilities: Any, targets: Any, *, ignore_index: int | None = None
     >>> print(f"{tl.nn.nll(tl.log_softmax(tl.zeros((2, 8))), tl.tensor([1, 5])):.4f}")
     2.0794
     """
-    scores, indices = _classified("nll", "log_probabilities", log_probabilities, targets)
+    scores, indices = _classified("nll", "log_probabilities", log_probabilities, targets, ignore_index)
     with scope("negative log likelihood"):
-        return _mean_surprise("nll", scores, indices, ignore_index, 0.0, weight)
+        return _mean_surprise("nll", _wide(scores), indices, ignore_index, 0.0, weight).astype(scores.dtype)
 
 
 def mse(prediction: Any, target: Any) -> Tensor:
@@ -82,9 +85,10 @@ def mse(prediction: Any, target: Any) -> Tensor:
     >>> print(tl.nn.mse([1.0, 2.0], [1.0, 4.0]))
     2.0
     """
-    difference = _difference("mse", prediction, target)
+    x, y = _alike("mse", prediction, target)
     with scope("mean squared error"):
-        return mean(difference * difference)
+        difference = _wide(x) - _wide(y)
+        return mean(difference * difference).astype(x.dtype)
 
 
 def mae(prediction: Any, target: Any) -> Tensor:
@@ -97,9 +101,9 @@ def mae(prediction: Any, target: Any) -> Tensor:
     >>> print(tl.nn.mae([1.0, 2.0], [1.0, 4.0]))
     1.0
     """
-    difference = _difference("mae", prediction, target)
+    x, y = _alike("mae", prediction, target)
     with scope("mean absolute error"):
-        return mean(abs(difference))
+        return mean(abs(_wide(x) - _wide(y))).astype(x.dtype)
 
 
 def huber(prediction: Any, target: Any, delta: float = 1.0) -> Tensor:
@@ -117,13 +121,14 @@ def huber(prediction: Any, target: Any, delta: float = 1.0) -> Tensor:
     """
     if not 0 < delta < math.inf:
         raise UsageError(f"huber: delta is a finite number above 0, not {delta}")
-    difference = _difference("huber", prediction, target)
+    x, y = _alike("huber", prediction, target)
     with scope("Huber loss"):
+        difference = _wide(x) - _wide(y)
         size = abs(difference)
         near = size <= delta
         # The square is not taken of what is far: where it is inf, 0 times its derivative would be nan.
         close = where(near, difference, 0)
-        return mean(where(near, close * close / 2, delta * (size - delta / 2)))
+        return mean(where(near, close * close / 2, delta * (size - delta / 2))).astype(x.dtype)
 
 
 def bce_with_logits(logits: Any, targets: Any, *, positive_weight: float = 1.0) -> Tensor:
@@ -146,7 +151,8 @@ def bce_with_logits(logits: Any, targets: Any, *, positive_weight: float = 1.0) 
         raise UsageError(f"bce_with_logits: positive_weight is a finite number ≥ 0, not {positive_weight}")
     x, y = _alike("bce_with_logits", logits, targets)
     with scope("binary cross entropy"):
-        return mean(positive_weight * y * softplus(-x) + (1 - y) * softplus(x))
+        a, p = _wide(x), _wide(y)
+        return mean(positive_weight * p * softplus(-a) + (1 - p) * softplus(a)).astype(x.dtype)
 
 
 def kl_div(log_probabilities: Any, targets: Any) -> Tensor:
@@ -168,11 +174,16 @@ def kl_div(log_probabilities: Any, targets: Any) -> Tensor:
     with scope("Kullback–Leibler divergence"):
         present = p > 0
         # 0·log 0 is 0, and so is its derivative by log q, even where q is 0 too.
-        terms = p * (log(where(present, p, 1)) - where(present, log_q, 0))
-        return mean(sum(terms, -1))
+        terms = _wide(p) * (log(where(present, _wide(p), 1)) - where(present, _wide(log_q), 0))
+        return mean(sum(terms, -1)).astype(p.dtype)
 
 
-def _classified(name: str, first: str, scores: Any, targets: Any) -> tuple[Tensor, Tensor]:
+def _wide(x: Tensor) -> Tensor:
+    """float16 as float32: the square of 256 is beyond its range, and so are sums whose mean is not."""
+    return x.astype(float32) if x.dtype is float16 else x
+
+
+def _classified(name: str, first: str, scores: Any, targets: Any, ignore_index: int | None) -> tuple[Tensor, Tensor]:
     (floats,) = float_operands(scores)
     indices = as_tensor(targets)
     if indices.dtype.kind not in "iu":
@@ -181,7 +192,22 @@ def _classified(name: str, first: str, scores: Any, targets: Any) -> tuple[Tenso
         raise ShapeError(
             f"{name}: {first} {floats.type} want targets of shape {list(floats.shape[:-1])}, got {indices.type}"
         )
+    if indices.op == "leaf" and indices.device == "cpu":
+        _check_targets(name, indices.numpy(), floats.shape[-1], ignore_index)
     return floats, indices
+
+
+def _check_targets(name: str, values: Any, classes: int, ignore_index: int | None) -> None:
+    """Whether all targets are classes; values that are there already tell more than the error of an evaluation."""
+    wrong = (values < 0) | (values >= classes)
+    if ignore_index is not None:
+        wrong &= values != ignore_index
+    if wrong.any():
+        first = int(values[wrong].flat[0])
+        raise IndexingError(
+            f"{name}: the target {first} is none of the classes 0 … {classes - 1}; a number that is not to count, such "
+            f"as padding, is named by ignore_index={first}"
+        )
 
 
 def _mean_surprise(
@@ -215,7 +241,8 @@ def _mean_surprise(
 def _in_range(indices: Tensor, classes: int) -> Tensor:
     """``indices``, of which one that is no class raises when it is evaluated: a negative one must not count back."""
     numbers = arange_node(classes, indices.dtype, indices.device)
-    return take(numbers, where(indices < 0, classes, indices))
+    with scope(f"targets in 0 … {classes - 1}, where one below 0 counts as {classes}"):
+        return take(numbers, where(indices < 0, classes, indices))
 
 
 def _alike(name: str, prediction: Any, target: Any) -> tuple[Tensor, Tensor]:
@@ -223,8 +250,3 @@ def _alike(name: str, prediction: Any, target: Any) -> tuple[Tensor, Tensor]:
     if x.shape != y.shape:
         raise ShapeError(f"{name}: {x.type} and {y.type} differ in shape; reshape one, nothing is broadcast")
     return x, y
-
-
-def _difference(name: str, prediction: Any, target: Any) -> Tensor:
-    x, y = _alike(name, prediction, target)
-    return x - y

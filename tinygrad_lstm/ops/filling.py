@@ -11,7 +11,7 @@ from tinygrad_lstm.graph.dtypes import as_dtype, float32, float64, int64, weak_d
 from tinygrad_lstm.graph.number import number_kind
 from tinygrad_lstm.graph.registry import function
 from tinygrad_lstm.graph.tensor import Tensor
-from tinygrad_lstm.graph.types import as_shape
+from tinygrad_lstm.graph.types import as_shape, whole
 from tinygrad_lstm.ops.elementwise import add, cast, multiply
 from tinygrad_lstm.ops.logic import equal
 from tinygrad_lstm.ops.shape import broadcast_to, reshape
@@ -53,39 +53,39 @@ def ones(shape: Any, dtype: Any = float32, device: str | None = None) -> Tensor:
 
 
 @function
-def zeros_like(x: Any) -> Tensor:
-    """Zeros of the shape, element type and device of ``x``.
+def zeros_like(x: Any, dtype: Any = None) -> Tensor:
+    """Zeros of the shape, device and, unless ``dtype`` is given, element type of ``x``.
 
     >>> import tinygrad_lstm as tl
     >>> print(tl.zeros_like([1.0, 2.0]))
     [0. 0.]
     """
     node = as_tensor(x)
-    return full(node.shape, 0, node.dtype, node.device)
+    return full(node.shape, 0, node.dtype if dtype is None else dtype, node.device)
 
 
 @function
-def ones_like(x: Any) -> Tensor:
-    """Ones of the shape, element type and device of ``x``.
+def ones_like(x: Any, dtype: Any = None) -> Tensor:
+    """Ones of the shape, device and, unless ``dtype`` is given, element type of ``x``.
 
     >>> import tinygrad_lstm as tl
     >>> print(tl.ones_like([1.0, 2.0]))
     [1. 1.]
     """
     node = as_tensor(x)
-    return full(node.shape, 1, node.dtype, node.device)
+    return full(node.shape, 1, node.dtype if dtype is None else dtype, node.device)
 
 
 @function
-def full_like(x: Any, value: Any) -> Tensor:
-    """``value`` everywhere, in the shape, element type and device of ``x``.
+def full_like(x: Any, value: Any, dtype: Any = None) -> Tensor:
+    """``value`` everywhere, in the shape, device and, unless ``dtype`` is given, element type of ``x``.
 
     >>> import tinygrad_lstm as tl
     >>> print(tl.full_like([1.0, 2.0], 7))
     [7. 7.]
     """
     node = as_tensor(x)
-    return full(node.shape, value, node.dtype, node.device)
+    return full(node.shape, value, node.dtype if dtype is None else dtype, node.device)
 
 
 def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, device: str | None = None) -> Tensor:
@@ -125,10 +125,11 @@ def linspace(start: float, stop: float, num: int = 50, dtype: Any = float32, dev
     >>> print(tl.linspace(0, 1, 5))
     [0.   0.25 0.5  0.75 1.  ]
     """
-    if isinstance(num, bool) or not hasattr(num, "__index__") or num < 0:
+    count = whole(num)
+    if count is None or count < 0:
         raise UsageError(f"linspace: num is an integer ≥ 0, not {num!r}")
-    counted = arange_node(int(num), float64, as_device(device))
-    return cast(add(multiply(counted, (stop - start) / max(num - 1, 1)), start), as_dtype(dtype))
+    counted = arange_node(count, float64, as_device(device))
+    return cast(add(multiply(counted, (stop - start) / max(count - 1, 1)), start), as_dtype(dtype))
 
 
 def eye(n: int, m: int | None = None, dtype: Any = float32, device: str | None = None) -> Tensor:

@@ -10,7 +10,7 @@ from tinygrad_lstm.graph.convert import as_tensor, operands
 from tinygrad_lstm.graph.dtypes import as_dtype, bool_, float32, int64
 from tinygrad_lstm.graph.registry import define, function
 from tinygrad_lstm.graph.tensor import Tensor, make
-from tinygrad_lstm.graph.types import Shape, TensorType, broadcast_shapes, normalize_axis
+from tinygrad_lstm.graph.types import Shape, TensorType, broadcast_shapes, normalize_axis, whole
 from tinygrad_lstm.ops.logic import bitwise_and, equal, less, less_equal, where
 from tinygrad_lstm.ops.shape import broadcast_to, expand_dims, flip, reshape, transpose
 from tinygrad_lstm.ops.source import arange_node, full_node
@@ -79,7 +79,14 @@ def scatter_add(updates: Any, indices: Any, axis: int = 0, *, size: int) -> Tens
     rank = node.ndim - places.ndim + 1
     if rank < 1:
         raise ShapeError(f"scatter_add({node.type}, {places.type}): there are more axes of indices than of updates")
-    return make("scatter_add", node, places, axis=normalize_axis(axis, rank), size=size)
+    return make("scatter_add", node, places, axis=normalize_axis(axis, rank), size=_count("scatter_add: size", size))
+
+
+def _count(what: str, given: Any) -> int:
+    count = whole(given)
+    if count is None or count < 0:
+        raise UsageError(f"{what} is an integer ≥ 0, not {given!r}")
+    return count
 
 
 @function
@@ -94,7 +101,7 @@ def one_hot(indices: Any, num_classes: int, dtype: Any = float32) -> Tensor:
     node = as_tensor(indices)
     if node.dtype.kind not in "iu":
         raise DTypeError(f"one_hot({node.type}): indices are integers; convert with .astype(tl.int64)")
-    classes = arange_node(num_classes, node.dtype, node.device)
+    classes = arange_node(_count("one_hot: num_classes", num_classes), node.dtype, node.device)
     return equal(expand_dims(node, -1), classes).astype(as_dtype(dtype))
 
 
@@ -269,8 +276,8 @@ def _checked(node: Tensor, item: Any) -> Any:
         raise IndexingError(
             f"getitem({node.type}): a mask of bools gives a shape that depends on values; use tl.where to choose"
         )
-    if not isinstance(item, Tensor | Cell | list) and hasattr(item, "__index__") and not getattr(item, "shape", ()):
-        return int(item.__index__())
+    if not isinstance(item, Tensor | Cell | list) and (index := whole(item)) is not None:
+        return index
     if isinstance(item, Tensor | Cell | list) or hasattr(item, "dtype"):
         indices = as_tensor(item)
         if indices.dtype.kind not in "iu":

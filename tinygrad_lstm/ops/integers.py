@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from tinygrad_lstm.errors import DTypeError
+from tinygrad_lstm.errors import DTypeError, UsageError
 from tinygrad_lstm.graph.convert import as_tensor, operands
-from tinygrad_lstm.graph.dtypes import bool_
+from tinygrad_lstm.graph.dtypes import bool_, float16, float32
 from tinygrad_lstm.graph.registry import define, function
 from tinygrad_lstm.graph.tensor import Tensor, make
+from tinygrad_lstm.graph.types import whole
 from tinygrad_lstm.ops.elementwise import numbers_alike
 from tinygrad_lstm.ops.logic import equal, isfinite, where
 from tinygrad_lstm.ops.source import stop_gradient
@@ -88,16 +89,43 @@ def trunc(x: Any) -> Tensor:
 
 
 @function
-def round(x: Any) -> Tensor:
-    """The nearest whole number, halves to the even one as in NumPy; integers are themselves. The derivative is 0.
+def round(x: Any, decimals: int = 0) -> Tensor:
+    """The nearest whole number, halves to the even one as in NumPy. The derivative is 0.
+
+    Args:
+        decimals: how many digits after the point stay; with −1 the result is a multiple of 10, and so on.
 
     >>> import tinygrad_lstm as tl
-    >>> print(tl.round([0.5, 1.5, -1.7]))
-    [ 0.  2. -2.]
+    >>> print(tl.round([0.5, 1.5, -1.7]), tl.round([1.26], 1), tl.round(tl.tensor([15, 26]), -1))
+    [ 0.  2. -2.] [1.3] [20 30]
     """
     node = _real(x, "round")
+    places = whole(decimals)
+    if places is None:
+        raise UsageError(f"round: decimals is an integer, not {decimals!r}")
     if not node.dtype.is_float:
-        return node
+        return node if places >= 0 else _rounded_to_multiple(node, 10**-places)
+    if not places:
+        return _rounded(node)
+    if node.dtype is float16:
+        return round(node.astype(float32), places).astype(float16)
+    scaled = node * 10.0**places if places > 0 else node / 10.0**-places
+    nearest = _rounded(scaled)
+    back = nearest / 10.0**places if places > 0 else nearest * 10.0**-places
+    return stop_gradient(where(isfinite(scaled), back, node))
+
+
+def _rounded_to_multiple(x: Tensor, step: int) -> Tensor:
+    """Integers at the nearest multiple of ``step``, halves at the even one; 0 where the step is beyond them all."""
+    if step >= 2 ** (8 * x.dtype.itemsize - 1):
+        return x * 0
+    below = floor_divide(x, step)
+    rest = x - below * step
+    up = (rest > step - rest) | (equal(rest, step - rest) & equal(remainder(below, 2), 1))
+    return (below + up) * step
+
+
+def _rounded(node: Tensor) -> Tensor:
     size = where(node < 0, -node, node)
     below = floor(size)
     part = stop_gradient(size) - below

@@ -4,14 +4,15 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from tinygrad_lstm.errors import DTypeError, ShapeError, StructureError, UsageError
-from tinygrad_lstm.graph.convert import as_tensor
+from tinygrad_lstm.graph.convert import as_tensor, is_scalar
+from tinygrad_lstm.graph.dtypes import float32
 from tinygrad_lstm.graph.function import Graph, close, fresh_symbol
 from tinygrad_lstm.graph.registry import NodeType, define
 from tinygrad_lstm.graph.scopes import user_line
 from tinygrad_lstm.graph.structure import Structure, flatten, paths, unflatten
 from tinygrad_lstm.graph.tensor import Node, Tensor, make
 from tinygrad_lstm.graph.tracing import followed
-from tinygrad_lstm.graph.types import TensorType, as_shape
+from tinygrad_lstm.graph.types import TensorType, whole
 
 __all__ = ["loop_items", "loop_node", "scan", "stacked"]
 
@@ -87,11 +88,21 @@ def scan(
         fresh_symbol(_short(p), TensorType(s.shape[1:], s.dtype, s.device), owner)
         for p, s in zip(paths(x_structure, "x"), sequences, strict=True)
     ]
-    result = followed(_called, f, unflatten(carry_structure, carries), unflatten(x_structure, slices))
+    try:
+        result = followed(_called, f, unflatten(carry_structure, carries), unflatten(x_structure, slices))
+    except DTypeError as error:
+        for name, value, node in zip(names, init_leaves, first, strict=True):
+            if is_scalar(value) and node.dtype.is_float:
+                error.add_note(
+                    f"carry {name!r} starts as the number {value!r}, which became {node.dtype}; for another type start "
+                    f"with tl.tensor({value!r}, dtype=…)"
+                )
+        raise
     if not isinstance(result, tuple) or len(result) != 2:
         raise StructureError(f"scan body: return a pair (carry, y), not {type(result).__name__}; y may be None")
     new_leaves, new_structure = flatten(result[0])
-    new = _checked_carries(names, carries, new_leaves, carry_structure, new_structure)
+    numbers = [k for k, v in enumerate(init_leaves) if is_scalar(v)]
+    new = _checked_carries(names, carries, new_leaves, carry_structure, new_structure, numbers)
     y_leaves, y_structure = flatten(result[1])
     ys = [as_tensor(v) for v in y_leaves]
 
@@ -158,9 +169,9 @@ def _shown(tree: Any) -> str:
 def _length(sequences: list[Tensor], names: list[str], length: int | None) -> int:
     found: int | None = None
     if length is not None:
-        (found,) = as_shape(length) if hasattr(length, "__index__") else (None,)
-        if found is None:
-            raise UsageError(f"scan: length is an integer, not {length!r}")
+        found = whole(length)
+        if found is None or found < 0:
+            raise UsageError(f"scan: length is an integer ≥ 0, the number of steps, not {length!r}")
     first = "length"
     for sequence, name in zip(sequences, names, strict=True):
         if not sequence.shape:
@@ -175,24 +186,29 @@ def _length(sequences: list[Tensor], names: list[str], length: int | None) -> in
 
 
 def _checked_carries(
-    names: list[str], old: list[Tensor], new: list[Any], entered: Structure, left: Structure
+    names: list[str], old: list[Tensor], new: list[Any], entered: Structure, left: Structure, numbers: list[int]
 ) -> list[Tensor]:
     if not entered.fits(left):
         raise StructureError(
             f"scan body: the carry enters as {entered} but leaves as {left}; return the entry structure"
         )
     nodes = [as_tensor(v, like=o) for v, o in zip(new, old, strict=True)]
-    for name, before, after in zip(names, old, nodes, strict=True):
+    for k, (name, before, after) in enumerate(zip(names, old, nodes, strict=True)):
         if before.dtype.kind in "iub" and after.dtype.is_float:
             raise DTypeError(
-                f"scan body: carry {name!r} enters as {before.type} but leaves as {after.type}; "
-                "start with a float, such as 0.0"
+                f"scan body: carry {name!r} enters as {before.type} but leaves as {after.type}; start with "
+                + ("a float, such as 0.0" if after.dtype is float32 else f"tl.tensor(…, dtype={after.dtype!r})")
             )
         told = f"scan body: carry {name!r} enters as {before.type} but leaves as {after.type}"
         if after.shape != before.shape:
             raise ShapeError(f"{told}; return the entry shape")
         if after.dtype is not before.dtype:
-            raise DTypeError(f"{told}; convert with .astype(tl.{before.dtype})")
+            if k in numbers and after.dtype.is_float:
+                raise DTypeError(
+                    f"{told}, as the number it starts as became {before.dtype}; start with "
+                    f"tl.tensor(…, dtype={after.dtype!r})"
+                )
+            raise DTypeError(f"{told}; convert with .astype({before.dtype!r})")
     return nodes
 
 

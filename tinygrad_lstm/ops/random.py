@@ -17,7 +17,7 @@ from tinygrad_lstm.graph.dtypes import as_dtype, float32, float64, int64, uint32
 from tinygrad_lstm.graph.registry import apply, define, function
 from tinygrad_lstm.graph.tensor import Tensor, make, settled
 from tinygrad_lstm.graph.tracing import tracer
-from tinygrad_lstm.graph.types import TensorType, as_shape, normalize_axis
+from tinygrad_lstm.graph.types import TensorType, as_shape, normalize_axis, whole
 from tinygrad_lstm.ops.elementwise import cos, log, maximum, minimum, right_shift, sqrt
 from tinygrad_lstm.ops.index import take
 from tinygrad_lstm.ops.logic import less
@@ -103,7 +103,8 @@ def check_seed(seed: Any) -> None:
 
     >>> check_seed(7)
     """
-    if isinstance(seed, bool) or not hasattr(seed, "__index__") or not 0 <= int(seed) < 2**64:
+    number = whole(seed)
+    if number is None or not 0 <= number < 2**64:
         raise UsageError(f"a seed is an integer between 0 and 2**64 - 1, not {seed!r}")
 
 
@@ -295,7 +296,7 @@ def randint(key: Any, shape: Any, low: int, high: int, dtype: Any = int64) -> Te
     if kind.kind not in "iu":
         raise DTypeError(f"random.randint gives integers, not {kind}")
     for bound in (low, high):
-        if isinstance(bound, bool) or not hasattr(bound, "__index__"):
+        if whole(bound) is None:
             raise UsageError(f"random.randint: the bounds are integers, not {bound!r}")
     if not 0 < high - low <= _WIDEST:
         raise UsageError(f"random.randint: low is less than high, and by 2**32 at most; got {low} and {high}")

@@ -3,8 +3,8 @@
 from typing import Any
 
 from tinygrad_lstm.errors import DTypeError, ShapeError
-from tinygrad_lstm.graph.convert import as_tensor, float_operands
-from tinygrad_lstm.graph.dtypes import bool_, int64
+from tinygrad_lstm.graph.convert import as_tensor, cast_to, float_operands
+from tinygrad_lstm.graph.dtypes import as_dtype, bool_, int64
 from tinygrad_lstm.graph.registry import define, function
 from tinygrad_lstm.graph.tensor import Tensor, make
 from tinygrad_lstm.graph.types import Shape, TensorType, normalize_axes, normalize_axis
@@ -52,8 +52,13 @@ define("argmax", _argmax, label="argmax", latex=r"\arg\max", differentiable=Fals
 
 
 @function
-def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+def sum(x: Any, axis: Any = None, keepdims: bool = False, *, dtype: Any = None) -> Tensor:
     """``Σ x`` over ``axis``: None for all axes, an integer, or a tuple. Bools are counted as int64.
+
+    float16 is accumulated in float32 and rounded once, at the end.
+
+    Args:
+        dtype: the element type to convert to before.
 
     Raises:
         ShapeError: for an axis that is out of range or named twice.
@@ -62,11 +67,17 @@ def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     >>> print(tl.sum([[1.0, 2.0], [3.0, 4.0]], axis=0))
     [4. 6.]
     """
-    node = as_tensor(x)
+    node = as_type(x, dtype)
     if node.dtype is bool_:
         node = make("cast", node, dtype=int64)
     axes = normalize_axes(axis, node.ndim)
     return make("sum", node, axis=axes, keepdims=bool(keepdims))
+
+
+def as_type(x: Any, dtype: Any) -> Tensor:
+    """``x`` as a tensor, of the element type ``dtype`` where one is given."""
+    node = as_tensor(x)
+    return node if dtype is None else cast_to(node, as_dtype(dtype))
 
 
 @function

@@ -7,7 +7,16 @@ from tinygrad_lstm.errors import ShapeError, UsageError
 from tinygrad_lstm.graph.convert import as_tensor, operands
 from tinygrad_lstm.graph.registry import define, function
 from tinygrad_lstm.graph.tensor import Tensor, make
-from tinygrad_lstm.graph.types import Shape, TensorType, as_shape, broadcast_shapes, normalize_axes, normalize_axis
+from tinygrad_lstm.graph.types import (
+    Shape,
+    TensorType,
+    as_shape,
+    broadcast_shapes,
+    listed,
+    normalize_axes,
+    normalize_axis,
+    whole,
+)
 
 __all__ = [
     "broadcast_to",
@@ -91,8 +100,9 @@ def reshape(x: Any, shape: Any) -> Tensor:
     (3, 4)
     """
     node = as_tensor(x)
+    shape = listed(shape)
     items = list(shape) if isinstance(shape, Sequence) else [shape]
-    unknown = [i for i, n in enumerate(items) if not isinstance(n, bool) and n == -1]
+    unknown = [i for i, n in enumerate(items) if whole(n) == -1]
     if len(unknown) > 1:
         raise ShapeError(f"reshape({node.type}): only one size of {tuple(items)} can be -1")
     if unknown:
@@ -130,9 +140,18 @@ def transpose(x: Any, axes: Any = None) -> Tensor:
     if axes is None:
         order = tuple(reversed(range(node.ndim)))
     else:
+        axes = listed(axes)
+        if not isinstance(axes, Sequence):
+            raise UsageError(
+                f"transpose({node.type}): axes is a tuple with each of the {node.ndim} axes once, not {axes!r}; "
+                "two axes are exchanged by swapaxes(x, axis1, axis2)"
+            )
         order = tuple(normalize_axis(a, node.ndim) for a in axes)
         if sorted(order) != list(range(node.ndim)):
-            raise ShapeError(f"transpose({node.type}): {tuple(axes)} is no permutation of its {node.ndim} axes")
+            raise ShapeError(
+                f"transpose({node.type}): {tuple(axes)} is no permutation of its {node.ndim} axes; two axes are "
+                "exchanged by swapaxes(axis1, axis2)"
+            )
     return node if order == tuple(range(node.ndim)) else make("transpose", node, axes=order)
 
 
@@ -275,8 +294,8 @@ def pad(x: Any, pad_width: Any) -> Tensor:
     [0. 1. 2. 0. 0.]
     """
     node = as_tensor(x)
-    if hasattr(pad_width, "__index__"):
-        pairs = [(int(pad_width), int(pad_width))] * node.ndim
+    if (width := whole(pad_width)) is not None:
+        pairs = [(width, width)] * node.ndim
     elif isinstance(pad_width, tuple | list) and all(isinstance(p, tuple | list) and len(p) == 2 for p in pad_width):
         pairs = [as_shape(list(p)) for p in pad_width]  # type: ignore[misc]  # each has two sizes
     else:

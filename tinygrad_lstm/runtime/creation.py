@@ -1,5 +1,6 @@
 """From Python and NumPy values to leaves, and back."""
 
+from numbers import Real
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -53,6 +54,8 @@ def tensor(value: Any, dtype: Any = None, requires_grad: bool = False, device: s
         where = value.device if device is None else as_device(device)
     else:
         array = _as_array(value)
+        if dtype is None and not hasattr(value, "dtype") and _too_wide(array):
+            raise DTypeError("tensor: an integer does not fit into int64; give dtype=tl.float32")
         where = as_device(device)
     if dtype is not None:
         array = _converted(array, as_dtype(dtype).name)
@@ -81,6 +84,13 @@ def _as_array(value: Any) -> np.ndarray[Any, Any]:
     return native(array)
 
 
+def _too_wide(array: np.ndarray[Any, Any]) -> bool:
+    """Whether NumPy left Python integers as they are, or made them uint64, since int64 does not hold them."""
+    return array.dtype == np.uint64 or (
+        array.dtype == object and bool(array.size) and all(isinstance(v, int) for v in array.flat)
+    )
+
+
 def native(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """The array in this machine's order of bytes, which files of other machines may not have."""
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
@@ -105,10 +115,13 @@ def _holds_tensors(value: Any) -> bool:
 
 def _dtype_of(array: np.ndarray[Any, Any]) -> Any:
     if array.dtype.name not in DTYPES:
-        if array.dtype == object and array.size and all(isinstance(v, int) for v in array.flat):
-            raise DTypeError("tensor: an integer does not fit into int64; give dtype=tl.float32")
+        if array.dtype == object and array.size and all(isinstance(v, Real) for v in array.flat):
+            raise DTypeError(
+                f"tensor: the array holds numbers as Python objects, such as {array.flat[0]!r:.60}; "
+                "give a dtype, such as dtype=tl.float32"
+            )
         if array.dtype.kind in "OUSV":
-            got = array.flat[0] if array.size else array
+            got = next((v for v in array.flat if not isinstance(v, Real)), array)
             raise DTypeError(
                 f"tensor: the values are no numbers, got {type(got).__name__} {got!r:.60}; "
                 "give numbers, nested lists of them, or a NumPy array"
