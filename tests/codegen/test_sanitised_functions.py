@@ -10,8 +10,8 @@ import pytest
 from tinygrad_lstm.codegen.c_prelude import PRELUDE
 
 VALUES = {
-    "float": "0, -0.0f, 1, -1, 0.5f, 1e-45f, -1e-45f, 1e-38f, 1e30f, -1e30f, 3.4e38f, -3.4e38f, INFINITY, -INFINITY, "
-    "NAN, -NAN, 88.9f, -104.5f, 0x1p31f, -0x1p31f, 0x1p32f, 0x1p63f, -0x1p63f, 0x1p64f, 0x1.fffffep30f, -0x1.000002p31f",
+    "float": "0, -0.0f, 1, -1, 1e-45f, -1e-45f, 1e-38f, 1e30f, -1e30f, 3.4e38f, -3.4e38f, INFINITY, -INFINITY, NAN, "
+    "-NAN, 88.9f, -104.5f, 0x1p31f, -0x1p31f, 0x1p32f, 0x1p63f, -0x1p63f, 0x1p64f, 0x1.fffffep30f, -0x1.000002p31f",
     "double": "0, -0.0, 1, -1, 0.5, 5e-324, -5e-324, 1e-308, 1e30, -1e30, 1.7e308, -1.7e308, INFINITY, -INFINITY, NAN, "
     "-NAN, 710, -750, 0x1p31, -0x1p31, 0x1p32, 0x1p63, -0x1p63, 0x1p64, 2147483647.5, -2147483648.5, 4294967295.5",
     "int32_t": "0, 1, -1, 2, -2, 7, -7, 31, 32, 33, 64, INT32_MIN, INT32_MAX",
