@@ -1,0 +1,79 @@
+"""Shapes and contents of the arrays of random programs."""
+
+import math
+from random import Random
+from typing import Any
+
+import numpy as np
+
+from tests.fuzz.program import Array, Type
+
+__all__ = ["contents", "factorised", "shape_of"]
+
+SPECIAL = [
+    math.nan,
+    math.inf,
+    -math.inf,
+    0.0,
+    -0.0,
+    1.0,
+    -1.0,
+    5e-324,
+    1e-40,
+    -6e-8,
+    6e4,
+    3e38,
+    -1e300,
+    1e-4,
+    88.0,
+    700.0,
+]
+SIZES = (0, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 5, 6, 7, 8, 9, 17)
+INTEGERS = (0, 1, -1, 2, 3, 7, 31, 32, 63, 2**31 - 1, -(2**31), 2**32 - 1, 2**63 - 1, -(2**63), 100, -5)
+
+
+def shape_of(random: Random, rank: int | None = None, most: int = 200) -> tuple[int, ...]:
+    """A shape of few elements, most of them odd ones."""
+    rank = random.choice((0, 1, 1, 2, 2, 2, 3, 3, 4)) if rank is None else rank
+    while True:
+        shape = tuple(random.choice(SIZES) for _ in range(rank))
+        if rank == 1 and random.random() < 0.03:
+            return (random.choice((33, 64, 100, 257, 1000)),)
+        if math.prod(shape) <= most:
+            return shape
+
+
+def factorised(random: Random, size: int) -> tuple[int, ...]:
+    """A shape of ``size`` elements."""
+    if size == 0:
+        return random.choice([(0,), (0, 3), (2, 0), (1, 0, 2)])
+    shape: list[int] = []
+    while size > 1 and len(shape) < 3 and random.random() < 0.8:
+        divisors = [d for d in range(1, size + 1) if size % d == 0]
+        shape.append(random.choice(divisors))
+        size //= shape[-1]
+    if size > 1 or random.random() < 0.1:
+        shape.insert(random.randrange(len(shape) + 1), size)
+    return tuple(shape)
+
+
+def contents(random: Random, type_: Type, special: float) -> Array:
+    """Values of one type; ``special`` is how likely each is to be an odd one."""
+    shape, dtype = type_
+    count = math.prod(shape)
+    if dtype == "bool":
+        values: list[Any] = [random.random() < 0.5 for _ in range(count)]
+    elif dtype.startswith("float"):
+        # Small numbers of few digits, whose sums and products are exact, and ordinary ones.
+        few = random.random() < 0.3
+        scale = random.choice((1.0, 1.0, 1.0, 0.1, 10.0))
+        values = [random.randint(-8, 8) / 4 if few else random.gauss(0, scale) for _ in range(count)]
+        values = [random.choice(SPECIAL) if random.random() < special else v for v in values]
+    else:
+        values = [random.randint(-9, 9) for _ in range(count)]
+        values = [random.choice(INTEGERS) if random.random() < special else v for v in values]
+        bits = 64 if dtype == "int64" else 32
+        values = [v % 2**bits for v in values]
+        values = [v - 2**bits if dtype[0] == "i" and v >= 2 ** (bits - 1) else v for v in values]
+    with np.errstate(all="ignore"):
+        return np.array(values, dtype=dtype).reshape(shape)

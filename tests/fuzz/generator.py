@@ -1,0 +1,252 @@
+"""From a seed to a program."""
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import accumulate, count
+from random import Random
+from typing import Any
+
+import numpy as np
+
+import tinygrad_lstm as tl
+from tests.fuzz.arrays import contents, shape_of
+from tests.fuzz.program import Array, Loop, Program, Statement, Step, Type
+from tests.fuzz.steps import DRAWN, is_float
+from tinygrad_lstm.errors import Error
+
+__all__ = ["generated", "typed"]
+
+KINDS, WEIGHTS = [draw for draw, _ in DRAWN], list(accumulate(w for _, w in DRAWN))
+NAMES: dict[str, Any] = {"tl": tl, "np": np}
+
+
+def typed(template: str, types: Sequence[Type]) -> list[Type]:
+    """The types of the results of a statement."""
+    symbols = {f"v{k}": tl.symbol(f"v{k}", shape, dtype) for k, (shape, dtype) in enumerate(types)}
+    made = eval(template.format(*symbols), NAMES, symbols)
+    return [(y.shape, y.dtype.name) for y in (made if isinstance(made, list | tuple) else [made])]
+
+
+class _Block:
+    """A list of steps in the making, and the values that they may read."""
+
+    def __init__(self, random: Random, fresh: "count[int]", types: dict[str, Type], visible: list[str]) -> None:
+        self.random, self._fresh, self.types, self.visible = random, fresh, types, visible
+        self.steps: list[Step] = []
+        self.own: list[str] = []
+
+    def name(self, type_: Type, letter: str = "v") -> str:
+        name = f"{letter}{next(self._fresh)}"
+        self.types[name] = type_
+        return name
+
+    def pick(self, wanted: Callable[[Type], bool] = lambda t: True) -> str:
+        fitting = [v for v in self.visible if wanted(self.types[v])]
+        if not fitting:
+            raise LookupError
+        # What was made last is taken more often, so that chains grow.
+        return fitting[-1 - int(len(fitting) * self.random.random() ** 1.7)]
+
+    def all(self, wanted: Callable[[Type], bool]) -> list[str]:
+        return [v for v in self.visible if wanted(self.types[v])]
+
+    def add(self, step: Step) -> None:
+        self.steps.append(step)
+        self.own += step.results
+        self.visible += step.results
+
+    def statement(self, template: str, args: tuple[str, ...]) -> bool:
+        """Add a statement, if it is a valid one and its results are small."""
+        try:
+            made = typed(template, [self.types[a] for a in args])
+        except (Error, TypeError, ValueError, IndexError):
+            return False
+        if any(math.prod(shape) > 1200 or len(shape) > 6 for shape, _ in made):
+            return False
+        self.add(Statement(tuple(self.name(t) for t in made), template, args))
+        return True
+
+    def draw(self) -> bool:
+        (kind,) = self.random.choices(KINDS, cum_weights=WEIGHTS)
+        try:
+            template, args = kind(self)
+        except LookupError:
+            return False
+        return self.statement(template, args)
+
+    def grow(self, steps: int, depth: int, cells: Sequence[str] = ()) -> None:
+        start, tries = len(self.steps), 0
+        while len(self.steps) < start + steps and tries < 10 * steps:
+            tries += 1
+            chance = self.random.random()
+            if depth < 3 and chance < (0.09 if depth else 0.07):
+                self.loop(depth)
+            elif chance < 0.12 and depth < 2:
+                self.gradient()
+            elif cells and chance < 0.2:
+                self.assignment(self.random.choice(cells))
+            else:
+                self.draw()
+
+    def gradient(self) -> None:
+        try:
+            y = self.pick(is_float)
+            xs = [self.pick(is_float) for _ in range(self.random.choice((1, 1, 2, 3)))]
+        except LookupError:
+            return
+        xs = list(dict.fromkeys(xs))
+        template = f"tl.gradients({{0}}, [{', '.join(f'{{{k + 1}}}' for k in range(len(xs)))}], allow_unused=True)"
+        self.add(Statement(tuple(self.name(self.types[x]) for x in xs), template, (y, *xs)))
+
+    def assignment(self, cell: str) -> None:
+        try:
+            value = self.pick(lambda t: t == self.types[cell])
+        except LookupError:
+            return
+        self.steps.append(Statement((), "{0}.assign({1})", (cell, value)))
+
+    def loop(self, depth: int) -> None:
+        """Add a scan whose carries are of the types of values that there are."""
+        random = self.random
+        xs = [v for v in self.visible if self.types[v][0]]
+        length = random.choice((0, 1, 1, 2, 3, 3, 4, 5))
+        steps_through: list[str] = []
+        if xs and random.random() < 0.7:
+            first = random.choice(xs[-12:])
+            length = self.types[first][0][0]
+            alike = [v for v in xs if self.types[v][0][0] == length]
+            steps_through = [first, *[random.choice(alike) for _ in range(random.choice((0, 0, 1, 2)))]]
+        if length > 20:
+            return
+        inits = (
+            [self.pick(lambda t: math.prod(t[0]) < 60) for _ in range(random.choice((0, 1, 1, 1, 2, 2, 3)))]
+            if (any(math.prod(self.types[v][0]) < 60 for v in self.visible))
+            else []
+        )
+        body = _Block(random, self._fresh, self.types, list(self.visible))
+        carries = [body.name(self.types[v], "c") for v in inits]
+        slices = [body.name((self.types[v][0][1:], self.types[v][1]), "x") for v in steps_through]
+        body.visible += [*carries, *slices]
+        body.own += [*carries, *slices]
+        body.grow(random.choice((0, 1, 2, 3, 4, 6)), depth + 1)
+        new = []
+        for c in carries:
+            # Unchanged, swapped with another, or something that was made of it.
+            alike = [v for v in body.own if self.types[v] == self.types[c]]
+            wanted = random.random()
+            value = c if wanted < 0.15 else alike[-1] if wanted < 0.6 else random.choice(alike)
+            if wanted > 0.85:
+                value = random.choice([v for v in body.visible if self.types[v] == self.types[c]])
+            if random.random() < 0.25 and body.statement(random.choice(("({0} + {1})", "({0} * {1})")), (c, value)):
+                made = body.own[-1]
+                value = made if self.types[made] == self.types[c] else value
+            new.append(value)
+        ys = [random.choice(body.own or body.visible) for _ in range(random.choice((0, 1, 1, 2, 3)))]
+        if random.random() < 0.3 and new:
+            ys.append(random.choice(new))
+        ys += _views(body, ys)
+        random.shuffle(ys)
+        if length * sum(math.prod(self.types[v][0]) for v in ys) > 4000:
+            return
+        stacks = [self.name(((length, *self.types[v][0]), self.types[v][1])) for v in ys]
+        last = [self.name(self.types[c]) for c in carries]
+        styles = ("tuple", "tuple", "list", "dict") + (("single",) * 4 if len(carries) == 1 else ())
+        style = random.choice(styles) if carries else "tuple"
+        self.add(
+            Loop(
+                next(self._fresh),
+                tuple(zip(carries, inits, new, last, strict=True)),
+                tuple(zip(slices, steps_through, strict=True)),
+                tuple(zip(ys, stacks, strict=True)),
+                tuple(body.steps),
+                length,
+                random.random() < 0.3,
+                style,
+            )
+        )
+
+
+def _views(block: _Block, values: Sequence[str]) -> list[str]:
+    """Further views of some values: what is to be returned beside them."""
+    found: list[str] = []
+    random = block.random
+    view = next(draw for draw in KINDS if draw.__name__ == "view")
+    for v in values:
+        source = v
+        while random.random() < 0.4:
+            only = _Only(block, source)
+            template, args = view(only)
+            if not block.statement(template, args):
+                continue
+            source = block.own[-1]
+            found.append(source)
+    return found
+
+
+class _Only:
+    """A scope of one value."""
+
+    def __init__(self, block: _Block, value: str) -> None:
+        self.random, self.types, self._value = block.random, block.types, value
+
+    def pick(self, wanted: Any = None) -> str:
+        return self._value
+
+    def all(self, wanted: Any) -> list[str]:
+        return [self._value]
+
+
+def _types(random: Random) -> list[Type]:
+    """The types of arguments: few different sizes, so that they fit together."""
+    main = random.choice(("float32",) * 6 + ("float64",) * 3 + ("float16",) * 2)
+    base = shape_of(random)
+    found: list[Type] = []
+    for _ in range(random.choice((1, 2, 2, 3, 3, 4))):
+        dtype = (
+            main
+            if random.random() < 0.75
+            else random.choice(("float32", "float64", "float16", "int32", "int64", "uint32", "bool"))
+        )
+        kind = random.random()
+        if kind < 0.3:
+            shape = base
+        elif kind < 0.4:
+            shape = base[1:]
+        elif kind < 0.5:
+            shape = tuple(1 if random.random() < 0.5 else n for n in base)
+        elif kind < 0.6:
+            shape = base[::-1]
+        elif kind < 0.7 and base:
+            shape = (base[-1], random.choice((1, 2, 3, 5)))
+        elif kind < 0.75:
+            shape = ()
+        else:
+            shape = shape_of(random)
+        found.append((shape, dtype))
+    return found
+
+
+def generated(seed: int, number: int) -> Program:
+    """The program of this number among those of a seed."""
+    random = Random(f"{seed} {number}")
+    fresh = count()
+    types: dict[str, Type] = {}
+    block = _Block(random, fresh, types, [])
+    arguments = [block.name(t, "a") for t in _types(random)]
+    cells: list[tuple[str, str, Array]] = []
+    special = random.choice((0.0, 0.0, 0.0, 0.02, 0.15))
+    for _ in range(random.choice((0, 0, 0, 1, 1, 2))):
+        type_ = types[random.choice(arguments)]
+        kind = "Parameter" if is_float(type_) and random.random() < 0.5 else "State"
+        cells.append((block.name(type_, "s"), kind, contents(random, type_, special)))
+    block.visible += [*arguments, *[name for name, *_ in cells]]
+    block.grow(random.choice((1, 2, 3, 4, 6, 8, 10, 14, 18)), 0, [name for name, *_ in cells])
+    candidates = block.own or block.visible
+    outputs = [random.choice(candidates) for _ in range(random.choice((1, 1, 2, 2, 3, 4)))]
+    outputs += [candidates[-1]] if random.random() < 0.5 else []
+    outputs += _views(block, outputs)
+    if cells and random.random() < 0.4:
+        block.assignment(random.choice(cells)[0])
+    random.shuffle(outputs)
+    calls = tuple(tuple(contents(random, types[a], special) for a in arguments) for _ in range(2))
+    return Program(tuple(arguments), tuple(cells), tuple(block.steps), tuple(outputs), calls, types).tidied()
