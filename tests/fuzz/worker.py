@@ -30,16 +30,22 @@ def tell(**what: Any) -> None:
 
 
 def reduced(program: Program, backend: str, kind: str) -> Program:
-    """The program shrunk as long as it fails in the same way."""
+    """The program shrunk as long as it fails in the same way; for C first on NumPy, which takes less time."""
+    if backend != "numpy" and (faster := _fault(program, "numpy")) is not None:
+        small = reduced(program, "numpy", faster)
+        if _fault(small, backend) is not None:
+            program, kind = small, str(_fault(small, backend))
 
-    def fails(candidate: Program) -> bool:
-        try:
-            found = difference(candidate, backend)
-        except RejectedError:
-            return False
-        return found is not None and found.kind == kind
+    tries = 1500 if backend == "numpy" else 150
+    return shrunk(program, lambda candidate: _fault(candidate, backend) == kind, tries)
 
-    return shrunk(program, fails, 1500 if backend == "numpy" else 150)
+
+def _fault(program: Program, backend: str) -> str | None:
+    try:
+        found = difference(program, backend)
+    except RejectedError:
+        return None
+    return found.kind if found is not None else None
 
 
 def _report(number: int, program: Program, backend: str, kind: str, detail: str) -> None:
