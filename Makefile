@@ -3,9 +3,11 @@
 VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= out
+SECONDS ?= 60
+SEED ?= 0
 CANDIDATES := $(PYTHON) python3.13 python3.12 python3.11 python3 python
 
-.PHONY: help demo test lint browser format docs bench clean
+.PHONY: help demo test lint browser format docs bench fuzz clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +37,9 @@ docs: $(VENV)/.docs ## The site, in docs/_build/index.html
 
 bench: $(VENV)/.bench ## Time it beside its peers, into out/ (BENCH="--help" lists the options)
 	$(BIN)/python -m benchmarks.run --json "$(OUT)/benchmarks.json" --markdown "$(OUT)/benchmarks.md" $(BENCH)
+
+fuzz: $(VENV)/.dev ## Random programs, plain against compiled (SECONDS=600 SEED=1 FUZZ="--backend both --processes 2")
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) --seed $(SEED) --out "$(OUT)/fuzz" $(FUZZ)
 
 clean: ## Remove .venv, out/, dist/, caches and coverage data
 	rm -rf $(VENV) out dist docs/_build .coverage .coverage.* htmlcov

@@ -10,13 +10,14 @@ import numpy as np
 
 import tinygrad_lstm as tl
 from tests.fuzz.arrays import contents, shape_of
-from tests.fuzz.program import Array, Loop, Program, Statement, Step, Type
-from tests.fuzz.steps import DRAWN, is_float
+from tests.fuzz.program import Array, Loop, Program, Statement, Step, Type, words
+from tests.fuzz.steps import DRAWN, is_float, view
 from tinygrad_lstm.errors import Error
 
 __all__ = ["generated", "typed"]
 
 KINDS, WEIGHTS = [draw for draw, _ in DRAWN], list(accumulate(w for _, w in DRAWN))
+READERS = words("({0}*2) ({0}+{0}) tl.abs({0}) (-{0}) ({0}<1) tl.sum({0},0) tl.concatenate([{0},{0}])")
 NAMES: dict[str, Any] = {"tl": tl, "np": np}
 
 
@@ -170,16 +171,17 @@ def _views(block: _Block, values: Sequence[str]) -> list[str]:
     """Further views of some values: what is to be returned beside them."""
     found: list[str] = []
     random = block.random
-    view = next(draw for draw in KINDS if draw.__name__ == "view")
     for v in values:
         source = v
         while random.random() < 0.4:
-            only = _Only(block, source)
-            template, args = view(only)
-            if not block.statement(template, args):
-                continue
-            source = block.own[-1]
-            found.append(source)
+            if random.random() < 0.25:
+                # What is read beside being returned: the reader must find the elements in its own order.
+                read = block.statement(random.choice(READERS), (source,))
+            else:
+                read = block.statement(*view(_Only(block, source)))
+            if read:
+                source = block.own[-1]
+                found.append(source)
     return found
 
 

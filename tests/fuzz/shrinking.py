@@ -160,7 +160,7 @@ def _as_arguments(program: Program) -> Iterator[Program]:
     for step in program.steps:
         for old in step.results:
             shape, dtype = program.types[old]
-            new = f"a{old[1:]}"
+            new = f"a_{old}"
             array = (np.arange(math.prod(shape)) % 8).astype(dtype).reshape(shape)
             names = {old: new}
             yield replace(

@@ -36,6 +36,6 @@ def signature(kind: str, program: Program) -> str:
         found |= {"assign"} if ".assign(" in text else {"cast"} if ".astype(" in text else set()
         found |= {"product"} if " @ " in text else set()
         found |= {"gather" if "np.array" in text else "view"} if re.search(r"\}\[", text) or ".T" in text else set()
-        found |= {"elementwise"} if re.search(r" (\+|-|\*|/|//|%|&|\||\^|<<|>>|<|<=|==|!=|>|>=) ", text) else set()
+        found |= {"elementwise"} if re.search(r"[\w})] ?[-+*/%&|^<>=]", text) else set()
         found |= {"function"} if " ** " in text else set()
     return f"{kind}: {' '.join(sorted(found))}"

@@ -137,7 +137,10 @@ def view(s: Scope) -> Drawn:
     a = s.pick(lambda t: t[0] != () or s.random.random() < 0.1)
     shape = s.types[a][0]
     rank = len(shape)
-    match s.random.randrange(12):
+    match s.random.randrange(14):
+        case 12 | 13:
+            axes = tuple(s.random.sample(range(rank), rank))
+            return f"tl.reshape(tl.transpose({{0}}, {axes}), {factorised(s.random, math.prod(shape))})", (a,)
         case 0 | 1 | 2:
             return f"tl.reshape({{0}}, {factorised(s.random, math.prod(shape))})", (a,)
         case 3 | 4:

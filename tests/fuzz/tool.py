@@ -75,8 +75,9 @@ class _Tool:
         threading.Thread(target=self._listen, args=(worker, worker.process), daemon=True).start()
 
     def _listen(self, worker: _Worker, process: Any) -> None:
-        for line in process.stdout:
-            self.lines.put((worker, json.loads(line)))
+        with process.stdout as lines:
+            for line in lines:
+                self.lines.put((worker, json.loads(line)))
         self.lines.put((worker, None))
 
     def run(self, workers: list[_Worker]) -> None:

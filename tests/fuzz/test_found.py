@@ -1,0 +1,95 @@
+"""Programs that were once compiled to something else than was written: plain and under ``jit``, on both backends."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_lstm as tl
+from tests.codegen.small_programs import needs_c
+
+FLOATS = np.arange(6.0, dtype=np.float32).reshape(3, 2)
+
+
+def grid(*shape: int, dtype: str = "float32") -> Any:
+    return (np.arange(np.prod(shape)) % 7 + 1).astype(dtype).reshape(shape)
+
+
+def stacked(x: Any) -> Any:
+    """A running sum over the rows."""
+    return tl.scan(lambda c, v: (c + v, c + v), tl.zeros(x.shape[1:], dtype=x.dtype), x)[1]
+
+
+def beside(view: Callable[[Any], Any], first: bool = True) -> Callable[[Any], Any]:
+    """The outputs of a loop returned beside a view of them."""
+
+    def f(x: Any) -> Any:
+        ys = stacked(x)
+        return (view(ys), ys) if first else (ys, view(ys))
+
+    return f
+
+
+def empty_sum(e: Any, x: Any, w: Any) -> Any:
+    return (x * 2 + w)[3] + (e * 3).sum()
+
+
+def transposed(a: Any) -> Any:
+    o = tl.transpose(tl.tanh(a)).reshape(2, 3)
+    return o, o * 2
+
+
+def joined(a: Any, w: Any) -> Any:
+    o = tl.transpose(tl.tanh(a)).reshape(6)
+    return tl.concatenate([o, w]), (o[1:] * w[1:]).sum()
+
+
+def repeated(length: int) -> Callable[[Any], Any]:
+    return lambda x: tl.scan(lambda c, _: (c * c, None), x, length=length)[0]
+
+
+def swapped(a: Any, b: Any) -> Any:
+    return tl.scan(lambda c, _: ((c[1], c[0] + c[1]), None), (a, b), length=3)[0]
+
+
+def outer_product(a: Any, b: Any) -> Any:
+    v = tl.reshape(tl.transpose(tl.minimum(a, b)), (6,))
+    return v, (v[..., None] * v).sum(-1)
+
+
+CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
+    "outputs and a reshape": (beside(lambda y: y.reshape(3, 4)), (grid(6, 2),)),
+    "outputs and a vector": (beside(lambda y: y.reshape(12)), (grid(6, 2),)),
+    "outputs and more axes": (beside(lambda y: y.reshape(2, 3, 2, 1)), (grid(6, 2),)),
+    "a reshape after the outputs": (beside(lambda y: y.reshape(3, 4), False), (grid(6, 2),)),
+    "outputs and a transpose": (beside(tl.transpose), (grid(6, 2),)),
+    "outputs flipped": (beside(tl.flip), (grid(6, 2),)),
+    "an empty sum in a kernel": (empty_sum, (np.zeros(0, np.float32), grid(4), grid(4))),
+    "a transpose, reshaped and read": (transposed, (FLOATS,)),
+    "a transpose in a join, and read": (joined, (FLOATS, grid(6))),
+    "a transpose of a minimum": (outer_product, (grid(3, 1), grid(3, 2))),
+    "a carry of an axis of 1": (repeated(3), (grid(3, 1),)),
+    "a carry of an axis of 1 in float16": (repeated(3), (grid(3, 1, dtype="float16"),)),
+    "a carry of inner axes of 1 in float16": (repeated(2), (grid(2, 2, 1, 2, dtype="float16") / 8,)),
+    "carries that change places in float16": (swapped, (grid(1, 3, dtype="float16"), grid(1, 3, dtype="float16"))),
+}
+
+
+def agree(f: Callable[..., Any], arrays: tuple[Any, ...], backend: str) -> None:
+    plain = f(*map(tl.tensor, arrays))
+    with tl.use_backend(backend):
+        jitted = tl.jit(f)(*arrays)
+    for got, want in zip(*[y if isinstance(y, tuple) else (y,) for y in (jitted, plain)], strict=True):
+        np.testing.assert_allclose(got.numpy(), want.numpy(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_on_numpy(name: str) -> None:
+    agree(*CASES[name], "numpy")
+
+
+@needs_c
+@pytest.mark.parametrize("name", CASES)
+def test_on_c(name: str) -> None:
+    agree(*CASES[name], "c")
