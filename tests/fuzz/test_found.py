@@ -69,6 +69,7 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "a transpose, reshaped and read": (transposed, (FLOATS,)),
     "a transpose in a join, and read": (joined, (FLOATS, grid(6))),
     "a transpose of a minimum": (outer_product, (grid(3, 1), grid(3, 2))),
+    "less a negative zero": (lambda x: x - -0.0, (np.array([-0.0, 0.0, 1.0], np.float32),)),
     "a carry of an axis of 1": (repeated(3), (grid(3, 1),)),
     "a carry of an axis of 1 in float16": (repeated(3), (grid(3, 1, dtype="float16"),)),
     "a carry of inner axes of 1 in float16": (repeated(2), (grid(2, 2, 1, 2, dtype="float16") / 8,)),
@@ -82,6 +83,7 @@ def agree(f: Callable[..., Any], arrays: tuple[Any, ...], backend: str) -> None:
         jitted = tl.jit(f)(*arrays)
     for got, want in zip(*[y if isinstance(y, tuple) else (y,) for y in (jitted, plain)], strict=True):
         np.testing.assert_allclose(got.numpy(), want.numpy(), rtol=1e-6)
+        assert (np.signbit(got.numpy()) == np.signbit(want.numpy())).all()
 
 
 @pytest.mark.parametrize("name", CASES)
