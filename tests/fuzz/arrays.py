@@ -8,7 +8,7 @@ import numpy as np
 
 from tests.fuzz.program import Array, Type
 
-__all__ = ["contents", "factorised", "shape_of"]
+__all__ = ["contents", "counted", "factorised", "shape_of"]
 
 SPECIAL = [
     math.nan,
@@ -32,17 +32,25 @@ SIZES = (0, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 5, 6, 7, 8, 9, 17)
 INTEGERS = (0, 1, -1, 2, 3, 7, 31, 32, 63, 2**31 - 1, -(2**31), 2**32 - 1, 2**63 - 1, -(2**63), 100, -5)
 
 
-def shape_of(random: Random, rank: int | None = None, most: int = 200) -> tuple[int, ...]:
+def shape_of(random: Random, most: int = 200) -> tuple[int, ...]:
     """A shape of few elements, most of them odd ones."""
-    rank = random.choice((0, 1, 1, 2, 2, 2, 3, 3, 4)) if rank is None else rank
+    rank = random.choice((0, 1, 1, 2, 2, 2, 3, 3, 4))
     if random.random() < 0.05:
         return random.choice([(0,), (0, 3), (2, 0), (1, 0, 2)])
     while True:
         shape = tuple(random.choice(SIZES) for _ in range(rank))
-        if rank == 1 and random.random() < 0.03:
-            return (random.choice((33, 64, 100, 257, 1000)),)
+        if rank and random.random() < 0.02:
+            # Enough for whole vectors, blocks of products and several threads.
+            return random.choice(((33,), (257,), (1000,), (20, 33), (64, 17), (3, 64, 5), (70, 70)))
         if math.prod(shape) <= most:
             return shape
+
+
+def counted(type_: Type) -> Array:
+    """The plainest contents: 0, 1, 2, … 7, 0, …"""
+    shape, dtype = type_
+    count = np.arange(math.prod(shape)) % 8
+    return np.asarray(count % 2 if dtype == "bool" else count).astype(dtype).reshape(shape)
 
 
 def factorised(random: Random, size: int) -> tuple[int, ...]:

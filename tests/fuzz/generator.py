@@ -31,8 +31,10 @@ def typed(template: str, types: Sequence[Type]) -> list[Type]:
 class _Block:
     """A list of steps in the making, and the values that they may read."""
 
-    def __init__(self, random: Random, fresh: "count[int]", types: dict[str, Type], visible: list[str]) -> None:
-        self.random, self._fresh, self.types, self.visible = random, fresh, types, visible
+    def __init__(
+        self, random: Random, fresh: "count[int]", types: dict[str, Type], visible: list[str], arguments: list[str]
+    ) -> None:
+        self.random, self._fresh, self.types, self.visible, self._arguments = random, fresh, types, visible, arguments
         self.steps: list[Step] = []
         self.own: list[str] = []
 
@@ -48,6 +50,13 @@ class _Block:
         # What was made last is taken more often, so that chains grow.
         return fitting[-1 - int(len(fitting) * self.random.random() ** 1.7)]
 
+    def argument(self, type_: Type) -> str:
+        if len(self._arguments) > 7:
+            raise LookupError
+        self._arguments.append(self.name(type_, "a"))
+        self.visible.append(self._arguments[-1])
+        return self._arguments[-1]
+
     def all(self, wanted: Callable[[Type], bool]) -> list[str]:
         return [v for v in self.visible if wanted(self.types[v])]
 
@@ -62,7 +71,7 @@ class _Block:
             made = typed(template, [self.types[a] for a in args])
         except (Error, TypeError, ValueError, IndexError):
             return False
-        if any(math.prod(shape) > 1200 or len(shape) > 6 for shape, _ in made):
+        if any(math.prod(shape) > 5000 or len(shape) > 6 for shape, _ in made):
             return False
         self.add(Statement(tuple(self.name(t) for t in made), template, args))
         return True
@@ -124,7 +133,7 @@ class _Block:
             if (any(math.prod(self.types[v][0]) < 60 for v in self.visible))
             else []
         )
-        body = _Block(random, self._fresh, self.types, list(self.visible))
+        body = _Block(random, self._fresh, self.types, list(self.visible), self._arguments)
         carries = [body.name(self.types[v], "c") for v in inits]
         slices = [body.name((self.types[v][0][1:], self.types[v][1]), "x") for v in steps_through]
         body.visible += [*carries, *slices]
@@ -233,19 +242,25 @@ def generated(seed: int, number: int) -> Program:
     random = Random(f"{seed} {number}")
     fresh = count()
     types: dict[str, Type] = {}
-    block = _Block(random, fresh, types, [])
-    arguments = [block.name(t, "a") for t in _types(random)]
+    arguments: list[str] = []
+    block = _Block(random, fresh, types, [], arguments)
+    for type_ in _types(random):
+        block.argument(type_)
     cells: list[tuple[str, str, Array]] = []
     special = random.choice((0.0, 0.0, 0.0, 0.02, 0.15))
     for _ in range(random.choice((0, 0, 0, 1, 1, 2))):
         type_ = types[random.choice(arguments)]
         kind = "Parameter" if is_float(type_) and random.random() < 0.5 else "State"
         cells.append((block.name(type_, "s"), kind, contents(random, type_, special)))
-    block.visible += [*arguments, *[name for name, *_ in cells]]
-    block.grow(random.choice((1, 2, 3, 4, 6, 8, 10, 14, 18)), 0, [name for name, *_ in cells])
+    block.visible += [name for name, *_ in cells]
+    block.grow(random.choice((1, 2, 3, 4, 6, 8, 10, 14, 18, 25)), 0, [name for name, *_ in cells])
     candidates = block.own or block.visible
     outputs = [random.choice(candidates) for _ in range(random.choice((1, 1, 2, 2, 3, 4)))]
     outputs += [candidates[-1]] if random.random() < 0.5 else []
+    outputs += [random.choice(arguments)] if random.random() < 0.1 else []
+    if cells and random.random() < 0.3 and block.statement("tl.stop_gradient({0})", (cells[0][0],)):
+        # The contents of the cell themselves.
+        outputs.append(block.own[-1])
     outputs += _views(block, outputs)
     if cells and random.random() < 0.4:
         block.assignment(random.choice(cells)[0])

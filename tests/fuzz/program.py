@@ -186,8 +186,13 @@ def _lines(steps: Iterable[Step], indent: str) -> Iterator[str]:
 
 
 def _literal(array: Array) -> str:
+    shape, dtype = array.shape, array.dtype.name
+    if array.size > 8 and array.dtype != bool and np.array_equal(array.ravel(), np.arange(array.size) % 8):
+        return f'(np.arange({array.size}) % 8).astype("{dtype}").reshape({shape})'
+    if array.size > 8 and np.all(array == 1):
+        return f'np.ones({shape}, "{dtype}")'
     flat = ", ".join(repr(v) for v in array.ravel().tolist())
-    return f'np.array([{flat}], "{array.dtype.name}").reshape({array.shape})'
+    return f'np.array([{flat}], "{dtype}").reshape({shape})'
 
 
 def function_text(program: Program) -> str:

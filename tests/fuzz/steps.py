@@ -23,6 +23,9 @@ class Scope(Protocol):
     def pick(self, wanted: Callable[[Type], bool] = ...) -> str:
         """A value whose type is wanted; raises LookupError where there is none."""
 
+    def argument(self, type_: Type) -> str:
+        """A new argument of the program; raises LookupError where there are enough."""
+
     def all(self, wanted: Callable[[Type], bool]) -> Sequence[str]:
         """Every such value."""
 
@@ -73,6 +76,8 @@ def _partner(s: Scope, a: str) -> str:
 def unary(s: Scope) -> Drawn:
     a = s.pick(is_float)
     op = s.random.choice(UNARY)
+    if s.random.random() < 0.02:
+        return "tl.checkpoint(lambda u: tl.tanh(u) * u)({0})", (a,)
     if s.random.random() < 0.05:
         return s.random.choice(("tl.clip({0}, -1.0, 1.0)", 'tl.named({0}, "n")', "(-{0})", "({0} ** 2)")), (a,)
     return f"tl.{op}({{0}})", (a,)
@@ -244,8 +249,14 @@ def product(s: Scope) -> Drawn:
     shape, dtype = s.types[a]
     kind = s.random.randrange(6)
     if kind < 3:
-        b = s.pick(lambda t: t[1] == dtype and t[0] != () and (t[0][-2] if len(t[0]) > 1 else t[0][0]) == shape[-1])
-        return "({0} @ {1})", (a, b)
+        fitting = s.all(
+            lambda t: t[1] == dtype and t[0] != () and (t[0][-2] if len(t[0]) > 1 else t[0][0]) == shape[-1]
+        )
+        if fitting and s.random.random() < 0.5:
+            return "({0} @ {1})", (a, s.random.choice(fitting))
+        # Weights of its own: often those that keep the shape, so that a carry may take the result.
+        columns = shape[-1] if s.random.random() < 0.6 else s.random.choice((1, 2, 3, 5, 8))
+        return "({0} @ {1})", (a, s.argument(((shape[-1], columns), dtype)))
     if kind == 3 and len(shape) > 1:
         return s.random.choice(("({0} @ tl.swapaxes({0}, -1, -2))", "(tl.swapaxes({0}, -1, -2) @ {0})")), (a,)
     if kind == 4 and math.prod(shape) <= 12:
@@ -279,9 +290,21 @@ def join(s: Scope) -> Drawn:
 
 def padding(s: Scope) -> Drawn:
     a = s.pick(lambda t: t[0] != ())
-    rank = len(s.types[a][0])
+    shape = s.types[a][0]
+    rank = len(shape)
     axis = s.random.randrange(rank)
-    match s.random.randrange(5):
+    match s.random.randrange(8):
+        case 5:
+            parts = s.random.choice([n for n in (2, 3, 4) if shape[axis] % n == 0] or [0])
+            if not parts:
+                raise LookupError
+            return f"tl.split({{0}}, {parts}, {axis})", (a,)
+        case 6:
+            if not shape[-1] or s.types[a][1] == "bool":
+                raise LookupError
+            return f"tl.top_k({{0}}, {s.random.randint(1, shape[-1])})", (a,)
+        case 7:
+            return f"tl.take_along_axis({{0}}, tl.argsort({{0}}, axis={axis}), axis={axis})", (a,)
         case 0:
             return f"tl.pad({{0}}, {[(s.random.randint(0, 2), s.random.randint(0, 2)) for _ in range(rank)]})", (a,)
         case 1:
