@@ -79,7 +79,7 @@ def disturbed(reasons: frozenset[str], seed: int, scale: float) -> Iterator[None
         for op in ("sum", "matmul", "contract", "scatter_add"):
             table[op] = noise.total(table[op], products=op in ("matmul", "contract"))
     if reasons & {"sums", "functions"}:
-        table["logsumexp"] = noise.function(table["logsumexp"])
+        table["logsumexp"] = noise.function(table["logsumexp"], least=1.0)
     if "zeros" in reasons:
         for op in SOURCES["zeros"]:
             table[op] = noise.zero(table[op])
@@ -97,10 +97,13 @@ class _Noise:
         wide = y.astype(np.float64) + ulps * self._scale * self._rng.uniform(-1, 1, y.shape) * step
         return np.asarray(wide.astype(y.dtype))
 
-    def function(self, kernel: Callable[..., Any]) -> Callable[..., Any]:
+    def function(self, kernel: Callable[..., Any], least: float = 0.0) -> Callable[..., Any]:
+        """Noise of a function: of its result, or of ``least`` where that is more, as of a sum whose logarithm it is."""
+
         def disturb(*args: Any, **attrs: Any) -> Any:
             y = np.asarray(kernel(*args, **attrs))
-            return self._around(y, np.abs(y.astype(np.float64)), ULPS) if y.dtype.kind == "f" else y
+            size = np.maximum(np.abs(y.astype(np.float64)), least)
+            return self._around(y, np.where(np.isfinite(size), size, 0), ULPS) if y.dtype.kind == "f" else y
 
         return disturb
 

@@ -186,6 +186,17 @@ def reduction(s: Scope) -> Drawn:
     return f"tl.{s.random.choice(REDUCTIONS)}({{0}}, {_axes(s.random, len(s.types[a][0]))}{keep})", (a,)
 
 
+def beside_a_sum(s: Scope) -> Drawn:
+    """A total of a part, often an empty one, in one expression with parts of another value."""
+    a = s.pick(lambda t: is_float(t) and t[0] != ())
+    dtype = s.types[a][1]
+    b = s.pick(lambda t: t[1] == dtype and t[0] != () and 0 not in t[0])
+    part = s.random.choice(("[:0]", "[1:1]", "[:1]", "", f"[{_slice(s.random, s.types[a][0][0])}]"))
+    place = ", ".join(str(s.random.randrange(n)) for n in s.types[b][0][: s.random.randint(1, 3)])
+    total = f"tl.{s.random.choice(('sum', 'sum', 'mean', 'logsumexp'))}({{0}}{part} * 3)"
+    return f"({total} {s.random.choice('+-*')} ({{1}} * 2 + {{1}})[{place}])", (a, b)
+
+
 def odd_reduction(s: Scope) -> Drawn:
     a = s.pick(lambda t: t[0] != ())
     axis = s.random.randrange(len(s.types[a][0]))
@@ -342,6 +353,7 @@ DRAWN: tuple[tuple[Callable[[Scope], Any], int], ...] = (
     (view, 30),
     (reduction, 12),
     (odd_reduction, 2),
+    (beside_a_sum, 3),
     (along, 3),
     (gather, 4),
     (scatter, 3),

@@ -53,6 +53,12 @@ def swapped(a: Any, b: Any) -> Any:
     return tl.scan(lambda c, _: ((c[1], c[0] + c[1]), None), (a, b), length=3)[0]
 
 
+def cut(x: Any) -> Any:
+    """No −0 comes out of an integer; gcc makes ``trunc`` of two casts in a row."""
+    whole = tl.int32 if x.dtype == "float32" else tl.int64
+    return x.astype(whole).astype(x.dtype)
+
+
 def outer_product(a: Any, b: Any) -> Any:
     v = tl.reshape(tl.transpose(tl.minimum(a, b)), (6,))
     return v, (v[..., None] * v).sum(-1)
@@ -70,6 +76,8 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "a transpose in a join, and read": (joined, (FLOATS, grid(6))),
     "a transpose of a minimum": (outer_product, (grid(3, 1), grid(3, 2))),
     "less a negative zero": (lambda x: x - -0.0, (np.array([-0.0, 0.0, 1.0], np.float32),)),
+    "cut to an integer and back": (cut, (np.array([-0.5, -0.0, 0.5, -1.5] * 8),)),
+    "cut to an integer and back in float32": (cut, (np.array([-0.5, -0.0, 0.5, -1.5] * 8, np.float32),)),
     "a carry of an axis of 1": (repeated(3), (grid(3, 1),)),
     "a carry of an axis of 1 in float16": (repeated(3), (grid(3, 1, dtype="float16"),)),
     "a carry of inner axes of 1 in float16": (repeated(2), (grid(2, 2, 1, 2, dtype="float16") / 8,)),

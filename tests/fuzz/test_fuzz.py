@@ -207,6 +207,13 @@ def test_what_cancels_may_differ_by_the_rounding_of_its_terms() -> None:
     assert not within(want + np.float32(2000), want, found)
 
 
+def test_the_logarithm_of_a_sum_near_1_has_the_rounding_of_the_sum() -> None:
+    x = np.array([0, -10.0], np.float32)
+    want, found = samples(lambda: tl.logsumexp(tl.tensor(x)), "sums", "functions")
+    assert within(want + np.float32(2e-7), want, found)
+    assert not within(want + np.float32(1e-5), want, found)
+
+
 def test_what_is_exact_stays_so_under_noise() -> None:
     want, found = samples(lambda: tl.where(tl.tensor([0.5, -0.0, np.inf]).sum() > 1, 1, 0), "sums")
     assert within(want, want, found)
