@@ -1,5 +1,6 @@
 """A share of the fuzz, and the tool itself: what it is to find it finds, shrinks, and prints so that it runs."""
 
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tinygrad_lstm_c.toolchain import find_compiler
 from tinygrad_lstm_numpy.compiled import CompiledProgram
 
 import tinygrad_lstm as tl
@@ -251,3 +253,21 @@ def test_one_program_in_this_process(capsys: pytest.CaptureFixture[str]) -> None
     number = next(k for k in range(100) if difference(generated(5, k), "numpy"))
     assert tool.main(["--seed", "5", "--only", str(number)]) == 1
     assert "# shrunk; differs" in capsys.readouterr().out
+
+
+@needs_c
+@pytest.mark.slow
+def test_a_program_that_kills_its_process_is_told_and_the_next_one_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With a compiler whose shared objects cannot be loaded without an illegal instruction."""
+    (tmp_path / "trap.h").write_text("__attribute__((constructor)) static void die(void) { __builtin_trap(); }\n")
+    compiler = find_compiler()
+    monkeypatch.setenv("CC", shlex.join([*compiler.command, "-include", str(tmp_path / "trap.h")]))
+    monkeypatch.setattr(tool, "TRIES", 2)
+    arguments = ["--seconds", "60", "--backend", "c", "--count", "2", "--out", str(tmp_path / "found")]
+    assert tool.main(arguments) == 1
+    said = capsys.readouterr().out
+    assert "c: dies: SIG" in said
+    assert "--seed 0 --only 0 --backend c" in said
+    assert len(list((tmp_path / "found").iterdir())) == 2

@@ -31,6 +31,8 @@ SILENT = 240.0
 """Seconds without a word after which a process is said to hang."""
 SHOWN_ALIKE = 3
 """Of failures of one signature, how many are kept as files."""
+TRIES = 80
+"""How many smaller programs are tried for one that dies, each in a process of its own."""
 
 
 @dataclass
@@ -152,7 +154,7 @@ class _Tool:
                 return False
             return kind == f"dies: {said(text) or signal.Signals(-done.returncode).name}"
 
-        return shrunk(program, fails, 80) if fails(program) else program
+        return shrunk(program, fails, TRIES) if fails(program) else program
 
     def failed(self, backend: str, number: int, sign: str, detail: str, text: str) -> None:
         sign = f"{backend}: {sign}"
