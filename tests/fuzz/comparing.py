@@ -45,8 +45,14 @@ def _plain(program: Program, make: Any) -> Results:
     for call in program.calls:
         ys = f(*[tl.tensor(x) for x in call])
         tl.evaluate(*ys)
-        found.append([y.numpy() for y in (*[as_tensor(y) for y in ys], *[c.leaf for c in cells])])
+        found.append([y.numpy() for y in (*[as_tensor(y) for y in ys], *_contents(cells))])
     return found
+
+
+def _contents(cells: Sequence[Any]) -> list[Any]:
+    """What cells hold: their values, and then the gradients of those that have one."""
+    gradients = [c.grad for c in cells if isinstance(c, tl.Parameter)]
+    return [*[c.leaf for c in cells], *[g for g in gradients if g is not None]]
 
 
 def as_tensor(y: Any) -> Any:
@@ -88,7 +94,7 @@ def difference(program: Program, backend: str) -> Difference | None:
                     ys = jitted(*call)
                 except Exception as error:
                     return Difference(f"raises {type(error).__name__}", str(error))
-                kept.append([*[as_tensor(y) for y in ys], *[c.leaf for c in cells]])
+                kept.append([*[as_tensor(y) for y in ys], *_contents(cells)])
         for call, given in zip(calls, program.calls, strict=True):
             if not all(_same(x, y) for x, y in zip(call, given, strict=True)):
                 return Difference("writes to its arguments", "")
@@ -101,9 +107,11 @@ def _compared(program: Program, backend: str, make: Any, jitted: Any, got: Resul
     wrong = [
         (call, k)
         for call, (ys, ws) in enumerate(zip(got, want, strict=True))
-        for k, (y, w) in enumerate(zip(ys, ws, strict=True))
+        for k, (y, w) in enumerate(zip(ys, ws, strict=False))
         if not _same(y, w)
     ]
+    if any(len(ys) != len(ws) for ys, ws in zip(got, want, strict=True)):
+        return Difference("gives other gradients to Parameters", "")
     if not wrong:
         return None
     for call, k in wrong:
@@ -138,5 +146,6 @@ def _reasons(program: Program, make: Any, k: int) -> frozenset[str]:
 
 
 def _told(program: Program, k: int, call: int, got: Results, want: Results) -> str:
-    names: Sequence[str] = (*program.outputs, *[name for name, *_ in program.cells])
+    cells = [name for name, *_ in program.cells]
+    names = [*program.outputs, *cells, *[f"{name}.grad" for name in cells]]
     return f"result {k} ({names[k]}) of call {call + 1}: jit {got[call][k]!r}, plain {want[call][k]!r}"

@@ -37,6 +37,7 @@ class _Block:
         self.random, self._fresh, self.types, self.visible, self._arguments = random, fresh, types, visible, arguments
         self.steps: list[Step] = []
         self.own: list[str] = []
+        self.parameters: set[str] = set()
 
     def name(self, type_: Type, letter: str = "v") -> str:
         name = f"{letter}{next(self._fresh)}"
@@ -95,6 +96,8 @@ class _Block:
                 self.gradient()
             elif cells and chance < 0.2:
                 self.assignment(self.random.choice(cells))
+            elif cells and chance < 0.22:
+                self.backward(self.random.choice(cells))
             else:
                 self.draw()
 
@@ -107,6 +110,14 @@ class _Block:
         xs = list(dict.fromkeys(xs))
         template = f"tl.gradients({{0}}, [{', '.join(f'{{{k + 1}}}' for k in range(len(xs)))}], allow_unused=True)"
         self.add(Statement(tuple(self.name(self.types[x]) for x in xs), template, (y, *xs)))
+
+    def backward(self, cell: str) -> None:
+        """Add to the gradient of a Parameter, and read it."""
+        if cell in self.parameters:
+            shape, dtype = self.types[cell]
+            other = self.pick(lambda t: t == (shape, dtype))
+            self.steps.append(Statement((), "({0} * tl.sin({1})).sum().backward()", (cell, other)))
+            self.add(Statement((self.name((shape, dtype)),), "({0}.grad * 1)", (cell,)))
 
     def assignment(self, cell: str) -> None:
         try:
@@ -253,6 +264,7 @@ def generated(seed: int, number: int) -> Program:
         kind = "Parameter" if is_float(type_) and random.random() < 0.5 else "State"
         cells.append((block.name(type_, "s"), kind, contents(random, type_, special)))
     block.visible += [name for name, *_ in cells]
+    block.parameters = {name for name, kind, _ in cells if kind == "Parameter"}
     block.grow(random.choice((1, 2, 3, 4, 6, 8, 10, 14, 18, 25)), 0, [name for name, *_ in cells])
     candidates = block.own or block.visible
     outputs = [random.choice(candidates) for _ in range(random.choice((1, 1, 2, 2, 3, 4)))]
