@@ -48,6 +48,7 @@ from tinygrad_lstm.graph.cells import Parameter, State
 from tinygrad_lstm.graph.dtypes import bool_, float16, float32, float64, int32, int64, uint32
 from tinygrad_lstm.graph.printed import printed
 from tinygrad_lstm.graph.scopes import scope
+from tinygrad_lstm.graph.structure import register_pytree_node
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.types import TensorType
 from tinygrad_lstm.nn.saving import load, save
@@ -275,6 +276,7 @@ __all__ = [
     "prod",
     "random",
     "ravel",
+    "register_pytree_node",
     "relu",
     "remainder",
     "repeat",

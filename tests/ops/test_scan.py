@@ -354,3 +354,12 @@ def test_a_body_that_fails_runs_once_and_is_told_its_arguments() -> None:
 
     with pytest.raises(TypeError, match="missing 1 required positional argument"):
         tl.scan(called_wrong, tl.ones(3), tl.ones(4))
+
+
+def test_what_a_body_raises_is_not_replaced_whatever_the_carry_is_called() -> None:
+    def failing(carry, x):
+        raise RuntimeError("my own")
+
+    with pytest.raises(RuntimeError, match="my own") as told:
+        tl.scan(failing, {"100%s": tl.ones(2), "*": tl.zeros(3)}, tl.ones(4))
+    assert told.value.__notes__[0].endswith("carry = {*: f32[3], 100%s: f32[2]} and x = f32[]")

@@ -92,8 +92,9 @@ def _seeds(results: list[Tensor], cotangents: Any, structure: Any) -> list[Tenso
     if cotangents is None:
         return [ones_like(y) for y in results]
     leaves, given = flatten(cotangents)
-    if given != structure:
-        raise UsageError(f"gradients: cotangents are {given}, but ys are {structure}")
+    if not structure.fits(given):
+        told, wanted = given.told_from(structure)
+        raise UsageError(f"gradients: cotangents are {told}, but ys are {wanted}")
     nodes = [as_tensor(c, like=y) for c, y in zip(leaves, results, strict=True)]
     for c, y in zip(nodes, results, strict=True):
         if c.shape != y.shape:

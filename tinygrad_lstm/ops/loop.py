@@ -163,7 +163,7 @@ def _called(f: Callable[[Any, Any], Any], carry: Any, x: Any) -> Any:
 def _shown(tree: Any) -> str:
     """A nested value with types in place of its tensors."""
     leaves, structure = flatten(tree)
-    return str(structure).replace("*", "%s") % tuple([leaf.type for leaf in leaves])
+    return structure.filled([str(leaf.type) for leaf in leaves])
 
 
 def _length(sequences: list[Tensor], names: list[str], length: int | None) -> int:
@@ -189,8 +189,9 @@ def _checked_carries(
     names: list[str], old: list[Tensor], new: list[Any], entered: Structure, left: Structure, numbers: list[int]
 ) -> list[Tensor]:
     if not entered.fits(left):
+        at_first, at_last = entered.told_from(left)
         raise StructureError(
-            f"scan body: the carry enters as {entered} but leaves as {left}; return the entry structure"
+            f"scan body: the carry enters as {at_first} but leaves as {at_last}; return the entry structure"
         )
     nodes = [as_tensor(v, like=o) for v, o in zip(new, old, strict=True)]
     for k, (name, before, after) in enumerate(zip(names, old, nodes, strict=True)):
