@@ -181,9 +181,9 @@ def test_links_of_items_and_attributes_are_kept() -> None:
 def test_what_can_not_be_built_again_says_how_to() -> None:
     with pytest.raises(StructureError, match=r"a Marked holds the attribute 'unit' besides its items.*register_pytree"):
         flatten(Marked("m", a=1.0))
-    with pytest.raises(StructureError, match=r"a Named can not be built of its items: .*tl\.register_pytree_node\(Na"):
+    with pytest.raises(StructureError, match=r"a Named cannot be built of its items: .*tl\.register_pytree_node\(Na"):
         tl.jit(lambda v: v)(Named(items={"a": 1.0}))
-    with pytest.raises(StructureError, match=r"a Started can not be built of its items: .*start"):
+    with pytest.raises(StructureError, match=r"a Started cannot be built of its items: .*start"):
         unflatten(*reversed(flatten(Started(1, 2))))
     row = Row([1.0])
     row.unit = "m"  # type: ignore[attr-defined]

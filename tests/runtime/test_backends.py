@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_info
 from tinygrad_lstm_numpy import NumpyBackend
 
 import tinygrad_lstm as tl
+from tests.codegen.small_programs import needs_c
 from tinygrad_lstm.errors import BackendError, DeviceError, Error, UsageError
 from tinygrad_lstm.runtime import backend as module
 
@@ -305,6 +306,23 @@ def test_a_kernel_that_a_backend_lacks(offered, monkeypatch) -> None:
     monkeypatch.setattr(backend, "kernels", {})
     with pytest.raises(BackendError, match="the backend 'numpy' has no kernel for op 'tanh'; evaluate it with another"):
         tl.tanh(tl.tensor(1.0)).numpy()
+
+
+@pytest.mark.parametrize("name", ["numpy", pytest.param("c", marks=needs_c)])
+@pytest.mark.parametrize("call", [lambda x: tl.sort(x), lambda x: tl.scan(lambda c, v: (c, tl.sort(v)), x, x)[1]])
+def test_a_kernel_that_a_backend_lacks_under_jit(offered, monkeypatch, name, call) -> None:
+    offered(
+        OURS, *([EntryPoint("c", "tinygrad_lstm_c.executor:backend", "tinygrad_lstm.backends")] if name == "c" else [])
+    )
+    backend = module.load_backend(name)
+    monkeypatch.setattr(backend, "kernels", {})
+    with tl.use_backend(name):
+        x = tl.symbol("x", (3, 2))
+        with pytest.raises(
+            BackendError, match=f"the backend '{name}' has no kernel for op 'argsort'; evaluate it with"
+        ):
+            tl.jit(call)(tl.tensor(np.ones((3, 2), np.float32)))
+        assert x.shape == (3, 2)
 
 
 class Elsewhere(NumpyBackend):

@@ -27,6 +27,11 @@ class Structure:
     order: tuple[Any, ...] = ()
     data: Any = None
 
+    @property
+    def size(self) -> int:
+        """The number of leaves."""
+        return 1 if self.kind == "leaf" else sum([child.size for child in self.children])
+
     def fits(self, other: "Structure") -> bool:
         """Whether both are the same but for the order of dicts."""
         mine, others = (self.kind, self.container, self.keys), (other.kind, other.container, other.keys)
@@ -219,18 +224,28 @@ def flatten(value: Any) -> tuple[list[Any], Structure]:
     ([1, 2, 3], '(*, {a: *, b: [*]})')
     """
     leaves: list[Any] = []
+    return leaves, _visited(value, leaves)
 
-    def visit(v: Any) -> Structure:  # as deep as the user nested his tuples, not as the graph
-        if v is None:
-            return _NONE
-        opened = _open(v)
-        if opened is None:
-            leaves.append(v)
-            return _LEAF
-        kind, keys, children, order, data = opened
-        return Structure(kind, type(v), keys, tuple([visit(c) for c in children]), order, data)
 
-    return leaves, visit(value)
+# These two go as deep as the user nested his tuples, not as the graph. They are no closures: one that calls itself
+# would keep the leaves until the garbage is collected.
+
+
+def _visited(value: Any, leaves: list[Any]) -> Structure:
+    if value is None:
+        return _NONE
+    opened = _open(value)
+    if opened is None:
+        leaves.append(value)
+        return _LEAF
+    kind, keys, children, order, data = opened
+    return Structure(kind, type(value), keys, tuple([_visited(c, leaves) for c in children]), order, data)
+
+
+def _filled(s: Structure, leaves: Iterator[Any]) -> Any:
+    if s.kind == "leaf":
+        return next(leaves)
+    return None if s.kind == "none" else _built(s, [_filled(c, leaves) for c in s.children])
 
 
 def unflatten(structure: Structure, leaves: Sequence[Any]) -> Any:
@@ -239,25 +254,10 @@ def unflatten(structure: Structure, leaves: Sequence[Any]) -> Any:
     Raises:
         StructureError: when there are too few or too many leaves.
     """
-    remaining = iter(leaves)
-
-    def visit(s: Structure) -> Any:
-        if s.kind == "leaf":
-            found = next(remaining, _END)
-            if found is _END:
-                raise StructureError(f"too few values for {structure}")
-            return found
-        if s.kind == "none":
-            return None
-        return _built(s, [visit(c) for c in s.children])
-
-    result = visit(structure)
-    if next(remaining, _END) is not _END:
-        raise StructureError(f"too many values for {structure}")
-    return result
-
-
-_END: Final = object()
+    wanted = structure.size
+    if len(leaves) != wanted:
+        raise StructureError(f"too {'few' if len(leaves) < wanted else 'many'} values for {structure}")
+    return _filled(structure, iter(leaves))
 
 
 def _built(s: Structure, children: list[Any]) -> Any:
@@ -283,7 +283,7 @@ def _built(s: Structure, children: list[Any]) -> Any:
         return build(children if s.kind in ("tuple", "list") else items)
     except TypeError as error:
         name = build.__name__
-        raise StructureError(f"a {name} can not be built of its items: {error}; {_say_how(name)}") from error
+        raise StructureError(f"a {name} cannot be built of its items: {error}; {_say_how(name)}") from error
 
 
 def paths(structure: Structure, root: str = "") -> list[str]:

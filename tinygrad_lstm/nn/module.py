@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from reprlib import recursive_repr
 from textwrap import indent
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from tinygrad_lstm.errors import DTypeError, ShapeError, StateDictError, UsageError
 from tinygrad_lstm.graph.cells import Cell, Parameter, assign_all, moments
@@ -12,6 +12,7 @@ from tinygrad_lstm.graph.device import current_device
 from tinygrad_lstm.graph.scopes import Role, scope
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.reflexes import MODULES, unknown
+from tinygrad_lstm.runtime.jit import rebound
 
 __all__ = ["Module"]
 
@@ -74,6 +75,17 @@ class Module:
 
         def __getattr__(self, name: str) -> Any:
             unknown(with_article(type(self).__name__), name, MODULES, self)
+
+    def __copy__(self) -> Self:
+        """A module of the same Parameters and modules; its methods that it holds as attributes are bound to it."""
+        new = object.__new__(type(self))
+        new.__dict__.update(
+            {
+                name: rebound(value, lambda owner: new if owner is self else owner)
+                for name, value in self.__dict__.items()
+            }
+        )
+        return new
 
     def named_cells(self) -> Iterator[tuple[str, Cell]]:
         """Every Parameter and State with its path, such as ``cells.0.forget.weight``; shared ones once."""

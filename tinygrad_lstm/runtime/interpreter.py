@@ -27,7 +27,7 @@ from tinygrad_lstm.runtime.anomaly import at_step, detecting, watched
 from tinygrad_lstm.runtime.backend import Backend
 from tinygrad_lstm.runtime.memory import exhausted, lacking
 
-__all__ = ["Program", "lower"]
+__all__ = ["Program", "lower", "without_kernel"]
 
 Step = tuple[Callable[..., Any], tuple[int, ...], int]
 
@@ -200,10 +200,16 @@ def _kernel(node: Node, backend: Backend) -> Callable[..., Any]:
     try:
         f = backend.kernels[node.op]
     except KeyError:
-        raise BackendError(
-            f"the backend {backend.name!r} has no kernel for op {node.op!r}; evaluate it with another backend"
-        ) from None
+        raise without_kernel(node.op, backend) from None
     return partial(f, **node.attrs) if node.attrs else f
+
+
+def without_kernel(op: str, backend: Backend) -> BackendError:
+    """A backend lacks a row of the op table."""
+    return BackendError(
+        f"the backend {backend.name!r} has no kernel for op {op!r}; evaluate it with another backend, such as "
+        "tl.use_backend('numpy'), or give its kernels one"
+    )
 
 
 def _slot(node: Node) -> Any:

@@ -1,61 +1,106 @@
-"""What the text of a function names outside it: its globals, and the variables of the functions around it."""
+"""What the text of a function names outside it: variables of modules, and those of the functions around it."""
 
-from collections.abc import Callable, Iterator, Mapping
+import os
+import sysconfig
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from types import CellType, CodeType, FunctionType, MethodType
+from pathlib import Path
+from types import CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
+from weakref import ref
 
 from tinygrad_lstm.graph.cells import Cell
 
-__all__ = ["Named"]
+__all__ = ["Named", "weakly"]
 
 _WRAPPED: Final = "__wrapped__"
 """Where ``functools.wraps``, and ``jit``, keep the function that they were given."""
+_FOLDERS: Final = (
+    Path(__file__).parent.parent,
+    *map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib")),
+)
+_INSTALLED: Final = ("<frozen ", *[f"{folder}{os.sep}" for folder in _FOLDERS])
 
 
 class Named:
-    """The cells, modules, optimisers and functions that ``f`` names at this moment.
+    """The cells, modules, optimisers and functions that a function names at this moment.
 
-    What the functions of the same file that it names do name counts too.
+    Those are the variables that its text names, of its file, of a Python module (as in ``weights.w``) and of the
+    functions around it; and, in turn, what is named by the functions and modules found so, in whatever file. Installed
+    packages are taken as they are. Nothing is kept alive.
+
+    Args:
+        roots: a function, and what it is called with of modules and functions.
     """
 
-    __slots__ = ("_enclosed", "_globals")
+    __slots__ = ("_enclosed", "_variables")
 
-    def __init__(self, f: Callable[..., Any]) -> None:
-        self._globals: list[tuple[Mapping[str, Any], str, Any]] = []
-        self._enclosed: list[tuple[CellType, Any]] = []
-        pending: list[Any] = [f]
-        seen: set[int] = set()
+    def __init__(self, roots: Iterable[Any]) -> None:
+        self._variables: list[tuple[Mapping[str, Any], str, Callable[[], Any]]] = []
+        self._enclosed: list[tuple[CellType, Callable[[], Any]]] = []
+        pending: list[Any] = list(roots)
+        seen: dict[int, Any] = {}  # with the objects, so that no other gets the number of one of them
         while pending:
-            function = pending.pop()
-            if id(function) in seen:
+            item = pending.pop()
+            if id(item) in seen:
                 continue
-            seen.add(id(function))
-            if isinstance(function, MethodType | partial):
-                pending.append(function.__func__ if isinstance(function, MethodType) else function.func)
-            if hasattr(function, _WRAPPED):
-                pending.append(function.__wrapped__)
-            if not isinstance(function, FunctionType):
-                continue
-            space = function.__globals__
-            for name in _names(function.__code__):
-                value = space.get(name)
-                if _counts(value):
-                    self._globals.append((space, name, value))
-                    if getattr(value, "__globals__", None) is space or hasattr(value, _WRAPPED):
-                        pending.append(value)
-            for cell in function.__closure__ or ():
-                value = _content(cell)
-                if _counts(value):
-                    self._enclosed.append((cell, value))
-                    pending.append(value)
+            seen[id(item)] = item
+            pending += _parts(item)
+            if isinstance(item, FunctionType) and _is_own(item.__code__.co_filename):
+                pending += self._noted(item)
 
     def same(self) -> bool:
         """Whether the names still stand for the same objects."""
-        for space, name, value in self._globals:
-            if space.get(name) is not value:
+        for space, name, held in self._variables:
+            if space.get(name) is not held():
                 return False
-        return all(_content(cell) is value for cell, value in self._enclosed)
+        return all(_content(cell) is held() for cell, held in self._enclosed)
+
+    def _noted(self, function: FunctionType) -> list[Any]:
+        """What the variables hold that a function names; from now on they are watched."""
+        found: list[Any] = []
+        names = tuple(_names(function.__code__))
+        spaces: list[Mapping[str, Any]] = [function.__globals__]
+        entered = {id(function.__globals__)}
+        while spaces:
+            space = spaces.pop()
+            for name in names:
+                value = space.get(name)
+                if _counts(value):
+                    self._variables.append((space, name, weakly(value)))
+                    found.append(value)
+                elif isinstance(value, ModuleType) and id(vars(value)) not in entered and _is_own(_file(value)):
+                    entered.add(id(vars(value)))
+                    spaces.append(vars(value))
+        for cell in function.__closure__ or ():
+            value = _content(cell)
+            if _counts(value):
+                self._enclosed.append((cell, weakly(value)))
+                found.append(value)
+        return found
+
+
+def weakly(value: Any) -> Callable[[], Any]:
+    """What gives ``value`` as long as it exists, and None then; a value that can only be held is held."""
+    return ref(value) if type(value).__weakrefoffset__ else lambda: value
+
+
+def _parts(item: Any) -> list[Any]:
+    """What runs when ``item`` is called, as far as it is told by objects and not by names."""
+    found: list[Any] = []
+    if isinstance(item, MethodType):
+        found += [item.__func__, item.__self__]
+    if isinstance(item, partial):
+        found += [item.func, *item.args, *item.keywords.values()]
+    if hasattr(item, _WRAPPED):
+        found.append(item.__wrapped__)
+    if _has_cells(item) and hasattr(item, "__dict__"):
+        found += [getattr(type(item), "forward", None), *vars(item).values()]
+    if isinstance(item, list | tuple):
+        found += item
+    if isinstance(item, dict):
+        found += item.values()
+    return found
 
 
 def _names(code: CodeType) -> Iterator[str]:
@@ -67,9 +112,24 @@ def _names(code: CodeType) -> Iterator[str]:
         pending += [c for c in inner.co_consts if isinstance(c, CodeType)]
 
 
+def _file(module: ModuleType) -> str:
+    """The file of a Python module; of a notebook or a package without ``__init__`` its name."""
+    return getattr(module, "__file__", None) or module.__name__
+
+
+def _is_own(path: str) -> bool:
+    """Whether a file is the user's, and not one of an installed package."""
+    return not path.startswith(_INSTALLED) and "site-packages" not in path
+
+
+def _has_cells(value: Any) -> bool:
+    """Whether it is a module or an optimiser, which is told by what it offers."""
+    return hasattr(type(value), "named_cells")
+
+
 def _counts(value: Any) -> bool:
-    """Whether the graph depends on which object it is; a module or an optimiser is told by what it offers."""
-    return isinstance(value, Cell | FunctionType) or hasattr(type(value), "named_cells") or hasattr(value, _WRAPPED)
+    """Whether the graph depends on which object it is."""
+    return isinstance(value, Cell | FunctionType) or _has_cells(value) or hasattr(value, _WRAPPED)
 
 
 def _content(cell: CellType) -> Any:

@@ -2,8 +2,9 @@
 
 import inspect
 import numbers
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -19,6 +20,7 @@ from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.types import TensorType
 from tinygrad_lstm.passes.cse import bits
 from tinygrad_lstm.runtime.creation import native, tensor
+from tinygrad_lstm.runtime.naming import weakly
 
 __all__ = ["Call", "Signature"]
 
@@ -34,20 +36,47 @@ _INSTEAD: Final = {
 
 
 class _Held:
-    """A fixed argument. Two are one where type and bits agree, also of what a tuple holds: 3 is not 3.0."""
+    """A fixed argument. Two are one where type and bits agree, also of what a tuple holds: 3 is not 3.0.
 
-    __slots__ = ("_key", "value")
+    What is compared by identity, such as a module, is not kept alive.
+    """
+
+    __slots__ = ("_key", "_value")
 
     def __init__(self, value: Any) -> None:
-        self.value = value
+        kind: Any = type(value)
         # The comparison of a Parameter with another is elementwise.
-        self._key = id(value) if isinstance(value, Cell) else (type(value), bits(value))
+        if isinstance(value, Cell) or (kind.__hash__ is object.__hash__ and kind.__eq__ is object.__eq__):
+            self._value = weakly(value)
+            self._key: Any = (kind, id(value))
+        elif hasattr(kind, "__func__") and hasattr(kind, "__self__"):  # a method, also one under jit
+            self._value = partial(_bound, kind, weakly(value.__func__), weakly(value.__self__))
+            self._key = (kind, id(value.__func__), id(value.__self__))
+        else:
+            self._value = lambda: value
+            self._key = (kind, bits(value))
+
+    @property
+    def value(self) -> Any:
+        """The argument; None where it no longer exists."""
+        return self._value()
 
     def __hash__(self) -> int:
         return hash(self._key)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Held) and other._key == self._key
+        # What is gone may have left its number to another.
+        return isinstance(other, _Held) and other._key == self._key and not self.gone and not other.gone
+
+    @property
+    def gone(self) -> bool:
+        """Whether it no longer exists."""
+        return self._value() is None and self._key[0] is not type(None)
+
+
+def _bound(kind: Callable[..., Any], function: Callable[[], Any], owner: Callable[[], Any]) -> Any:
+    f, instance = function(), owner()
+    return None if f is None or instance is None else kind(f, instance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +85,13 @@ class _Form:
 
     structure: Structure
     fixed: tuple[tuple[int, _Held], ...]
+    exact: Any
+    """The bits of what the structure is compared by: a key 1 is not a key 1.0."""
+
+    @property
+    def gone(self) -> bool:
+        """Whether a fixed argument no longer exists, so that no call is of this form again."""
+        return any(held.gone for _, held in self.fixed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +109,11 @@ class Call:
     types: tuple[TensorType | type, ...]
     form: _Form | None
     symbolic: bool
+
+    @property
+    def fixed(self) -> list[Any]:
+        """The arguments that belong to the form."""
+        return [] if self.form is None else [held.value for _, held in self.form.fixed]
 
     def arguments(self, given: list[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments with ``given`` in the place of the leaves."""
@@ -107,6 +148,7 @@ class Signature:
             parameters = []
         positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
         self.positions = [p.name for p in parameters if p.kind in positional]
+        self._keywords = {p.name: None for p in parameters if p.kind is not inspect.Parameter.VAR_KEYWORD}
         open_ended = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
         unknown = sorted(self.static - {p.name for p in parameters})
         if unknown and not open_ended:
@@ -143,7 +185,9 @@ class Signature:
 
     def _general(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
         held = tuple(_Fixed(a) if self._position(k) in self.static else a for k, a in enumerate(args))
-        named = {name: _Fixed(a) if name in self.static else a for name, a in kwargs.items()}
+        # Python binds parameters by name, whatever their order; only among those of ** the function sees one.
+        order = [name for name in self._keywords if name in kwargs] + [k for k in kwargs if k not in self._keywords]
+        named = {name: _Fixed(kwargs[name]) if name in self.static else kwargs[name] for name in order}
         leaves, structure = flatten((held, named))
         traced: list[Any] = []
         types: list[TensorType | type] = []
@@ -166,7 +210,8 @@ class Signature:
         symbolic = any(isinstance(leaf, Tensor) and leaf.symbolic for leaf in traced)
         # An array in place of a tensor is the same form.
         plain = not fixed and not kwargs and all(child.kind == "leaf" for child in structure.children[0].children)
-        return Call(tuple(traced), tuple(types), None if plain else _Form(structure, tuple(fixed)), symbolic)
+        form = None if plain else _Form(structure, tuple(fixed), bits(tuple(_compared(structure))))
+        return Call(tuple(traced), tuple(types), form, symbolic)
 
     def _check_hashable(self, value: Any, name: str, static: bool) -> None:
         if isinstance(value, Tensor):
@@ -186,6 +231,17 @@ class Signature:
                 f"jit: the argument {name!r} of {self.name} is a {kind}, which is neither an array nor hashable; give "
                 f"a tensor, a NumPy array, or {'a frozenset' if isinstance(value, set) else 'a hashable value'}"
             ) from None
+
+
+def _compared(structure: Structure) -> Iterator[Any]:
+    """What of a structure is compared and given by the user: keys that are no strings, and data of containers."""
+    if structure.kind == "dict" and not all(isinstance(key, str) for key in structure.order):
+        yield structure.order
+    if structure.data is not None:
+        yield structure.data
+    for child in structure.children:
+        if child.children:
+            yield from _compared(child)
 
 
 class _Fixed:
