@@ -51,9 +51,8 @@ def test_python_can_not_read_what_is_traced() -> None:
             TraceError, match=r"no value yet, so Python can not .*tl\.where, repeat steps with tl\.scan"
         ):
             tl.jit(f)(2.0)
-    with pytest.raises(TypeError) as caught:
+    with pytest.raises(TraceError, match=r"cannot use it as an index, a count.*name 'n' in static_argnames"):
         tl.jit(lambda n: list(range(n)))(3)
-    assert any("name it in static_argnames" in note for note in caught.value.__notes__)
 
 
 def test_an_untraced_value_can_be_read() -> None:
@@ -92,7 +91,7 @@ def test_the_body_of_a_scan_keeps_its_own() -> None:
 
         return tl.scan(body, tl.tensor(0.0), x)
 
-    with pytest.raises(TraceError, match=r"reads 'carry', which belongs to the body of a scan at"):
+    with pytest.raises(UsageError, match=r"the body of a scan at .* changes a Parameter"):
         tl.jit(f)(tl.ones(3))
     assert w.numpy().item() == 1.0
 
@@ -195,7 +194,7 @@ def test_the_note_on_numbers_comes_where_a_number_is_the_cause() -> None:
     for f in (lambda n: [1, 2][n], lambda n: tl.zeros((n,)), lambda n: int(n)):
         with pytest.raises((TypeError, UsageError, TraceError)) as caught:
             tl.jit(f)(1)
-        assert "jit traces the number 'n'" in caught.value.__notes__[0]
+        assert "name 'n' in static_argnames" in str(caught.value) or "number 'n'" in caught.value.__notes__[0]
     with pytest.raises(TypeError) as other:
         tl.jit(lambda n: len(3))(1)  # type: ignore[arg-type]
     assert not hasattr(other.value, "__notes__")

@@ -1,7 +1,7 @@
 """A Python number whose value is not known while a function is traced."""
 
 import numbers
-from typing import Any, Final, cast
+from typing import Any, Final, NoReturn, cast
 
 from tinygrad_lstm.errors import TraceError
 from tinygrad_lstm.graph.device import current_device
@@ -92,6 +92,20 @@ class Number(Operators):
     def __pos__(self) -> Any:
         return self * 1 if self.kind is bool else self
 
+    def __index__(self) -> NoReturn:
+        raise self._wanted()
+
+    def __round__(self, digits: int | None = None) -> NoReturn:
+        raise self._wanted(", or write tl.round")
+
+    def _wanted(self, other: str = "") -> TraceError:
+        """Python wants the value."""
+        names = " and ".join([repr(name) for name in _arguments(self)])
+        return TraceError(
+            f"{self!r} has no value yet, so Python cannot use it as an index, a count or a number to round; name "
+            f"{names} in static_argnames{other}"
+        )
+
     def __repr__(self) -> str:
         return f"<{self.kind.__name__} = {self._what}>"
 
@@ -100,23 +114,27 @@ class Number(Operators):
 
 
 class NumberArgument(Number):
-    """A number that is passed to the function. It enters the graph as a symbol of each type that is wanted of it."""
+    """A number that is passed to the function. It enters the graph as a symbol of each type that is wanted of it.
 
-    __slots__ = ("_name", "_owner")
+    Attributes:
+        name: the parameter's.
+    """
+
+    __slots__ = ("_owner", "name")
 
     def __init__(self, kind: type, name: str, owner: str) -> None:
         super().__init__(kind, f"symbol {name!r}")
-        self._name, self._owner = name, owner
+        self.name, self._owner = name, owner
 
     def _make(self, type_: TensorType) -> Tensor:
         with inside(None):
-            return fresh_symbol(self._name, type_, self._owner)
+            return fresh_symbol(self.name, type_, self._owner)
 
 
 class _NumberResult(Number):
     """What an operator makes of numbers."""
 
-    __slots__ = ("_name", "_values", "_within")
+    __slots__ = ("_name", "_within", "values")
 
     def __init__(self, name: str, values: tuple[Any, ...]) -> None:
         kind: type = max(map(number_kind, values), key=_RANK.__getitem__)
@@ -133,7 +151,7 @@ class _NumberResult(Number):
                 )
             kind = int if exponent >= 0 else float
         super().__init__(bool if name in _COMPARISONS else kind, name)
-        self._name, self._values, self._within = name, values, _EXACT[kind]
+        self._name, self.values, self._within = name, values, _EXACT[kind]
         # Made now, a mistake raises on the user's line, and a long chain of numbers needs no deep recursion.
         self.typed(_EXACT[self.kind], current_device())
 
@@ -141,5 +159,18 @@ class _NumberResult(Number):
         own = _EXACT[self.kind]
         if type_.dtype is not own:
             return cast(Tensor, apply("cast", self.typed(own, type_.device), type_.dtype))
-        given = [v.typed(self._within, type_.device) if isinstance(v, Number) else v for v in self._values]
+        given = [v.typed(self._within, type_.device) if isinstance(v, Number) else v for v in self.values]
         return cast(Tensor, apply(self._name, *given))
+
+
+def _arguments(number: Number) -> list[str]:
+    """The names of the arguments that a number is computed from."""
+    found: dict[str, None] = {}
+    pending: list[Any] = [number]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, NumberArgument):
+            found[item.name] = None
+        elif isinstance(item, _NumberResult):
+            pending += reversed(item.values)
+    return list(found)

@@ -8,6 +8,7 @@ from tinygrad_lstm.errors import DTypeError, IndexingError, ShapeError, UsageErr
 from tinygrad_lstm.graph.cells import Cell
 from tinygrad_lstm.graph.convert import as_tensor, operands
 from tinygrad_lstm.graph.dtypes import as_dtype, bool_, float32, int64
+from tinygrad_lstm.graph.operators import Operators
 from tinygrad_lstm.graph.registry import define, function
 from tinygrad_lstm.graph.tensor import Tensor, make
 from tinygrad_lstm.graph.types import Shape, TensorType, broadcast_shapes, normalize_axis, whole
@@ -276,7 +277,7 @@ def _checked(node: Tensor, item: Any) -> Any:
         raise IndexingError(
             f"getitem({node.type}): a mask of bools gives a shape that depends on values; use tl.where to choose"
         )
-    if not isinstance(item, Tensor | Cell | list) and (index := whole(item)) is not None:
+    if not isinstance(item, Operators | list) and (index := whole(item)) is not None:
         return index
     if isinstance(item, Tensor | Cell | list) or hasattr(item, "dtype"):
         indices = as_tensor(item)
