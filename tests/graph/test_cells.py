@@ -201,3 +201,23 @@ def test_a_gradient_fits_its_parameter(error, value) -> None:
     with pytest.raises(error, match=r"Parameter.grad"):
         p.grad = value
     assert p.grad is None
+
+
+def test_a_new_name_is_that_of_graphs_built_from_then_on() -> None:
+    p = tl.Parameter(2.0, name="before")
+    old = p * 3
+    p.name = "after"
+    new = p * 3
+    assert [tl.text(old), tl.text(new)] == ["3·before", "3·after"]
+    assert '"before"' in tl.printed(old)
+    assert p.item() == 2.0
+    assert tl.gradients(old + new, p).item() == 6.0
+    (old + new).backward()
+    assert p.grad is not None
+    assert p.grad.item() == 6.0
+    layer = tl.nn.Linear(1, 1)
+    drawn = tl.printed(layer(tl.ones(1)))
+    model = tl.nn.Sequential(layer)
+    assert tl.printed(model(tl.ones(1))) != drawn
+    assert '"weight"' in drawn
+    assert model.layers[0].weight.name == "layers.0.weight"

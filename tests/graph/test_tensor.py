@@ -21,6 +21,7 @@ from tinygrad_lstm.errors import (
     UsageError,
 )
 from tinygrad_lstm.graph.registry import apply
+from tinygrad_lstm.graph.slots import slots
 from tinygrad_lstm.graph.tensor import Node, make_leaf, origin_of
 from tinygrad_lstm.graph.walk import topological
 
@@ -343,3 +344,15 @@ def test_threads_build_and_evaluate_their_own_graphs() -> None:
         for _ in range(200):
             y = tl.tanh(y * (k + 1))
         assert found[k] == tl.gradients(y.sum(), shared).sum().item()
+
+
+def test_print_hides_no_fault_of_the_printer(monkeypatch) -> None:
+    def broken(tensor):
+        raise AssertionError("a bug of the printer")
+
+    monkeypatch.setattr(slots, "express", broken)
+    with pytest.raises(AssertionError, match="a bug of the printer"):
+        str(tl.symbol("x") * 2)
+    monkeypatch.setattr(tl.Tensor, "numpy", broken)
+    with pytest.raises(AssertionError, match="a bug of the printer"):
+        str(tl.tensor(1.0))

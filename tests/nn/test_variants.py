@@ -8,7 +8,7 @@ import pytest
 import tinygrad_lstm as tl
 from tests.nn.test_recurrent import KINDS, TOLERANCE, assert_near
 from tests.reference import variants
-from tinygrad_lstm.errors import DTypeError, ShapeError, UsageError
+from tinygrad_lstm.errors import DTypeError, IndexingError, ShapeError, UsageError
 from tinygrad_lstm.graph.structure import flatten
 from tinygrad_lstm.graph.verify import verify
 from tinygrad_lstm.testing import check_gradients
@@ -161,8 +161,8 @@ def test_variational_dropout_has_one_mask_for_all_steps() -> None:
         (UsageError, r"GRU has no option 'peephole'; .* bias, .* num_layers,", lambda: tl.nn.GRU(2, 3, peephole=True)),
         (DTypeError, r"GRU: lengths are integers, got f32\[2\]", lambda: _ragged([1.0, 2.0])),
         (ShapeError, r"GRU: lengths have the shape \[3\], wanted is \[2\], the batch", lambda: _ragged([1, 2, 3])),
-        (ShapeError, r"GRU: lengths are \[1, 6\], but x has 5 steps; give 0 … 5", lambda: _ragged([1, 6])),
-        (ShapeError, r"GRU: lengths are \[-1, 5\]", lambda: _ragged([-1, 5])),
+        (IndexingError, r"GRU: lengths are \[1, 6\], but x has 5 steps; give 0 … 5", lambda: _ragged([1, 6])),
+        (IndexingError, r"GRU: lengths are \[-1, 5\]", lambda: _ragged([-1, 5])),
     ],
 )
 def test_mistakes(error: type[Exception], message: str, call: Any) -> None:
@@ -176,3 +176,24 @@ def _dropping(p: float, **options: Any) -> Any:
 
 def _ragged(lengths: list[Any]) -> Any:
     return tl.nn.GRU(2, 3, key=tl.random.key(0))(tl.ones((5, 2, 2)), lengths=lengths)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int32", "uint32"])
+def test_lengths_out_of_range_are_refused_whether_they_are_known_or_not(dtype: str) -> None:
+    layer = tl.nn.GRU(2, 3, bidirectional=True, key=tl.random.key(0))
+    x = tl.random.normal(tl.random.key(1), (5, 2, 2))
+    f = tl.jit(lambda n: layer(x, lengths=n)[0])
+    n = tl.symbol("n", (2,), dtype)
+    graph = layer(x, lengths=n)[0]
+    for good in ([0, 5], [3, 1]):
+        given = tl.tensor(np.array(good, dtype))
+        plain = layer(x, lengths=given)[0].numpy()
+        np.testing.assert_allclose(f(given).numpy(), plain, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(graph.evaluate({n: given}).numpy(), plain, rtol=1e-5, atol=1e-6)
+    for wrong in ([1, 6], [2**31 - 1, 0], *([] if dtype == "uint32" else [[-1, 5], [-6, 5]])):
+        given = tl.tensor(np.array(wrong, dtype))
+        for call in (lambda given=given: layer(x, lengths=given), lambda given=given: f(given)):
+            with pytest.raises(IndexingError, match=r"lengths"):
+                call()
+        with pytest.raises(IndexingError, match=r"lengths, each 0 … 5.*out of bounds"):
+            graph.evaluate({n: given})

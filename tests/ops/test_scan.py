@@ -363,3 +363,44 @@ def test_what_a_body_raises_is_not_replaced_whatever_the_carry_is_called() -> No
     with pytest.raises(RuntimeError, match="my own") as told:
         tl.scan(failing, {"100%s": tl.ones(2), "*": tl.zeros(3)}, tl.ones(4))
     assert told.value.__notes__[0].endswith("carry = {*: f32[3], 100%s: f32[2]} and x = f32[]")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda p, _: p.assign(p + 1.0),
+        lambda p, _: tl.optim.SGD([p], lr=0.5).step(),
+        lambda p, _: (p * p).backward(),
+        lambda p, _: setattr(p, "grad", None),
+        lambda p, c: p.assign(c),
+    ],
+)
+@pytest.mark.parametrize("under", [lambda f: f, tl.jit, lambda f: lambda x: tl.grad(f)(x)])
+def test_a_body_that_changes_a_cell_is_refused(change, under) -> None:
+    p = tl.Parameter(1.0, name="p")
+    p.grad = tl.tensor(2.0)
+
+    def f(x):
+        return tl.scan(lambda c, v: (change(p, c) or c + v * x, None), 0.0, tl.ones(3))[0]
+
+    with pytest.raises(
+        UsageError, match=r"body of a scan at .* changes 'p', which would happen once.*part of the carry"
+    ):
+        under(f)(1.0)
+    assert (p.item(), p.grad.item()) == (1.0, 2.0)
+    p.assign(3.0)  # outside it is as before
+
+
+def test_a_body_may_change_what_it_makes_and_draw_one_mask() -> None:
+    dropout = tl.nn.Dropout(0.5, key=tl.random.key(0))
+    before = dropout.key.tolist()
+
+    def body(c, v):
+        own = tl.State(1.0)
+        own.assign(own + 1.0)
+        return c + own, dropout(tl.ones(8))
+
+    last, masks = tl.scan(body, 0.0, tl.ones(3))
+    assert last.item() == 6.0
+    assert (masks.numpy() == masks.numpy()[0]).all()
+    assert dropout.key.tolist() != before

@@ -7,8 +7,8 @@ from tinygrad_lstm.errors import DTypeError, ShapeError, UsageError
 from tinygrad_lstm.graph.dtypes import DType, float16, float32
 from tinygrad_lstm.graph.operators import Operators
 from tinygrad_lstm.graph.registry import apply
-from tinygrad_lstm.graph.tensor import Label, Tensor, bind_cell, settled
-from tinygrad_lstm.graph.tracing import tracer
+from tinygrad_lstm.graph.tensor import Label, Tensor, bind_cell, remake, set_value, settled
+from tinygrad_lstm.graph.tracing import repeated, tracer
 from tinygrad_lstm.graph.types import Shape
 
 __all__ = ["Cell", "Parameter", "State", "assign_all", "moments"]
@@ -20,14 +20,14 @@ moments: Final = count(1)
 class Cell(Operators):
     """A place for a value that changes. Operations read the leaf it holds at the moment they are called."""
 
-    __slots__ = ("__weakref__", "_label", "_leaf", "replaced")
+    __slots__ = ("__weakref__", "_label", "_leaf", "_made", "replaced")
     __hash__ = object.__hash__
 
     replaced: int
     """The moment when a module last put something else in this cell's place; 0 if none did."""
 
     def __init__(self, value: Any, name: str | None = None) -> None:
-        self.replaced = 0
+        self.replaced, self._made = 0, next(moments)
         self._label = Label(type(self).__name__.lower(), name)
         tensor, tracing = apply("as_tensor", value), tracer.get()
         # A cell that a traced function makes is a new one at each run; it holds nothing that outlives the trace.
@@ -50,7 +50,12 @@ class Cell(Operators):
 
     @name.setter
     def name(self, value: str | None) -> None:
-        self._label.name = value
+        self._label, before = Label(self._label.kind, value), self._leaf
+        if before.op == "leaf":
+            # Graphs built before keep the leaf that they read, and with it the name.
+            self._leaf = remake(before, ())
+            set_value(self._leaf, before.value)
+            bind_cell(self._leaf, self, self._label)
 
     @property
     def leaf(self) -> Tensor:
@@ -79,6 +84,7 @@ class Cell(Operators):
         Raises:
             ShapeError: when the shape differs.
             DTypeError: when the element type differs.
+            UsageError: in the body of a loop, which is traced once: carry the value, and assign the last one.
         """
         assign_all([(self, value)])
 
@@ -94,13 +100,27 @@ class Cell(Operators):
         """Another cell with the same value; what is computed from it belongs to it alone."""
         new = memo[id(self)] = object.__new__(type(self))
         new._label = Label(self._label.kind, self._label.name)
-        new.replaced = 0
+        new.replaced, new._made = 0, next(moments)
         new._leaf = self.detach()
         bind_cell(new._leaf, new, new._label)
         return new
 
     def __copy__(self) -> Self:
         return self.__deepcopy__({})
+
+    def check_once(self) -> None:
+        """Refuse a change in the body of a loop: the body is traced once, so it would be made once.
+
+        Raises:
+            UsageError: where such a body is traced. What it makes itself it may change.
+        """
+        body = repeated.get()
+        if body is not None and self._made < body[1]:
+            name = repr(self.name) if self.name else f"a {type(self).__name__}"
+            raise UsageError(
+                f"{body[0]} changes {name}, which would happen once, while the body is traced, and not at each step; "
+                "let the value be part of the carry, and assign what the scan gives"
+            )
 
     def _no_rebinding(self, other: Any) -> NoReturn:
         kind = type(self).__name__
@@ -143,13 +163,15 @@ class Parameter(Cell):
         """The sum of the gradients since ``zero_grad()``, an evaluated tensor; None when there was none.
 
         Raises:
-            UsageError, ShapeError, DTypeError: when something else is assigned than a tensor that fits.
+            UsageError, ShapeError, DTypeError: when something else is assigned than a tensor that fits, or in the body
+                of a loop.
         """
         tracing = tracer.get()
         return self._grad if tracing is None else tracing.read_gradient(self, self._grad)
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
+        self.check_once()
         if value is not None:
             _check_gradient(self, value)
         tracing = tracer.get()
@@ -191,7 +213,10 @@ def assign_all(updates: list[tuple[Cell, Any]]) -> None:
 
     Raises:
         ShapeError, DTypeError: when a value does not fit its cell; then no cell has changed.
+        UsageError: in the body of a loop.
     """
+    for cell, _ in updates:
+        cell.check_once()
     values = [apply("as_tensor", value, like=cell.leaf) for cell, value in updates]
     for (cell, _), value in zip(updates, values, strict=True):
         where = f"assign to {cell.name!r}" if cell.name else "assign"

@@ -3,6 +3,7 @@
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from tinygrad_lstm.errors import AnomalyError, DeviceError, Error, UsageError
@@ -156,11 +157,13 @@ class Tensor(Node, Operators):
         return f"<{self.type} = {self.op}{name}>"
 
     def __str__(self) -> str:
+        if self.symbolic:
+            return slots.express(self) or repr(self)
         try:
-            return (slots.express(self) or repr(self)) if self.symbolic else str(self.numpy())
+            return str(self.numpy())
         except AnomalyError:
             raise
-        except Exception:
+        except Error:  # it can not be computed, which the repr tells
             return repr(self)
 
     def __format__(self, spec: str) -> str:
@@ -303,14 +306,12 @@ def settled(tensors: Sequence[Tensor]) -> list[Tensor]:
     return [tracing.cut(t) if tracing is not None and t.symbolic else make_leaf(t.value, t.type) for t in tensors]
 
 
+@dataclass(frozen=True, slots=True)
 class Label:
-    """Kind and name of a cell, which its leaves share: pictures show them when the cell itself is gone."""
+    """Kind and name that a cell had when a leaf was put in: pictures show them when the cell itself is gone."""
 
-    __slots__ = ("kind", "name")
-
-    def __init__(self, kind: str, name: str | None) -> None:
-        self.kind = kind
-        self.name = name
+    kind: str
+    name: str | None
 
 
 def bind_cell(leaf: Tensor, cell: "Cell", label: Label | None = None) -> None:

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from tinygrad_lstm.graph.cells import Cell, Parameter
     from tinygrad_lstm.graph.tensor import Tensor
 
-__all__ = ["Tracer", "followed", "following", "tracer"]
+__all__ = ["Tracer", "followed", "following", "repeated", "tracer"]
 
 
 class Tracer(Protocol):
@@ -38,6 +38,10 @@ tracer: Final[ContextVar[Tracer | None]] = ContextVar("tracer", default=None)
 
 following: Final[ContextVar[bool]] = ContextVar("following", default=False)
 """Whether somebody wants the history of what is computed here: to differentiate it, or as the body of a loop."""
+
+
+repeated: Final[ContextVar[tuple[str, int] | None]] = ContextVar("repeated", default=None)
+"""The body of a loop that is being traced, and the moment when that began; it is called once, and not at each step."""
 
 
 def followed(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -4,11 +4,11 @@ import inspect
 from functools import partial
 from typing import Any, ClassVar, Generic, TypeVar
 
-from tinygrad_lstm.errors import DTypeError, ShapeError, StructureError, UsageError
+from tinygrad_lstm.errors import DTypeError, IndexingError, ShapeError, StructureError, UsageError
 from tinygrad_lstm.graph.cells import Parameter
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.dtypes import as_dtype, float32
-from tinygrad_lstm.graph.scopes import Role
+from tinygrad_lstm.graph.scopes import Role, scope
 from tinygrad_lstm.graph.structure import flatten, unflatten
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.nn.cells import GRUCell, LSTMCell, RNNCell
@@ -17,6 +17,7 @@ from tinygrad_lstm.nn.module import Module, device_of
 from tinygrad_lstm.nn.stochastic import Dropout
 from tinygrad_lstm.ops import random
 from tinygrad_lstm.ops.filling import arange, zeros
+from tinygrad_lstm.ops.index import take
 from tinygrad_lstm.ops.logic import where
 from tinygrad_lstm.ops.loop import scan
 from tinygrad_lstm.ops.shape import broadcast_to, concatenate, expand_dims, stack, swapaxes
@@ -126,6 +127,7 @@ class Recurrent(Module, Generic[C]):
         Raises:
             ShapeError: when a shape differs.
             DTypeError: when x holds no floats, or lengths no integers.
+            IndexingError: when a length is out of range; under ``jit`` when the program runs.
         """
         kind = type(self).__name__
         sequence = as_tensor(x)
@@ -193,12 +195,16 @@ class Recurrent(Module, Generic[C]):
             raise DTypeError(f"{kind}: lengths are integers, got {counts.type}; convert them with .astype(tl.int64)")
         if counts.shape != (batch,):
             raise ShapeError(f"{kind}: lengths have the shape {list(counts.shape)}, wanted is [{batch}], the batch")
-        if not counts.symbolic:
+        times = arange(steps + 1, dtype=counts.dtype, device=counts.device)
+        if counts.symbolic:
+            # Looked up, a length that is out of range raises when it is known.
+            with scope(f"lengths, each 0 … {steps}"):
+                counts = take(times, where(counts < 0, steps + 1, counts))
+        else:
             values = counts.numpy()
             if ((values < 0) | (values > steps)).any():
-                raise ShapeError(f"{kind}: lengths are {values.tolist()}, but x has {steps} steps; give 0 … {steps}")
-        times = arange(steps, dtype=counts.dtype, device=counts.device)
-        return expand_dims(expand_dims(times, 1) < counts, 2)
+                raise IndexingError(f"{kind}: lengths are {values.tolist()}, but x has {steps} steps; give 0 … {steps}")
+        return expand_dims(expand_dims(times[:-1], 1) < counts, 2)
 
 
 def _keywords(kind: type[Any]) -> list[str]:

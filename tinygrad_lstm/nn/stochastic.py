@@ -1,17 +1,19 @@
 """Dropout, and modules without chance."""
 
+from copy import copy as shallow
 from typing import Any
 
 from tinygrad_lstm.errors import DTypeError, UsageError
 from tinygrad_lstm.graph.cells import Cell, State
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.dtypes import uint32
-from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.graph.tensor import Tensor, settled
 from tinygrad_lstm.graph.types import normalize_axes
 from tinygrad_lstm.nn.module import Module
 from tinygrad_lstm.ops import random
 from tinygrad_lstm.ops.logic import where
 from tinygrad_lstm.ops.shape import stack
+from tinygrad_lstm.runtime.jit import rebound
 
 __all__ = ["Dropout", "deterministic"]
 
@@ -80,7 +82,7 @@ class Dropout(Module):
 
     def _spend(self, own: State, count: int) -> list[Tensor]:
         following, *keys = random.split(own, count + 1)
-        own.assign(following)
+        own.hold(settled((following,))[0])  # also in the body of a loop, where one call is one mask for all steps
         return keys
 
 
@@ -110,8 +112,11 @@ def deterministic(module: Module) -> Module:
         if isinstance(value, list | tuple):
             return type(value)(map(copy, value))
         if isinstance(value, dict):
-            return {key: copy(item) for key, item in value.items()}
-        return value
+            same = shallow(value)
+            same.update({key: copy(item) for key, item in value.items()})
+            return same
+        # A method that a module holds as an attribute, such as tl.jit(self.step), is bound to the twin.
+        return rebound(value, lambda owner: copy(owner) if isinstance(owner, Module) else owner)
 
     result: Module = copy(module)
     return result

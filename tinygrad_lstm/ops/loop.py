@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from tinygrad_lstm.errors import DTypeError, ShapeError, StructureError, UsageError
+from tinygrad_lstm.graph.cells import moments
 from tinygrad_lstm.graph.convert import as_tensor, is_scalar
 from tinygrad_lstm.graph.dtypes import float32
 from tinygrad_lstm.graph.function import Graph, close, fresh_symbol
@@ -11,7 +12,7 @@ from tinygrad_lstm.graph.registry import NodeType, define
 from tinygrad_lstm.graph.scopes import user_line
 from tinygrad_lstm.graph.structure import Structure, flatten, paths, unflatten
 from tinygrad_lstm.graph.tensor import Node, Tensor, make
-from tinygrad_lstm.graph.tracing import followed
+from tinygrad_lstm.graph.tracing import followed, repeated
 from tinygrad_lstm.graph.types import TensorType, whole
 
 __all__ = ["loop_items", "loop_node", "scan", "stacked"]
@@ -66,6 +67,7 @@ def scan(
     Raises:
         ShapeError, DTypeError, StructureError: when a carry leaves in another form than it entered, or the arrays of
             ``xs`` differ in length.
+        UsageError: when the body changes a Parameter or State, which would happen once and not at each step.
 
     >>> import tinygrad_lstm as tl
     >>> total, sums = tl.scan(lambda c, x: (c + x, c + x), tl.tensor(0.0), tl.tensor([1.0, 2.0, 3.0]))
@@ -88,6 +90,7 @@ def scan(
         fresh_symbol(_short(p), TensorType(s.shape[1:], s.dtype, s.device), owner)
         for p, s in zip(paths(x_structure, "x"), sequences, strict=True)
     ]
+    token = repeated.set((owner, next(moments)))
     try:
         result = followed(_called, f, unflatten(carry_structure, carries), unflatten(x_structure, slices))
     except DTypeError as error:
@@ -98,6 +101,8 @@ def scan(
                     f"with tl.tensor({value!r}, dtype=…)"
                 )
         raise
+    finally:
+        repeated.reset(token)
     if not isinstance(result, tuple) or len(result) != 2:
         raise StructureError(f"scan body: return a pair (carry, y), not {type(result).__name__}; y may be None")
     new_leaves, new_structure = flatten(result[0])
