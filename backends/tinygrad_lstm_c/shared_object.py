@@ -1,6 +1,7 @@
 """C text to functions in this process."""
 
 import ctypes
+import os
 from pathlib import Path
 
 from tinygrad_lstm.errors import BackendError
@@ -28,7 +29,15 @@ def compiled(source: str, *flags: str) -> ctypes.CDLL:
     try:
         return ctypes.CDLL(str(path))
     except OSError as error:
-        raise BackendError(
-            f"a compiled program can not be loaded: {error}; name a directory that programs may be loaded from in the "
-            "environment variable TINYGRAD_LSTM_CACHE"
-        ) from None
+        advice = (
+            "name a directory that programs may be loaded from in the environment variable TINYGRAD_LSTM_CACHE"
+            if _forbids_programs(path)
+            else "delete it to have it compiled again; if that gives the same, "
+            f"{' '.join(compiler.command)} makes no programs for this Python"
+        )
+        raise BackendError(f"the compiled program {path} cannot be loaded: {error}; {advice}") from error
+
+
+def _forbids_programs(path: Path) -> bool:
+    """Whether a file lies on a disk from which no program may be loaded."""
+    return hasattr(os, "ST_NOEXEC") and bool(os.statvfs(path).f_flag & os.ST_NOEXEC)

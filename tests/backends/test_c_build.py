@@ -7,11 +7,12 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from tinygrad_lstm_c import toolchain
+from tinygrad_lstm_c import shared_object, toolchain
 from tinygrad_lstm_c.shared_object import compiled
 from tinygrad_lstm_c.team import processors
 
@@ -290,3 +291,19 @@ def test_zig(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     x = np.linspace(-9, 9, 100, dtype=np.float32)
     (y,) = compile_c(elementwise("tanh", [x], float32))([x])
     np.testing.assert_allclose(y, np.tanh(x), rtol=1e-6)
+
+
+def test_why_a_compiled_program_is_not_loaded(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: str) -> Any:
+        raise OSError(f"{path}: undefined symbol: fancy")
+
+    monkeypatch.setattr(shared_object.ctypes, "CDLL", refused)
+    with pytest.raises(
+        BackendError, match=r"undefined symbol: fancy; delete it to have it compiled again; if that"
+    ) as told:
+        compiled(ANSWER)
+    assert str(place) in str(told.value)
+    assert "TINYGRAD_LSTM_CACHE" not in str(told.value)
+    monkeypatch.setattr(shared_object.os, "statvfs", lambda path: SimpleNamespace(f_flag=os.ST_NOEXEC))
+    with pytest.raises(BackendError, match=r"; name a directory that programs may be loaded from in .*_CACHE"):
+        compiled(ANSWER)
