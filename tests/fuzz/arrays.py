@@ -76,7 +76,7 @@ def contents(random: Random, type_: Type, special: float) -> Array:
     elif dtype.startswith("float"):
         # Small numbers of few digits, whose sums and products are exact, and ordinary ones.
         few = random.random() < 0.3
-        scale = random.choice((1.0, 1.0, 1.0, 0.1, 10.0))
+        scale = random.choice((1.0, 1.0, 1.0, 1.0, 0.1, 10.0, 300.0, 1e-4))
         values = [random.randint(-8, 8) / 4 if few else random.gauss(0, scale) for _ in range(count)]
         values = [random.choice(SPECIAL) if random.random() < special else v for v in values]
     else:

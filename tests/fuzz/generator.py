@@ -126,6 +126,19 @@ class _Block:
             return
         self.steps.append(Statement((), "{0}.assign({1})", (cell, value)))
 
+    def total(self, body: "_Block", x: str) -> bool:
+        """A product of a slice in the body, and zeros outside that it may be added to."""
+        shape, dtype = self.types[x]
+        if not shape or not is_float((shape, dtype)):
+            return False
+        try:
+            weights = body.argument(((shape[-1], self.random.choice((1, 2, 3, 5))), dtype))
+        except LookupError:
+            return False
+        if not body.statement("({0} @ {1})", (x, weights)):
+            return False
+        return self.statement(f"tl.zeros({self.types[body.own[-1]][0]}, dtype=tl.{dtype})", ())
+
     def loop(self, depth: int) -> None:
         """Add a scan whose carries are of the types of values that there are."""
         random = self.random
@@ -139,18 +152,15 @@ class _Block:
             steps_through = [first, *[random.choice(alike) for _ in range(random.choice((0, 0, 1, 2)))]]
         if length > 20:
             return
-        inits = (
-            [self.pick(lambda t: math.prod(t[0]) < 60) for _ in range(random.choice((0, 1, 1, 1, 2, 2, 3)))]
-            if (any(math.prod(self.types[v][0]) < 60 for v in self.visible))
-            else []
-        )
+        small = [v for v in self.visible if math.prod(self.types[v][0]) < 60]
+        inits = [random.choice(small[-20:]) for _ in range(random.choice((0, 1, 1, 1, 2, 2, 3)))] if small else []
         body = _Block(random, self._fresh, self.types, list(self.visible), self._arguments)
         carries = [body.name(self.types[v], "c") for v in inits]
         slices = [body.name((self.types[v][0][1:], self.types[v][1]), "x") for v in steps_through]
         body.visible += [*carries, *slices]
         body.own += [*carries, *slices]
         body.grow(random.choice((0, 1, 2, 3, 4, 6)), depth + 1)
-        new = []
+        new: list[str] = []
         for c in carries:
             # Unchanged, swapped with another, or something that was made of it.
             alike = [v for v in body.own if self.types[v] == self.types[c]]
@@ -162,6 +172,15 @@ class _Block:
                 made = body.own[-1]
                 value = made if self.types[made] == self.types[c] else value
             new.append(value)
+        if slices and random.random() < 0.15 and self.total(body, slices[0]):
+            inits.append(self.own[-1])
+            carries.append(body.name(self.types[inits[-1]], "c"))
+            body.visible.append(carries[-1])
+            # The sum over the steps of a product.
+            if body.statement("({0} + {1})", (carries[-1], body.own[-1])):
+                new.append(body.own[-1])
+            else:
+                new.append(carries[-1])
         ys = [random.choice(body.own or body.visible) for _ in range(random.choice((0, 1, 1, 2, 3)))]
         if random.random() < 0.3 and new:
             ys.append(random.choice(new))
