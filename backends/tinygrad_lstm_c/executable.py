@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.codegen.c_family import Driven, Item, Segment, print_c
 from tinygrad_lstm.codegen.program import Call, Gather, Program, View
 from tinygrad_lstm.errors import Error, EvaluationError, IndexingError
 from tinygrad_lstm.kernels.table import Kernel
 from tinygrad_lstm.runtime.host import Turns
 from tinygrad_lstm_c.blas import find_blas
+from tinygrad_lstm_c.printing import Driven, Item, Segment, print_c
 from tinygrad_lstm_c.shared_object import compiled
 from tinygrad_lstm_c.team import BUSY, MOST, processors, team_of
 

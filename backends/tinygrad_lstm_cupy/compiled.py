@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from tinygrad_lstm.codegen.cuda import Item, Launch, Product, Turns, print_cuda
 from tinygrad_lstm.codegen.program import Call, Gather, Program, View
 from tinygrad_lstm.errors import Error, EvaluationError, IndexingError
 from tinygrad_lstm.kernels.table import Kernel
+from tinygrad_lstm_cupy.cuda import Item, Launch, Product, Turns, print_cuda
 from tinygrad_lstm_cupy.device import Device
 
 __all__ = ["CupyExecutable"]

@@ -6,8 +6,8 @@ import os
 from collections.abc import Sequence
 from typing import Any, Final
 
-from tinygrad_lstm.codegen.cuda import Product
 from tinygrad_lstm.errors import BackendError, EvaluationError
+from tinygrad_lstm_cupy.cuda import Product
 
 __all__ = ["Cublas"]
 

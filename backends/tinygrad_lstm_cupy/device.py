@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
-from tinygrad_lstm.codegen.cuda import PrintedCuda, Product
 from tinygrad_lstm_cupy.cublas import Cublas
+from tinygrad_lstm_cupy.cuda import PrintedCuda, Product
 from tinygrad_lstm_cupy.nvrtc import compiled
 
 __all__ = ["Device"]

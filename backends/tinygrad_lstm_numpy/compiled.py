@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.codegen.numpy_statements import numpy_statements
 from tinygrad_lstm.codegen.program import Program
 from tinygrad_lstm.runtime.host import Turns
+from tinygrad_lstm_numpy.statements import numpy_statements
 
 __all__ = ["CompiledProgram"]
 

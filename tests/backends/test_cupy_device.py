@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from tinygrad_lstm_cupy import cublas, device
 from tinygrad_lstm_cupy.cublas import Cublas
+from tinygrad_lstm_cupy.cuda import Product, print_cuda
+from tinygrad_lstm_cupy.cuda_steps import products
 from tinygrad_lstm_cupy.device import Device
 
 from tests.backends.fake_cupy import CUDAError
 from tests.codegen.lstm_program import lstm_program
 from tests.codegen.small_programs import whole
-from tinygrad_lstm.codegen.cuda import Product, print_cuda
-from tinygrad_lstm.codegen.cuda_steps import products
 from tinygrad_lstm.codegen.program import Gemm, View
 from tinygrad_lstm.errors import BackendError, EvaluationError
 from tinygrad_lstm.graph.dtypes import DType, float16, float32, float64

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tinygrad_lstm_cupy.cuda import print_cuda
 from tinygrad_lstm_cupy.nvrtc import compiled
 
 import tinygrad_lstm as tl
@@ -15,7 +16,6 @@ from tests.codegen.traced import cell
 from tests.nn.test_variants import CELLS, named
 from tests.ops.cases import CASES
 from tests.ops.test_cases import of_floats
-from tinygrad_lstm.codegen.cuda import print_cuda
 from tinygrad_lstm.codegen.lowering import lower
 from tinygrad_lstm.codegen.program import Program
 from tinygrad_lstm.errors import BackendError

@@ -14,10 +14,10 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from tinygrad_lstm_cupy.cuda import PrintedCuda
+from tinygrad_lstm_cupy.cuda_prelude import FUNCTIONS
 
-from tinygrad_lstm.codegen.c_integers import HALF
-from tinygrad_lstm.codegen.cuda import PrintedCuda
-from tinygrad_lstm.codegen.cuda_prelude import FUNCTIONS
+from tinygrad_lstm.codegen.c_family.integers import HALF
 
 __all__ = ["Shim", "needs_compiler"]
 

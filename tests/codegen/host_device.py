@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from tinygrad_lstm_cupy.cuda import PrintedCuda, Product
 
 from tests.codegen.cuda_shim import Shim
-from tinygrad_lstm.codegen.cuda import PrintedCuda, Product
 from tinygrad_lstm.codegen.program import View
 
 __all__ = ["HostDevice"]

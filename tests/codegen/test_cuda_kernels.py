@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from tinygrad_lstm_cupy import cuda_parts
 from tinygrad_lstm_cupy.compiled import CupyExecutable
+from tinygrad_lstm_cupy.cuda import Launch, print_cuda
 
 from tests.codegen.cuda_shim import needs_compiler
 from tests.codegen.host_device import HostDevice
 from tests.codegen.lstm_program import lstm_program
 from tests.codegen.pointwise import assert_executed, execute
 from tests.codegen.small_programs import kernels_of, program_of, whole
-from tinygrad_lstm.codegen import cuda_parts
-from tinygrad_lstm.codegen.cuda import Launch, print_cuda
 from tinygrad_lstm.codegen.program import Gemm, Kernel, Program, Scalar, Store, View
 from tinygrad_lstm.graph.dtypes import DType, as_dtype, bool_, float16, float32, float64, int32
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tinygrad_lstm_numpy import kernels as numpy_kernels
 
 import tinygrad_lstm as tl
 from tests.codegen.pointwise import execute
@@ -14,7 +15,6 @@ from tests.codegen.small_programs import kernels_of
 from tests.ops.cases import CASES, Case
 from tests.ops.test_cases import of_floats, over_time, total
 from tests.programs import programs
-from tinygrad_lstm.codegen import numpy_kernels
 from tinygrad_lstm.codegen.lowering import lower
 from tinygrad_lstm.codegen.program import Buffer, Kernel, Program, Scalar, Store, View
 from tinygrad_lstm.graph.dtypes import float64

@@ -6,8 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
-from tinygrad_lstm.codegen.c_prelude import PRELUDE
+from tinygrad_lstm_c.prelude import PRELUDE
 
 VALUES = {
     "float": "0, -0.0f, 1, -1, 1e-45f, -1e-45f, 1e-38f, 1e30f, -1e30f, 3.4e38f, -3.4e38f, INFINITY, -INFINITY, NAN, "

@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from tinygrad_lstm_c.printing import print_c
+from tinygrad_lstm_cupy.cuda import print_cuda
 
 import tinygrad_lstm as tl
 from tests.codegen.test_lowering import symbols
 from tests.codegen.traced import cell
 from tests.nn.test_variants import CELLS, named
 from tests.ops.cases import CASES
-from tinygrad_lstm.codegen.c_family import print_c
-from tinygrad_lstm.codegen.cuda import print_cuda
 from tinygrad_lstm.codegen.lowering import lower
 from tinygrad_lstm.codegen.program import Program
 from tinygrad_lstm.graph.function import Graph

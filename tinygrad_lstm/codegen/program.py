@@ -19,6 +19,7 @@ __all__ = [
     "Gemm",
     "Kernel",
     "Loop",
+    "Node",
     "Program",
     "Scalar",
     "Scatter",

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
-from tinygrad_lstm.codegen.c_layout import block
-from tinygrad_lstm.codegen.c_scalar import STORAGE, SUFFIX
+from tinygrad_lstm.codegen.c_family.layout import block
+from tinygrad_lstm.codegen.c_family.scalar import STORAGE, SUFFIX
 from tinygrad_lstm.codegen.program import Gather, Gemm, Scatter, View
 from tinygrad_lstm.graph.dtypes import DType
 

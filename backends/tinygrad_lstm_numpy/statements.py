@@ -11,10 +11,10 @@ from functools import partial
 from math import prod
 from typing import Any
 
-from tinygrad_lstm.codegen.numpy_functions import FUNCTIONS
-from tinygrad_lstm.codegen.numpy_kernels import KernelPrinter
-from tinygrad_lstm.codegen.numpy_views import Block, Names, Open, dense
 from tinygrad_lstm.codegen.program import Call, Gather, Gemm, Kernel, Loop, Program, Scatter, Step, View
+from tinygrad_lstm_numpy.functions import FUNCTIONS
+from tinygrad_lstm_numpy.kernels import KernelPrinter
+from tinygrad_lstm_numpy.views import Block, Names, Open, dense
 
 __all__ = ["Statements", "numpy_statements"]
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from tinygrad_lstm.codegen.c_layout import block
-from tinygrad_lstm.codegen.c_scalar import REGISTER, STORAGE, loaded, stored
-from tinygrad_lstm.codegen.cuda_kernel import Function, points_geometry
+from tinygrad_lstm.codegen.c_family.layout import block
+from tinygrad_lstm.codegen.c_family.scalar import REGISTER, STORAGE, loaded, stored
 from tinygrad_lstm.codegen.program import Gather, Gemm, Scatter, View
 from tinygrad_lstm.graph.dtypes import DType
+from tinygrad_lstm_cupy.cuda_kernel import Function, points_geometry
 
 __all__ = ["Product", "gather_functions", "products", "scatter_functions"]
 

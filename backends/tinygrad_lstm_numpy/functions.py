@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.codegen.program import Node
 from tinygrad_lstm.errors import IndexingError
-from tinygrad_lstm.graph.tensor import Node
 from tinygrad_lstm.kernels import casts
 
 __all__ = ["FUNCTIONS", "gather", "scatter_add", "truncate", "view"]

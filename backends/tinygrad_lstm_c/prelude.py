@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from tinygrad_lstm.codegen.c_integers import HALF, INTEGERS
-from tinygrad_lstm.codegen.c_math import MATH
-from tinygrad_lstm.codegen.c_packed import PACKED
+from tinygrad_lstm.codegen.c_family.integers import HALF, INTEGERS
+from tinygrad_lstm.codegen.c_family.math import MATH
+from tinygrad_lstm_c.packed import PACKED
 
 __all__ = ["PRELUDE"]
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from tinygrad_lstm.codegen.c_layout import block
-from tinygrad_lstm.codegen.c_scalar import (
+from tinygrad_lstm.codegen.c_family.layout import block
+from tinygrad_lstm.codegen.c_family.scalar import (
     REGISTER,
     STORAGE,
     SUFFIX,
@@ -18,9 +18,9 @@ from tinygrad_lstm.codegen.c_scalar import (
     loaded,
     stored,
 )
-from tinygrad_lstm.codegen.cuda_parts import Part, RowNest, Scratch, row_major
 from tinygrad_lstm.codegen.program import Buffer, Kernel, Scalar, Store, View
 from tinygrad_lstm.graph.dtypes import DType, float32
+from tinygrad_lstm_cupy.cuda_parts import Part, RowNest, Scratch, row_major
 
 __all__ = ["Function", "part_functions", "points_geometry"]
 

@@ -7,10 +7,10 @@ tiles of some rows by one panel, whose sums stay in registers.
 
 from typing import Final
 
-from tinygrad_lstm.codegen.c_scalar import STORAGE, SUFFIX
-from tinygrad_lstm.codegen.c_steps import StepText
+from tinygrad_lstm.codegen.c_family.scalar import STORAGE, SUFFIX
 from tinygrad_lstm.codegen.program import Gemm
 from tinygrad_lstm.graph.dtypes import DType
+from tinygrad_lstm_c.steps import StepText
 
 __all__ = ["PACKED", "pack_text", "packable", "packed_bytes", "packed_text"]
 

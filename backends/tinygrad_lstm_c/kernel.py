@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tinygrad_lstm.codegen.c_layout import block
-from tinygrad_lstm.codegen.c_scalar import (
+from tinygrad_lstm.codegen.c_family.layout import block
+from tinygrad_lstm.codegen.c_family.loop_nest import LoopNest
+from tinygrad_lstm.codegen.c_family.scalar import (
     REGISTER,
     STORAGE,
     SUFFIX,
@@ -16,7 +17,6 @@ from tinygrad_lstm.codegen.c_scalar import (
     loaded,
     stored,
 )
-from tinygrad_lstm.codegen.loop_nest import LoopNest
 from tinygrad_lstm.codegen.program import Buffer, Kernel, Store, View
 from tinygrad_lstm.graph.dtypes import DType
 

@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any, Final
 
-from tinygrad_lstm.codegen.numpy_spaces import (
+from tinygrad_lstm.codegen.program import Kernel, Program, Scalar, Store, View, identity
+from tinygrad_lstm.graph.dtypes import DType
+from tinygrad_lstm_numpy.spaces import (
     Scratch,
     Shape,
     last_reads,
@@ -15,9 +17,7 @@ from tinygrad_lstm.codegen.numpy_spaces import (
     with_axis,
     written,
 )
-from tinygrad_lstm.codegen.numpy_views import Block, Names, dense
-from tinygrad_lstm.codegen.program import Kernel, Program, Scalar, Store, View, identity
-from tinygrad_lstm.graph.dtypes import DType
+from tinygrad_lstm_numpy.views import Block, Names, dense
 
 __all__ = ["KernelPrinter"]
 

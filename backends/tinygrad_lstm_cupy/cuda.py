@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tinygrad_lstm.codegen.cuda_kernel import Function, part_functions
-from tinygrad_lstm.codegen.cuda_parts import Scratch, parts
-from tinygrad_lstm.codegen.cuda_prelude import PRELUDE
-from tinygrad_lstm.codegen.cuda_steps import Product, gather_functions, products, scatter_functions
 from tinygrad_lstm.codegen.program import Buffer, Call, Gather, Gemm, Kernel, Loop, Program, Scatter, Step, View
 from tinygrad_lstm.graph.dtypes import int64
+from tinygrad_lstm_cupy.cuda_kernel import Function, part_functions
+from tinygrad_lstm_cupy.cuda_parts import Scratch, parts
+from tinygrad_lstm_cupy.cuda_prelude import PRELUDE
+from tinygrad_lstm_cupy.cuda_steps import Product, gather_functions, products, scatter_functions
 
 __all__ = ["CudaFunction", "Item", "Launch", "PrintedCuda", "Product", "Turns", "print_cuda"]
 

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tinygrad_lstm.codegen.c_kernel import KernelText, kernel_text
-from tinygrad_lstm.codegen.c_packed import pack_text, packable, packed_bytes, packed_text
-from tinygrad_lstm.codegen.c_prelude import PRELUDE
-from tinygrad_lstm.codegen.c_scalar import STORAGE
-from tinygrad_lstm.codegen.c_steps import StepText, gather_text, gemm_text, scatter_text
+from tinygrad_lstm.codegen.c_family.scalar import STORAGE
 from tinygrad_lstm.codegen.program import Buffer, Call, Gather, Gemm, Kernel, Loop, Program, Scatter, Step, View
+from tinygrad_lstm_c.kernel import KernelText, kernel_text
+from tinygrad_lstm_c.packed import pack_text, packable, packed_bytes, packed_text
+from tinygrad_lstm_c.prelude import PRELUDE
+from tinygrad_lstm_c.steps import StepText, gather_text, gemm_text, scatter_text
 
 __all__ = ["Driven", "Item", "Printed", "Segment", "print_c"]
 

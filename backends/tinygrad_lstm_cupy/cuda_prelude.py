@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from tinygrad_lstm.codegen.c_integers import INTEGERS
-from tinygrad_lstm.codegen.c_math import MATH
+from tinygrad_lstm.codegen.c_family.integers import INTEGERS
+from tinygrad_lstm.codegen.c_family.math import MATH
 
 __all__ = ["FUNCTIONS", "PRELUDE"]
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from tinygrad_lstm.codegen.loop_nest import LoopNest
+from tinygrad_lstm.codegen.c_family.loop_nest import LoopNest
 from tinygrad_lstm.codegen.program import Buffer, Kernel, Scalar, Store, View
 from tinygrad_lstm.graph.dtypes import DType, float32
 
