@@ -325,8 +325,16 @@ ZERO = tl.zeros(8)
         (ShapeError, "xs has 3 steps, but length says 5", lambda: tl.scan(lambda s, x: (s, x), ZERO, tl.zeros(3), 5)),
         (ShapeError, "has no axis to step along", lambda: tl.scan(lambda s, x: (s, x), ZERO, tl.tensor(1.0))),
         (UsageError, "without xs the number of steps is unknown; give length=", lambda: tl.scan(lambda s, x: s, 1)),
-        (UsageError, "the number of steps, not 'x'", lambda: tl.scan(lambda s, x: (s, x), ZERO, None, "x")),
-        (UsageError, "number of steps, not -1", lambda: tl.scan(lambda s, x: (s, x), ZERO, None, -1)),
+        (
+            UsageError,
+            "length is an integer ≥ 0, the number of steps, not 'x'",
+            lambda: tl.scan(lambda s, x: (s, x), ZERO, None, "x"),
+        ),
+        (
+            UsageError,
+            "length is an integer ≥ 0, the number of steps, not -1",
+            lambda: tl.scan(lambda s, x: (s, x), ZERO, None, -1),
+        ),
     ],
 )
 def test_mistakes(error, message: str, call) -> None:
