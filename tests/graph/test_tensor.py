@@ -84,7 +84,7 @@ def test_numpy_functions_give_tensors() -> None:
     assert np.sqrt(x).tolist() == [1.0, 2.0]
     with pytest.raises(TypeError):
         np.fft.fft(x)
-    with pytest.raises(UsageError, match="np.add: out= is not supported"):
+    with pytest.raises(UsageError, match=r"np\.add: out= is not supported"):
         np.add(x, x, out=np.zeros(2, np.float32))
 
 
