@@ -172,12 +172,17 @@ class Values:
         if op.kind == "call":
             return called(id(op.node), op.shape, args)
         if op.kind == "contract":
-            letters = {x: k for k, x in enumerate(dict.fromkeys("".join(op.attr)))}
-            left, right, out = ([letters[x] for x in side] for side in op.attr)
-            return np.asarray(np.einsum(args[0], left, args[1], right, out)).reshape(op.shape)
+            return self.product(op, args)
         if op.kind in ("gather", "scatter"):
             return self.indexed(op, args)
         return self.joined(op, args)
+
+    def product(self, op: Operation, args: Sequence[Numbers]) -> Numbers:
+        # Without the letters of size 1: NumPy has numbers for 52.
+        sizes = {x: n for a, side in zip(args, op.attr, strict=False) for x, n in zip(side, a.shape, strict=True)}
+        known = {x: k for k, x in enumerate([x for x, n in sizes.items() if n != 1])}
+        left, right, out = ([known[x] for x in side if x in known] for side in op.attr)
+        return np.asarray(np.einsum(args[0].squeeze(), left, args[1].squeeze(), right, out)).reshape(op.shape)
 
     def indexed(self, op: Operation, args: Sequence[Numbers]) -> Numbers:
         values, indices = args

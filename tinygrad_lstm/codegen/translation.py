@@ -22,6 +22,7 @@ from tinygrad_lstm.errors import GraphError
 from tinygrad_lstm.graph.dtypes import DType, bool_, float16, float32, float64
 from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.types import Shape
+from tinygrad_lstm.ops.linalg import LETTERS
 
 __all__ = ["build"]
 
@@ -184,6 +185,9 @@ def _logsumexp(built: Builder, node: Any, refs: list[Reference], block: Block) -
     (x,), axes, dtype = refs, node.attrs["axis"], node.dtype
     if dtype not in built.floats:
         return built.call(node, refs, block)
+    if dtype is float16:
+        # Rounded once, at the end.
+        x, dtype = built.map("cast", [x], x.shape, float32, block, node), float32
     kept = tuple([1 if k in axes else n for k, n in enumerate(x.shape)])
 
     def mapped(name: str, *args: Reference, shape: Shape = kept, of: DType = dtype) -> Reference:
@@ -197,6 +201,8 @@ def _logsumexp(built: Builder, node: Any, refs: list[Reference], block: Block) -
         shift = mapped("where", finite, largest, built.constant(0, dtype, block))
         terms = mapped("exp", mapped("subtract", x, shift, shape=x.shape), shape=x.shape)
         total = mapped("add", mapped("log", built.reduce("add", terms, axes, block, node)), shift)
+    if dtype is not node.dtype:
+        total = built.map("cast", [total], total.shape, node.dtype, block, node)
     result = reshaped(total, node.shape)
     assert result is not None
     return result
@@ -239,12 +245,12 @@ def _matmul(built: Builder, node: Any, refs: list[Reference], block: Block) -> R
     if node.dtype not in built.floats:
         return built.call(node, refs, block)
     rank = len(node.shape) - 2
-    names = [chr(ord("A") + k) for k in range(rank)]
+    m, k, n, *names = list(LETTERS[: rank + 3])
     args, letters = [], []
-    for ref, last in zip(refs, ("mk", "kn"), strict=True):
+    for ref, last in zip(refs, (m + k, k + n), strict=True):
         args.append(broadcast(ref, (*node.shape[:-2], *ref.shape[-2:])))
         letters.append("".join(names) + last)
-    return _product(built, node, args, (letters[0], letters[1], "".join(names) + "mn"), block)
+    return _product(built, node, args, (letters[0], letters[1], "".join(names) + m + n), block)
 
 
 def _take(built: Builder, node: Any, refs: list[Reference], block: Block) -> Reference:

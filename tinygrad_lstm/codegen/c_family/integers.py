@@ -5,7 +5,8 @@ from typing import Final
 __all__ = ["HALF", "INTEGERS"]
 
 _SIGNED: Final = """
-FUNCTION INT abs_SUFFIX(INT x) { return x < 0 ? -x : x; }
+/* Without a sign: a compiler takes the usual form to be never below 0, and the least integer has no opposite. */
+FUNCTION INT abs_SUFFIX(INT x) { return (INT)(x < 0 ? 0 - (uINT)x : (uINT)x); }
 FUNCTION INT sign_SUFFIX(INT x) { return (INT)((x > 0) - (x < 0)); }
 FUNCTION INT maximum_SUFFIX(INT a, INT b) { return a > b ? a : b; }
 FUNCTION INT minimum_SUFFIX(INT a, INT b) { return a < b ? a : b; }
@@ -78,7 +79,7 @@ FUNCTION float rounded_to_half_f64(double x) {
 
 
 def _signed(suffix: str, ctype: str, least: str, greatest: str) -> str:
-    text = _SIGNED.replace("SUFFIX", suffix).replace("INT", ctype)
+    text = _SIGNED.replace("SUFFIX", suffix).replace("uINT", "u" + ctype).replace("INT", ctype)
     return text.replace("LEAST", least).replace("GREATEST", greatest)
 
 
