@@ -73,6 +73,8 @@ def disturbed(reasons: frozenset[str], seed: int, scale: float) -> Iterator[None
     if "functions" in reasons:
         for op in SOURCES["functions"] - {"logsumexp", "remainder", "floor_divide"}:
             table[op] = noise.function(table[op])
+        # NumPy's 1/(1 + exp(−x)) is 0 as soon as exp overflows.
+        table["sigmoid"] = noise.flushed(table["sigmoid"])
     if "sums" in reasons:
         for op in ("add", "subtract", "multiply", "divide"):
             table[op] = noise.arithmetic(table[op])
@@ -123,12 +125,23 @@ class _Noise:
             y = np.asarray(kernel(*args, **attrs))
             if y.dtype.kind != "f":
                 return y
-            terms = [np.abs(x.astype(np.float64)) if k < 1 + products else x for k, x in enumerate(args)]
+            terms = [_size(x) if k < 1 + products else x for k, x in enumerate(args)]
             size = np.asarray(kernel(*terms, **attrs))
             disturbed_ = self._around(y, np.where(np.isfinite(size), size, 0), 1)
             # Whether a partial sum overflows depends on the order.
             odd = np.isfinite(size) & (size > float(np.finfo(y.dtype).max)) & (self._rng.random(y.shape) < 0.5)
-            return np.where(odd, np.array(np.nan, y.dtype), disturbed_)
+            return np.where(odd, np.where(np.isnan(y), np.array(0, y.dtype), np.array(np.nan, y.dtype)), disturbed_)
+
+        return disturb
+
+    def flushed(self, kernel: Callable[..., Any]) -> Callable[..., Any]:
+        """Noise of a function whose results below the least normal number may be 0."""
+
+        def disturb(*args: Any, **attrs: Any) -> Any:
+            y = np.asarray(kernel(*args, **attrs))
+            least = float(np.finfo(y.dtype).tiny)
+            low = (np.abs(y.astype(np.float64)) < least) & (self._rng.random(y.shape) < 0.5)
+            return np.where(low, np.array(least, y.dtype), y)
 
         return disturb
 
@@ -141,6 +154,12 @@ class _Noise:
             return np.where(y == 0, np.copysign(y, signs), y)
 
         return disturb
+
+
+def _size(x: Array) -> Array:
+    """How large the terms of a sum are; those that are not finite have the same effect in every order."""
+    with np.errstate(invalid="ignore"):
+        return np.where(np.isfinite(x), np.abs(x.astype(np.float64)), 0)
 
 
 def within(got: Array, want: Array, samples: list[Array]) -> bool:
