@@ -13,7 +13,7 @@ except ModuleNotFoundError as missing:
 from tinygrad_lstm.autodiff.custom import define_op
 from tinygrad_lstm.autodiff.reverse import gradients
 from tinygrad_lstm.autodiff.transforms import checkpoint, grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
-from tinygrad_lstm.draw.expression import latex, text
+from tinygrad_lstm.formula.expression import latex, text
 from tinygrad_lstm.functions.activations import (
     elu,
     gelu,

@@ -5,8 +5,8 @@ import pytest
 import tinygrad_lstm as tl
 from tests.draw import dot
 from tinygrad_lstm import draw, nn
-from tinygrad_lstm.draw.anatomy import dissect
-from tinygrad_lstm.draw.tracing import trace_step
+from tinygrad_lstm.draw.cells.anatomy import dissect
+from tinygrad_lstm.draw.cells.tracing import trace_step
 from tinygrad_lstm.errors import UsageError
 
 

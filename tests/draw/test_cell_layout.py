@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 import tinygrad_lstm as tl
 from tests.draw import dot
 from tinygrad_lstm import draw, nn
-from tinygrad_lstm.draw.anatomy import dissect, value_of
-from tinygrad_lstm.draw.cells import identifiers
-from tinygrad_lstm.draw.tracing import trace_step
+from tinygrad_lstm.draw.cells.anatomy import dissect, value_of
+from tinygrad_lstm.draw.cells.picture import identifiers
+from tinygrad_lstm.draw.cells.tracing import trace_step
 from tinygrad_lstm.errors import UsageError
 
 CELLS = {

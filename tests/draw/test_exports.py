@@ -8,9 +8,9 @@ import pytest
 
 import tinygrad_lstm as tl
 from tinygrad_lstm import draw, nn
-from tinygrad_lstm.draw.exports import as_data
-from tinygrad_lstm.draw.measures import measure
-from tinygrad_lstm.draw.sources import sources
+from tinygrad_lstm.draw.graphs.exports import as_data
+from tinygrad_lstm.draw.graphs.measures import measure
+from tinygrad_lstm.draw.graphs.sources import sources
 from tinygrad_lstm.errors import UsageError
 
 HOSTILE = ['"<script>alert(1)</script>', 'a"];', "]]>", "x\ny", "#quot;", "end", "\x00\udc80", "`a`", "1. a", "\u2028"]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import tinygrad_lstm as tl
-from tinygrad_lstm.draw.expression import node_texts
+from tinygrad_lstm.formula.expression import node_texts
 from tinygrad_lstm.graph.walk import topological
 
 X, Y = tl.symbol("x"), tl.symbol("y")

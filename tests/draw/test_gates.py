@@ -9,7 +9,7 @@ import pytest
 
 import tinygrad_lstm as tl
 from tinygrad_lstm import draw, nn
-from tinygrad_lstm.draw.figures import Curves, Figure, HeatMap, decades_of
+from tinygrad_lstm.draw.time.figures import Curves, Figure, HeatMap, decades_of
 from tinygrad_lstm.errors import DrawingError, ShapeError, UsageError
 
 KEY = tl.random.key(0)

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 import tinygrad_lstm as tl
 from tests.programs import programs
 from tinygrad_lstm import cli
+from tinygrad_lstm.draw.graphs.sources import sources
 from tinygrad_lstm.draw.pages.layout import lay_out
 from tinygrad_lstm.draw.pages.numbers import shown
 from tinygrad_lstm.draw.pages.payload import graph_data
 from tinygrad_lstm.draw.pages.running import kept_steps, run
 from tinygrad_lstm.draw.pages.structure import structure
-from tinygrad_lstm.draw.sources import sources
 from tinygrad_lstm.errors import DrawingError, ShapeError, UsageError
 from tinygrad_lstm.graph.function import Graph
 

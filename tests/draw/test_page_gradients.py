@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import tinygrad_lstm as tl
 from tests.draw.test_page import arrays, data, main
 from tests.programs import programs
-from tinygrad_lstm.draw.sources import sources
+from tinygrad_lstm.draw.graphs.sources import sources
 from tinygrad_lstm.graph.function import Graph
 
 

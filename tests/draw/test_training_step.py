@@ -8,8 +8,8 @@ import pytest
 
 import tinygrad_lstm as tl
 from tinygrad_lstm import draw
-from tinygrad_lstm.draw.measures import measure
-from tinygrad_lstm.draw.sources import sources
+from tinygrad_lstm.draw.graphs.measures import measure
+from tinygrad_lstm.draw.graphs.sources import sources
 from tinygrad_lstm.errors import TraceError
 
 

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 
 import tinygrad_lstm as tl
 from tests.programs import programs
-from tinygrad_lstm.draw.measures import measure
-from tinygrad_lstm.draw.unrolling import unroll
+from tinygrad_lstm.draw.graphs.measures import measure
+from tinygrad_lstm.draw.graphs.unrolling import unroll
 from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.walk import topological
 

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from tinygrad_lstm import draw
 from tinygrad_lstm.autodiff.reverse import gradients
+from tinygrad_lstm.draw.cells.walkthrough import Walkthrough
 from tinygrad_lstm.draw.drawing import Drawing
-from tinygrad_lstm.draw.figures import Figure
 from tinygrad_lstm.draw.pages import Page
-from tinygrad_lstm.draw.stages import Walkthrough
+from tinygrad_lstm.draw.time.figures import Figure
 from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.dtypes import int32
 from tinygrad_lstm.graph.tensor import Tensor

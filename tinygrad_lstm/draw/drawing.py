@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tinygrad_lstm.draw.files import check_folder, open_in_browser, write_picture
-from tinygrad_lstm.draw.render import Engine, legal_text, render
+from tinygrad_lstm.draw.render import Engine, render
 from tinygrad_lstm.errors import DrawingError, UsageError
+from tinygrad_lstm.formula.characters import legal_text
 
 __all__ = ["Drawing"]
 
@@ -89,7 +90,7 @@ class Drawing:
         return render(self.dot, "pdf", engine=self.engine, timeout=timeout)
 
     def json(self) -> str:
-        """Nodes and edges as JSON, folded or not: see :func:`tinygrad_lstm.draw.exports.as_data`.
+        """Nodes and edges as JSON, folded or not: see :func:`tinygrad_lstm.draw.graphs.exports.as_data`.
 
         Raises:
             UsageError: this is no picture of a graph.

@@ -17,8 +17,9 @@ from typing import Literal, get_args
 
 from tinygrad_lstm.draw import _layout
 from tinygrad_lstm.errors import DrawingError, UsageError
+from tinygrad_lstm.formula.characters import legal_text
 
-__all__ = ["Engine", "Format", "legal_text", "render"]
+__all__ = ["Engine", "Format", "render"]
 
 Format = Literal["svg", "png", "pdf"]
 """What a picture can be rendered to."""
@@ -36,17 +37,6 @@ _REMEDIES = (
     (re.compile(r"^Error: (?:in routesplines|lost \S+ \S+ edge)", re.MULTILINE), "-Gsplines=line"),
 )
 _NOISE = re.compile(r"warning|fontconfig|\Z", re.IGNORECASE)
-# Outside XML 1.0's Char production (https://www.w3.org/TR/xml/#charsets), NUL and lone surrogates among them.
-_ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
-
-def legal_text(text: str) -> str:
-    r"""Replace each character that neither XML nor UTF-8 can hold by U+FFFD.
-
-    >>> legal_text("a\x00b") == "a\ufffdb"
-    True
-    """
-    return _ILLEGAL.sub("\ufffd", text)
 
 
 def render(dot: str, format: Format, *, engine: Engine, timeout: float = 20.0, dpi: float | None = None) -> bytes:

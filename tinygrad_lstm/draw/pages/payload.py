@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, Final
 
-from tinygrad_lstm.draw.expression import node_texts, text
+from tinygrad_lstm.draw.graphs.vertices import place_of
 from tinygrad_lstm.draw.markup import pretty
 from tinygrad_lstm.draw.pages.layout import lay_out, word
 from tinygrad_lstm.draw.pages.numbers import GRIDS, shown
 from tinygrad_lstm.draw.pages.rules import references, rules_of
 from tinygrad_lstm.draw.pages.running import Array, Run, kept_steps
 from tinygrad_lstm.draw.pages.structure import GIVEN, Item, Loop, Structure
-from tinygrad_lstm.draw.vertices import place_of
+from tinygrad_lstm.formula.expression import node_texts, text
 from tinygrad_lstm.graph.tensor import Node, name_of
 
 __all__ = ["graph_data"]

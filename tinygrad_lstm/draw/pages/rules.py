@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from tinygrad_lstm.autodiff.reverse import cotangents
-from tinygrad_lstm.draw.expression import text
 from tinygrad_lstm.draw.markup import pretty
 from tinygrad_lstm.draw.pages.layout import word
 from tinygrad_lstm.draw.pages.structure import GIVEN, Item, Loop, Structure
 from tinygrad_lstm.errors import GradientError
+from tinygrad_lstm.formula.expression import text
 from tinygrad_lstm.graph.function import fresh_symbol
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.tensor import Node, Tensor, name_of

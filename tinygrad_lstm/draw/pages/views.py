@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tinygrad_lstm.draw.anatomy import Anatomy, dissect
-from tinygrad_lstm.draw.cells import cell, identifiers
+from tinygrad_lstm.draw.cells.anatomy import Anatomy, dissect
+from tinygrad_lstm.draw.cells.picture import cell, identifiers
+from tinygrad_lstm.draw.cells.tracing import example, first_state, is_cell, trace_step
+from tinygrad_lstm.draw.graphs.sources import Sources, sources
 from tinygrad_lstm.draw.markup import pretty
 from tinygrad_lstm.draw.pages.payload import graph_data
 from tinygrad_lstm.draw.pages.running import Run, run
 from tinygrad_lstm.draw.pages.structure import GIVEN, Structure, structure
-from tinygrad_lstm.draw.sources import Sources, sources
-from tinygrad_lstm.draw.tracing import example, first_state, is_cell, trace_step
 from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.function import Graph

@@ -4,16 +4,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from tinygrad_lstm.draw.anatomy import Anatomy
-from tinygrad_lstm.draw.cells import fixed, identifiers, ranked
-from tinygrad_lstm.draw.curves import Point
+from tinygrad_lstm.draw.cells.anatomy import Anatomy
+from tinygrad_lstm.draw.cells.curves import Point
+from tinygrad_lstm.draw.cells.equations import described
+from tinygrad_lstm.draw.cells.picture import fixed, identifiers, ranked
+from tinygrad_lstm.draw.cells.placed import LOOKS, SIZES, Canvas
+from tinygrad_lstm.draw.cells.placement import Placement, Spot, UnplacedError, spread
+from tinygrad_lstm.draw.cells.wires import Plan, plan
 from tinygrad_lstm.draw.drawing import Drawing
-from tinygrad_lstm.draw.equations import described
 from tinygrad_lstm.draw.markup import pretty, rich, split_name
-from tinygrad_lstm.draw.placed import LOOKS, SIZES, Canvas
-from tinygrad_lstm.draw.placement import Placement, Spot, UnplacedError, spread
-from tinygrad_lstm.draw.recurrence import Loop, loops_of, results_of
-from tinygrad_lstm.draw.wires import Plan, plan
+from tinygrad_lstm.draw.time.recurrence import Loop, loops_of, results_of
 from tinygrad_lstm.errors import UsageError
 
 __all__ = ["chain", "rolled", "unrolled"]

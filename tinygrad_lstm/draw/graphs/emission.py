@@ -8,11 +8,11 @@ from typing import Any, Final
 
 import graphviz
 
-from tinygrad_lstm.draw.annotations import Scale, place, shown
-from tinygrad_lstm.draw.folding import Folded
+from tinygrad_lstm.draw.graphs.annotations import Scale, place, shown
+from tinygrad_lstm.draw.graphs.folding import Folded
+from tinygrad_lstm.draw.graphs.vertices import Cluster, Edge, Vertex
 from tinygrad_lstm.draw.markup import FONT, plain, pretty, rich
 from tinygrad_lstm.draw.themes import SHAPES, Theme, between, contrast
-from tinygrad_lstm.draw.vertices import Cluster, Edge, Vertex
 
 __all__ = ["BOUNDED", "Style", "emit"]
 

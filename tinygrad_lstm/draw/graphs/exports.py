@@ -9,11 +9,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from tinygrad_lstm.draw.measures import Measures
-from tinygrad_lstm.draw.numbering import Numbering, number
-from tinygrad_lstm.draw.sources import Sources
-from tinygrad_lstm.draw.unrolling import Path
-from tinygrad_lstm.draw.vertices import place_of
+from tinygrad_lstm.draw.graphs.measures import Measures
+from tinygrad_lstm.draw.graphs.numbering import Numbering, number
+from tinygrad_lstm.draw.graphs.sources import Sources
+from tinygrad_lstm.draw.graphs.unrolling import Path
+from tinygrad_lstm.draw.graphs.vertices import place_of
 from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.registry import OPS
@@ -73,7 +73,7 @@ def as_data(graph: Sources, title: str = "", measures: Measures | None = None) -
         - ``edges``: ``source``, ``target``, ``slot`` (which operand of the target).
 
     >>> import tinygrad_lstm as tl
-    >>> from tinygrad_lstm.draw.sources import sources
+    >>> from tinygrad_lstm.draw.graphs.sources import sources
     >>> data = as_data(sources(tl.tanh(tl.symbol("x", (2,)))))
     >>> [(node["id"], node["op"], node["expression"]) for node in data["nodes"]]
     [('%0', 'symbol', 'x'), ('%1', 'tanh', 'tanh(x)')]
@@ -102,7 +102,7 @@ def as_json(graph: Sources, title: str = "", measures: Measures | None = None) -
     """:func:`as_data` as JSON of several lines; names keep their letters, except those that end a ``<script>``.
 
     >>> import tinygrad_lstm as tl
-    >>> from tinygrad_lstm.draw.sources import sources
+    >>> from tinygrad_lstm.draw.graphs.sources import sources
     >>> as_json(sources(tl.symbol("</script>")))[:48]
     '{\\n "schema": "tinygrad_lstm.graph/1",\\n "title": '
     """

@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tinygrad_lstm.draw.measures import Array, Measures
-from tinygrad_lstm.draw.unrolling import Path
-from tinygrad_lstm.draw.vertices import Edge, Vertex
+from tinygrad_lstm.draw.graphs.measures import Array, Measures
+from tinygrad_lstm.draw.graphs.unrolling import Path
+from tinygrad_lstm.draw.graphs.vertices import Edge, Vertex
 from tinygrad_lstm.graph.tensor import Node
 
 __all__ = ["Scale", "Values", "annotate_flow", "annotate_values", "place", "shown"]

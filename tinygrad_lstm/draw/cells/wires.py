@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from tinygrad_lstm.draw.anatomy import Part
-from tinygrad_lstm.draw.curves import GAP, RADIUS, Point
-from tinygrad_lstm.draw.placement import (
+from tinygrad_lstm.draw.cells.anatomy import Part
+from tinygrad_lstm.draw.cells.curves import GAP, RADIUS, Point
+from tinygrad_lstm.draw.cells.placement import (
     CONVEYOR,
     LEFT,
     RAIL_GAP,

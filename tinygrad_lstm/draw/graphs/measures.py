@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm.autodiff.reverse import gradients
-from tinygrad_lstm.draw.unrolling import Path, Stack, Unrolled, unroll
+from tinygrad_lstm.draw.graphs.unrolling import Path, Stack, Unrolled, unroll
 from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.function import fresh_symbol
 from tinygrad_lstm.graph.registry import OPS

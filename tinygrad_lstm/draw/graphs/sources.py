@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tinygrad_lstm.draw.graphs.watching import Watch
 from tinygrad_lstm.draw.markup import last_name, pretty
-from tinygrad_lstm.draw.watching import Watch
 from tinygrad_lstm.errors import Error, UsageError
 from tinygrad_lstm.graph.cells import Cell
 from tinygrad_lstm.graph.convert import as_tensor

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from tinygrad_lstm.draw.repeats import repeated_blocks
-from tinygrad_lstm.draw.vertices import LEAVES, Cluster, Edge, Vertex
+from tinygrad_lstm.draw.graphs.repeats import repeated_blocks
+from tinygrad_lstm.draw.graphs.vertices import LEAVES, Cluster, Edge, Vertex
 
 __all__ = ["Folded", "fold_graph"]
 

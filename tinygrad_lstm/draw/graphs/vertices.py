@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, Literal
 
-from tinygrad_lstm.draw.unrolling import Path
+from tinygrad_lstm.draw.graphs.unrolling import Path
 from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm.graph.registry import NodeType
 from tinygrad_lstm.graph.tensor import Node

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tinygrad_lstm.draw.notation import Notation
+from tinygrad_lstm.formula.notation import Notation
 
 __all__ = ["ATOM", "COMPARISON", "POWER", "PRODUCT", "SUM", "Algebra", "Expression", "weight_of"]
 

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tinygrad_lstm.draw.anatomy import Anatomy, Part, dissect
+from tinygrad_lstm.draw.cells.anatomy import Anatomy, Part, dissect
+from tinygrad_lstm.draw.cells.equations import described
+from tinygrad_lstm.draw.cells.placed import CELL, INK, LEGEND, LOOKS, SIZES, Canvas, blank, faint
+from tinygrad_lstm.draw.cells.placement import Placement, Spot, UnplacedError
+from tinygrad_lstm.draw.cells.tracing import trace_step
+from tinygrad_lstm.draw.cells.wires import Plan, plan
 from tinygrad_lstm.draw.drawing import Drawing
-from tinygrad_lstm.draw.equations import described
 from tinygrad_lstm.draw.markup import plain, pretty, rich
-from tinygrad_lstm.draw.placed import CELL, INK, LEGEND, LOOKS, SIZES, Canvas, blank, faint
-from tinygrad_lstm.draw.placement import Placement, Spot, UnplacedError
-from tinygrad_lstm.draw.tracing import trace_step
-from tinygrad_lstm.draw.wires import Plan, plan
 
 __all__ = ["Spotlight", "cell", "fixed", "identifiers", "picture", "ranked"]
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tinygrad_lstm.draw.anatomy import Anatomy, Part, dissect
-from tinygrad_lstm.draw.cells import Spotlight, picture
+from tinygrad_lstm.draw.cells.anatomy import Anatomy, Part, dissect
+from tinygrad_lstm.draw.cells.equations import Equation, equations
+from tinygrad_lstm.draw.cells.picture import Spotlight, picture
+from tinygrad_lstm.draw.cells.placement import find_conveyor
+from tinygrad_lstm.draw.cells.tracing import example, first_state, trace_step
 from tinygrad_lstm.draw.drawing import Drawing
-from tinygrad_lstm.draw.equations import Equation, equations
 from tinygrad_lstm.draw.markup import pretty
 from tinygrad_lstm.draw.pages.page import Page
-from tinygrad_lstm.draw.placement import find_conveyor
-from tinygrad_lstm.draw.tracing import example, first_state, trace_step
 from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.structure import flatten

@@ -4,19 +4,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, get_args
 
-from tinygrad_lstm.draw.annotations import Values, annotate_flow, annotate_values
 from tinygrad_lstm.draw.drawing import Drawing
-from tinygrad_lstm.draw.emission import Style, emit
-from tinygrad_lstm.draw.exports import as_json
-from tinygrad_lstm.draw.folding import Folded, fold_graph
-from tinygrad_lstm.draw.measures import Measures, measure
-from tinygrad_lstm.draw.mermaid import mermaid
-from tinygrad_lstm.draw.numbering import number
-from tinygrad_lstm.draw.sources import Sources, sources
-from tinygrad_lstm.draw.survey import survey
+from tinygrad_lstm.draw.graphs.annotations import Values, annotate_flow, annotate_values
+from tinygrad_lstm.draw.graphs.emission import Style, emit
+from tinygrad_lstm.draw.graphs.exports import as_json
+from tinygrad_lstm.draw.graphs.folding import Folded, fold_graph
+from tinygrad_lstm.draw.graphs.measures import Measures, measure
+from tinygrad_lstm.draw.graphs.mermaid import mermaid
+from tinygrad_lstm.draw.graphs.numbering import number
+from tinygrad_lstm.draw.graphs.sources import Sources, sources
+from tinygrad_lstm.draw.graphs.survey import survey
+from tinygrad_lstm.draw.graphs.unrolling import unroll
+from tinygrad_lstm.draw.graphs.vertices import Vertex, described
 from tinygrad_lstm.draw.themes import THEMES
-from tinygrad_lstm.draw.unrolling import unroll
-from tinygrad_lstm.draw.vertices import Vertex, described
 from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.tensor import Node, Tensor

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.draw import plotting
 from tinygrad_lstm.draw.files import check_folder, open_in_browser, write_picture
 from tinygrad_lstm.draw.markup import split_name
-from tinygrad_lstm.draw.notation import LATEX
-from tinygrad_lstm.draw.plotting import Array
+from tinygrad_lstm.draw.time import plotting
+from tinygrad_lstm.draw.time.plotting import Array
 from tinygrad_lstm.errors import DrawingError, UsageError
+from tinygrad_lstm.formula.notation import LATEX
 
 __all__ = ["Curves", "Figure", "HeatMap", "decades_of"]
 

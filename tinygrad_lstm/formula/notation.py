@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final, Protocol
 
-from tinygrad_lstm.draw.render import legal_text
+from tinygrad_lstm.formula.characters import legal_text
 from tinygrad_lstm.graph.registry import OPS
 
 __all__ = ["LATEX", "TEXT", "Notation", "power_of"]

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import graphviz
 
-from tinygrad_lstm.draw.curves import Point, splines
+from tinygrad_lstm.draw.cells.curves import Point, splines
+from tinygrad_lstm.draw.cells.placement import Spot
 from tinygrad_lstm.draw.markup import FONT, plain, rich
-from tinygrad_lstm.draw.placement import Spot
 
 __all__ = ["CELL", "INK", "LEGEND", "LOOKS", "SIZES", "Canvas", "blank", "faint"]
 

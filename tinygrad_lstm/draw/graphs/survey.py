@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tinygrad_lstm.draw.notation import power_of
-from tinygrad_lstm.draw.unrolling import Path
-from tinygrad_lstm.draw.vertices import Cluster, Edge, Vertex, VertexKind
+from tinygrad_lstm.draw.graphs.unrolling import Path
+from tinygrad_lstm.draw.graphs.vertices import Cluster, Edge, Vertex, VertexKind
+from tinygrad_lstm.formula.notation import power_of
 from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.scopes import Scope

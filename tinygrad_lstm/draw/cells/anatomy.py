@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tinygrad_lstm.draw.expression import text
-from tinygrad_lstm.draw.tracing import Step
+from tinygrad_lstm.draw.cells.tracing import Step
+from tinygrad_lstm.formula.expression import text
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.scopes import Scope
 from tinygrad_lstm.graph.tensor import Node, Tensor, name_of

@@ -6,10 +6,10 @@ from typing import Any, Final
 import numpy as np
 
 from tinygrad_lstm.autodiff.reverse import gradients
-from tinygrad_lstm.draw.figures import Curves, Figure, HeatMap, decades_of
 from tinygrad_lstm.draw.markup import pretty
-from tinygrad_lstm.draw.plotting import Array
-from tinygrad_lstm.draw.recurrence import loops_of, results_of
+from tinygrad_lstm.draw.time.figures import Curves, Figure, HeatMap, decades_of
+from tinygrad_lstm.draw.time.plotting import Array
+from tinygrad_lstm.draw.time.recurrence import loops_of, results_of
 from tinygrad_lstm.errors import ShapeError, UsageError
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.structure import flatten, unflatten

@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from tinygrad_lstm.draw.algebra import ATOM, COMPARISON, POWER, PRODUCT, Algebra, Expression, weight_of
-from tinygrad_lstm.draw.notation import LATEX, TEXT, Notation
 from tinygrad_lstm.errors import UsageError
+from tinygrad_lstm.formula.algebra import ATOM, COMPARISON, POWER, PRODUCT, Algebra, Expression, weight_of
+from tinygrad_lstm.formula.notation import LATEX, TEXT, Notation
 from tinygrad_lstm.graph.cells import Cell
 from tinygrad_lstm.graph.convert import as_tensor, is_scalar
 from tinygrad_lstm.graph.dtypes import DType

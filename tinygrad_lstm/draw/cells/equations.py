@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tinygrad_lstm.draw.anatomy import Anatomy, Part, is_relu, normalising, value_of
+from tinygrad_lstm.draw.cells.anatomy import Anatomy, Part, is_relu, normalising, value_of
 from tinygrad_lstm.draw.markup import pretty, split_name
-from tinygrad_lstm.draw.notation import LATEX
+from tinygrad_lstm.formula.notation import LATEX
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.scopes import Scope
 from tinygrad_lstm.graph.tensor import Node, name_of

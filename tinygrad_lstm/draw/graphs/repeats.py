@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from tinygrad_lstm.draw.vertices import Cluster, Edge, Vertex
+from tinygrad_lstm.draw.graphs.vertices import Cluster, Edge, Vertex
 
 __all__ = ["repeated_blocks"]
 

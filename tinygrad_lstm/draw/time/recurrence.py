@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tinygrad_lstm.draw.anatomy import Anatomy, dissect
-from tinygrad_lstm.draw.tracing import Step, names_of, trace_step
+from tinygrad_lstm.draw.cells.anatomy import Anatomy, dissect
+from tinygrad_lstm.draw.cells.tracing import Step, names_of, trace_step
 from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.cells import Cell
 from tinygrad_lstm.graph.convert import as_tensor

@@ -1,0 +1,1 @@
+"""The picture of a recurrent cell, from its own graph."""

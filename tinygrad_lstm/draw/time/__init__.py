@@ -1,0 +1,1 @@
+"""Layers over time: chains, gates along a sequence, how far back a gradient reaches."""
