@@ -51,6 +51,7 @@ from tinygrad_lstm.graph.scopes import scope
 from tinygrad_lstm.graph.structure import register_pytree_node
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.types import TensorType
+from tinygrad_lstm.jit.jitted import jit
 from tinygrad_lstm.nn.saving import load, save
 from tinygrad_lstm.ops import random
 from tinygrad_lstm.ops.elementwise import (
@@ -140,7 +141,6 @@ from tinygrad_lstm.runtime.backend import backend_names, describe_backends, use_
 from tinygrad_lstm.runtime.creation import tensor
 from tinygrad_lstm.runtime.evaluation import evaluate
 from tinygrad_lstm.runtime.exchange import from_dlpack
-from tinygrad_lstm.runtime.jit import jit
 from tinygrad_lstm.runtime.threads import blas_threads
 
 __all__ = [

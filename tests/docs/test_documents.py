@@ -1,13 +1,16 @@
 """Every Python block of the documents runs, in order, in a folder of its own."""
 
 import contextlib
+import inspect
 import io
 import re
 import runpy
+import textwrap
 from pathlib import Path
 
 import pytest
 
+import tinygrad_lstm as tl
 from tinygrad_lstm.graph.registry import OPS
 
 ROOT = Path(__file__).parent.parent.parent
@@ -44,6 +47,13 @@ def test_readme_example_answers_as_its_comments_say(tmp_path: Path, monkeypatch:
     assert all(0 < n < 1 for n in numbers)
     assert shape == "(7, 4)"
     assert (tmp_path / "lstm.svg").read_text(encoding="utf-8").lstrip().startswith("<svg")
+
+
+def test_readme_lists_the_cell_as_it_is() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (listing,) = re.findall(r"^```text\n(hx = .*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    source = textwrap.dedent(inspect.getsource(tl.nn.LSTMCell.gates))
+    assert textwrap.indent(listing, "    ") in source
 
 
 @pytest.mark.parametrize(("page", "least"), [("start.md", 6), ("lowering.md", 1)])

@@ -53,7 +53,7 @@ def test_a_module_shows_what_it_holds_one_line_for_each_part() -> None:
         "  layers.0: Identity()",
         "  layers.1: LSTM(",
         "    cells.0: LSTMCell(",
-        "      forget: CellLayer(weight: f32[7,4], bias: f32[4])",
+        "      forget: Linear(weight: f32[7,4], bias: f32[4])",
     ]
     many = repr(tl.optim.Adam(tl.nn.LSTM(3, 4).parameters()))
     assert max(map(len, many.splitlines())) < 100

@@ -1,29 +1,27 @@
 """The recurrent cells: one step of time, as the textbook writes it.
 
 Sources: S. Hochreiter, J. Schmidhuber, "Long short-term memory", 1997, with the forget gate of F. Gers et al., 2000;
-K. Cho et al., "Learning phrase representations using RNN encoder–decoder", 2014, for the GRU. The variants:
-F. Gers, J. Schmidhuber, "Recurrent nets that time and count", 2000, for peepholes; K. Greff et al., "LSTM: a search
-space odyssey", 2017, for the coupled gates; J. Ba et al., "Layer normalization", 2016.
+K. Cho et al., "Learning phrase representations using RNN encoder–decoder", 2014, for the GRU. What is different in a
+cell that was made with an option is in ``cell_variants.py``.
 """
 
-import math
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any, ClassVar, NamedTuple
 
 from tinygrad_lstm.errors import StructureError
-from tinygrad_lstm.graph.cells import Parameter
 from tinygrad_lstm.graph.dtypes import as_dtype, float32
 from tinygrad_lstm.graph.scopes import Role, scope
 from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.nn.cell_variants import CellLayer, candidate_reset_after, varied_gates
 from tinygrad_lstm.nn.composing import Identity, LayerNorm
 from tinygrad_lstm.nn.layers import Linear, sizes
-from tinygrad_lstm.nn.module import Module, device_of, expect_last, expect_shape
+from tinygrad_lstm.nn.module import Module, device_of, expect_shape
 from tinygrad_lstm.ops import random
 from tinygrad_lstm.ops.elementwise import sigmoid, tanh
 from tinygrad_lstm.ops.filling import ones_like, zeros
 from tinygrad_lstm.ops.shape import concatenate
 
-__all__ = ["CellLayer", "GRUCell", "GRUGates", "Gates", "LSTMCell", "LSTMState", "Peephole", "RNNCell"]
+__all__ = ["GRUCell", "GRUGates", "Gates", "LSTMCell", "LSTMState", "RNNCell"]
 
 
 class LSTMState(NamedTuple):
@@ -53,50 +51,6 @@ class GRUGates(NamedTuple):
     hidden: Tensor
 
 
-class Peephole(Module):
-    """What a gate sees of the cell state: ``p∘C`` is added to what it computes, one weight for each unit."""
-
-    def __init__(self, hidden_size: int, *, key: Any = None, dtype: Any = float32) -> None:
-        bound = 1 / math.sqrt(hidden_size)
-        chosen = random.next_key() if key is None else key
-        self.weight = Parameter(random.uniform(chosen, hidden_size, -bound, bound, dtype))
-
-    def forward(self, y: Tensor, c: Tensor) -> Tensor:
-        """``y + p∘C``."""
-        return y + self.weight * c
-
-
-class CellLayer(Linear):
-    """A layer inside a cell, ``W·[h, x] + b`` when it is plain.
-
-    Args:
-        bias: whether to add b.
-        layer_norm: ``LN(W·[h, x]) + b``, where LN has a weight for each unit.
-        peephole: ``W·[h, x] + p∘C + b``.
-    """
-
-    def __init__(
-        self,
-        in_features: int,
-        out_features: int,
-        bias: bool = True,
-        *,
-        layer_norm: bool = False,
-        peephole: bool = False,
-        key: Any = None,
-        dtype: Any = float32,
-    ) -> None:
-        super().__init__(in_features, out_features, bias, key=key, dtype=dtype)
-        self.norm = LayerNorm(out_features, bias=False, dtype=dtype) if layer_norm else Identity()
-        chosen = random.fold_in(key, 0) if peephole and key is not None else None
-        self.peephole = Peephole(out_features, key=chosen, dtype=dtype) if peephole else Identity()
-
-    def forward(self, hx: Any, *c: Any) -> Tensor:
-        """The layer at ``hx``, and at the cell state where it has a peephole."""
-        y: Tensor = self.peephole(self.norm(expect_last(self, hx, self.in_features) @ self.weight), *c)
-        return y if self.bias is None else y + self.bias
-
-
 class _Cell(Module):
     """What the cells share: sizes, and layers that look at ``[h, x]``."""
 
@@ -106,15 +60,16 @@ class _Cell(Module):
         sizes(type(self).__name__, input_size=input_size, hidden_size=hidden_size)
         self.input_size, self.hidden_size, self.dtype = input_size, hidden_size, as_dtype(dtype)
 
-    def _add_layers(self, key: Any, bias: bool, layer_norm: bool, **sees: bool) -> None:
-        """Layers by name, each with whether it sees the cell state."""
-        joined = self.hidden_size + self.input_size
-        keys = random.split(random.next_key() if key is None else key, len(sees))
-        for (name, peephole), k in zip(sees.items(), keys, strict=True):
-            layer = CellLayer(
-                joined, self.hidden_size, bias, layer_norm=layer_norm, peephole=peephole, key=k, dtype=self.dtype
-            )
-            setattr(self, name, layer)
+    def _layers(self, key: Any, bias: bool, names: str, options: dict[str, bool] | None = None) -> Iterator[Linear]:
+        """Layers over ``[h, x]``, one for each name: plain ones, or with the options of a variant."""
+        joined, wanted = self.hidden_size + self.input_size, names.split()
+        for name, k in zip(wanted, random.split(random.next_key() if key is None else key, len(wanted)), strict=True):
+            if options is None:
+                yield Linear(joined, self.hidden_size, bias, key=k, dtype=self.dtype)
+            else:
+                # The candidate never looks at the cell state.
+                own = {**options, "peephole": options.get("peephole", False) and name != "candidate"}
+                yield CellLayer(joined, self.hidden_size, bias, key=k, dtype=self.dtype, **own)
 
     def _zeros(self, batch: int) -> Tensor:
         sizes(type(self).__name__, batch=batch)
@@ -147,7 +102,7 @@ class RNNCell(_Cell):
     (1, 4)
     """
 
-    hidden: CellLayer
+    hidden: Linear
 
     def __init__(
         self,
@@ -160,7 +115,7 @@ class RNNCell(_Cell):
         dtype: Any = float32,
     ) -> None:
         super().__init__(input_size, hidden_size, dtype)
-        self._add_layers(key, bias, layer_norm, hidden=False)
+        (self.hidden,) = self._layers(key, bias, "hidden", {"layer_norm": True} if layer_norm else None)
 
     def zeros(self, batch: int) -> Tensor:
         """The state before the first step."""
@@ -206,10 +161,10 @@ class LSTMCell(_Cell):
     ((1, 4), (1, 4))
     """
 
-    forget: CellLayer
-    input: CellLayer
-    candidate: CellLayer
-    output: CellLayer
+    forget: Linear
+    input: Linear
+    candidate: Linear
+    output: Linear
 
     def __init__(
         self,
@@ -225,12 +180,15 @@ class LSTMCell(_Cell):
         dtype: Any = float32,
     ) -> None:
         super().__init__(input_size, hidden_size, dtype)
+        self.coupled, self.varied = coupled, peephole or coupled or layer_norm
+        options = {"peephole": peephole, "layer_norm": layer_norm} if self.varied else None
         if coupled:
-            self._add_layers(key, bias, layer_norm, forget=peephole, candidate=False, output=peephole)
+            self.forget, self.candidate, self.output = self._layers(key, bias, "forget candidate output", options)
         else:
-            self._add_layers(key, bias, layer_norm, forget=peephole, input=peephole, candidate=False, output=peephole)
-        self.norm = LayerNorm(hidden_size, dtype=dtype) if layer_norm else Identity()
-        self._input_gate: Callable[..., Tensor] = _coupled if coupled else _own
+            names = "forget input candidate output"
+            self.forget, self.input, self.candidate, self.output = self._layers(key, bias, names, options)
+        if self.varied:
+            self.norm = LayerNorm(hidden_size, dtype=dtype) if layer_norm else Identity()
         if (start := self.forget.bias) is not None:
             start.assign(ones_like(start) * forget_bias)
 
@@ -255,35 +213,27 @@ class LSTMCell(_Cell):
             )
         h, c = state
         x, h, c = self._checked(x, h=h, c=c)
+        if self.varied:
+            return Gates(*varied_gates(self, x, h, c))
         hx = concatenate([h.named("h_{t-1}"), x.named("x_t")], axis=-1)
         with scope("forget gate", role="gate"):
-            f = sigmoid(self.forget(hx, c)).named("f_t")
-        i = self._input_gate(self, hx, c, f)
+            f = sigmoid(self.forget(hx)).named("f_t")
+        with scope("input gate", role="gate"):
+            i = sigmoid(self.input(hx)).named("i_t")
         with scope("candidate", role="layer"):
             candidate = tanh(self.candidate(hx)).named("C̃_t")
+        with scope("output gate", role="gate"):
+            o = sigmoid(self.output(hx)).named("o_t")
         with scope("cell state", role="state"):
             c = (f * c.named("C_{t-1}") + i * candidate).named("C_t")
-        with scope("output gate", role="gate"):
-            o = sigmoid(self.output(hx, c)).named("o_t")
         with scope("hidden state", role="state"):
-            h = (o * tanh(self.norm(c))).named("h_t")
+            h = (o * tanh(c)).named("h_t")
         return Gates(f, i, candidate, o, c, h)
 
     def forward(self, x: Any, state: Any = None) -> LSTMState:
         """The next state; the one before is zeros where none is given."""
         gates = self.gates(x, state)
         return LSTMState(gates.hidden, gates.cell)
-
-
-def _own(cell: LSTMCell, hx: Tensor, c: Tensor, f: Tensor) -> Tensor:
-    """An input gate of its own."""
-    with scope("input gate", role="gate"):
-        return sigmoid(cell.input(hx, c)).named("i_t")
-
-
-def _coupled(cell: LSTMCell, hx: Tensor, c: Tensor, f: Tensor) -> Tensor:
-    """What the forget gate leaves."""
-    return (1 - f).named("i_t")
 
 
 class GRUCell(_Cell):
@@ -310,10 +260,10 @@ class GRUCell(_Cell):
     (1, 4)
     """
 
-    update: CellLayer
-    reset: CellLayer
-    candidate: CellLayer
-    recurrent: CellLayer
+    update: Linear
+    reset: Linear
+    candidate: Linear
+    recurrent: Linear
 
     def __init__(
         self,
@@ -327,15 +277,16 @@ class GRUCell(_Cell):
         dtype: Any = float32,
     ) -> None:
         super().__init__(input_size, hidden_size, dtype)
+        self.reset_after = reset_after
+        options = {"layer_norm": True} if layer_norm else None
         if reset_after:
             k_gates, k_candidate, k_recurrent = random.split(random.next_key() if key is None else key, 3)
-            self._add_layers(k_gates, bias, layer_norm, update=False, reset=False)
-            for name, size, k in (("candidate", input_size, k_candidate), ("recurrent", hidden_size, k_recurrent)):
-                layer = CellLayer(size, hidden_size, bias, layer_norm=layer_norm, key=k, dtype=dtype)
-                setattr(self, name, layer)
+            self.update, self.reset = self._layers(k_gates, bias, "update reset", options)
+            varied = {"layer_norm": layer_norm, "dtype": dtype}
+            self.candidate = CellLayer(input_size, hidden_size, bias, key=k_candidate, **varied)
+            self.recurrent = CellLayer(hidden_size, hidden_size, bias, key=k_recurrent, **varied)
         else:
-            self._add_layers(key, bias, layer_norm, update=False, reset=False, candidate=False)
-        self._candidates: Callable[..., Tensor] = _reset_after if reset_after else _reset_before
+            self.update, self.reset, self.candidate = self._layers(key, bias, "update reset candidate", options)
 
     def zeros(self, batch: int) -> Tensor:
         """The state before the first step."""
@@ -350,7 +301,12 @@ class GRUCell(_Cell):
             z = sigmoid(self.update(hx)).named("z_t")
         with scope("reset gate", role="gate"):
             r = sigmoid(self.reset(hx)).named("r_t")
-        candidate = self._candidates(self, r, h, x)
+        if self.reset_after:
+            candidate = candidate_reset_after(self, r, h, x)
+        else:
+            reset = concatenate([r * h, x], axis=-1)
+            with scope("candidate", role="layer"):
+                candidate = tanh(self.candidate(reset)).named("h̃_t")
         with scope("hidden state", role="state"):
             h = ((1 - z) * h + z * candidate).named("h_t")
         return GRUGates(z, r, candidate, h)
@@ -358,17 +314,3 @@ class GRUCell(_Cell):
     def forward(self, x: Any, state: Any = None) -> Tensor:
         """The next hidden state; the one before is zeros where none is given."""
         return self.gates(x, state).hidden
-
-
-def _reset_before(cell: GRUCell, r: Tensor, h: Tensor, x: Tensor) -> Tensor:
-    reset = concatenate([r * h, x], axis=-1)
-    with scope("candidate", role="layer"):
-        return tanh(cell.candidate(reset)).named("h̃_t")
-
-
-def _reset_after(cell: GRUCell, r: Tensor, h: Tensor, x: Tensor) -> Tensor:
-    with scope("recurrent", role="layer"):
-        past = cell.recurrent(h)
-    reset = r * past
-    with scope("candidate", role="layer"):
-        return tanh(cell.candidate(x) + reset).named("h̃_t")

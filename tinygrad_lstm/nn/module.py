@@ -11,8 +11,8 @@ from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.device import current_device
 from tinygrad_lstm.graph.scopes import Role, scope
 from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.jit.jitted import rebound
 from tinygrad_lstm.reflexes import MODULES, unknown
-from tinygrad_lstm.runtime.jit import rebound
 
 __all__ = ["Module"]
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from tinygrad_lstm.errors import StateDictError, UsageError
 from tinygrad_lstm.graph.cells import assign_all
+from tinygrad_lstm.nn.cell_variants import CellLayer
 from tinygrad_lstm.nn.cells import GRUCell, LSTMCell, RNNCell
 from tinygrad_lstm.nn.composing import Identity
 from tinygrad_lstm.nn.layers import Embedding, Linear
@@ -129,7 +130,8 @@ def _cells(module: LSTM | GRU | RNN) -> list[tuple[str, str, Any]]:
             )
         plain = {name for gate in _GATES[type(cell)] for name in (gate.layer, gate.recurrent) if name is not None}
         layers = [getattr(cell, name) for name in plain & names]
-        if names != plain or not all(isinstance(part, Identity) for g in layers for part in (g.norm, g.peephole)):
+        varied = [g for g in layers if isinstance(g, CellLayer)]
+        if names != plain or not all(isinstance(part, Identity) for g in varied for part in (g.norm, g.peephole)):
             raise UsageError(
                 f"PyTorch's {kind} has no peepholes, coupled gates or layer normalisation, but this one has"
             )

@@ -9,11 +9,11 @@ from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.dtypes import uint32
 from tinygrad_lstm.graph.tensor import Tensor, settled
 from tinygrad_lstm.graph.types import normalize_axes
+from tinygrad_lstm.jit.jitted import rebound
 from tinygrad_lstm.nn.module import Module
 from tinygrad_lstm.ops import random
 from tinygrad_lstm.ops.logic import where
 from tinygrad_lstm.ops.shape import stack
-from tinygrad_lstm.runtime.jit import rebound
 
 __all__ = ["Dropout", "deterministic"]
 

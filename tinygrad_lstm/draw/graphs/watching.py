@@ -7,8 +7,8 @@ from tinygrad_lstm.graph.cells import Cell, Parameter
 from tinygrad_lstm.graph.function import fresh_symbol
 from tinygrad_lstm.graph.tensor import Tensor, name_of, settled
 from tinygrad_lstm.graph.tracing import tracer
+from tinygrad_lstm.jit.tracing import resolved
 from tinygrad_lstm.ops.source import stop_gradient
-from tinygrad_lstm.runtime.tracing import resolved
 
 __all__ = ["Watch"]
 

@@ -17,14 +17,14 @@ from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.slots import slots
 from tinygrad_lstm.graph.structure import unflatten
 from tinygrad_lstm.graph.tensor import Tensor, make_leaf, make_leaves
+from tinygrad_lstm.jit.explain import held
+from tinygrad_lstm.jit.interpreted import Interpreted
+from tinygrad_lstm.jit.naming import Named, weakly
+from tinygrad_lstm.jit.tracing import Traced
 from tinygrad_lstm.passes.compiling import optimize
 from tinygrad_lstm.runtime.backend import Backend, Compiler, Executable
-from tinygrad_lstm.runtime.explain import held
-from tinygrad_lstm.runtime.interpreted import Interpreted
 from tinygrad_lstm.runtime.interpreter import without_kernel
 from tinygrad_lstm.runtime.memory import exhausted, lacking
-from tinygrad_lstm.runtime.naming import Named, weakly
-from tinygrad_lstm.runtime.tracing import Traced
 
 __all__ = ["Compiled", "Entry"]
 

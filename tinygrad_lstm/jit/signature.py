@@ -18,9 +18,9 @@ from tinygrad_lstm.graph.operators import Operators
 from tinygrad_lstm.graph.structure import Structure, flatten, paths, unflatten
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.types import TensorType
+from tinygrad_lstm.jit.naming import weakly
 from tinygrad_lstm.passes.cse import bits
 from tinygrad_lstm.runtime.creation import native, tensor
-from tinygrad_lstm.runtime.naming import weakly
 
 __all__ = ["Call", "Signature"]
 

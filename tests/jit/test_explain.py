@@ -9,8 +9,8 @@ import pytest
 
 import tinygrad_lstm as tl
 from tinygrad_lstm.errors import UsageError
+from tinygrad_lstm.jit.explain import _DOES, Explanation, explained
 from tinygrad_lstm.passes.compiling import PASSES
-from tinygrad_lstm.runtime.explain import _DOES, Explanation, explained
 
 STEPS, BATCH, INPUT, HIDDEN = 20, 16, 32, 64
 

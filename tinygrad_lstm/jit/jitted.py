@@ -15,13 +15,13 @@ from tinygrad_lstm.errors import BackendError, UsageError
 from tinygrad_lstm.graph.device import current_device
 from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.tracing import following, tracer
+from tinygrad_lstm.jit.entry import Compiled, Entry
+from tinygrad_lstm.jit.explain import Explanation, explained
+from tinygrad_lstm.jit.signature import Call, Signature
+from tinygrad_lstm.jit.tracing import trace
 from tinygrad_lstm.passes.cse import bits
 from tinygrad_lstm.runtime.anomaly import detecting
 from tinygrad_lstm.runtime.backend import backend_for, current_backend
-from tinygrad_lstm.runtime.entry import Compiled, Entry
-from tinygrad_lstm.runtime.explain import Explanation, explained
-from tinygrad_lstm.runtime.signature import Call, Signature
-from tinygrad_lstm.runtime.tracing import trace
 
 __all__ = ["Jitted", "jit", "rebound"]
 

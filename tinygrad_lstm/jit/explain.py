@@ -17,10 +17,10 @@ from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.printed import printed_lines
 from tinygrad_lstm.graph.tensor import Node
+from tinygrad_lstm.jit.explain_page import Row, Section, page
 from tinygrad_lstm.passes.classes import CARRIED, FIXED, SLICED, Classes
 from tinygrad_lstm.passes.compiling import stages
 from tinygrad_lstm.passes.loops import Loop
-from tinygrad_lstm.runtime.explain_page import Row, Section, page
 
 __all__ = ["Explanation", "Stage", "explained", "held"]
 
