@@ -22,7 +22,7 @@ from tests.mutation.running import Killing
 
 TESTS = {
     "tinygrad_lstm/passes": ["tests/passes", "tinygrad_lstm/passes"],
-    "tinygrad_lstm/codegen": ["tests/codegen", "tinygrad_lstm/codegen", "tests/backends/test_c_programs.py"],
+    "tinygrad_lstm/codegen": ["tests/codegen/test_verify.py", "tests/fuzz/test_found.py", "tests/codegen/test_structure.py", "tests/codegen/test_compiled.py", "tests/codegen/test_lowering_programs.py", "tests/codegen", "tinygrad_lstm/codegen"],
 }
 
 
@@ -35,6 +35,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("--notes", type=Path, help="a file for what the tests call; where it is there, it is believed")
     parser.add_argument("--seed", type=int, default=0, help="of the order in which changes are tried")
     parser.add_argument("--tests", nargs="+", help="what must notice; by default the tests of the folder")
+    parser.add_argument("--only", type=Path, help="a file with lines as this command prints them: try these alone")
     parser.add_argument("--listed", action="store_true", help="try those too that equivalents.txt lists")
     options = parser.parse_args(words)
     files = sorted({f for p in options.paths for f in ([p] if p.is_file() else p.rglob("*.py"))})
@@ -42,6 +43,9 @@ def main(words: list[str]) -> int:
     known = read()
     found = [m for f in files for m in mutants(f)]
     tried = found if options.listed else without(found, known)
+    if options.only:
+        wanted = {line.strip() for line in options.only.read_text(encoding="utf-8").splitlines()}
+        tried = [m for m in tried if str(m) in wanted]
     Random(options.seed).shuffle(tried)
     print(
         f"{len(found)} changes of {len(files)} files, {len(found) - len(tried)} of them listed as equivalent",

@@ -146,6 +146,14 @@ def loops_over_the_same_sequence(x: Tensor, w: Tensor, h: Tensor) -> list[Tensor
 
 
 @case
+def a_loop_over_what_a_loop_with_the_same_carry_gives(x: Tensor, w: Tensor, h: Tensor) -> list[Tensor]:
+    first, ys = tl.scan(lambda c, x_t: (tl.tanh(c @ w + x_t), c), h, x)
+    step = lambda c, now: ((tl.tanh(c[0] @ w + now[0]), c[1] + now[1]), c[0])  # noqa: E731
+    (second, total), zs = tl.scan(step, (h, zeros(2, 3)), (x, ys))
+    return [first, second, total, zs]
+
+
+@case
 def loops_with_one_body(x: Tensor, w: Tensor, h: Tensor) -> list[Tensor]:
     """The body of a loop run again by hand, from another start and over other numbers."""
     last, ys = tl.scan(lambda c, x_t: (tl.tanh(c @ w + x_t), tl.sin(c)), h, x)

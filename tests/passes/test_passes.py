@@ -1,5 +1,7 @@
 """Each rewriting on small graphs in text form, and on random ones by value."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 import tinygrad_lstm as tl
 from tinygrad_lstm.graph.tensor import Tensor, _build
 from tinygrad_lstm.graph.types import TensorType
+from tinygrad_lstm.passes.cse import bits
 from tinygrad_lstm.passes.drop_names import drop_names
 from tinygrad_lstm.passes.fold_constants import fold_constants
 from tinygrad_lstm.passes.pipeline import run, simplified
@@ -68,6 +71,38 @@ def test_the_pipeline_names_what_a_broken_pass_left() -> None:
 
     with pytest.raises(tl.errors.GraphError, match="tanh claims the type"):
         run([X], [broken])  # type: ignore[list-item]  # it answers for any iterable
+
+
+def test_simplify_leaves_a_graph_that_is_simple_as_it_is() -> None:
+    """Node for node, or the passes would never come to rest."""
+    joined = tl.concatenate([tl.sin(X), X])
+    parts = [joined, X.reshape(2, 1), tl.broadcast_to(X, (3, 2)), X[1:], tl.where(X > 0, X, 1.0), joined[::2]]
+    assert all(a is b for a, b in zip(simplify(parts), parts, strict=True))
+
+
+def test_empty_parts_are_not_joined() -> None:
+    (both,) = simplify([tl.concatenate([X[:0], tl.sin(X), X, X[1:1]])])
+    assert [x.op for x in both.inputs] == ["sin", "symbol"]
+    (nothing,) = simplify([tl.concatenate([X[:0], X[2:]])])
+    assert nothing.shape == (0,)
+
+
+class Unhashable:
+    __hash__ = None  # type: ignore[assignment]
+
+
+def test_what_differs_in_bits_is_not_merged() -> None:
+    object_ = Unhashable()
+    values: list[Any] = [
+        0, 0.0, -0.0, False, None, "0", 1, 1.0, True, (0.0,), (-0.0,), [0.0], (0,), (False,),
+        ((0.0,), 1), ((0.0,), 1.0),
+        {"a": 0.0}, {"a": -0.0}, {"b": 0.0}, tl.float32, tl.float64, object_, Unhashable(), frozenset((1,)),
+    ]  # fmt: skip
+    forms = [bits(value) for value in values]
+    assert len(set(forms)) == len(values)
+    again = [(0.0, float("nan")), {"b": 1, "a": [2.0]}, frozenset((1, 2)), object_]
+    for value, copy in zip(again, [(0.0, float("nan")), {"a": [2.0], "b": 1}, frozenset((2, 1)), object_], strict=True):
+        assert bits(value) == bits(copy)
 
 
 LEAVES = st.sampled_from([X, tl.full((), 2.0), tl.full((), 0.0), tl.full((), 1.0), tl.full((), -1.5)])

@@ -116,6 +116,24 @@ def products_that_need_each_other_stay() -> list[Tensor]:
     return prepared([tl.sin(A @ V) @ V])
 
 
+@case(stack_matmuls)
+def products_of_unlike_depth_become_one() -> list[Tensor]:
+    """Unless one of them is needed for the other."""
+    rows = X.reshape(10, 3)
+    deep = rows @ tl.tanh(V @ W)
+    return prepared([tl.sin(rows @ V), tl.cos(deep), rows @ tl.tanh(tl.transpose(rows) @ deep)])
+
+
+@case(stack_matmuls)
+def a_sum_of_products_within_a_body_becomes_one() -> list[Tensor]:
+    """Those that stay the same, and those of one carry; the rest of the sum is added."""
+
+    def step(h: Tensor, x: Tensor) -> Any:
+        return tl.tanh(A @ V + x + h @ V + B @ W + tl.sin(h) @ W), None
+
+    return prepared([scan(step)[0]])
+
+
 @case(split_concat)
 def joined_arrays_are_multiplied_apart() -> list[Tensor]:
     return prepared([scan(lambda h, x: (tl.tanh(tl.concatenate([h, x], 1) @ TALL), None))[0]])
@@ -149,6 +167,30 @@ def a_loop_without_carries_is_none() -> list[Tensor]:
 def a_sum_of_products_over_time_is_one_product() -> list[Tensor]:
     step = lambda c, x: ((tl.tanh(c[0] + x), c[1] + tl.transpose(x) @ c[0]), None)  # noqa: E731
     return prepared([scan(step, (H, W))[0][1]])
+
+
+@case(sink)
+def sums_of_products_that_are_moved_about_are_products() -> list[Tensor]:
+    """Over steps too: no product of one step is stacked."""
+
+    def step(c: Any, x: Tensor) -> Any:
+        h, first, second = c
+        p, q = tl.transpose(x) @ h, tl.transpose(h) @ x
+        turned = tl.transpose(-p).reshape(9)[1:7]
+        joined = tl.concatenate([(p + q)[:1], (p - tl.transpose(q))[1:, :].named("difference")], 0)
+        return (tl.tanh(h + x), first + turned, joined + second), None
+
+    (_, *sums), _ = scan(step, (H, tl.zeros(6), tl.zeros((3, 3))))
+    return prepared(sums)
+
+
+@case(sink)
+def a_sum_of_products_with_what_stays_is_a_product_and_a_sum() -> list[Tensor]:
+    def step(c: Any, x: Tensor) -> Any:
+        return (tl.tanh(c[0] + x), c[1] + c[0] @ W, c[2] + (V @ tl.transpose(c[0]) - tl.transpose(x @ V))), None
+
+    (_, *sums), _ = scan(step, (H, A, tl.zeros((3, 2))))
+    return prepared(sums)
 
 
 @case(sink)

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinygrad_lstm as tl
+from tests.passes.cells import Subject, differences
 from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.tensor import Tensor
@@ -203,3 +204,26 @@ def test_which_sums_of_halves_leave_the_loop(name: str) -> None:
         bodies = [n.attrs["body"].nodes() for n in graph.nodes() if n.op == "scan"]
         inside = sum(n.op == "contract" for body in bodies for n in body)
         assert (inside == 0) == (dtype is tl.float32 or (leaves and start == 0))
+
+
+STACKED = tl.symbol("x", (4, 2, 2), tl.float64)
+LEAVING: dict[str, Callable[[Any, Tensor], Any]] = {
+    "a sum of slices": lambda c, x: ((tl.tanh(c[0] + x), c[1] + x.sum(axis=0)), None),
+    "a sum of what is stacked": lambda c, x: ((h := tl.tanh(c[0] + x), c[1] + h.sum(axis=0)), h),
+    "a sum of a carry that is stacked": lambda c, x: ((h := tl.tanh(c[0] + x), c[1] + c[0].sum(axis=0)), h),
+    "a sum of a part of what is stacked": lambda c, x: (
+        (h := tl.tanh(c[0] + x), c[1] + (s := tl.sin(c[0])).sum(axis=0)), tl.concatenate([h, s]),
+    ),
+    "a sum of what all steps share": lambda c, x: ((h := tl.tanh(c[0] + x), c[1] + (h * STACKED[0]).sum(axis=0)), h),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LEAVING)
+def test_a_sum_leaves_the_loop_where_its_terms_are_stacked_anyway(name: str) -> None:
+    (last, total), ys = tl.scan(LEAVING[name], (tl.ones((2, 2), tl.float64), tl.zeros(2, tl.float64)), STACKED)
+    subject = Subject(Graph((STACKED,), tuple(y for y in (last, total, ys) if y is not None)), [np.ones((4, 2, 2))])
+    graph = optimize(subject.graph)
+    assert differences(subject, graph) < 1e-12
+    loops = [n for n in graph.nodes() if n.op == "scan"]
+    assert [n.attrs["carries"] for n in loops] == [1]
+    assert all(n.op != "sum" for n in loops[0].attrs["body"].nodes())
