@@ -107,6 +107,13 @@ def carries_that_change_places(x: Tensor, w: Tensor, h: Tensor) -> list[Tensor]:
 
 
 @case
+def carries_that_wait_for_each_other(x: Tensor, w: Tensor, h: Tensor) -> list[Tensor]:
+    """Only the first is read, which needs the second in the next step, and so on."""
+    step = lambda c, x_t: ((tl.tanh(c[1]), tl.sin(c[2]), c[3] @ w, c[3] + x_t, c[4] * 2.0), None)  # noqa: E731
+    return [tl.scan(step, (h, h * 2.0, h + 1.0, h - 1.0, h), x)[0][0]]
+
+
+@case
 def carries_that_rest(x: Tensor, w: Tensor, h: Tensor) -> list[Tensor]:
     (a, b), ys = tl.scan(lambda c, x_t: ((c[0], tl.tanh(c[1] @ c[0] + x_t)), (c[0], x_t)), (w, h), x)
     return [a, b, *ys]
@@ -192,6 +199,16 @@ def a_part_of_a_joined_value_is_summed(x: Tensor, w: Tensor, h: Tensor) -> list[
 
 
 @case
+def a_sum_with_a_product_that_the_loop_needs(x: Tensor, w: Tensor, h: Tensor) -> list[Tensor]:
+    def step(c: Any, x_t: Tensor) -> Any:
+        y = tl.transpose(c[0]) @ c[0]
+        return (tl.tanh(c[0] @ y + x_t), c[1] + (y - tl.transpose(x_t) @ c[0]), c[2] + (tl.transpose(x_t) @ x_t + y)), y
+
+    (*last,), ys = tl.scan(step, (h, zeros(3, 3), w), x)
+    return [*last, ys]
+
+
+@case
 def products_of_what_is_broadcast(x: Tensor, w: Tensor, h: Tensor) -> list[Tensor]:
     """Along new axes, along axes of size 1 in front and within, on either side, kept and summed."""
     tall = tl.broadcast_to(w.reshape(3, 1, 3), (3, 2, 3))
@@ -203,6 +220,7 @@ def products_of_what_is_broadcast(x: Tensor, w: Tensor, h: Tensor) -> list[Tenso
         *[x @ p for p in products], *[tl.transpose(p, (0, 2, 1)) @ tl.transpose(x, (0, 2, 1)) for p in products],
         tall @ w, h @ row, h @ column, row @ w,
         tl.broadcast_to(h.reshape(1, 2, 3), (3, 2, 3)) @ tl.transpose(tall, (0, 2, 1)),
+        tl.stack([h, h * 2.0]).reshape(2, 1, 2, 3) @ tl.stack([w * k for k in range(6)]).reshape(3, 1, 2, 3, 3),
     ]  # fmt: skip
 
 

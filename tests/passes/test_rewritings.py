@@ -144,6 +144,21 @@ def arrays_of_one_class_stay_joined() -> list[Tensor]:
     return prepared([scan(lambda h, x: (tl.tanh(tl.concatenate([h, tl.sin(h)], 1) @ TALL) + x, None))[0]])
 
 
+@case(split_concat)
+def joined_rows_that_no_carry_waits_for_are_multiplied_apart() -> list[Tensor]:
+    """Where they are products themselves, and are joined outside the loop again."""
+
+    def step(h: Tensor, x: Tensor) -> Any:
+        heavy, light = [x @ V, x @ W], [tl.sin(x), x]
+        return tl.tanh(h + x), [
+            tl.concatenate(heavy, 0) @ V,
+            W @ tl.concatenate(heavy, 0).reshape(3, 4),
+            tl.concatenate(light, 0) @ V,
+        ]
+
+    return prepared(scan(step)[1])
+
+
 @case(split_slice)
 def parts_for_different_uses_are_computed_apart() -> list[Tensor]:
     def step(h: Tensor, x: Tensor) -> Any:

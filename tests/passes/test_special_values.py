@@ -214,6 +214,10 @@ LEAVING: dict[str, Callable[[Any, Tensor], Any]] = {
     "a sum of a part of what is stacked": lambda c, x: (
         (h := tl.tanh(c[0] + x), c[1] + (s := tl.sin(c[0])).sum(axis=0)), tl.concatenate([h, s]),
     ),
+    "a sum of a part of a part of what is stacked": lambda c, x: (
+        (h := tl.tanh(c[0] + x), c[1] + (s := tl.sin(c[0])).sum(axis=0)),
+        tl.concatenate([tl.concatenate([h, h * s]), tl.concatenate([s, h])]),
+    ),
     "a sum of what all steps share": lambda c, x: ((h := tl.tanh(c[0] + x), c[1] + (h * STACKED[0]).sum(axis=0)), h),
 }  # fmt: skip
 
@@ -227,3 +231,21 @@ def test_a_sum_leaves_the_loop_where_its_terms_are_stacked_anyway(name: str) -> 
     loops = [n for n in graph.nodes() if n.op == "scan"]
     assert [n.attrs["carries"] for n in loops] == [1]
     assert all(n.op != "sum" for n in loops[0].attrs["body"].nodes())
+
+
+STAYING: dict[str, Callable[[Any, Tensor], Any]] = {
+    "a sum of a value of the step": lambda c, x: ((h := tl.tanh(c[0] + x), c[1] + (h * x).sum(axis=0)), None),
+    "a sum of a carry": lambda c, x: ((tl.tanh(c[0] + x), c[1] + c[0].sum(axis=0)), None),
+    "a sum beside another value that is stacked": lambda c, x: (
+        (h := tl.tanh(c[0] + x), c[1] + (h * x).sum(axis=0)), tl.concatenate([tl.sin(h), x]),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STAYING)
+def test_a_sum_stays_in_the_loop_where_its_terms_would_have_to_be_stacked(name: str) -> None:
+    (last, total), ys = tl.scan(STAYING[name], (tl.ones((2, 2), tl.float64), tl.zeros(2, tl.float64)), STACKED)
+    subject = Subject(Graph((STACKED,), tuple(y for y in (last, total, ys) if y is not None)), [np.ones((4, 2, 2))])
+    graph = optimize(subject.graph)
+    assert differences(subject, graph) < 1e-12
+    assert [n.attrs["carries"] for n in graph.nodes() if n.op == "scan"] == [2]
