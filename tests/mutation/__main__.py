@@ -32,7 +32,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("paths", nargs="+", type=Path, help="folders or files to change")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after so long")
     parser.add_argument("--each", type=float, default=float("inf"), help="seconds of tests for each change at most")
-    parser.add_argument("--notes", type=Path, help="a file for what the tests call; where it is there, it is believed")
+    parser.add_argument("--notes", type=Path, help="a file for what the tests call; it is made, or believed")
     parser.add_argument("--seed", type=int, default=0, help="of the order in which changes are tried")
     parser.add_argument("--tests", nargs="+", help="what must notice; by default the tests of the folder")
     parser.add_argument("--only", type=Path, help="a file with lines as this command prints them: try these alone")
@@ -43,12 +43,13 @@ def main(words: list[str]) -> int:
     known = read()
     found = [m for f in files for m in mutants(f)]
     tried = found if options.listed else without(found, known)
+    listed = len(found) - len(tried)
     if options.only:
         wanted = {line.strip() for line in options.only.read_text(encoding="utf-8").splitlines()}
         tried = [m for m in tried if str(m) in wanted]
     Random(options.seed).shuffle(tried)
     print(
-        f"{len(found)} changes of {len(files)} files, {len(found) - len(tried)} of them listed as equivalent",
+        f"{len(found)} changes of {len(files)} files, {listed} of them listed as equivalent",
         flush=True,
     )
 

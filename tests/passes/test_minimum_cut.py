@@ -52,6 +52,14 @@ def test_among_equals_the_nearest_to_the_sinks() -> None:
     assert minimum_cut(topological([z]), {x}, [y, z], lambda n: 1) == [y]
 
 
+def test_where_paths_part_again_behind_the_cut() -> None:
+    x = tl.symbol("x")
+    y = tl.sin(x)
+    z = tl.tanh(tl.cos(y)) + tl.sin(tl.sin(tl.sin(y)))
+    order = topological([z])
+    assert minimum_cut(order, {x}, [z], (dict.fromkeys(order, 1) | {x: 9, z: 9}).__getitem__) == [y]
+
+
 @pytest.mark.parametrize(
     ("name", "numbers"),
     [("RNN", 1), ("LSTM", 6), ("peephole", 6), ("coupled", 5), ("separate", 6), ("GRU", 4), ("minimal gated unit", 3)],

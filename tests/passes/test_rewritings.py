@@ -145,6 +145,17 @@ def arrays_of_one_class_stay_joined() -> list[Tensor]:
 
 
 @case(split_concat)
+def neighbours_of_one_class_stay_joined() -> list[Tensor]:
+    long = tl.concatenate([TALL, V])
+
+    def step(h: Tensor, x: Tensor) -> Any:
+        a, b = tl.concatenate([h, x, tl.sin(x)], 1), tl.concatenate([h, x, tl.sin(h)], 1)
+        return tl.tanh(a @ long) + tl.sin(b @ long), None
+
+    return prepared([scan(step)[0]])
+
+
+@case(split_concat)
 def joined_rows_that_no_carry_waits_for_are_multiplied_apart() -> list[Tensor]:
     """Where they are products themselves, and are joined outside the loop again."""
 
@@ -206,6 +217,16 @@ def a_sum_of_products_with_what_stays_is_a_product_and_a_sum() -> list[Tensor]:
 
     (_, *sums), _ = scan(step, (H, A, tl.zeros((3, 2))))
     return prepared(sums)
+
+
+@case(sink)
+def a_sum_with_a_product_that_is_stacked_is_one_sum() -> list[Tensor]:
+    def step(c: Any, x: Tensor) -> Any:
+        y = c[0] @ tl.transpose(c[0])
+        return (tl.tanh(y @ c[0] + x), c[1] + (y - x @ tl.transpose(A))), y
+
+    (_, total), ys = scan(step, (H, tl.zeros((2, 2))))
+    return prepared([total, ys])
 
 
 @case(sink)
