@@ -39,7 +39,12 @@ def test_slices_that_meet_are_one() -> None:
     rows, columns, all_ = slice(1, 5), slice(2, 8), slice(None)
     whole = joined(X, parts((slice(0, 2), all_), (slice(2, 3), all_), (slice(3, 6), all_)), 0)
     assert whole is X
-    for axis, together in ((0, (rows, columns)), (1, (rows, columns))):
+    for axis, together in (
+        (0, (rows, columns)),
+        (1, (rows, columns)),
+        (0, (slice(0, 6), columns)),
+        (1, (rows, slice(0, 8))),
+    ):
         low, high = together[axis].start, together[axis].stop
         keys = [
             tuple(slice(a, b) if i == axis else k for i, k in enumerate(together)) for a, b in ((low, 4), (4, high))

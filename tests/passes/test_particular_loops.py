@@ -72,6 +72,17 @@ def a_sum_that_is_also_stacked(x: Tensor, w: Tensor, h: Tensor) -> list[Tensor]:
 
 
 @case
+def a_sum_that_is_stacked_half_way(x: Tensor, w: Tensor, h: Tensor) -> list[Tensor]:
+    def step(c: Any, x_t: Tensor) -> Any:
+        p, q = tl.transpose(x_t) @ x_t, tl.transpose(x_t) @ c[0]
+        half = c[2] + p
+        return (tl.tanh(c[0] + x_t), c[1] + p, half + q, c[3] + p, c[4] + q), (c[1], half, c[3] * 2.0)
+
+    (*last,), ys = tl.scan(step, (h, w, w, w, w), x)
+    return [*last, *ys]
+
+
+@case
 def sums_of_integers(x: Tensor, w: Tensor, h: Tensor) -> list[Tensor]:
     def step(c: Any, x_t: Tensor) -> Any:
         signs = (x_t > 0).astype(tl.int32)
@@ -158,6 +169,13 @@ def a_loop_over_what_a_loop_with_the_same_carry_gives(x: Tensor, w: Tensor, h: T
     step = lambda c, now: ((tl.tanh(c[0] @ w + now[0]), c[1] + now[1]), c[0])  # noqa: E731
     (second, total), zs = tl.scan(step, (h, zeros(2, 3)), (x, ys))
     return [first, second, total, zs]
+
+
+@case
+def a_loop_over_the_last_carry_of_another(x: Tensor, w: Tensor, h: Tensor) -> list[Tensor]:
+    last, _ = tl.scan(lambda c, x_t: (tl.tanh(c @ w + x_t), None), h, x)
+    _, ys = tl.scan(lambda c, row: (tl.sin(c @ w + row), c * row), h[0], last)
+    return [ys]
 
 
 @case

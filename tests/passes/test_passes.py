@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_lstm as tl
+from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.tensor import Tensor, _build
 from tinygrad_lstm.graph.types import TensorType
+from tinygrad_lstm.passes import optimize
 from tinygrad_lstm.passes.cse import bits
 from tinygrad_lstm.passes.drop_names import drop_names
 from tinygrad_lstm.passes.fold_constants import fold_constants
@@ -84,7 +86,14 @@ def test_empty_parts_are_not_joined() -> None:
     (both,) = simplify([tl.concatenate([X[:0], tl.sin(X), X, X[1:1]])])
     assert [x.op for x in both.inputs] == ["sin", "symbol"]
     (nothing,) = simplify([tl.concatenate([X[:0], X[2:]])])
-    assert nothing.shape == (0,)
+    assert (nothing.op, nothing.shape) == ("slice", (0,))
+
+
+def test_all_that_is_simple_is_done_by_all_passes() -> None:
+    step = lambda c, x: (c + (x * (tl.full((), 2.0) - 1.0)).named("x") / 1.0, None)  # noqa: E731
+    _, ys = tl.scan(lambda c, x: (c, step(c, x)[0]), 0.0, X)
+    ops = [node.op for node in optimize(Graph((X,), (step(X, X)[0], ys))).nodes()]
+    assert sorted(ops) == ["add", "add", "constant", "symbol"]
 
 
 class Unhashable:

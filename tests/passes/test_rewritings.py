@@ -61,6 +61,17 @@ def a_batch_of_one_is_no_axis_of_a_product() -> list[Tensor]:
     return [X @ tl.reshape(W, (1, 3, 3))]
 
 
+@case(contractions)
+def what_is_broadcast_over_a_batch_is_no_axis_of_a_product() -> list[Tensor]:
+    wide, inner = tl.broadcast_to(W, (5, 3, 3)), tl.broadcast_to(W[:1], (3, 3))
+    return [
+        X @ wide,
+        tl.transpose(wide, (2, 1, 0)).reshape(3, 15) @ tl.ones((15, 2)),
+        A @ inner,
+        tl.transpose(inner) @ V,
+    ]
+
+
 @case(simplify)
 def views_of_views_are_one_view() -> list[Tensor]:
     wide = tl.broadcast_to(tl.broadcast_to(A, (1, 2, 3)), (4, 2, 3))
@@ -79,6 +90,12 @@ def what_nothing_reads_leaves_the_loop() -> list[Tensor]:
 
 
 @case(dead_code)
+def stacks_that_nothing_reads_leave_the_loop() -> list[Tensor]:
+    _, (ys, _, again) = scan(lambda c, x: (tl.tanh(c + x), (tl.sin(c), c * x @ W, tl.sin(c))))
+    return [ys, again]
+
+
+@case(dead_code)
 def a_stack_of_slices_is_the_sequence() -> list[Tensor]:
     _, (ys, twice) = scan(lambda c, x: (c, (x, x)))
     return [ys, twice]
@@ -87,6 +104,12 @@ def a_stack_of_slices_is_the_sequence() -> list[Tensor]:
 @case(lift)
 def what_is_the_same_at_each_step_is_computed_once() -> list[Tensor]:
     last, _ = scan(lambda c, x: (c + x @ tl.tanh(V), None))
+    return [last]
+
+
+@case(lift)
+def arrays_that_a_step_makes_are_made_once() -> list[Tensor]:
+    last, _ = scan(lambda c, x: (c * tl.sin(tl.arange(3).astype(tl.float32)) + tl.zeros(3) * x + 2.0, None))
     return [last]
 
 
@@ -122,6 +145,21 @@ def products_of_unlike_depth_become_one() -> list[Tensor]:
     rows = X.reshape(10, 3)
     deep = rows @ tl.tanh(V @ W)
     return prepared([tl.sin(rows @ V), tl.cos(deep), rows @ tl.tanh(tl.transpose(rows) @ deep)])
+
+
+def flat(name: str, rows: int, inner: int, columns: int) -> Tensor:
+    """A sum of two products of arrays that joining would copy."""
+    pairs = [(tl.symbol(f"{name}{k}", (rows, inner)), tl.symbol(f"{name}{k}'", (inner, columns))) for k in range(2)]
+    return pairs[0][0] @ pairs[0][1] + pairs[1][0] @ pairs[1][1]
+
+
+@case(stack_matmuls)
+def joining_copies_no_more_than_it_saves() -> list[Tensor]:
+    """As many bytes as two results of a product, or as the shared operand: not one more."""
+    x, y = tl.symbol("x4", (4, 3)), tl.symbol("y4", (4, 3))
+    shared = [(x, 2), (x, 2), (y, 2), (y, 3)]
+    products = [s @ tl.symbol(f"u{k}", (3, n)) for k, (s, n) in enumerate(shared)]
+    return prepared([flat("a", 4, 2, 4), flat("b", 4, 2, 3), *products])
 
 
 @case(stack_matmuls)
@@ -168,6 +206,18 @@ def joined_rows_that_no_carry_waits_for_are_multiplied_apart() -> list[Tensor]:
         ]
 
     return prepared(scan(step)[1])
+
+
+@case(split_slice)
+def parts_of_a_sum_are_sums_of_parts() -> list[Tensor]:
+    """What is used of it for one purpose alone is computed for that one, and the rest of it not at all."""
+
+    def step(h: Tensor, x: Tensor) -> Any:
+        y = tl.tanh(h + x) @ tl.transpose(TALL) + h @ tl.transpose(tl.sin(TALL))
+        z = tl.sin(h) @ tl.transpose(TALL)
+        return y[:, :3], (y[:, 3:], z[1:, 1:3], z[1:, 2:5])
+
+    return prepared([y for part in scan(step) for y in (part if isinstance(part, tuple) else (part,))])
 
 
 @case(split_slice)
@@ -235,9 +285,23 @@ def what_no_carry_waits_for_is_done_after_the_loop() -> list[Tensor]:
 
 
 @case(sink)
+def sums_of_several_terms_are_added_to_what_they_start_from() -> list[Tensor]:
+    def step(c: Any, x: Tensor) -> Any:
+        p, q = tl.transpose(x) @ c[0], tl.transpose(x) @ x
+        return (tl.tanh(c[0] + x), p + (c[1] + V + q), c[2] + q), None
+
+    return prepared(scan(step, (H, W, tl.ones((3, 3))))[0][1:])
+
+
+@case(sink)
 def a_sum_that_the_loop_reads_stays() -> list[Tensor]:
     step = lambda c, x: ((tl.tanh(c[0] @ c[1]), c[1] + tl.transpose(x) @ c[0]), None)  # noqa: E731
     return prepared([scan(step, (H, W))[0][1]])
+
+
+@case(merge)
+def loops_that_only_start_alike_stay_apart() -> list[Tensor]:
+    return cse([scan(lambda h, x: (tl.tanh(h + x), h))[1], scan(lambda h, x: (tl.sin(h + x), h))[1]])
 
 
 @case(merge)

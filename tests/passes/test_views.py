@@ -90,3 +90,21 @@ def test_a_slice_of_slices_is_one_slice(step: int) -> None:
     (short,) = simplify([y])
     assert [node.op for node in topological([short])] == ["symbol", "slice"]
     assert short.evaluate({X: np.arange(12.0)}).tolist() == wanted.tolist()
+
+
+@pytest.mark.parametrize("step", [1, 2, 3])
+@pytest.mark.parametrize("start", [0, 1, 4])
+def test_nothing_of_a_slice_is_nothing(start: int, step: int) -> None:
+    for first in (slice(None, None, step), slice(1, None, step)):
+        (short,) = simplify([X[first][start:start]])
+        assert [node.op for node in topological([short])] == ["symbol", "slice"]
+        assert short.evaluate({X: np.arange(12.0)}).tolist() == []
+
+
+def test_transposes_of_transposes() -> None:
+    x = tl.symbol("x", (2, 3, 4))
+    there, back, further = tl.transpose(x, (1, 2, 0)), tl.transpose(tl.transpose(x, (1, 2, 0)), (2, 0, 1)), (2, 1, 0)
+    assert contractions([back]) == [x]
+    (one,) = contractions([tl.transpose(there, further)])
+    assert [node.op for node in topological([one])] == ["symbol", "transpose"]
+    assert one.attrs["axes"] == (0, 2, 1)
