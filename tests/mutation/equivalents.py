@@ -1,7 +1,7 @@
 """The changes that make no difference to be seen, each with the reason; in ``equivalents.txt``.
 
-A file's name without a space in front; below it, for each change, its function, what it says before and after, with
-the reason under it. Lines may move: a change is known by its function and its text.
+A file's name without a space in front; below it, for each change, its function, its line, and what it says before and
+after, with the reason under it. A change is known by its text: its line may move.
 """
 
 from collections.abc import Iterable
@@ -11,13 +11,13 @@ from tests.mutation.mutants import Mutant
 
 __all__ = ["Key", "key", "read", "without"]
 
-Key = tuple[str, str, str, str]
+Key = tuple[str, str, str, str, str]
 _LIST = Path(__file__).with_name("equivalents.txt")
 
 
 def key(mutant: Mutant) -> Key:
-    """What a change is known by: file, function, before, after."""
-    return (mutant.path.as_posix(), mutant.function, mutant.before, mutant.after)
+    """What a change is known by: file, function, line, before, after."""
+    return (mutant.path.as_posix(), mutant.function, mutant.source, mutant.before, mutant.after)
 
 
 def read() -> dict[Key, str]:
@@ -35,9 +35,10 @@ def read() -> dict[Key, str]:
             found.update((k, words) for k in pending if k not in found)
             pending = [k for k in pending if k not in found]
         else:
-            function, _, change = words.partition(" | ")
+            function, _, rest = words.partition(" |: ")
+            source, _, change = rest.rpartition(" |: ")
             before, _, after = change.partition("  →  ")
-            pending.append((file, function, before, after))
+            pending.append((file, function.removeprefix("module"), source, before, after))
     return found
 
 

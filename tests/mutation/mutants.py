@@ -44,11 +44,13 @@ class Mutant:
 
     Attributes:
         function: the qualified name of the outermost function that it is in; "" at the level of the module.
+        source: the line, without the space round it.
     """
 
     path: Path
     line: int
     function: str
+    source: str
     before: str
     after: str
     _tree: ast.Module
@@ -90,13 +92,16 @@ class _Site:
 
 def mutants(path: Path) -> Iterator[Mutant]:
     """All changes of one file, in the order of its lines."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    text = path.read_text(encoding="utf-8")
+    tree, lines = ast.parse(text), text.splitlines()
     sites = sorted(_sites(tree, ""), key=lambda s: (getattr(s.node, "lineno", 0), getattr(s.node, "col_offset", 0)))
     for site in sites:
         for new in _changes(site):
             ast.copy_location(new, site.node)
             ast.fix_missing_locations(new)
-            yield Mutant(path, site.node.lineno, site.function, _text(site.node), _text(new), tree, site, new)
+            line = site.node.lineno
+            source = lines[line - 1].strip()
+            yield Mutant(path, line, site.function, source, _text(site.node), _text(new), tree, site, new)
 
 
 def _text(node: ast.AST) -> str:

@@ -67,7 +67,7 @@ class Killing:
             known = {n: v for n, v in pickle.loads(self.notes.read_bytes()).items() if n in items}
             # Newer tests may call anything.
             everything = {place for _, places in known.values() for place in places}
-            known.update((n, (0.05, everything)) for n in items if n not in known)
+            known.update((n, (0.01, everything)) for n in items if n not in known)
         else:
             known = self._profile(session.items, files)
             if self.notes is not None:

@@ -37,6 +37,14 @@ def test_fold_constants_computes_in_the_element_type() -> None:
     assert np.float32(folded.inputs[0].attrs["value"]) == np.float32(0.1) + np.float32(0.2)
 
 
+def test_fold_constants_overflows_where_the_element_type_does() -> None:
+    large, many = tl.full((), 1e30), tl.full((), 1 << 30, dtype=tl.int32)
+    for y in (large * large / 1e30, large * large * 0.0, many * 4, many * 3 - many, tl.exp(tl.full((), 1.0))):
+        (folded,) = fold_constants([y])
+        assert folded.op == "constant"
+        np.testing.assert_array_equal(folded.numpy(), y.numpy())
+
+
 def test_fold_constants_leaves_what_depends_on_a_symbol() -> None:
     y = X + 1
     assert fold_constants([y])[0] is y
@@ -85,6 +93,8 @@ def test_simplify_leaves_a_graph_that_is_simple_as_it_is() -> None:
 def test_empty_parts_are_not_joined() -> None:
     (both,) = simplify([tl.concatenate([X[:0], tl.sin(X), X, X[1:1]])])
     assert [x.op for x in both.inputs] == ["sin", "symbol"]
+    (last,) = simplify([tl.concatenate([tl.sin(X), X, X[1:1]])])
+    assert [x.op for x in last.inputs] == ["sin", "symbol"]
     (nothing,) = simplify([tl.concatenate([X[:0], X[2:]])])
     assert (nothing.op, nothing.shape) == ("slice", (0,))
 

@@ -273,10 +273,11 @@ def a_sum_of_products_with_what_stays_is_a_product_and_a_sum() -> list[Tensor]:
 def a_sum_with_a_product_that_is_stacked_is_one_sum() -> list[Tensor]:
     def step(c: Any, x: Tensor) -> Any:
         y = c[0] @ tl.transpose(c[0])
-        return (tl.tanh(y @ c[0] + x), c[1] + (y - x @ tl.transpose(A))), y
+        h = tl.tanh(y @ c[0] + x)
+        return (h, c[1] + (y - x @ tl.transpose(A))), (y, h)
 
     (_, total), ys = scan(step, (H, tl.zeros((2, 2))))
-    return prepared([total, ys])
+    return prepared([total, *ys])
 
 
 @case(sink)

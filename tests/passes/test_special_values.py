@@ -237,7 +237,7 @@ STAYING: dict[str, Callable[[Any, Tensor], Any]] = {
     "a sum of a value of the step": lambda c, x: ((h := tl.tanh(c[0] + x), c[1] + (h * x).sum(axis=0)), None),
     "a sum of a carry": lambda c, x: ((tl.tanh(c[0] + x), c[1] + c[0].sum(axis=0)), None),
     "a sum of a part of what is joined for another": lambda c, x: (
-        (h := tl.tanh(tl.concatenate([s := tl.sin(c[0]), x])[1:3]), c[1] + (s * x).sum(axis=0)), None,
+        (tl.tanh(tl.concatenate([s := tl.sin(c[0]), x])[1:3]), c[1] + (s * x).sum(axis=0)), None,
     ),
     "a sum beside another value that is stacked": lambda c, x: (
         (h := tl.tanh(c[0] + x), c[1] + (h * x).sum(axis=0)), tl.concatenate([tl.sin(h), x]),
