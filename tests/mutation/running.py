@@ -64,9 +64,10 @@ class Killing:
         items = {item.nodeid: item for item in session.items}
         known: dict[str, tuple[float, set[Place]]]
         if self.notes is not None and self.notes.exists():
-            known = {n: v for n, v in pickle.loads(self.notes.read_bytes()).items() if n in items}
+            noted = pickle.loads(self.notes.read_bytes())
+            known = {n: v for n, v in noted.items() if n in items}
             # Newer tests may call anything.
-            everything = {place for _, places in known.values() for place in places}
+            everything = {place for _, places in noted.values() for place in places}
             known.update((n, (0.01, everything)) for n in items if n not in known)
         else:
             known = self._profile(session.items, files)

@@ -200,7 +200,11 @@ def every_other_column_of_a_product(x: Tensor, w: Tensor, h: Tensor) -> list[Ten
 @case
 def sums_of_products_that_stay_the_same(x: Tensor, w: Tensor, h: Tensor) -> list[Tensor]:
     v = tl.tanh(w)
-    step = lambda c, x_t: (tl.tanh(tl.concatenate([h, c], 1) @ tl.concatenate([w, v], 0) + h @ v), c)  # noqa: E731
+
+    def step(c: Tensor, x_t: Tensor) -> Any:
+        a, b = tl.concatenate([h, c], 1), tl.concatenate([h, tl.sin(c)], 1)
+        return tl.tanh(a @ tl.concatenate([w, v], 0) + b @ tl.concatenate([v, w], 0) + x_t), c
+
     last, ys = tl.scan(step, h, x)
     return [last, ys]
 
