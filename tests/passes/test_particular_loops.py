@@ -231,6 +231,13 @@ def a_sum_with_a_product_that_the_loop_needs(x: Tensor, w: Tensor, h: Tensor) ->
 
 
 @case
+def a_sum_of_a_product_and_a_row_of_another(x: Tensor, w: Tensor, h: Tensor) -> list[Tensor]:
+    row = tl.sin(h[:1])
+    last, _ = tl.scan(lambda c, x_t: (tl.tanh(tl.sin(c) @ w + tl.cos(c[:1]) @ w + x_t), None), h, x)
+    return [last, row @ w + tl.cos(h) @ w, tl.cos(h) @ w + (row @ w + tl.sin(h) @ w)]
+
+
+@case
 def products_of_what_is_broadcast(x: Tensor, w: Tensor, h: Tensor) -> list[Tensor]:
     """Along new axes, along axes of size 1 in front and within, on either side, kept and summed."""
     tall = tl.broadcast_to(w.reshape(3, 1, 3), (3, 2, 3))

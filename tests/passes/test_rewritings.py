@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import tinygrad_lstm as tl
@@ -310,6 +311,27 @@ def loops_that_share_a_carry_run_as_one() -> list[Tensor]:
     one = scan(lambda h, x: (tl.tanh(h + x), h))[1]
     other = scan(lambda c, x: ((tl.tanh(c[0] + x), c[1] + c[0]), None), (H, A))[0][1]
     return cse([one, other])
+
+
+ALONE: dict[str, Callable[[Tensor], Tensor]] = {
+    "contract": lambda x: x @ W, "concatenate": lambda x: tl.concatenate([x, A]), "pad": lambda x: tl.pad(x, 1),
+    "broadcast_to": lambda x: tl.broadcast_to(x, (4, 2, 3)), "slice": lambda x: x[1:, ::2], "flip": tl.flip,
+    "reshape": lambda x: x.reshape(3, 2), "transpose": tl.transpose, "sum": lambda x: x.sum(axis=0),
+    "max": lambda x: tl.max(x, axis=1), "min": lambda x: tl.min(x, axis=1), "argmax": lambda x: tl.argmax(x, axis=1),
+    "logsumexp": lambda x: tl.logsumexp(x, axis=1), "argsort": lambda x: tl.argsort(x, axis=1),
+    "take": lambda x: tl.take(x, [1, 0], axis=1), "elementwise": lambda x: tl.tanh(x) * x,
+    "identity": lambda x: tl.stop_gradient(x).named("n"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_what_can_be_done_for_all_steps_at_once_needs_no_loop(name: str) -> None:
+    _, ys = tl.scan(lambda c, x: (c, ALONE[name](x)), (), X)
+    (all_at_once,) = hoist(prepared([ys]))
+    assert "scan" not in tl.printed(all_at_once)
+    x = np.random.default_rng(0).normal(size=X.shape)
+    at = {X: x, A: x[0] + 1, W: np.eye(3)}
+    np.testing.assert_allclose(all_at_once.evaluate(at).numpy(), ys.evaluate(at).numpy(), rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", CASES)
