@@ -22,7 +22,15 @@ from tests.mutation.running import Killing
 
 TESTS = {
     "tinygrad_lstm/passes": ["tests/passes", "tinygrad_lstm/passes"],
-    "tinygrad_lstm/codegen": ["tests/codegen/test_verify.py", "tests/fuzz/test_found.py", "tests/codegen/test_structure.py", "tests/codegen/test_compiled.py", "tests/codegen/test_lowering_programs.py", "tests/codegen", "tinygrad_lstm/codegen"],
+    "tinygrad_lstm/codegen": [
+        "tests/codegen/test_verify.py",
+        "tests/fuzz/test_found.py",
+        "tests/codegen/test_structure.py",
+        "tests/codegen/test_compiled.py",
+        "tests/codegen/test_lowering_programs.py",
+        "tests/codegen",
+        "tinygrad_lstm/codegen",
+    ],
 }
 
 
