@@ -1,15 +1,16 @@
 """A compiled program on one GPU: its memory, its launches, and the graph that replays them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from tinygrad_lstm.codegen.program import Call, Gather, Program, View
 from tinygrad_lstm.errors import Error, EvaluationError, IndexingError
 from tinygrad_lstm.kernels.table import Kernel
-from tinygrad_lstm_cupy.cuda import Item, Launch, Product, Turns, print_cuda
+from tinygrad_lstm_cupy.cuda import Item, Launch, PrintedCuda, Product, Turns, print_cuda
 from tinygrad_lstm_cupy.device import Device
 
-__all__ = ["CupyExecutable"]
+__all__ = ["CupyExecutable", "unrecordable"]
 
 _MOST_NODES: Final = 20_000
 """Launches up to which a program becomes a CUDA graph; making one takes time and memory for each."""
@@ -27,6 +28,8 @@ class CupyExecutable:
     Attributes:
         source: the CUDA text, but for the functions that every text begins with.
         replayed: whether the last run replayed a graph.
+        fallback: why the program is launched one by one at each run; empty where nothing is known to be in the way of
+            a graph.
     """
 
     def __init__(self, program: Program, kernels: Mapping[str, Kernel], device: Device) -> None:
@@ -50,7 +53,7 @@ class CupyExecutable:
                     size = buffer.size * buffer.dtype.itemsize
                     self._bind(k, arena[buffer.offset : buffer.offset + size].view(buffer.dtype.name))
         self._steps = [self._step(item) for item in printed.items]
-        self._recordable = 1 < printed.launches <= _MOST_NODES and not _calls(printed.items)
+        self.fallback = unrecordable(printed)
 
     def __call__(self, inputs: Sequence[Any]) -> list[Any]:
         """The outputs, each an array of its own.
@@ -78,7 +81,7 @@ class CupyExecutable:
         if self._printed.checked:
             self._arrays[self._printed.fault].fill(0)
         self._runs += 1
-        if self._runs == 2 and self._recordable:
+        if self._runs == 2 and not self.fallback:
             self._record()
         self.replayed = self._graph is not None
         if self.replayed:
@@ -103,11 +106,40 @@ class CupyExecutable:
                 for places in (self._program.inputs, self._program.outputs)
             )
         except MemoryError:
+            self.fallback = "its inputs and outputs do not fit into memory a second time"
             return
         self._bind_all(inputs, outputs)
-        self._graph = self._device.record(self._launch_all)
-        if self._graph is not None:
+        try:
+            self._graph = self._device.record(self._launch_all)
+        except EvaluationError as error:
+            self.fallback = str(error)
+        else:
             self._fixed = (inputs, outputs)
+
+    def alone(self, kind: type[Launch] | type[Product]) -> Callable[[], None] | None:
+        """For measurements: replays the kernels or the products alone, whose results mean nothing.
+
+        None where the program is not replayed as a graph, or has none of that kind.
+        """
+        items = _only(self._printed.items, kind)
+        if self._graph is None or not items:
+            return None
+        steps = [self._step(item) for item in items]
+
+        def run() -> None:
+            for step in steps:
+                step()
+
+        with self._device.running():
+            # They stand where the last recording has left them: at the fixed places.
+            self._bind_all(*self._fixed)
+            graph = self._device.record(run)
+
+        def replay() -> None:
+            with self._device.running():
+                self._device.replay(graph)
+
+        return replay
 
     def _bind_all(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
         for k, array in zip((*self._program.inputs, *self._program.outputs), (*inputs, *outputs), strict=True):
@@ -196,8 +228,35 @@ class CupyExecutable:
             raise IndexingError(_told(step.node, f"index {index} is out of bounds for axis {axis} with size {size}"))
 
 
-def _calls(items: Sequence[Item]) -> bool:
-    return any(isinstance(i, Call) or (isinstance(i, Turns) and _calls(i.items)) for i in items)
+def unrecordable(printed: PrintedCuda) -> str:
+    """Why a program cannot become a graph; empty where only the driver could still refuse."""
+    calls = sorted(set(_calls(printed.items)))
+    if calls:
+        return f"it calls array functions for {', '.join(calls)}"
+    if printed.launches > _MOST_NODES:
+        return f"{printed.launches:,} launches are more than {_MOST_NODES:,}"
+    return "" if printed.launches > 1 else "one launch needs no graph"
+
+
+def _calls(items: Sequence[Item]) -> Iterator[str]:
+    """The ops that have no kernel of their own."""
+    for item in items:
+        if isinstance(item, Call):
+            yield item.node.op
+        elif isinstance(item, Turns):
+            yield from _calls(item.items)
+
+
+def _only(items: Sequence[Item], kind: type[Launch] | type[Product]) -> list[Item]:
+    """The items of one kind, in the loops that they stand in."""
+    found: list[Item] = []
+    for item in items:
+        if isinstance(item, Turns):
+            inner = _only(item.items, kind)
+            found += [replace(item, items=tuple(inner))] if inner else []
+        elif isinstance(item, kind):
+            found.append(item)
+    return found
 
 
 def _told(node: Any, what: str) -> str:

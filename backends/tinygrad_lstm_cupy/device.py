@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
+from tinygrad_lstm.errors import EvaluationError
 from tinygrad_lstm_cupy.cublas import Cublas
 from tinygrad_lstm_cupy.cuda import PrintedCuda, Product
 from tinygrad_lstm_cupy.nvrtc import compiled
@@ -91,7 +92,11 @@ class Device:
         self._cublas.product(product, addresses)
 
     def record(self, run: Callable[[], None]) -> Any:
-        """What ``run`` launches as a CUDA graph, without running it; None where it can not be recorded."""
+        """What ``run`` launches as a CUDA graph, without running it.
+
+        Raises:
+            EvaluationError: where it cannot be recorded; nothing has run then.
+        """
         current = self.cupy.cuda.get_current_stream()
         stream = self.cupy.cuda.Stream(non_blocking=True)
         try:
@@ -104,8 +109,11 @@ class Device:
             finally:
                 # Also after a failure: the stream must not stay in this state.
                 graph = stream.end_capture()
-        except (RuntimeError, MemoryError):
-            graph = None
+        except (RuntimeError, MemoryError) as error:
+            # What ended the capture tells more than that it was ended.
+            first = error.__context__ or error
+            reason = str(first).strip().partition("\n")[0]
+            raise EvaluationError(f"it cannot be recorded ({type(first).__name__}: {reason})") from error
         finally:
             current.use()
             self._cublas.use_stream(int(current.ptr))

@@ -1,6 +1,7 @@
 """The executor: the shared kernels on CuPy arrays. CuPy is imported when the first array is wanted."""
 
 import math
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
@@ -9,8 +10,10 @@ from typing import Any
 from tinygrad_lstm.codegen.program import Program
 from tinygrad_lstm.errors import DeviceError, EvaluationError
 from tinygrad_lstm.kernels.table import Kernel, kernels
-from tinygrad_lstm_cupy.compiled import CupyExecutable
+from tinygrad_lstm_cupy.compiled import CupyExecutable, unrecordable
+from tinygrad_lstm_cupy.cuda import print_cuda
 from tinygrad_lstm_cupy.device import Device
+from tinygrad_lstm_cupy.model import estimated
 from tinygrad_lstm_cupy.probe import working_cupy
 from tinygrad_lstm_cupy.rows import rows
 
@@ -69,6 +72,19 @@ class CupyBackend:
             self._devices[number] = Device(self.cupy, number)
         with _fitting(f"a program whose temporary results take {program.arena / 2**30:.3g} GiB"):
             return CupyExecutable(program, self.kernels, self._devices[number])
+
+    def estimate(self, program: Program) -> list[str]:
+        """The time that the program should take on the GPU that is selected, and what that is made of."""
+        printed = print_cuda(program)
+        fallback = unrecordable(printed)
+        lines = estimated(printed, self.device_name(), not fallback, os.environ.get("CUPY_TF32") == "1").lines()
+        return [*lines, f"  launched one by one: {fallback}"] if fallback else lines
+
+    def device_name(self) -> str:
+        """What the driver calls the GPU that is selected."""
+        runtime = self.cupy.cuda.runtime
+        name: str = runtime.getDeviceProperties(int(runtime.getDevice()))["name"].decode()
+        return name
 
     def put(self, array: Any, device: str) -> Any:
         """A copy of a NumPy array on the GPU.

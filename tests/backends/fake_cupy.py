@@ -1,5 +1,6 @@
 """NumPy standing in for CuPy: what the backend calls, without what CuPy lacks, and a GPU that can be taken away."""
 
+import time
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -43,8 +44,15 @@ class FakeCupy(ModuleType):
             getDevice=lambda: 0,
             getDeviceProperties=properties,
             memGetInfo=lambda: (3 << 30, 8 << 30),
+            runtimeGetVersion=lambda: driver,
         )
-        self.cuda = SimpleNamespace(runtime=runtime, Device=lambda k: self._device(k))
+        self.cuda = SimpleNamespace(
+            runtime=runtime,
+            Device=lambda k=0: self._device(k),
+            Event=_Event,
+            get_elapsed_time=lambda start, end: 1e3 * (end.at - start.at),
+            nvrtc=SimpleNamespace(getVersion=lambda: (12, 9), getSupportedArchs=lambda: [80, 90]),
+        )
         self.get_default_memory_pool = lambda: SimpleNamespace(free_bytes=lambda: 1 << 29)
         self.asnumpy = np.array
         self.floor_divide, self.remainder = _floor_divide, _remainder
@@ -57,14 +65,43 @@ class FakeCupy(ModuleType):
 
     def _device(self, k: int) -> Any:
         self.selected = k
-        # A GPU warns of nothing.
-        return np.errstate(all="ignore")
+        return _Device()
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or name == "errstate":
             raise AttributeError(f"module 'cupy' has no attribute {name!r}")
         found = getattr(np, name)
         return _WithoutReduceat(found) if name == "add" else found
+
+
+class _Device:
+    """A device in use: a GPU warns of nothing."""
+
+    compute_capability = "90"
+
+    def __init__(self) -> None:
+        self._silent = np.errstate(all="ignore")
+
+    def __enter__(self) -> None:
+        self._silent.__enter__()
+
+    def __exit__(self, *_: Any) -> None:
+        self._silent.__exit__(*_)
+
+    def synchronize(self) -> None:
+        """Nothing is left to wait for."""
+
+
+class _Event:
+    """The time at which it was recorded."""
+
+    at = 0.0
+
+    def record(self, stream: Any = None) -> None:
+        self.at = time.perf_counter()
+
+    def synchronize(self) -> None:
+        """It has been recorded when ``record`` returns."""
 
 
 class _WithoutReduceat:

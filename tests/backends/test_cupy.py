@@ -20,23 +20,6 @@ from tinygrad_lstm.runtime import backend as runtime
 from tinygrad_lstm.testing import check_backend
 
 
-@pytest.fixture
-def installed(monkeypatch):
-    """Pretend that this is what ``import cupy`` gives; an exception is raised."""
-    monkeypatch.setattr(runtime, "_loaded", {})
-
-    def install(cupy):
-        def import_module(name):
-            if isinstance(cupy, Exception):
-                raise cupy
-            return cupy
-
-        monkeypatch.setattr(probe, "importlib", SimpleNamespace(import_module=import_module))
-        return cupy
-
-    return install
-
-
 def refusal() -> str:
     with pytest.raises(BackendError) as caught:
         tl.use_backend("cupy")

@@ -9,6 +9,7 @@ from tinygrad_lstm_cupy.cuda import PrintedCuda, Product
 
 from tests.codegen.cuda_shim import Shim
 from tinygrad_lstm.codegen.program import View
+from tinygrad_lstm.errors import EvaluationError
 
 __all__ = ["HostDevice"]
 
@@ -17,7 +18,7 @@ class HostDevice:
     """What ``tinygrad_lstm_cupy.device.Device`` offers.
 
     Attributes:
-        refuses: whether graphs can not be recorded here.
+        refuses: whether graphs cannot be recorded here.
         poison: fill what is allocated with values that must never be read.
     """
 
@@ -70,7 +71,7 @@ class HostDevice:
 
     def record(self, run: Callable[[], None]) -> Any:
         if self.refuses:
-            return None
+            raise EvaluationError("it cannot be recorded (RuntimeError: it was told to refuse)")
         self.recording = []
         try:
             run()

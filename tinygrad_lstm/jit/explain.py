@@ -21,6 +21,7 @@ from tinygrad_lstm.jit.explain_page import Row, Section, page
 from tinygrad_lstm.passes.classes import CARRIED, FIXED, SLICED, Classes
 from tinygrad_lstm.passes.compiling import stages
 from tinygrad_lstm.passes.loops import Loop
+from tinygrad_lstm.runtime.backend import Estimator, load_backend
 
 __all__ = ["Explanation", "Stage", "explained", "held"]
 
@@ -85,6 +86,7 @@ class Explanation:
             scheduled.
         program: buffers and steps; None for a backend that runs the graph op by op.
         source: the generated code.
+        estimate: lines on the time that a run should take; none for a backend that cannot tell.
     """
 
     name: str
@@ -93,6 +95,7 @@ class Explanation:
     forms: Mapping[str, str]
     program: Program | None
     source: str
+    estimate: tuple[str, ...] = ()
 
     @property
     def counts(self) -> Counts | None:
@@ -187,7 +190,7 @@ class Explanation:
         loops = [step for step in self.program.steps if isinstance(step, ProgramLoop)]
         for loop, inner in zip(loops, found.loops, strict=True):
             lines += _loop_figures(loop, inner, "")
-        return lines
+        return [*lines, *self.estimate]
 
 
 def explained(name: str, backend: str, graph: Graph, program: Program | None, source: str, halves: bool) -> Explanation:
@@ -208,9 +211,14 @@ def explained(name: str, backend: str, graph: Graph, program: Program | None, so
     """
     graphs = [("traced", graph), *stages(graph)]
     forms = printed_forms(lowered(graphs[-1][1], halves)) if program is not None else {}
-    return Explanation(
-        name.rpartition("<locals>.")[2], backend, tuple([_stage(n, g) for n, g in graphs]), forms, program, source
-    )
+    shown = tuple([_stage(n, g) for n, g in graphs])
+    estimate = _estimate(backend, program) if program is not None else ()
+    return Explanation(name.rpartition("<locals>.")[2], backend, shown, forms, program, source, estimate)
+
+
+def _estimate(name: str, program: Program) -> tuple[str, ...]:
+    backend = load_backend(name)
+    return tuple(backend.estimate(program)) if isinstance(backend, Estimator) else ()
 
 
 def held(program: Program) -> int:

@@ -23,6 +23,7 @@ __all__ = [
     "Borrower",
     "Chosen",
     "Compiler",
+    "Estimator",
     "Executable",
     "backend_for",
     "backend_names",
@@ -96,6 +97,14 @@ class Compiler(Backend, Protocol):
 
     def compile(self, program: Program) -> Executable:
         """Make something that runs of a program; raises BackendError where that can not be done here."""
+
+
+@runtime_checkable
+class Estimator(Backend, Protocol):
+    """A backend that knows what a program should cost: ``explain`` prints what it says."""
+
+    def estimate(self, program: Program) -> list[str]:
+        """Lines on the time that one run should take, computed from the program; nothing runs."""
 
 
 @runtime_checkable
