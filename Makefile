@@ -7,10 +7,10 @@ SECONDS ?= 60
 SEED ?= 0
 CANDIDATES := $(PYTHON) python3.13 python3.12 python3.11 python3 python
 
-.PHONY: help demo test lint browser format docs bench fuzz clean
+.PHONY: help demo test lint browser format docs bench fuzz gpu gpu-wheels clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/.demo ## Train, draw and write everything into out/ (DEMO_STEPS=20 for a short run)
 	$(BIN)/python examples/demo.py --out "$(OUT)" $${DEMO_STEPS:+--steps $$DEMO_STEPS}
@@ -41,8 +41,17 @@ bench: $(VENV)/.bench ## Time it beside its peers, into out/ (BENCH="--help" lis
 fuzz: $(VENV)/.dev ## Random programs, plain against compiled (SECONDS=600 SEED=1 FUZZ="--backend both --processes 2")
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) --seed $(SEED) --out "$(OUT)/fuzz" $(FUZZ)
 
-clean: ## Remove .venv, out/, dist/, caches and coverage data
-	rm -rf $(VENV) out dist docs/_build .coverage .coverage.* htmlcov
+gpu: ## Try and time the CuPy backend on a GPU, with the Python on the PATH, into out/gpu (GPU="--help" lists the options)
+	@"$(or $(PYTHON),python3)" -m benchmarks.gpu_day --out "$(OUT)/gpu" $(GPU)
+
+gpu-wheels: $(VENV)/.dev ## What `make gpu` needs on a machine without a network, into wheels/
+	rm -rf wheels
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+	    --wheel-dir wheels . 'graphviz>=0.20'
+	@ls wheels
+
+clean: ## Remove .venv, out/, dist/, wheels/, caches and coverage data
+	rm -rf $(VENV) out dist wheels docs/_build .coverage .coverage.* htmlcov
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -35,3 +35,24 @@ def test_a_script_named_secrets_beside_ones_own_does_no_harm(tmp_path: Path) -> 
     )
     done = run("script.py", folder=tmp_path)
     assert (done.stdout, done.stderr) == ("(1, 1)\n", "")
+
+
+BLOCKED = """
+import sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"pygraphviz", "hatchling", "matplotlib", "torch", "cupy"}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Blocker())
+"""
+RUN = """
+import tinygrad_lstm as tl
+lstm = tl.nn.LSTM(3, 4, key=tl.random.key(0))
+step = tl.jit(lambda x: tl.gradients((lstm(x)[0] ** 2).sum(), lstm.parameters()))
+print(len(step(tl.ones((2, 1, 3)))), len(tl.draw.cell(lstm.cells[0]).dot) > 1000, tl.backend_names())
+"""
+
+
+def test_the_engine_runs_without_what_only_draws_or_builds() -> None:
+    done = run("-c", BLOCKED + RUN)
+    assert (done.stderr, done.stdout) == ("", "8 True ['c', 'cupy', 'numpy']\n")

@@ -1,0 +1,123 @@
+"""The findings as Markdown, for whoever reads them first."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from benchmarks.gpu_day.parts import PARTS
+
+__all__ = ["failures", "summary", "unusable"]
+
+Line = dict[str, Any]
+
+
+def failures(lines: Iterable[Line]) -> list[Line]:
+    """What is not as it should be."""
+    return [line for line in lines if not line["ok"]]
+
+
+def unusable(lines: Iterable[Line]) -> str:
+    """Why there is no GPU to work with; empty where there is one.
+
+    >>> unusable([{"part": "environment", "check": "a GPU", "ok": False, "error": "BackendError: no driver"}])
+    'no driver'
+    """
+    for line in lines:
+        if line["part"] == "environment" and line["check"] in ("a GPU", "the start") and not line["ok"]:
+            told = str(line["error"]).removeprefix("BackendError: ")
+            last = str(line.get("log", "")).strip().rpartition("\n")[2]
+            return f"{told}: {last}" if last else told
+    return ""
+
+
+def summary(lines: Sequence[Line], wheels: Sequence[str] = ()) -> str:
+    """A table of the parts, what was measured, then what failed, the first failing op with its text."""
+    known = {line["check"]: line for line in lines if line["part"] == "environment"}
+    told = ["# A day on a GPU", "", str(known.get("a GPU", {}).get("device", "no GPU"))]
+    if wheels:
+        told += ["", f"From wheels: {', '.join(wheels)}."]
+    cost = known.get("what a launch costs", {}).get("node")
+    if cost:
+        told += [
+            "",
+            f"A node of a graph that does next to nothing: {cost:.2f} µs; published are 0.5 µs beside its work.",
+        ]
+    told += ["", "| part | checks | failed | seconds |", "|---|---:|---:|---:|"]
+    for part in PARTS:
+        own = [line for line in lines if line["part"] == part.name]
+        if own:
+            # What a suite took holds what its tests took.
+            seconds = sum(line.get("seconds", 0) for line in own if "::" not in line["check"])
+            told.append(f"| {part.name} | {len(own)} | {len(failures(own))} | {seconds:.1f} |")
+    told += ["", *_measured(lines), *_models(lines), *_graphs(lines), *_failed(lines)]
+    return "\n".join(told).rstrip() + "\n"
+
+
+def _measured(lines: Sequence[Line]) -> list[str]:
+    told: list[str] = []
+    for part in ("speed", "speed, TF32", "crossover"):
+        rows: dict[str, dict[str, float]] = {}
+        for line in lines:
+            if line["part"] == part and "milliseconds" in line and line["ok"]:
+                shape, _, system = line["check"].partition(": ")
+                rows.setdefault(shape, {})[system] = line["milliseconds"]
+        if rows:
+            names = list(dict.fromkeys(name for row in rows.values() for name in row))
+            told += [
+                f"## {part}: milliseconds a step",
+                "",
+                f"| | {' | '.join(names)} |",
+                "|---|" + "---:|" * len(names),
+            ]
+            for shape, row in rows.items():
+                cells = [f"{row[name]:.3f}" if name in row else "–" for name in names]
+                told.append(f"| {shape} | {' | '.join(cells)} |")
+            told.append("")
+    return told
+
+
+def _models(lines: Sequence[Line]) -> list[str]:
+    told: list[str] = []
+    for line in lines:
+        if line["ok"] and "model" in line:
+            measured, model = line["measured"], line["model"]
+            told += [
+                f"## {line['part']}, {line['check']}", "",
+                f"{line['launches']:,} launches, replayed as a graph.", "",
+                "| milliseconds | measured | share | at least | ratio |", "|---|---:|---:|---:|---:|",
+            ]  # fmt: skip
+            for name in dict.fromkeys([*measured, *model]):
+                pair = [f"{x[name]:.3f}" if name in x else "–" for x in (measured, model)]
+                both = name in measured and model.get(name)
+                ratio = f"{measured[name] / model[name]:.2f}" if both else "–"
+                share = f"{measured[name] / measured['whole']:.0%}" if name in measured else "–"
+                told.append(f"| {name} | {pair[0]} | {share} | {pair[1]} | {ratio} |")
+            told.append("")
+    return told
+
+
+def _graphs(lines: Sequence[Line]) -> list[str]:
+    rows = [line for line in lines if line["part"] == "capture" and "fallback" in line]
+    if not rows:
+        return []
+    told = ["## Programs as CUDA graphs", "", "| program | launches | replayed | why not |", "|---|---:|---|---|"]
+    told += [
+        f"| {line['check']} | {line['launches']:,} | {'yes' if line['replayed'] else 'no'} | {line['fallback']} |"
+        for line in rows
+    ]
+    return [*told, ""]
+
+
+def _failed(lines: Sequence[Line]) -> list[str]:
+    wrong = failures(lines)
+    if not wrong:
+        return ["Nothing failed."]
+    told = [f"## {len(wrong)} failures", ""]
+    for line in wrong[:100]:
+        error = " ".join(str(line.get("error", "")).split())
+        told.append(f"- {line['part']}, {line['check']}: {error[:400]}")
+    if len(wrong) > 100:
+        told.append(f"- and {len(wrong) - 100} more, in the JSON lines")
+    first = next((line for line in wrong if line["part"] == "smoke" and "text" in line), None)
+    if first is not None:
+        told += ["", f"The text of the first failing op, {first['check']}:", "", "```cuda", first["text"], "```"]
+    return told
