@@ -225,7 +225,7 @@ MISTAKES: list[tuple[str, Callable[[], Any], type[Error], tuple[str, ...]]] = [
         "two devices",
         lambda: X + tl.symbol("y", device="cuda"),
         DeviceError,
-        ("cpu and cuda:0", ".to('cpu')"),
+        ("cpu and cuda:0", ".to('cuda:0')"),
     ),
     ("threads", lambda: tl.blas_threads(0).__enter__(), UsageError, ("integer of at least 1, not 0",)),
     # random numbers
@@ -302,7 +302,7 @@ def test_the_words_of_the_table_are_no_patterns() -> None:
     assert all(re.escape(w) for m in MISTAKES for w in m[3])
 
 
-@pytest.mark.parametrize("name", errors.__all__)
+@pytest.mark.parametrize("name", [n for n in errors.__all__ if not n.endswith("Warning")])
 def test_every_error_is_ours_and_a_builtin_one(name: str) -> None:
     error = getattr(errors, name)
     assert issubclass(error, Error)

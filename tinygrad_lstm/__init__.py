@@ -138,7 +138,7 @@ from tinygrad_lstm.ops.trigonometry import arccos, arcsin, arctan, arctan2, hypo
 from tinygrad_lstm.reflexes import FRAMEWORK, answer
 from tinygrad_lstm.runtime.anomaly import detect_anomaly
 from tinygrad_lstm.runtime.backend import backend_names, describe_backends, use_backend
-from tinygrad_lstm.runtime.creation import tensor
+from tinygrad_lstm.runtime.creation import tensor, to
 from tinygrad_lstm.runtime.evaluation import evaluate
 from tinygrad_lstm.runtime.exchange import from_dlpack
 from tinygrad_lstm.runtime.threads import blas_threads
@@ -321,6 +321,7 @@ __all__ = [
     "text",
     "threefry2x32",
     "tile",
+    "to",
     "top_k",
     "trace",
     "train",

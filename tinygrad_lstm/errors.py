@@ -1,4 +1,4 @@
-"""Every exception class of the package.
+"""Every class of errors and warnings of the package.
 
 Each derives from :class:`Error` and from the built-in exception that a Python user would expect, so that
 ``except ValueError`` goes on working. A message says what went wrong, where, what was got, and how to mend it.
@@ -9,6 +9,7 @@ __all__ = [
     "BackendError",
     "CheckpointError",
     "ConformanceError",
+    "CopyWarning",
     "DTypeError",
     "DataError",
     "DeviceError",
@@ -45,6 +46,10 @@ class DTypeError(Error, TypeError):
 
 class DeviceError(Error, ValueError):
     """Operands that live on different devices, or a device that no backend serves."""
+
+
+class CopyWarning(UserWarning):
+    """The same array is copied to a GPU over and over, where one copy would do."""
 
 
 class IndexingError(Error, IndexError):

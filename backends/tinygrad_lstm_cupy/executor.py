@@ -10,6 +10,7 @@ from typing import Any
 from tinygrad_lstm.codegen.program import Program
 from tinygrad_lstm.errors import DeviceError, EvaluationError
 from tinygrad_lstm.kernels.table import Kernel, kernels
+from tinygrad_lstm.runtime.copies import Copies
 from tinygrad_lstm_cupy.compiled import CupyExecutable, unrecordable
 from tinygrad_lstm_cupy.cuda import print_cuda
 from tinygrad_lstm_cupy.device import Device
@@ -31,6 +32,7 @@ class CupyBackend:
     def __init__(self) -> None:
         self.kernels: Mapping[str, Kernel] = _Kernels(self)
         self._devices: dict[int, Device] = {}
+        self._copies = Copies()
 
     @cached_property
     def cupy(self) -> Any:
@@ -87,12 +89,13 @@ class CupyBackend:
         return name
 
     def put(self, array: Any, device: str) -> Any:
-        """A copy of a NumPy array on the GPU.
+        """A copy of a NumPy array on the GPU; a warning where one array is copied at every step.
 
         Raises:
             DeviceError: when there is no such GPU.
             EvaluationError: when its memory does not suffice.
         """
+        self._copies.note(array, device)
         with self.running(device), _fitting(f"a copy of {array.nbytes / 2**30:.3g} GiB"):
             return self.cupy.array(array, order="C")
 

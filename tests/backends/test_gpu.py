@@ -90,8 +90,8 @@ def training(steps: int, compiled: bool = True) -> list[float]:
     # Where the loss falls smoothly, rounding does not grow from step to step.
     optimizer = tl.optim.SGD(parameters, lr=0.05, momentum=0.9)
     random = np.random.default_rng(0)
-    x = random.normal(size=(12, 8, 6)).astype(np.float32)
-    y = x[..., :5].argmax(-1)
+    values = random.normal(size=(12, 8, 6)).astype(np.float32)
+    x, y = tl.tensor(values), tl.tensor(values[..., :5].argmax(-1))
 
     def step(x: Any, y: Any) -> Any:
         loss = tl.nn.cross_entropy(head(model(x)[0]), y)
@@ -102,7 +102,7 @@ def training(steps: int, compiled: bool = True) -> list[float]:
         return loss
 
     run = tl.jit(step) if compiled else step
-    return [run(tl.tensor(x), tl.tensor(y)).item() for _ in range(steps)]
+    return [run(x, y).item() for _ in range(steps)]
 
 
 def test_training_is_the_same_as_on_the_cpu() -> None:

@@ -145,11 +145,13 @@ def test_cells_behave_as_tensors() -> None:
     assert w.numpy().tolist() == [[1.0, 2.0], [3.0, 4.0]]
 
 
-def test_move_drops_the_gradient() -> None:
+def test_a_move_to_where_it_is_changes_nothing() -> None:
     w = tl.Parameter(2.0)
     (w * w).backward()
+    leaf = w.leaf
     w.move("cpu")
-    assert w.grad is None
+    assert w.leaf is leaf
+    assert w.grad is not None
     assert w.detach().item() == 2.0
 
 

@@ -346,7 +346,7 @@ def test_a_second_device(offered) -> None:
         there = tl.Parameter([1.0, 2.0])
         assert (there.device, tl.zeros(2).device, tl.symbol("x").device) == ("cuda:0",) * 3
         assert (here + 1).tolist() == [2.0, 2.0]
-        with pytest.raises(DeviceError, match=r"move one with \.to\('cpu'\), or a module with model\.to\('cpu'\)"):
+        with pytest.raises(DeviceError, match=r"move one with \.to\('cuda:0'\), or what it belongs to"):
             here * there
     (there * there + 1.0).sum().backward()
     assert there.grad.device == "cuda:0"

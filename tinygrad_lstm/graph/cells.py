@@ -1,9 +1,11 @@
 """The only mutable objects: named cells that hold an evaluated leaf."""
 
+from collections.abc import Iterable
 from itertools import count
 from typing import Any, Final, NoReturn, Self
 
 from tinygrad_lstm.errors import DTypeError, ShapeError, UsageError
+from tinygrad_lstm.graph.device import as_device
 from tinygrad_lstm.graph.dtypes import DType, float16, float32
 from tinygrad_lstm.graph.operators import Operators
 from tinygrad_lstm.graph.registry import apply
@@ -11,7 +13,7 @@ from tinygrad_lstm.graph.tensor import Label, Tensor, bind_cell, remake, set_val
 from tinygrad_lstm.graph.tracing import repeated, tracer
 from tinygrad_lstm.graph.types import Shape
 
-__all__ = ["Cell", "Parameter", "State", "assign_all", "moments"]
+__all__ = ["Cell", "Parameter", "State", "assign_all", "moments", "move_all"]
 
 moments: Final = count(1)
 """A clock that only says what came first."""
@@ -89,8 +91,8 @@ class Cell(Operators):
         assign_all([(self, value)])
 
     def move(self, device: str) -> None:
-        """Put the value on another device."""
-        self.hold(settled((apply("to", self.leaf, device),))[0])
+        """Put the value on another device; the gradient of a Parameter is dropped."""
+        move_all([self], device)
 
     def detach(self) -> Tensor:
         """An evaluated leaf with the current value that no longer knows this cell."""
@@ -185,11 +187,6 @@ class Parameter(Cell):
         new._grad = self.grad
         return new
 
-    def move(self, device: str) -> None:
-        """Put the value on another device; the gradient is dropped."""
-        super().move(device)
-        self.grad = None
-
 
 def _check_gradient(p: Parameter, value: Any) -> None:
     name = p.name or "Parameter"
@@ -211,6 +208,8 @@ class State(Cell):
 def assign_all(updates: list[tuple[Cell, Any]]) -> None:
     """Assign to several cells at once; the new values are evaluated in one pass over the graph.
 
+    A cell stays on its device: a value that lives on another one is copied there.
+
     Raises:
         ShapeError, DTypeError: when a value does not fit its cell; then no cell has changed.
         UsageError: in the body of a loop.
@@ -226,5 +225,22 @@ def assign_all(updates: list[tuple[Cell, Any]]) -> None:
             raise DTypeError(
                 f"{where}: the cell holds {cell.leaf.type}, the new value is {value.type}; convert it with .astype"
             )
-    for (cell, _), leaf in zip(updates, settled(values), strict=True):
+    homes = [cell.device for cell, _ in updates]
+    placed = [v if v.device == home else apply("to", v, home) for v, home in zip(values, homes, strict=True)]
+    for (cell, _), leaf in zip(updates, settled(placed), strict=True):
         cell.hold(leaf)
+
+
+def move_all(cells: Iterable[Cell], device: str) -> None:
+    """Put the values of several cells on another device, all of them or none; gradients of what moves are dropped.
+
+    Raises:
+        BackendError, EvaluationError: when there is no such device, or its memory does not suffice.
+    """
+    where = as_device(device)
+    moving = [cell for cell in cells if cell.device != where]
+    leaves = settled([apply("to", cell.leaf, device) for cell in moving])
+    for cell, leaf in zip(moving, leaves, strict=True):
+        cell.hold(leaf)
+        if isinstance(cell, Parameter):
+            cell.grad = None

@@ -12,7 +12,7 @@ from tinygrad_lstm.graph.number import Number, number_kind
 from tinygrad_lstm.graph.registry import apply, function
 from tinygrad_lstm.graph.tensor import Tensor, make
 
-__all__ = ["as_tensor", "constant", "float_operands", "is_scalar", "operands"]
+__all__ = ["as_tensor", "constant", "float_operands", "is_scalar", "operands", "shared_device"]
 
 
 def constant(value: bool | int | float | Number, dtype: DType, device: str | None = None) -> Tensor:
@@ -53,11 +53,12 @@ def _plain(value: Any) -> bool | int | float | Number:
 
 
 @function
-def as_tensor(value: Any, like: Tensor | None = None) -> Tensor:
+def as_tensor(value: Any, like: Tensor | None = None, device: str | None = None) -> Tensor:
     """``value`` as a node: a tensor is itself, a cell its leaf, a scalar a constant, anything else ``tl.tensor``.
 
     Args:
-        like: a partner whose element type and device a scalar takes.
+        like: a partner whose element type a scalar takes, and whose device all take that have none of their own.
+        device: the device of what has none of its own, where there is no such partner.
     """
     if isinstance(value, Tensor):
         return value
@@ -66,24 +67,38 @@ def as_tensor(value: Any, like: Tensor | None = None) -> Tensor:
     if is_scalar(value):
         plain = _plain(value)
         if like is None:
-            return constant(plain, weak_dtype(number_kind(plain)))
+            return constant(plain, weak_dtype(number_kind(plain)), device)
         return constant(plain, weak_dtype(number_kind(plain), like.dtype), like.device)
-    result: Tensor = apply("tensor", value)
+    result: Tensor = apply("tensor", value, device=device if like is None else like.device)
     return result
 
 
-def operands(*values: Any) -> list[Tensor]:
-    """Operands of one operation, converted to their common element type."""
+def shared_device(*values: Any) -> str | None:
+    """Where the first tensor or cell among ``values`` lives; None where they are numbers, lists and arrays alone."""
+    return next((v.device for v in values if isinstance(v, Tensor | Cell)), None)
+
+
+def operands(*values: Any, device: str | None = None) -> list[Tensor]:
+    """Operands of one operation, converted to their common element type.
+
+    Args:
+        device: where numbers, lists and arrays go; to the first of the tensors by default.
+    """
     nodes: list[Tensor | None] = []
     dtypes: list[DType] = []
     for value in values:
-        node = None if is_scalar(value) else as_tensor(value)
+        if is_scalar(value):
+            node = None
+        elif isinstance(value, Tensor | Cell):
+            node = as_tensor(value)
+        else:
+            node = as_tensor(value, device=device or shared_device(*values))
         nodes.append(node)
         if node is not None:
             dtypes.append(node.type.dtype)
     if len(dtypes) == len(values) and all(d is dtypes[0] for d in dtypes):
         return nodes  # type: ignore[return-value]  # no None is among them
-    device = next((n.type.device for n in nodes if n is not None), None)
+    device = device or next((n.type.device for n in nodes if n is not None), None)
     plain = [_plain(v) if n is None else None for v, n in zip(values, nodes, strict=True)]
     target = promote(*dtypes, *[weak_dtype(number_kind(p), *dtypes) for p in plain if p is not None])
     return [

@@ -254,10 +254,7 @@ def make(op: str, *inputs: Tensor, **attrs: Any) -> Tensor:
             device = inputs[0].type.device
             for x in inputs:
                 if x.type.device != device:
-                    raise DeviceError(
-                        f"operands live on {device} and {x.type.device}; move one with .to({device!r}), "
-                        f"or a module with model.to({device!r})"
-                    )
+                    raise _apart(device, x.type.device)
         type_ = definition.infer(*[x.type for x in inputs], **attrs)
     except Error as error:
         raise type(error)(_explained(op, inputs, str(error))) from None
@@ -265,6 +262,15 @@ def make(op: str, *inputs: Tensor, **attrs: Any) -> Tensor:
     if by is not None:
         return cast(Tensor, _build(op, inputs, attrs, type_, by.scope, by.line, by.origin))
     return cast(Tensor, _build(op, inputs, attrs, type_, current_scope(), user_line()))
+
+
+def _apart(first: str, second: str) -> DeviceError:
+    """Two devices in one operation; what is on the CPU is the smaller thing to move, most of the time."""
+    goal = second if first == "cpu" else first
+    return DeviceError(
+        f"operands live on {first} and {second}; move one with .to({goal!r}), or what it belongs to, a model or its "
+        f"optimiser, with model.to({goal!r})"
+    )
 
 
 def _explained(op: str, inputs: tuple[Tensor, ...], message: str) -> str:

@@ -11,7 +11,7 @@ from tinygrad_lstm.graph.dtypes import float32
 from tinygrad_lstm.graph.scopes import Role
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.nn.layers import sizes
-from tinygrad_lstm.nn.module import Module, expect_last
+from tinygrad_lstm.nn.module import Module, beside, expect_last
 from tinygrad_lstm.ops.elementwise import sqrt
 from tinygrad_lstm.ops.filling import ones, zeros
 
@@ -120,7 +120,7 @@ class Residual(Module):
         Raises:
             ShapeError: when ``f(x)`` has another shape than ``x``.
         """
-        node = as_tensor(x)
+        node = beside(self, x)
         added = as_tensor(self.module(node))
         if added.shape != node.shape:
             raise ShapeError(

@@ -5,13 +5,12 @@ from typing import Any, ClassVar
 
 from tinygrad_lstm.errors import DTypeError, UsageError
 from tinygrad_lstm.graph.cells import Parameter
-from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.dtypes import float32
 from tinygrad_lstm.graph.scopes import Role
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.types import whole
 from tinygrad_lstm.nn.initializers import Initializer, uniform
-from tinygrad_lstm.nn.module import Module, expect_last
+from tinygrad_lstm.nn.module import Module, beside, expect_last
 from tinygrad_lstm.ops import random
 from tinygrad_lstm.ops.index import take
 
@@ -103,7 +102,7 @@ class Embedding(Module):
             DTypeError: when the indices are no integers.
             IndexError: when one is out of range; found when the result is evaluated.
         """
-        node = as_tensor(indices)
+        node = beside(self, indices)
         if node.dtype.kind not in "iu":
             raise DTypeError(f"Embedding: indices are integers, got {node.type}; convert with .astype(tl.int64)")
         return take(self.weight, node, axis=0)

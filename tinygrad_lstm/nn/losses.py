@@ -185,7 +185,7 @@ def _wide(x: Tensor) -> Tensor:
 
 def _classified(name: str, first: str, scores: Any, targets: Any, ignore_index: int | None) -> tuple[Tensor, Tensor]:
     (floats,) = float_operands(scores)
-    indices = as_tensor(targets)
+    indices = as_tensor(targets, device=floats.device)
     if indices.dtype.kind not in "iu":
         raise DTypeError(f"{name}: targets are class numbers, got {indices.type}")
     if floats.shape[:-1] != indices.shape or not floats.shape:
@@ -223,7 +223,7 @@ def _mean_surprise(
         counted = where(ignored, 0, counted)
     spread = ones_like(logs)
     if weight is not None:
-        spread = as_tensor(weight).astype(logs.dtype)
+        spread = as_tensor(weight, device=logs.device).astype(logs.dtype)
         if spread.shape != logs.shape[-1:]:
             raise ShapeError(f"{name}: weight has the shape {list(spread.shape)}, wanted is {list(logs.shape[-1:])}")
         shares = counted * take(spread, indices)

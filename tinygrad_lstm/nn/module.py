@@ -6,7 +6,7 @@ from textwrap import indent
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from tinygrad_lstm.errors import DTypeError, ShapeError, StateDictError, UsageError
-from tinygrad_lstm.graph.cells import Cell, Parameter, assign_all, moments
+from tinygrad_lstm.graph.cells import Cell, Parameter, assign_all, moments, move_all
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.device import current_device
 from tinygrad_lstm.graph.scopes import Role, scope
@@ -120,7 +120,7 @@ class Module:
         return {path: cell.detach() for path, cell in self.named_cells()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Put in the values of a ``state_dict``.
+        """Put in the values of a ``state_dict``, wherever they live; the cells stay on their devices.
 
         Raises:
             StateDictError: when paths are missing or too many, or a shape or element type differs. Nothing has
@@ -147,9 +147,20 @@ class Module:
         assign_all([(cell, values[path]) for path, cell in cells.items()])
 
     def to(self, device: str) -> "Module":
-        """Move every cell to another device; gradients are dropped."""
-        for _, cell in self.named_cells():
-            cell.move(device)
+        """Move every cell to another device, all of them or none; the gradients of what moves are dropped.
+
+        An optimiser has cells of its own, moments and a learning rate: move it as well. What is there already is left
+        as it is.
+
+        Raises:
+            BackendError: when no backend serves the device.
+            EvaluationError: when its memory does not suffice.
+
+        >>> import tinygrad_lstm as tl
+        >>> tl.nn.Linear(2, 3).to("cpu").weight.device
+        'cpu'
+        """
+        move_all([cell for _, cell in self.named_cells()], device)
         return self
 
     @recursive_repr("…")
@@ -184,6 +195,11 @@ def device_of(module: Module) -> str:
     return next((p.device for _, p in module.named_parameters()), current_device())
 
 
+def beside(module: Module, value: Any) -> Tensor:
+    """``value`` as a tensor. A list or an array, which has no device of its own, goes to the module's parameters."""
+    return as_tensor(value) if isinstance(value, Tensor | Cell) else as_tensor(value, device=device_of(module))
+
+
 def _some(paths: list[str]) -> str:
     """The first few of many paths."""
     shown = ", ".join(map(str, paths[:4]))
@@ -197,7 +213,7 @@ def expect_shape(module: Module, name: str, value: Any, wanted: tuple[int | str,
         ShapeError: when it has another shape.
         DTypeError: when it holds no floats.
     """
-    node = as_tensor(value)
+    node = beside(module, value)
     fits = len(node.shape) == len(wanted) and all(
         isinstance(w, str) or w == n for w, n in zip(wanted, node.shape, strict=True)
     )
@@ -215,7 +231,7 @@ def expect_last(module: Module, value: Any, size: int) -> Tensor:
     Raises:
         ShapeError: when it is not.
     """
-    node = as_tensor(value)
+    node = beside(module, value)
     if node.shape[-1:] != (size,):
         kind = type(module).__name__
         raise ShapeError(f"{kind}: x has the shape {list(node.shape)}, its last size must be {size}")

@@ -6,14 +6,13 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from tinygrad_lstm.errors import DTypeError, IndexingError, ShapeError, StructureError, UsageError
 from tinygrad_lstm.graph.cells import Parameter
-from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.dtypes import as_dtype, float32
 from tinygrad_lstm.graph.scopes import Role, scope
 from tinygrad_lstm.graph.structure import flatten, unflatten
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.nn.cells import GRUCell, LSTMCell, RNNCell
 from tinygrad_lstm.nn.layers import sizes
-from tinygrad_lstm.nn.module import Module, device_of
+from tinygrad_lstm.nn.module import Module, beside, device_of
 from tinygrad_lstm.nn.stochastic import Dropout
 from tinygrad_lstm.ops import random
 from tinygrad_lstm.ops.filling import arange, zeros
@@ -130,7 +129,7 @@ class Recurrent(Module, Generic[C]):
             IndexingError: when a length is out of range; under ``jit`` when the program runs.
         """
         kind = type(self).__name__
-        sequence = as_tensor(x)
+        sequence = beside(self, x)
         if sequence.ndim != 3 or sequence.shape[2] != self.input_size:
             order = "batch, time" if self.batch_first else "time, batch"
             raise ShapeError(f"{kind}: x has the shape {list(sequence.shape)}, wanted is [{order}, {self.input_size}]")
@@ -174,7 +173,7 @@ class Recurrent(Module, Generic[C]):
             return self.start(batch)
         kind = type(self).__name__
         wanted, structure = flatten(self._filled(batch))
-        leaves = [as_tensor(v) for v in flatten(state)[0]]
+        leaves = [beside(self, v) for v in flatten(state)[0]]
         if len(leaves) != len(wanted):
             names = "(h, c)" if len(wanted) == 2 else "h"
             told = "one array" if isinstance(state, Tensor) or hasattr(state, "shape") else f"{len(leaves)} arrays"
@@ -190,7 +189,7 @@ class Recurrent(Module, Generic[C]):
     def _valid(self, lengths: Any, steps: int, batch: int) -> Tensor:
         """Whether a step is within its sequence, ``(time, batch, 1)``."""
         kind = type(self).__name__
-        counts = as_tensor(lengths)
+        counts = beside(self, lengths)
         if counts.dtype.kind not in "iu":
             raise DTypeError(f"{kind}: lengths are integers, got {counts.type}; convert them with .astype(tl.int64)")
         if counts.shape != (batch,):

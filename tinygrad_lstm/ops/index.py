@@ -6,7 +6,7 @@ from typing import Any
 
 from tinygrad_lstm.errors import DTypeError, IndexingError, ShapeError, UsageError
 from tinygrad_lstm.graph.cells import Cell
-from tinygrad_lstm.graph.convert import as_tensor, operands
+from tinygrad_lstm.graph.convert import as_tensor, operands, shared_device
 from tinygrad_lstm.graph.dtypes import as_dtype, bool_, float32, int64
 from tinygrad_lstm.graph.operators import Operators
 from tinygrad_lstm.graph.registry import define, function
@@ -58,12 +58,12 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:
     >>> print(tl.take([10.0, 20.0, 30.0], tl.tensor([2, 0])))
     [30. 10.]
     """
-    node = as_tensor(x)
+    node = as_tensor(x, device=shared_device(x, indices))
     if not node.shape:
         raise ShapeError(f"take({node.type}): an array without axes has no slices")
     if axis is None:
         node, axis = reshape(node, (node.size,)), 0
-    return make("take", node, as_tensor(indices), axis=normalize_axis(axis, node.ndim))
+    return make("take", node, as_tensor(indices, device=node.device), axis=normalize_axis(axis, node.ndim))
 
 
 @function
@@ -76,7 +76,8 @@ def scatter_add(updates: Any, indices: Any, axis: int = 0, *, size: int) -> Tens
     >>> print(tl.scatter_add([1.0, 2.0, 3.0], tl.tensor([0, 2, 0]), size=4))
     [4. 0. 2. 0.]
     """
-    node, places = as_tensor(updates), as_tensor(indices)
+    device = shared_device(updates, indices)
+    node, places = as_tensor(updates, device=device), as_tensor(indices, device=device)
     rank = node.ndim - places.ndim + 1
     if rank < 1:
         raise ShapeError(f"scatter_add({node.type}, {places.type}): there are more axes of indices than of updates")
@@ -120,7 +121,8 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Tensor:
     [[2.]
      [3.]]
     """
-    node, places = as_tensor(x), as_tensor(indices)
+    device = shared_device(x, indices)
+    node, places = as_tensor(x, device=device), as_tensor(indices, device=device)
     if axis is None:
         node, axis = reshape(node, (node.size,)), 0
     if places.ndim != node.ndim:
@@ -280,7 +282,7 @@ def _checked(node: Tensor, item: Any) -> Any:
     if not isinstance(item, Operators | list) and (index := whole(item)) is not None:
         return index
     if isinstance(item, Tensor | Cell | list) or hasattr(item, "dtype"):
-        indices = as_tensor(item)
+        indices = as_tensor(item, device=node.device)
         if indices.dtype.kind not in "iu":
             raise IndexingError(f"getitem({node.type}): an array of indices holds integers, not {indices.dtype}")
         return indices

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from tinygrad_lstm.errors import DTypeError
-from tinygrad_lstm.graph.convert import as_tensor, float_operands, operands
+from tinygrad_lstm.graph.convert import as_tensor, float_operands, operands, shared_device
 from tinygrad_lstm.graph.dtypes import bool_
 from tinygrad_lstm.graph.registry import define, function
 from tinygrad_lstm.graph.tensor import Tensor, make
@@ -279,7 +279,8 @@ def where(condition: Any, x: Any, y: Any) -> Tensor:
     >>> print(tl.where([True, False], [1.0, 2.0], 0))
     [1. 0.]
     """
-    return make("where", as_tensor(condition), *operands(x, y))
+    device = shared_device(condition, x, y)
+    return make("where", as_tensor(condition, device=device), *operands(x, y, device=device))
 
 
 @function

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from tinygrad_lstm.errors import DTypeError, ShapeError, StructureError, UsageError
 from tinygrad_lstm.graph.cells import moments
-from tinygrad_lstm.graph.convert import as_tensor, is_scalar
+from tinygrad_lstm.graph.convert import as_tensor, is_scalar, shared_device
 from tinygrad_lstm.graph.dtypes import float32
 from tinygrad_lstm.graph.function import Graph, close, fresh_symbol
 from tinygrad_lstm.graph.registry import NodeType, define
@@ -77,9 +77,10 @@ def scan(
     if not callable(f):
         raise UsageError(f"scan: the body f comes first, then init and xs; f is a function, not {type(f).__name__}")
     init_leaves, carry_structure = flatten(init)
-    first = [as_tensor(v) for v in init_leaves]
     x_leaves, x_structure = flatten(xs)
-    sequences = [as_tensor(v) for v in x_leaves]
+    device = shared_device(*init_leaves, *x_leaves)
+    first = [as_tensor(v, device=device) for v in init_leaves]
+    sequences = [as_tensor(v, device=device) for v in x_leaves]
     steps = _length(sequences, paths(x_structure, "xs"), length)
 
     line = user_line()

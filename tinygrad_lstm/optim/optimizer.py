@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from tinygrad_lstm.errors import UsageError
+from tinygrad_lstm.errors import DeviceError, UsageError
 from tinygrad_lstm.graph.cells import Cell, Parameter, State, assign_all
 from tinygrad_lstm.graph.dtypes import float16, float32
 from tinygrad_lstm.graph.tensor import Tensor
@@ -80,7 +80,9 @@ class Optimizer(Module):
 
         Raises:
             UsageError: when no parameter has a gradient.
+            DeviceError: when parameters were moved to another device, and the optimiser was not.
         """
+        self._check_devices()
         updates: list[tuple[Cell, Any]] = []
         for k, p in enumerate(self.parameters_to_update):
             if p.grad is not None:
@@ -93,6 +95,15 @@ class Optimizer(Module):
         if not updates:
             raise UsageError(f"{type(self).__name__}.step: no parameter has a gradient; call loss.backward() first")
         return [*self._before(), *updates]
+
+    def _check_devices(self) -> None:
+        own = self.rate.device
+        for p in self.parameters_to_update:
+            if p.device != own:
+                raise DeviceError(
+                    f"{type(self).__name__}.step: {p.name or 'a parameter'} lives on {p.device} and the state of the "
+                    f"optimiser on {own}; move the optimiser too, with optimizer.to({p.device!r})"
+                )
 
     def _value(self, k: int, p: Parameter) -> Tensor:
         """What a step starts from: the parameter, or its copy in float32."""

@@ -157,7 +157,10 @@ def to_numpy(x: Any) -> np.ndarray[Any, Any]:
 
 @function
 def to(x: Any, device: str) -> Tensor:
-    """An evaluated leaf with the value of ``x`` on another device.
+    """An evaluated leaf with the value of ``x`` on another device; where it lives there already, ``x`` itself.
+
+    It is a copy of the value alone: no gradient flows back through it. Move data before a step, and a whole model with
+    ``model.to``, rather than results in the middle of a computation.
 
     Raises:
         BackendError: when no backend serves the device.
@@ -174,4 +177,7 @@ def to(x: Any, device: str) -> Tensor:
             f"to({device!r}): {node!r} is traced in {tracing.owner}, which works on one device; move what you pass to "
             "it or what it returns"
         )
-    return node if node.device == device else tensor(to_numpy(node), device=device)
+    if node.device == device:
+        return node
+    value = backend_for(node.device).get(slots.evaluate((node,), None)[0].value)
+    return make_leaf(backend_for(device).put(value, device), TensorType(node.shape, node.dtype, device))
