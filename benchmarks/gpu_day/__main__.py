@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from benchmarks.gpu_day.children import run_part
@@ -28,24 +29,28 @@ CHECKOUT: Final = Path(__file__).resolve().parents[2]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run it: 0 when all is well, 1 when something failed, 2 when there is no GPU to run it on."""
     options = _options(argv)
-    until = time.monotonic() + options.seconds
     options.out.mkdir(parents=True, exist_ok=True)
     record = Record(options.out / "gpu.jsonl")
     for old in (record.path, *options.out.glob("*.log")):
         old.unlink(missing_ok=True)
-    wheels = unpacked(options.wheels, options.out / "site")
+    with TemporaryDirectory() as folder:
+        return _day(options, record, Path(folder))
+
+
+def _day(options: argparse.Namespace, record: Record, site: Path) -> int:
+    until = time.monotonic() + options.seconds
+    wheels = unpacked(options.wheels, site)
     known = os.environ.get("PYTHONPATH")
-    path = [*search_path(CHECKOUT, options.out / "site"), *([known] if known else [])]
     environment = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join(path),
+        "PYTHONPATH": os.pathsep.join([*search_path(CHECKOUT, site), *([known] if known else [])]),
         # The stages of the compiler are verified in the suites; here it would cost time.
         "TINYGRAD_LSTM_VERIFY": "0",
         "PYTHONFAULTHANDLER": "1",
     }
-    size = "small" if options.small else "whole"
     parts = [part for part in PARTS if not options.parts or part.name in options.parts]
     for k, part in enumerate(parts):
+        size = "small" if options.small else "whole"
         command = [sys.executable, "-m", options.through, part.name, str(record.path), size]
         seconds = max(limit(parts[k:], until - time.monotonic()), 1.0)
         print(f"{part.name}: {part.teaches}; at most {seconds:.0f} s", flush=True)

@@ -18,6 +18,8 @@ AGAIN: Final = 75
 START: Final = "the start"
 """What is at work before the first check."""
 _MOST_STARTS: Final = 30
+_LOG: Final = 25_000
+"""Bytes that are kept of what a part prints."""
 
 
 def run_part(
@@ -32,11 +34,22 @@ def run_part(
 
     Args:
         command: what runs it, but for the seconds that are left, which come last.
-        folder: where what it prints is kept, as ``<module>.log``.
+        folder: where the end of what it prints is kept, as ``<part>.log``.
         environment: of the process.
     """
     until = time.monotonic() + limit
     printed = folder / f"{part.replace(', ', '_')}.log"
+    try:
+        _run(part, command, until, record, printed, environment)
+    finally:
+        if printed.exists():
+            printed.write_bytes(printed.read_bytes()[-_LOG:])
+
+
+def _run(
+    part: str, command: Sequence[str], until: float, record: Record, printed: Path, environment: Mapping[str, str]
+) -> None:
+    limit = until - time.monotonic()
     for _ in range(_MOST_STARTS):
         left = until - time.monotonic()
         if left < 0.5:

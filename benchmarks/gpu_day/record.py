@@ -9,8 +9,8 @@ __all__ = ["Record"]
 
 _LONGEST: Final = 4000
 """Characters of a text; what is longer loses its middle."""
-_MOST: Final = 1_800_000
-"""Bytes of the file; with the summary it stays below 2 MB."""
+_MOST: Final = 1_700_000
+"""Bytes of the file; with the summary and the logs it stays below 2 MB."""
 
 
 class Record:

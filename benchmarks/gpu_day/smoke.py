@@ -48,9 +48,10 @@ def one_each() -> dict[str, Sample]:
     return found
 
 
-def _rank(sample: Sample) -> tuple[bool, int]:
-    floats = any(x.dtype == np.float32 for x in sample.inputs)
-    return floats, sum(x.size for x in sample.inputs)
+def _rank(sample: Sample) -> tuple[bool, bool, int]:
+    """Of one type where there is one: functions convert their operands before they make a node of them."""
+    types = {x.dtype for x in sample.inputs}
+    return types == {np.dtype(np.float32)}, np.dtype(np.float32) in types, sum(x.size for x in sample.inputs)
 
 
 def _built(sample: Sample) -> Callable[..., Any]:

@@ -27,4 +27,4 @@ def search_path(checkout: Path, target: Path) -> list[str]:
 
     Among that are the entry points of this package, by which its backends are found.
     """
-    return [str(checkout), str(checkout / "backends"), *([str(target)] if target.exists() else [])]
+    return [str(checkout), str(checkout / "backends"), str(target)]

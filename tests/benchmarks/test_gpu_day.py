@@ -1,5 +1,6 @@
 """The day on a GPU: whole on a stand-in, beside faults of every kind, and without any GPU."""
 
+import doctest
 import json
 import os
 import subprocess
@@ -50,7 +51,7 @@ def test_the_whole_of_it_on_a_stand_in(tmp_path: Path) -> None:
     side = found["speed", "T = 3, B = 2, H = 4: model and measurement"]
     assert set(side["measured"]) == {"whole", "products", "kernels", "idle"}
     assert set(side["model"]) == {"whole", "products", "kernels", "starting"}
-    assert "| milliseconds | measured | share | at least | ratio |" in told
+    assert "| microseconds | measured | share | at least | ratio |" in told
     assert "for want of those of Abacus 0" in side["estimate"][0]
     assert (tmp_path / "gpu.jsonl").stat().st_size < 100_000
 
@@ -74,6 +75,13 @@ def test_without_a_gpu_it_says_so(tmp_path: Path) -> None:
     assert "there is no GPU to measure: backend 'cupy': CuPy 14.2.0 is installed, but there is no NVIDIA dr" in printed
     assert {line["part"] for line in lines} == {"environment"}
     assert "no GPU" in (tmp_path / "gpu.md").read_text()
+
+
+@pytest.mark.parametrize("name", ["parts", "record", "smoke", "summary", "systems", "wheels"])
+def test_examples(name: str) -> None:
+    found = doctest.testmod(import_module(f"benchmarks.gpu_day.{name}"), optionflags=doctest.ELLIPSIS)
+    assert found.attempted
+    assert not found.failed
 
 
 def context(tmp_path: Path, seconds: float = 60.0) -> Context:
