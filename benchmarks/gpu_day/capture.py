@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 from tinygrad_lstm_cupy.compiled import CupyExecutable
+from tinygrad_lstm_cupy.cuda import print_cuda
 
 import tinygrad_lstm as tl
 from benchmarks.gpu_day.part import Check, Context, FailedError
 from benchmarks.gpu_day.systems import Shape, training_step
-from tinygrad_lstm.codegen.cuda import print_cuda
 from tinygrad_lstm.codegen.program import Program
 from tinygrad_lstm.runtime.backend import load_backend
 

@@ -6,11 +6,11 @@ from typing import Any, Final
 
 import numpy as np
 from tinygrad_lstm_cupy.compiled import CupyExecutable
+from tinygrad_lstm_cupy.cuda import print_cuda
 
 import tinygrad_lstm as tl
 from benchmarks.gpu_day.part import Check, Context, FailedError
 from benchmarks.gpu_day.systems import Shape, training_step
-from tinygrad_lstm.codegen.cuda import print_cuda
 from tinygrad_lstm.graph.tensor import make
 from tinygrad_lstm.testing.samples import Sample, samples
 

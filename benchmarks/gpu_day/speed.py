@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 from tinygrad_lstm_cupy.compiled import CupyExecutable
+from tinygrad_lstm_cupy.cuda import Launch, Product, print_cuda
 from tinygrad_lstm_cupy.model import Estimate, estimated
 
 import tinygrad_lstm as tl
@@ -18,7 +19,6 @@ from benchmarks.gpu_day.capture import arrays
 from benchmarks.gpu_day.clock import timed
 from benchmarks.gpu_day.part import Check, Context, FailedError
 from benchmarks.gpu_day.systems import Shape, Step, gpu_systems, torch_with_cuda, training_step
-from tinygrad_lstm.codegen.cuda import Launch, Product, print_cuda
 from tinygrad_lstm.runtime.backend import load_backend
 
 __all__ = ["checks"]
