@@ -41,8 +41,8 @@ bench: $(VENV)/.bench ## Time it beside its peers, into out/ (BENCH="--help" lis
 fuzz: $(VENV)/.dev ## Random programs, plain against compiled (SECONDS=600 SEED=1 FUZZ="--backend both --processes 2")
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) --seed $(SEED) --out "$(OUT)/fuzz" $(FUZZ)
 
-gpu: ## Try and time the CuPy backend on a GPU, with the Python on the PATH, into out/gpu (GPU="--help" lists the options)
-	@"$(or $(PYTHON),python3)" -m benchmarks.gpu_day --out "$(OUT)/gpu" $(GPU)
+gpu: ## Try and time the CuPy backend on a GPU, into out/gpu (GPU="--help" lists the options)
+	@"$(or $(PYTHON),$(wildcard $(BIN)/python),python3)" -m benchmarks.gpu_day --out "$(OUT)/gpu" $(GPU)
 
 gpu-wheels: $(VENV)/.dev ## What `make gpu` needs on a machine without a network, into wheels/
 	rm -rf wheels

@@ -11,7 +11,6 @@ import pytest
 
 import benchmarks
 from benchmarks.gpu_day.part import Check, Context, SpoiltError, limited, spoilt
-from tinygrad_lstm.testing import check_backend
 
 __all__ = ["checks"]
 
@@ -27,17 +26,15 @@ _FIRST: Final = (
     "test_other_streams",
     "test_nothing_leaks",
 )
-_LAST: Final = ("test_the_table_of_cases_compiled", "test_the_table_of_cases_op_by_op")
-_BEFORE: Final = "test_the_conformance_suite"
-"""A test that is a check of its own here."""
+_LONG: Final = "test_the_conformance_suite"
+"""Here CuPy compiles a kernel for each op and element type, which may take a minute."""
+_LAST: Final = ("test_the_table_of_cases_compiled", _LONG, "test_the_table_of_cases_op_by_op")
 _LIMIT: Final = 30.0
 _SMALL: Final = ("test_transfers", "test_an_index_out_of_range", "test_a_batch_of_products_that_runs_backwards")
 
 
 def checks(context: Context) -> Iterator[Check]:
     """Each test of pytest is written down by itself besides."""
-    if not context.small:
-        yield Check("the conformance suite", lambda: {"told": str(check_backend("cupy"))}, 60.0)
     yield Check("pytest -m gpu", partial(tests, context), 3600.0)
 
 
@@ -75,7 +72,7 @@ class Watch:
 
     def _wanted(self, item: Any) -> bool:
         name = _function(item)
-        return name in _SMALL if self._context.small else name != _BEFORE
+        return name in _SMALL or not self._context.small
 
     def pytest_collectreport(self, report: Any) -> None:
         """What cannot be imported."""
@@ -87,7 +84,7 @@ class Watch:
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """What is at work, and how long it may be."""
         self._context.record.begin(nodeid)
-        self._limit.enter_context(limited(_LIMIT, self._context, nodeid))
+        self._limit.enter_context(limited(3 * _LIMIT if _LONG in nodeid else _LIMIT, self._context, nodeid))
 
     def pytest_runtest_logfinish(self) -> None:
         """It does not hang."""
