@@ -11,7 +11,9 @@ import pytest
 import tinygrad_lstm as tl
 from tests.backends.fake_cupy import FakeCupy
 from tests.codegen.cuda_shim import needs_compiler
+from tests.ops.cases import CASES, Case
 from tinygrad_lstm.errors import CopyWarning, DeviceError, EvaluationError
+from tinygrad_lstm.graph.structure import flatten
 from tinygrad_lstm.runtime.backend import load_backend
 
 X = np.random.default_rng(0).normal(size=(5, 2, 3)).astype(np.float32)
@@ -124,6 +126,32 @@ def test_layers_take_plain_values(gpu: FakeCupy) -> None:
     table = tl.nn.Embedding(5, 2, key=tl.random.key(0)).to("cuda")
     assert table([1, 4]).device == "cuda:0"
     assert tl.nn.LSTMCell(3, 4, key=tl.random.key(0)).to("cuda").zeros(2).h.device == "cuda:0"
+
+
+def test_every_function_stays_on_the_device_of_its_inputs(gpu: FakeCupy) -> None:
+    """Also where another backend is in use: what a composition makes for itself lives where its inputs do."""
+
+    def places(case: Case) -> set[str]:
+        return {y.device for y in flatten(case.f(*[tl.tensor(x, device="cuda") for x in case.inputs]))[0]}
+
+    assert [str(case) for case in CASES if case.inputs and places(case) != {"cuda:0"}] == []
+
+
+DRAWN: dict[str, Callable[[Any], Any]] = {
+    "bernoulli": lambda key: tl.random.bernoulli(key, [0.5, 0.1]),
+    "one chance": lambda key: tl.random.bernoulli(key, 0.5, (3,)),
+    "categorical": lambda key: tl.random.categorical(key, [0.1, 0.2]),
+    "permutation": lambda key: tl.random.permutation(key, np.arange(4)),
+    "uniform": lambda key: tl.random.uniform(key, (3,)),
+    "Dropout": lambda key: tl.nn.Dropout(0.5, key=key.to("cpu")).to("cuda")(np.ones(4, np.float32)),
+}
+
+
+@pytest.mark.parametrize("draw", DRAWN.values(), ids=DRAWN)
+def test_what_is_drawn_lives_with_its_key(gpu: FakeCupy, draw: Callable[[Any], Any]) -> None:
+    got = draw(tl.random.key(0).to("cuda"))
+    assert got.device == "cuda:0"
+    assert got.tolist() == draw(tl.random.key(0).to("cuda")).tolist()
 
 
 def test_tensors_on_two_devices_are_told_which_way(gpu: FakeCupy) -> None:

@@ -191,8 +191,13 @@ def with_article(name: str) -> str:
 
 
 def device_of(module: Module) -> str:
-    """Where the module's first Parameter lives; the device of the backend in use where it has none."""
-    return next((p.device for _, p in module.named_parameters()), current_device())
+    """Where the module's first Parameter lives, else its first State, else new leaves of the backend in use."""
+    where = None
+    for _, cell in module.named_cells():
+        if isinstance(cell, Parameter):
+            return cell.device
+        where = where or cell.device
+    return where or current_device()
 
 
 def beside(module: Module, value: Any) -> Tensor:

@@ -10,7 +10,7 @@ from tinygrad_lstm.graph.dtypes import uint32
 from tinygrad_lstm.graph.tensor import Tensor, settled
 from tinygrad_lstm.graph.types import normalize_axes
 from tinygrad_lstm.jit.jitted import rebound
-from tinygrad_lstm.nn.module import Module
+from tinygrad_lstm.nn.module import Module, beside
 from tinygrad_lstm.ops import random
 from tinygrad_lstm.ops.logic import where
 from tinygrad_lstm.ops.shape import stack
@@ -68,7 +68,7 @@ class Dropout(Module):
         Raises:
             DTypeError: when ``x`` holds no floats.
         """
-        node = as_tensor(x)
+        node = beside(self, x)
         if not node.dtype.is_float:
             raise DTypeError(f"Dropout: x is {node.type}; convert it with .astype(tl.float32)")
         if key is None and self.key is not None:

@@ -12,7 +12,7 @@ from typing import Any, ParamSpec
 
 from tinygrad_lstm.errors import DTypeError, ShapeError, UsageError
 from tinygrad_lstm.graph.cells import Cell
-from tinygrad_lstm.graph.convert import as_tensor, constant
+from tinygrad_lstm.graph.convert import as_tensor, constant, shared_device
 from tinygrad_lstm.graph.dtypes import as_dtype, float32, float64, int64, uint32
 from tinygrad_lstm.graph.registry import apply, define, function
 from tinygrad_lstm.graph.tensor import Tensor, make, settled
@@ -266,7 +266,7 @@ def bernoulli(key: Any, p: Any = 0.5, shape: Any = None) -> Tensor:
     >>> print(tl.random.bernoulli(tl.random.key(0), [0.0, 1.0]))
     [False  True]
     """
-    chance = as_tensor(p)
+    chance = as_tensor(p, device=shared_device(key))
     if not chance.dtype.is_float:
         chance = chance.astype(float32)
     kind = float64 if chance.dtype is float64 else float32
@@ -324,7 +324,7 @@ def permutation(key: Any, x: Any, axis: int = 0) -> Tensor:
         if x < 0:
             raise UsageError(f"random.permutation: a count is an integer of at least 0, not {x}")
         return argsort(uniform(key, x, dtype=float64))
-    node = as_tensor(x)
+    node = as_tensor(x, device=shared_device(key))
     if not node.shape:
         raise ShapeError(f"random.permutation: {node.type} has no axis to permute; for a range give a plain integer")
     place = normalize_axis(axis, node.ndim)
@@ -349,7 +349,7 @@ def categorical(key: Any, logits: Any, shape: Any = ()) -> Tensor:
     >>> print(tl.random.categorical(tl.random.key(0), [[-float("inf"), 0.0], [9.0, -9.0]]))
     [1 0]
     """
-    scores = as_tensor(logits)
+    scores = as_tensor(logits, device=shared_device(key))
     if not scores.dtype.is_float:
         scores = scores.astype(float32)
     if not scores.shape or not scores.shape[-1]:
