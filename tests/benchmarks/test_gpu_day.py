@@ -15,11 +15,13 @@ import numpy as np
 import pytest
 
 from benchmarks.gpu_day import part as parts
+from benchmarks.gpu_day import speed
 from benchmarks.gpu_day.__main__ import CHECKOUT
 from benchmarks.gpu_day.children import AGAIN, run_part
-from benchmarks.gpu_day.part import Check, Context, SpoiltError, run
+from benchmarks.gpu_day.part import Check, Context, FailedError, SpoiltError, run
 from benchmarks.gpu_day.record import Record
 from benchmarks.gpu_day.summary import summary
+from benchmarks.gpu_day.systems import Shape
 from benchmarks.gpu_day.wheels import search_path, unpacked
 from tests.codegen.cuda_shim import needs_compiler
 
@@ -109,6 +111,29 @@ def test_a_new_process_goes_on_where_the_last_one_ended(tmp_path: Path) -> None:
     assert here.record.lines()[1]["error"] == "ValueError: one and one are three"
     assert run([Check("late", fails)], context(tmp_path, 0.0)) == 0
     assert "the time of this part was over" in here.record.lines()[-1]["error"]
+
+
+PROFILER = """#!/bin/sh
+case "$*" in *"benchmarks.gpu_day.speed 3 2 4 float32") ;; *) exit 9 ;; esac
+echo before
+echo cuda_gpu_kern_sum
+exit {status}
+"""
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_profilers_are_asked_where_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    here = context(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert speed.profiled("nsys", Shape(3, 2, 4), here) == {"told": "not installed"}
+    program = tmp_path / "nsys"
+    program.write_text(PROFILER.replace("{status}", str(status)))
+    program.chmod(0o755)
+    if status:
+        with pytest.raises(FailedError, match="nsys ended with status 1"):
+            speed.profiled("nsys", Shape(3, 2, 4), here)
+    else:
+        assert speed.profiled("nsys", Shape(3, 2, 4), here) == {"told": "cuda_gpu_kern_sum\n"}
 
 
 class Broken:
