@@ -64,6 +64,17 @@ def outer_product(a: Any, b: Any) -> Any:
     return v, (v[..., None] * v).sum(-1)
 
 
+def stacked_inside(a: Any, b: Any, s: Any) -> Any:
+    """A loop in a loop writes rows of a stack, part of which lies where a kernel of the outer one reads."""
+
+    def body(c: Any, x: Any) -> Any:
+        _, q = tl.scan(lambda d, _: (d + 1.0, d + 1.0), c, None, length=2)
+        p = x[:2] * x[2:] + q
+        return tl.sum(p), tl.concatenate([p, q])
+
+    return tl.scan(body, s, a @ b)[1] * 2
+
+
 CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "outputs and a reshape": (beside(lambda y: y.reshape(3, 4)), (grid(6, 2),)),
     "outputs and a vector": (beside(lambda y: y.reshape(12)), (grid(6, 2),)),
@@ -78,6 +89,7 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "less a negative zero": (lambda x: x - -0.0, (np.array([-0.0, 0.0, 1.0], np.float32),)),
     "cut to an integer and back": (cut, (np.array([-0.5, -0.0, 0.5, -1.5] * 8),)),
     "cut to an integer and back in float32": (cut, (np.array([-0.5, -0.0, 0.5, -1.5] * 8, np.float32),)),
+    "a stack that an inner loop writes too": (stacked_inside, (grid(2, 3), grid(3, 4), np.float32(0))),
     "below the least distance": (lambda x: tl.abs(x) < 1, (np.tile([3, -(2**31)], 16).astype(np.int32),)),
     "a carry of an axis of 1": (repeated(3), (grid(3, 1),)),
     "a carry of an axis of 1 in float16": (repeated(3), (grid(3, 1, dtype="float16"),)),

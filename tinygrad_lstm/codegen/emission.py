@@ -291,15 +291,15 @@ class _Emission:
         kernel = simplified(Kernel(space, 0, (), body, (KernelStore(0, view),)))
         return [self.noted(kernel, [], (_of(whole(op), space), view))]
 
-    def joined(self, ref: Reference, shape: Shape, block: Block, steps: list[Step]) -> tuple[Place, Shape]:
-        """A reference with axes joined to ``shape``, copied where it has to be."""
+    def joined(self, ref: Reference, shape: Shape, block: Block, steps: list[Step]) -> tuple[Place, Place]:
+        """Where a reference lies, copied where it has to be: with its axes joined to ``shape``, and as they are."""
         at, full = self.read(ref, block, steps)
         strides = regrouped(full, at.strides, shape)
         if strides is None:
             own = self.own(full, ref.operation.dtype, block)
             steps += self.copied(at, own, ref)
             at, strides = own, row_major(shape)
-        return replace(at, strides=strides), shape
+        return replace(at, strides=strides), at
 
     def indexed(self, op: Operation, block: Block) -> list[Step]:
         """Gather and scatter."""
@@ -313,16 +313,17 @@ class _Emission:
         else:
             tail = prod(op.shape[axis + 1 :])
             shape, result = (head, count, tail), (head, op.shape[axis], tail)
-        source = self.joined(values, shape, block, steps)
-        picked = self.joined(indices, (count,), block, steps)
+        source, lying = self.joined(values, shape, block, steps)
+        picked, listed = self.joined(indices, (count,), block, steps)
         out = self.place_of(op)
         strides = regrouped(op.shape, out.strides, result)
         target = out if strides is not None else self.own(op.shape, op.dtype, block)
         self.clock += 1
         written = self.view(replace(target, strides=strides or row_major(result)), result)
         make: Any = Gather if op.kind == "gather" else Scatter
-        step = make(self.view(*source), self.view(*picked), written, op.node)
-        steps.append(self.noted(step, [], (whole(op), self.view(target, op.shape))))
+        step = make(self.view(source, shape), self.view(picked, (count,)), written, op.node)
+        reads = [(values, self.view(lying, values.shape)), (indices, self.view(listed, indices.shape))]
+        steps.append(self.noted(step, reads, (whole(op), self.view(target, op.shape))))
         if target is not out:
             steps += self.copied(target, out, whole(op))
         return steps

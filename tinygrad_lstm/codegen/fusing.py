@@ -60,6 +60,7 @@ def _fused(placed: Placed, apart: Set[Operation]) -> Fused:
     kernels: dict[Block, tuple[Draft, ...]] = {}
     stored: set[Operation] = set()
     for region in placed.form.regions.values():
+        # What was found to stay apart counts as inline where the demand for others is added up.
         inline |= _inline(placed, region) - apart
     for block, region in placed.form.regions.items():
         kernels[block] = tuple([
@@ -79,8 +80,8 @@ def _fused(placed: Placed, apart: Set[Operation]) -> Fused:
 def _inline(placed: Placed, region: Region) -> set[Operation]:
     """The maps of a region that are computed where they are read, and never stored.
 
-    They are those that need no operand from memory, and those that other maps read through views, no element more
-    often than once: the four slices of one sum, or what a loop reads one row of at each step.
+    They are those that need no operand from memory, and those that other maps read through views, asking in all for
+    no more elements than there are: the four slices of one sum, or what a loop reads one row of at each step.
     """
     made_up: set[Operation] = set()
     for op in region.operations:
@@ -269,7 +270,7 @@ class _Levels:
     def sink(self) -> None:
         """Move operations up to the level where they are first read, so that they need not be stored for it.
 
-        One stays where it is if it reads what has to stay there, and would have to be stored in its place.
+        One stays where it is if moving it would force one of its arguments to be stored.
         """
         users: dict[Operation, list[Operation]] = {}
         for op in self.members:

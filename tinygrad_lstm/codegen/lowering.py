@@ -25,10 +25,10 @@ class Lowering:
 
     Attributes:
         operations: what is computed, without views; nothing has a place.
-        placed: results that have to lie at a certain place do; copies to such places are gone.
+        placed: results that have to lie at a certain place do; copies are gone where their source can be written there.
         fused: which operations share a kernel, and which are computed where they are read.
         scheduled: the steps in order, and the final place of every result.
-        emitted: the program, and what each of its steps is meant to write.
+        emitted: the program, and what each of its steps is meant to read and write.
     """
 
     graph: Graph

@@ -2,8 +2,8 @@
 
 A value is an integer modulo 2⁶⁴. Inputs are random; addition and multiplication are those of integers, so that the
 order of a sum does not matter; the largest and the smallest are those of integers too; every other function is a hash
-of its name and its arguments. Two results are the same, but for a chance of one in 10¹⁹, if they were computed from
-the same elements by the same functions.
+of its name and its arguments. Equal results were computed from the same elements by the same functions, but for a
+chance of one in 10¹⁹.
 """
 
 from collections.abc import Mapping, Sequence
@@ -110,7 +110,7 @@ class Values:
         return tuple(result)
 
     def of(self, op: Operation) -> Numbers:
-        """The value of an operation now; copies for further stacks are added when results are placed."""
+        """The value of an operation now; that of a copy which placing has added is computed here."""
         value = self.known.get((op, self.times(op.block)))
         return self.result(op) if value is None else value
 

@@ -1,4 +1,4 @@
-"""The memory of a program that runs over numbers: every byte knows which element it belongs to, and who wrote it."""
+"""The memory of a program that runs over numbers: every cell knows who wrote it."""
 
 from dataclasses import dataclass
 from typing import Any, Final

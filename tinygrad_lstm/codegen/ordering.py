@@ -1,7 +1,8 @@
 """The steps of a block, in an order in which they can run.
 
-A carry is rewritten in place where every step that reads the old value can come before those that write the new one;
-else the new value lies apart, and is copied at the end of each step of the loop.
+A carry is rewritten in place where every step that reads the old value can come before those that write the new one,
+and a step that does both does so point by point; else the new value lies apart, and is copied at the end of each step
+of the loop.
 """
 
 import heapq

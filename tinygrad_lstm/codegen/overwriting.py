@@ -6,7 +6,7 @@ the gates did.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from math import prod
 from typing import Final
@@ -32,7 +32,7 @@ class Layout:
     Attributes:
         places: of each result.
         over: storages that take the memory of another one.
-        overlaid: results that lie, alone, over what another operation has left.
+        overlaid: results moved over memory that nobody reads any more, which share it with no live result.
     """
 
     places: Mapping[Operation, Place]
@@ -44,7 +44,7 @@ def overwritten(layout: Layout, fused: Fused, region: Region, units: Sequence[Un
     """The same with the stacks of a loop over arrays that only its kernels read.
 
     Args:
-        layout: none of the stacks may have been written to before the loop.
+        layout: the loop must be the first to write each of its stacks.
         region: the body of the loop.
         units: its steps.
     """
@@ -68,7 +68,7 @@ class _Overwriting:
         reading = Counter(op for unit in self.units for op in set(unit.reads))
         writing_to: dict[Storage, set[Unit]] = {}
         for unit in self.units:
-            for op in unit.operations:
+            for op in self.within(unit):
                 if op in self.places:
                     writing_to.setdefault(self.places[op].storage, set()).add(unit)
         for unit in self.units:
@@ -85,6 +85,15 @@ class _Overwriting:
                 if len(group) > 1 and group[0][1].shape:
                     self.side_by_side(group)
         return Layout(self.places, self.over, frozenset(self.overlaid))
+
+    def within(self, unit: Unit) -> Iterator[Operation]:
+        """The operations of a unit, those in loops too."""
+        pending = list(unit.operations)
+        while pending:
+            op = pending.pop()
+            yield op
+            if op.kind == "loop":
+                pending += self.placed.form.regions[op.attr].operations
 
     def memory(self, storage: Storage) -> Storage:
         while storage in self.over:

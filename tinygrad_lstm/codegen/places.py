@@ -17,7 +17,7 @@ class Storage:
     Attributes:
         block: it lives within one step of this block.
         fixed: the buffer of the program, where that is settled: an input or an output.
-        owner: the operation that it was made for, if its place is of no concern to others.
+        owner: the operation that it was made for, if that may still be moved; else None.
     """
 
     size: int

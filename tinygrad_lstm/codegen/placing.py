@@ -1,10 +1,9 @@
 """The second form: results that have to lie at a certain place, at best written there instead of being copied.
 
 Placed are: the outputs of the graph, the parts of joins and pads, the carries of loops and the rows of their stacks.
-What is copied to such a place is written there in the first place, wherever that is possible; the copy is then *written
-by* another operation and is no operation of its own any more. Those that read the copy go on reading it, at its own
-place, through their own references. The place of every other result is of no concern to anyone; it gets one when the
-steps are in order.
+What is copied to such a place is written there directly, wherever that is possible; the copy is then *written by*
+another operation and is no operation of its own any more. Those that read the copy go on reading it, at its own place,
+through their own references. Every other result may lie anywhere; its place is chosen when the steps are in order.
 """
 
 from collections.abc import Iterator, Mapping, Set

@@ -64,7 +64,7 @@ def _slice(built: Builder, node: Any, refs: list[Reference], block: Block) -> Re
 
 
 def _from_part(built: Builder, ref: Reference) -> Reference:
-    """What is read of one part of a join alone is read of that part."""
+    """A read that stays within one part of a join, as a read of that part."""
     join = ref.operation
     axes = coordinates(ref, join.shape, built.lengths)
     if axes is None or 0 in ref.shape:

@@ -3,7 +3,8 @@
 Three things are checked. Every view lies inside its buffer. No two temporaries that share bytes are in use at the same
 time. And, for programs that are small enough to be run here: each step finds in memory, element by element, exactly the
 values that it is meant to read, and leaves those that it is meant to write. For that the program runs over numbers that
-tell every value from every other (:mod:`~tinygrad_lstm.codegen.meaning`), beside its operations, which know no memory.
+tell every value from every other (:mod:`~tinygrad_lstm.codegen.meaning`), beside its operations, which are evaluated
+without memory.
 """
 
 from collections.abc import Iterator, Sequence
@@ -162,11 +163,13 @@ class _Run:
 
     def step(self, step: Step, k: int) -> None:
         memory = self.memory
+        if not isinstance(step, Kernel | Loop):
+            *given, out = views_of(step)
+            if any(memory.overlap(out, view) for view in given):
+                raise ProgramError(f"step {k} writes over what it is computed from: {_first(step)}")
         if isinstance(step, Kernel):
             self.kernel(step, k)
         elif isinstance(step, Gemm):
-            if memory.overlap(step.out, step.left) or memory.overlap(step.out, step.right):
-                raise ProgramError(f"step {k}: a product overlaps what it is computed from: {_first(step)}")
             result = np.matmul(memory.read(step.left).found, memory.read(step.right).found)
             memory.write(step.out, result + memory.read(step.out).found if step.accumulate else result, k)
         elif isinstance(step, Gather):
