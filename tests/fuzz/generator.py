@@ -92,6 +92,8 @@ class _Block:
             chance = self.random.random()
             if depth < 3 and chance < (0.09 if depth else 0.07):
                 self.loop(depth)
+                if self.random.random() < 0.4:
+                    self.join_last()
             elif chance < 0.12 and depth < 2:
                 self.gradient()
             elif cells and chance < 0.2:
@@ -100,6 +102,20 @@ class _Block:
                 self.backward(self.random.choice(cells))
             else:
                 self.draw()
+
+    def join_last(self) -> None:
+        """Put the last result of a loop beside what is computed from it: two writers of one array."""
+        last = self.own[-1] if self.own else None
+        if last is None or not self.types[last][0] or self.types[last][1] == "bool":
+            return
+        try:
+            other = self.pick(lambda t: t == self.types[last])
+        except LookupError:
+            return
+        if self.statement(self.random.choice(("({0} * {1})", "({0} + {1})", "tl.maximum({0}, {1})")), (last, other)):
+            pair = [self.own[-1], last]
+            self.random.shuffle(pair)
+            self.statement("tl.concatenate([{0}, {1}])", tuple(pair))
 
     def gradient(self) -> None:
         try:
