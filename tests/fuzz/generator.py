@@ -108,10 +108,18 @@ class _Block:
         last = self.own[-1] if self.own else None
         if last is None or not self.types[last][0] or self.types[last][1] == "bool":
             return
-        try:
-            other = self.pick(lambda t: t == self.types[last])
-        except LookupError:
-            return
+        (length, *rest), dtype = self.types[last]
+        long = self.all(lambda t: t[1] == dtype and list(t[0][1:]) == rest and bool(t[0]) and t[0][0] >= length)
+        if long and length and self.random.random() < 0.6:
+            # Two parts of what is long enough: of what the loop steps through, at best.
+            if not self.statement(f"({{0}}[:{length}] * {{0}}[-{length}:])", (self.random.choice(long),)):
+                return
+            other = self.own[-1]
+        else:
+            try:
+                other = self.pick(lambda t: t == self.types[last])
+            except LookupError:
+                return
         if self.statement(self.random.choice(("({0} * {1})", "({0} + {1})", "tl.maximum({0}, {1})")), (last, other)):
             pair = [self.own[-1], last]
             self.random.shuffle(pair)
