@@ -116,9 +116,18 @@ class _Noise:
                 return y
             sizes = [np.abs(np.asarray(x).astype(np.float64)) for x in (*args, y)]
             largest = sizes[-1] if kernel in (np.multiply, np.true_divide) else np.maximum(sizes[0], sizes[1])
-            return self._around(y, np.where(np.isfinite(largest), largest, 0), 1)
+            near = self._around(y, np.where(np.isfinite(largest), largest, 0), 1)
+            if kernel not in (np.add, np.subtract):
+                return near
+            # It may be a carry that adds up: whether a partial sum overflows depends on the order.
+            return self._odd(y, near, sizes[0] + sizes[1])
 
         return disturb
+
+    def _odd(self, y: Any, near: Any, size: Any) -> Any:
+        """Something else at random where the terms of a sum, of that size together, are too large for its type."""
+        odd = np.isfinite(size) & (size > float(np.finfo(y.dtype).max)) & (self._rng.random(y.shape) < 0.5)
+        return np.where(odd, np.where(np.isnan(y), np.array(0, y.dtype), np.array(np.nan, y.dtype)), near)
 
     def total(self, kernel: Callable[..., Any], products: bool) -> Callable[..., Any]:
         def disturb(*args: Any, **attrs: Any) -> Any:
@@ -128,9 +137,7 @@ class _Noise:
             terms = [_size(x) if k < 1 + products else x for k, x in enumerate(args)]
             size = np.asarray(kernel(*terms, **attrs))
             disturbed_ = self._around(y, np.where(np.isfinite(size), size, 0), 1)
-            # Whether a partial sum overflows depends on the order.
-            odd = np.isfinite(size) & (size > float(np.finfo(y.dtype).max)) & (self._rng.random(y.shape) < 0.5)
-            return np.where(odd, np.where(np.isnan(y), np.array(0, y.dtype), np.array(np.nan, y.dtype)), disturbed_)
+            return self._odd(y, disturbed_, size)
 
         return disturb
 
