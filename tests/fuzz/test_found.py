@@ -75,6 +75,31 @@ def stacked_inside(a: Any, b: Any, s: Any) -> Any:
     return tl.scan(body, s, a @ b)[1] * 2
 
 
+def padded(x: Any) -> Any:
+    """The outputs of a loop, written into zeros that must be there before the loop runs."""
+    ys = stacked(x)
+    return tl.pad(ys, 1), ys, tl.pad(ys[:, :1], 2)
+
+
+def constant_in_and_out(x: Any) -> Any:
+    """An operand that is made of a number, for a product in a loop and one after it."""
+    w = tl.ones((2, 2), dtype=x.dtype)
+    return tl.scan(lambda c, v: (c + v @ w, None), tl.zeros(2, dtype=x.dtype), x)[0] @ w, x @ w
+
+
+def product_added_across(a: Any, b: Any, z: Any) -> Any:
+    """A product that is added to something whose innermost axis is that of the matrices' number."""
+    return tl.transpose(a @ b, (1, 2, 0)) + tl.exp(z)
+
+
+def overlapping(a: Any, b: Any) -> Any:
+    """Rows of a product, read by one kernel through views that overlap."""
+    xs = a @ b
+    _, ys = tl.scan(lambda c, x: (c, x[:3] * x[1:] + c), tl.ones((), dtype=a.dtype), xs)
+    _, zs = tl.scan(lambda c, x: (c, x[1:] * x[:1] + c), tl.ones((), dtype=a.dtype), xs * 2)
+    return ys * 2, zs.sum(0)
+
+
 CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "outputs and a reshape": (beside(lambda y: y.reshape(3, 4)), (grid(6, 2),)),
     "outputs and a vector": (beside(lambda y: y.reshape(12)), (grid(6, 2),)),
@@ -89,6 +114,11 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "less a negative zero": (lambda x: x - -0.0, (np.array([-0.0, 0.0, 1.0], np.float32),)),
     "cut to an integer and back": (cut, (np.array([-0.5, -0.0, 0.5, -1.5] * 8),)),
     "cut to an integer and back in float32": (cut, (np.array([-0.5, -0.0, 0.5, -1.5] * 8, np.float32),)),
+    "outputs written into zeros": (padded, (grid(3, 2),)),
+    "a made-up operand in a loop and after it": (constant_in_and_out, (grid(3, 2),)),
+    "a product added across": (product_added_across, (grid(3, 2, 4), grid(3, 4, 5), grid(2, 5, 3) / 8)),
+    "rows read twice": (overlapping, (grid(3, 2), grid(2, 4))),
+    "positions along two axes": (lambda x: x + tl.arange(6, dtype=tl.float32).reshape(3, 2), (grid(3, 2),)),
     "a stack that an inner loop writes too": (stacked_inside, (grid(2, 3), grid(3, 4), np.float32(0))),
     "below the least distance": (lambda x: tl.abs(x) < 1, (np.tile([3, -(2**31)], 16).astype(np.int32),)),
     "a carry of an axis of 1": (repeated(3), (grid(3, 1),)),

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Mapping
 from dataclasses import replace
-from math import inf, prod
+from math import inf
 from typing import Any, Final
 
 from tinygrad_lstm.codegen.operations import Block, Carried, Kind, Operations, Reference, row_major, whole
@@ -193,14 +193,11 @@ def _logsumexp(built: Builder, node: Any, refs: list[Reference], block: Block) -
     def mapped(name: str, *args: Reference, shape: Shape = kept, of: DType = dtype) -> Reference:
         return built.map(name, args, shape, of, block, node)
 
-    if prod(x.shape) == 0:
-        total = mapped("log", built.reduce("add", x, axes, block, node))
-    else:
-        largest = built.reduce("maximum", x, axes, block, node)
-        finite = mapped("less", mapped("abs", largest), built.constant(inf, dtype, block), of=bool_)
-        shift = mapped("where", finite, largest, built.constant(0, dtype, block))
-        terms = mapped("exp", mapped("subtract", x, shift, shape=x.shape), shape=x.shape)
-        total = mapped("add", mapped("log", built.reduce("add", terms, axes, block, node)), shift)
+    largest = built.reduce("maximum", x, axes, block, node)
+    finite = mapped("less", mapped("abs", largest), built.constant(inf, dtype, block), of=bool_)
+    shift = mapped("where", finite, largest, built.constant(0, dtype, block))
+    terms = mapped("exp", mapped("subtract", x, shift, shape=x.shape), shape=x.shape)
+    total = mapped("add", mapped("log", built.reduce("add", terms, axes, block, node)), shift)
     if dtype is not node.dtype:
         total = built.map("cast", [total], total.shape, node.dtype, block, node)
     result = reshaped(total, node.shape)
