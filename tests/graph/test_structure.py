@@ -238,6 +238,25 @@ def test_mistakes_in_registering() -> None:
         flatten(Odd())
 
 
+class Renaming(dict):  # type: ignore[type-arg]
+    """Takes something else than its items."""
+
+    def __init__(self, a: object) -> None:
+        super().__init__(a=a)
+
+
+class Doubling(list):  # type: ignore[type-arg]
+    def __init__(self, items: list[object]) -> None:
+        super().__init__([*items, *items])
+
+
+@pytest.mark.parametrize("value", [Renaming(1.0), Doubling([1.0])], ids=["dict", "list"])
+def test_what_is_not_built_of_its_items_is_refused(value: object) -> None:
+    leaves, structure = flatten(value)
+    with pytest.raises(StructureError, match=r"built of its items holds others; .*register_pytree_node"):
+        unflatten(structure, leaves)
+
+
 def test_a_module_is_no_container_even_as_a_dataclass() -> None:
     @dataclass(eq=False)
     class Scale(tl.nn.Module):
@@ -249,6 +268,11 @@ def test_a_module_is_no_container_even_as_a_dataclass() -> None:
     module = Scale(tl.Parameter(2.0))
     assert flatten(module)[0] == [module]
     assert tl.jit(lambda m, x: m(x))(module, 3.0).item() == 6.0
+
+
+def test_a_tensor_has_a_meaning_already() -> None:
+    with pytest.raises(UsageError, match="Tensor has a meaning already"):
+        tl.register_pytree_node(tl.Tensor, lambda t: ((), None), lambda _, children: children)
 
 
 def test_two_structures_that_do_not_fit_never_read_alike() -> None:

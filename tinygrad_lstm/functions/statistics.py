@@ -6,7 +6,7 @@ from typing import Any
 
 from tinygrad_lstm.errors import ShapeError, UsageError
 from tinygrad_lstm.graph.convert import as_tensor, float_operands
-from tinygrad_lstm.graph.dtypes import bool_, float16, float32, int64
+from tinygrad_lstm.graph.dtypes import as_dtype, bool_, float16, float32, int64
 from tinygrad_lstm.graph.registry import function
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.types import normalize_axes, normalize_axis
@@ -25,12 +25,14 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False, *, dtype: Any = None)
     """``Σ x / n`` over ``axis``, all axes by default; integers become float32, nan over nothing.
 
     Args:
-        dtype: the element type to convert to before.
+        dtype: the element type to convert to before; that of the result, too.
 
     >>> import tinygrad_lstm as tl
-    >>> print(tl.mean([1.0, 2.0, 6.0]))
-    3.0
+    >>> print(tl.mean([1.0, 2.0, 6.0]), tl.mean([1, 2], dtype="int64"))
+    3.0 1
     """
+    if dtype is not None and not as_dtype(dtype).is_float:
+        return mean(as_type(x, dtype), axis, keepdims).astype(dtype)
     (node,) = float_operands(as_type(x, dtype))
     if node.dtype is float16:
         return mean(node.astype(float32), axis, keepdims).astype(float16)

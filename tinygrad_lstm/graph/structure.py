@@ -103,7 +103,7 @@ def register_pytree_node(
             it does not look into them.
 
     Raises:
-        UsageError: when ``cls`` is no class, or one that has a meaning here already.
+        UsageError: when ``cls`` is no class, or one that has a meaning here already, as tensors and arrays have.
         NameConflictError: when it is registered.
 
     >>> import tinygrad_lstm as tl
@@ -124,7 +124,8 @@ def register_pytree_node(
             f"register_pytree_node({cls.__name__}): two functions are wanted, flatten(value) -> (children, data) and "
             "unflatten(data, children) -> value"
         )
-    if cls in (tuple, list, dict, OrderedDict, defaultdict, type(None)) or _is_opaque(cls):
+    known = cls in (tuple, list, dict, OrderedDict, defaultdict, type(None))
+    if known or _is_opaque(cls) or hasattr(cls, "__array_ufunc__"):
         raise UsageError(f"register_pytree_node: {cls.__name__} has a meaning already; register a class of your own")
     if cls in _REGISTERED:
         raise NameConflictError(f"register_pytree_node: {cls.__name__} is registered already")
@@ -280,10 +281,16 @@ def _built(s: Structure, children: list[Any]) -> Any:
             return build(**{called[name]: child for name, child in items.items()})
         if issubclass(build, defaultdict):
             return build(s.data, items)
-        return build(children if s.kind in ("tuple", "list") else items)
+        result = build(children if s.kind in ("tuple", "list") else items)
     except TypeError as error:
         name = build.__name__
         raise StructureError(f"a {name} cannot be built of its items: {error}; {_say_how(name)}") from error
+    held = list(result) if s.kind in ("tuple", "list") else list(result.values())
+    wanted = children if s.kind in ("tuple", "list") else list(items.values())
+    if len(held) != len(wanted) or any(a is not b for a, b in zip(held, wanted, strict=True)):
+        name = build.__name__
+        raise StructureError(f"a {name} built of its items holds others; {_say_how(name)}")
+    return result
 
 
 def paths(structure: Structure, root: str = "") -> list[str]:
