@@ -94,10 +94,17 @@ def product_added_across(a: Any, b: Any, z: Any) -> Any:
 
 def overlapping(a: Any, b: Any) -> Any:
     """Rows of a product, read by one kernel through views that overlap."""
-    xs = a @ b
-    _, ys = tl.scan(lambda c, x: (c, x[:3] * x[1:] + c), tl.ones((), dtype=a.dtype), xs)
-    _, zs = tl.scan(lambda c, x: (c, x[1:] * x[:1] + c), tl.ones((), dtype=a.dtype), xs * 2)
-    return ys * 2, zs.sum(0)
+
+    def shifted(c: Any, x: Any) -> Any:
+        y = x[:3] * x[1:] + c
+        return c + y.sum() / 100, y
+
+    def repeated_first(c: Any, x: Any) -> Any:
+        y = x[:1] * x[1:] + c
+        return c + y.sum() / 100, y
+
+    start = tl.ones((), dtype=a.dtype)
+    return tl.scan(shifted, start, a @ b)[1] * 2, tl.scan(repeated_first, start, a @ (b * 2))[1].sum(0)
 
 
 CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
