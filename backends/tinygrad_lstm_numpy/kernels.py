@@ -17,7 +17,7 @@ from tinygrad_lstm_numpy.spaces import (
     with_axis,
     written,
 )
-from tinygrad_lstm_numpy.views import Block, Names, dense
+from tinygrad_lstm_numpy.views import Lines, Names, dense
 
 __all__ = ["KernelPrinter"]
 
@@ -42,7 +42,7 @@ class KernelPrinter:
         """Bytes that the kernels need besides the arena."""
         self._temporaries: dict[tuple[int, str, Shape], str] = {}
 
-    def print(self, kernel: Kernel, block: Block) -> None:
+    def print(self, kernel: Kernel, block: Lines) -> None:
         """The statements of ``kernel``."""
         one = _OneKernel(self, kernel, block)
         one.print()
@@ -75,7 +75,7 @@ class _OneKernel:
         slices: by what they are made of: the names of parts of arrays that belong to a piece.
     """
 
-    def __init__(self, printer: KernelPrinter, kernel: Kernel, block: Block) -> None:
+    def __init__(self, printer: KernelPrinter, kernel: Kernel, block: Lines) -> None:
         self.printer, self.names, self.block = printer, printer.names, block
         self.kernel = kernel if kernel.shape else with_axis(kernel)
         self.shape = self.kernel.shape
@@ -157,7 +157,7 @@ class _OneKernel:
         for store in stores:
             if store.combine is not None and not store.view.strides[self.axis]:
                 self._fill(store)
-        outer, self.block = self.block, Block(self.block.indent + "    ")
+        outer, self.block = self.block, Lines(self.block.indent + "    ")
         for k in inner:
             self._value(k)
         self._store_pending()

@@ -14,7 +14,7 @@ from typing import Any
 from tinygrad_lstm.codegen.program import Call, Gather, Gemm, Kernel, Loop, Program, Scatter, Step, View
 from tinygrad_lstm_numpy.functions import FUNCTIONS
 from tinygrad_lstm_numpy.kernels import KernelPrinter
-from tinygrad_lstm_numpy.views import Block, Names, Open, dense
+from tinygrad_lstm_numpy.views import Lines, Names, Open, dense
 
 __all__ = ["Statements", "numpy_statements"]
 
@@ -50,13 +50,13 @@ class _Printer:
         self.program, self.table = program, kernels
         self.names = Names(program)
         self.kernels = KernelPrinter(program, self.names, kernels)
-        self.print_step: dict[type, Callable[[Any, Block], None]] = {
+        self.print_step: dict[type, Callable[[Any, Lines], None]] = {
             Kernel: self._kernel, Gemm: self._gemm, Gather: self._gather, Scatter: self._scatter, Call: self._call,
             Loop: self._loop,
         }  # fmt: skip
 
     def printed(self) -> Statements:
-        body = Block("    ")
+        body = Lines("    ")
         self._steps(self.program.steps, body)
         names = self.names
         lines = ["# Made once, with the program.", *names.once.lines, "", "", "def run(inputs, outputs):"]
@@ -67,16 +67,16 @@ class _Printer:
         lines += [*names.each.lines, *(body.lines or ["    pass"])]
         return Statements("\n".join(lines) + "\n", {**FUNCTIONS, **names.values}, self.kernels.scratch)
 
-    def _steps(self, steps: tuple[Step, ...], block: Block) -> None:
+    def _steps(self, steps: tuple[Step, ...], block: Lines) -> None:
         for step in steps:
             self.print_step[type(step)](step, block)
 
-    def _kernel(self, step: Kernel, block: Block) -> None:
+    def _kernel(self, step: Kernel, block: Lines) -> None:
         if step.scope:
             block.add(f"# {_one_line(step.scope)}")
         self.kernels.print(step, block)
 
-    def _gemm(self, step: Gemm, block: Block) -> None:
+    def _gemm(self, step: Gemm, block: Lines) -> None:
         if step.scope:
             block.add(f"# {_one_line(step.scope)}")
         left, right, out = self._factor(step.left), self._factor(step.right), self.names.view(step.out)
@@ -97,15 +97,15 @@ class _Printer:
         copy = self.names.copied(view) if transposed and turns >= _TURNS else None
         return copy or self.names.view(view)
 
-    def _gather(self, step: Gather, block: Block) -> None:
+    def _gather(self, step: Gather, block: Lines) -> None:
         source, indices, out = (self.names.view(v) for v in (step.source, step.indices, step.out))
         block.add(f"gather({source}, {indices}, {out}, {self._value('node', step.node)})")
 
-    def _scatter(self, step: Scatter, block: Block) -> None:
+    def _scatter(self, step: Scatter, block: Lines) -> None:
         updates, indices, out = (self.names.view(v) for v in (step.updates, step.indices, step.out))
         block.add(f"scatter_add({updates}, {indices}, {out}, {self._value('node', step.node)})")
 
-    def _call(self, step: Call, block: Block) -> None:
+    def _call(self, step: Call, block: Lines) -> None:
         f = partial(self.table[step.node.op], **step.attrs) if step.attrs else self.table[step.node.op]
         name = self._value(f"op_{step.node.op}", f)
         out = self.names.view(step.out)
@@ -115,9 +115,9 @@ class _Printer:
         """A view in its own shape, also where it has no axes."""
         return self.names.view(view) if view.shape else f"{self.names.view(view)}[0:1].reshape(())"
 
-    def _loop(self, step: Loop, block: Block) -> None:
+    def _loop(self, step: Loop, block: Lines) -> None:
         entered = Open(step, frozenset(_written(step.steps)))
-        inner = Block(block.indent + "    ")
+        inner = Lines(block.indent + "    ")
         self.names.open.append(entered)
         self._steps(step.steps, inner)
         self.names.open.pop()

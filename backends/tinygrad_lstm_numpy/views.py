@@ -8,13 +8,13 @@ import numpy as np
 
 from tinygrad_lstm.codegen.program import Loop, Program, View
 
-__all__ = ["Block", "Names", "Open", "dense"]
+__all__ = ["Lines", "Names", "Open", "dense"]
 
 _LETTER = {"input": "x", "output": "y", "constant": "k", "temporary": "b"}
 
 
 @dataclass(slots=True)
-class Block:
+class Lines:
     """Lines of text, indented by what they stand in."""
 
     indent: str = ""
@@ -48,9 +48,9 @@ class Names:
 
     def __init__(self, program: Program) -> None:
         self.program = program
-        self.once = Block()
+        self.once = Lines()
         """What is made with the program."""
-        self.each = Block("    ")
+        self.each = Lines("    ")
         """What is made with each call."""
         self.values: dict[str, Any] = {}
         """What the text reads and does not make: the constants, for one."""
