@@ -2,7 +2,6 @@
 
 import math
 from random import Random
-from typing import Any
 
 import numpy as np
 
@@ -70,20 +69,22 @@ def factorised(random: Random, size: int) -> tuple[int, ...]:
 def contents(random: Random, type_: Type, special: float) -> Array:
     """Values of one type; ``special`` is how likely each is to be an odd one."""
     shape, dtype = type_
-    count = math.prod(shape)
+    # A generator of NumPy's: some of the arrays are large, and drawing number by number would take half of the fuzz.
+    drawn = np.random.default_rng(random.getrandbits(64))
     if dtype == "bool":
-        values: list[Any] = [random.random() < 0.5 for _ in range(count)]
-    elif dtype.startswith("float"):
+        return np.array(drawn.random(shape) < 0.5)
+    values: Array
+    if dtype.startswith("float"):
         # Small numbers of few digits, whose sums and products are exact, and ordinary ones.
         few = random.random() < 0.3
         scale = random.choice((1.0, 1.0, 1.0, 1.0, 0.1, 10.0, 300.0, 1e-4))
-        values = [random.randint(-8, 8) / 4 if few else random.gauss(0, scale) for _ in range(count)]
-        values = [random.choice(SPECIAL) if random.random() < special else v for v in values]
+        values = drawn.integers(-8, 8, shape, endpoint=True) / 4 if few else drawn.normal(0, scale, shape)
+        odd = np.array(SPECIAL)
     else:
-        values = [random.randint(-9, 9) for _ in range(count)]
-        values = [random.choice(INTEGERS) if random.random() < special else v for v in values]
-        bits = 64 if dtype == "int64" else 32
-        values = [v % 2**bits for v in values]
-        values = [v - 2**bits if dtype[0] == "i" and v >= 2 ** (bits - 1) else v for v in values]
+        values = drawn.integers(-9, 9, shape, endpoint=True)
+        # Each type takes the low bits of what is too large for it.
+        odd = np.array([v % 2**64 for v in INTEGERS], dtype=np.uint64).astype(np.int64)
     with np.errstate(all="ignore"):
-        return np.array(values, dtype=dtype).reshape(shape)
+        if special:
+            values = np.where(drawn.random(shape) < special, drawn.choice(odd, shape), values)
+        return np.array(values).astype(dtype)
