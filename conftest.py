@@ -1,10 +1,15 @@
-"""For all tests and doctests: an op that one defines is gone after it, and every compiled program is verified."""
+"""For all tests and doctests: an op that one defines is gone after it, and every compiled program is verified.
+
+In the examples of docstrings ``tl`` and ``np`` are there without an import.
+"""
 
 import os
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 
+import tinygrad_lstm as tl
 from tinygrad_lstm.autodiff.table import VARIADIC_RULES
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.kernels.custom import CUSTOM
@@ -20,3 +25,8 @@ def _no_ops_left_behind() -> Iterator[None]:
     for name in set(CUSTOM) - before:
         del CUSTOM[name], OPS[name]
         VARIADIC_RULES.pop(name, None)
+
+
+@pytest.fixture(autouse=True)
+def _names(doctest_namespace: dict[str, object]) -> None:
+    doctest_namespace.update(tl=tl, np=np)

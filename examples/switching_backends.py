@@ -1,7 +1,7 @@
 """One model on every backend that works here. Run it with ``python examples/switching_backends.py``.
 
 A backend executes graphs, op by op or, under ``tl.jit``, as a compiled program; the model does not know which one does.
-It is chosen by its name for a ``with`` block, and what can not be had, such as a GPU in a machine without one, is said
+It is chosen by its name for a ``with`` block, and what cannot be had, such as a GPU in a machine without one, is said
 in a sentence.
 """
 

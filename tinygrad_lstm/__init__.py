@@ -41,16 +41,16 @@ from tinygrad_lstm.functions.arrangement import (
     vstack,
 )
 from tinygrad_lstm.functions.comparison import allclose, array_equal, isclose
-from tinygrad_lstm.functions.contraction import dot, einsum, outer, tensordot
+from tinygrad_lstm.functions.einsum import dot, einsum, outer, tensordot
 from tinygrad_lstm.functions.elimination import cholesky, det, inv, slogdet, solve
 from tinygrad_lstm.functions.statistics import all, any, argmin, cumprod, cumsum, mean, norm, prod, std, var
-from tinygrad_lstm.graph.cells import Parameter, State
 from tinygrad_lstm.graph.dtypes import bool_, float16, float32, float64, int32, int64, uint32
 from tinygrad_lstm.graph.printed import printed
 from tinygrad_lstm.graph.scopes import scope
 from tinygrad_lstm.graph.structure import register_pytree_node
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.types import TensorType
+from tinygrad_lstm.graph.variables import Parameter, State
 from tinygrad_lstm.jit.jitted import jit
 from tinygrad_lstm.nn.saving import load, save
 from tinygrad_lstm.ops import random

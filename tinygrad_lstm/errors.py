@@ -117,7 +117,7 @@ class StateDictError(Error, KeyError):
 
 
 class DataError(Error, ValueError):
-    """Text or data that can not be used."""
+    """Text or data that cannot be used."""
 
 
 class CheckpointError(Error, ValueError):
@@ -125,7 +125,7 @@ class CheckpointError(Error, ValueError):
 
 
 class DrawingError(Error, RuntimeError):
-    """A picture that can not be rendered."""
+    """A picture that cannot be rendered."""
 
 
 class UsageError(Error, ValueError):

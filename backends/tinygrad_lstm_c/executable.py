@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_lstm.codegen.program import Call, Gather, Program, View
 from tinygrad_lstm.errors import Error, EvaluationError, IndexingError
-from tinygrad_lstm.kernels.table import Kernel
+from tinygrad_lstm.kernels.table import ArrayFunction
 from tinygrad_lstm.runtime.host import Turns
 from tinygrad_lstm_c.blas import find_blas
 from tinygrad_lstm_c.printing import Driven, Item, Segment, print_c
@@ -51,7 +51,7 @@ class CExecutable:
         source: the C text, but for the functions that every text begins with.
     """
 
-    def __init__(self, program: Program, kernels: Mapping[str, Kernel]) -> None:
+    def __init__(self, program: Program, kernels: Mapping[str, ArrayFunction]) -> None:
         self._program, self._kernels = program, kernels
         printed = print_c(program)
         self.source, self._items, self._checked = printed.source, printed.items, printed.checked

@@ -119,7 +119,7 @@ static void *helping(void *arg) {
   return 0;
 }
 
-/* A team of the caller and `helpers` threads; 0 when they can not be made. */
+/* A team of the caller and `helpers` threads; 0 when they cannot be made. */
 void *team_new(int helpers) {
   team *g = aligned_alloc(64, (sizeof(team) + 63) / 64 * 64);
   if (!g) return 0;

@@ -14,7 +14,7 @@ from typing import Final
 
 from tinygrad_lstm.errors import BackendError
 
-__all__ = ["Compiler", "find_compiler", "processor"]
+__all__ = ["CCompiler", "find_compiler", "processor"]
 
 _FLAGS: Final = (
     "-std=gnu11",
@@ -36,7 +36,7 @@ _TIMEOUT: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Compiler:
+class CCompiler:
     """A C compiler.
 
     Attributes:
@@ -67,7 +67,7 @@ class Compiler:
         try:
             done = subprocess.run(arguments, capture_output=True, text=True, timeout=_TIMEOUT, check=False)
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise BackendError(f"the C compiler {self.command[0]} can not be run: {error}") from None
+            raise BackendError(f"the C compiler {self.command[0]} cannot be run: {error}") from None
         if done.returncode:
             said = (done.stderr or done.stdout).strip().splitlines()
             raise BackendError(
@@ -87,7 +87,7 @@ def _candidates(named: str) -> list[tuple[str, ...]]:
             return [tuple(shlex.split(named))]
         except ValueError as error:
             reason = str(error).lower()
-            raise _unfit(f"CC={named!r} can not be split into words ({reason})") from None
+            raise _unfit(f"CC={named!r} cannot be split into words ({reason})") from None
     candidates: list[tuple[str, ...]] = [(name,) for name in ("cc", "gcc", "clang")]
     if find_spec("ziglang") is not None:
         candidates.append((sys.executable, "-m", "ziglang", "cc"))
@@ -111,7 +111,7 @@ def _identified(command: tuple[str, ...], path: str, changed: int) -> str:
             [*command, "--version"], capture_output=True, text=True, errors="replace", timeout=_TIMEOUT, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise _unfit(f"{called} can not be run ({error})") from None
+        raise _unfit(f"{called} cannot be run ({error})") from None
     if said.returncode:
         raise _unfit(f"{called} ran and failed with exit status {said.returncode} when asked for its --version")
     if not said.stdout.strip():
@@ -119,7 +119,7 @@ def _identified(command: tuple[str, ...], path: str, changed: int) -> str:
     return f"{path} {changed} {said.stdout}"
 
 
-def find_compiler() -> Compiler:
+def find_compiler() -> CCompiler:
     """The compiler that ``CC`` names, else ``cc``, ``gcc``, ``clang``, or the one in the ``ziglang`` wheel.
 
     Raises:
@@ -131,12 +131,12 @@ def find_compiler() -> Compiler:
         if path is None:
             continue
         try:
-            return Compiler(command, _identified(command, path, os.stat(path).st_mtime_ns))
+            return CCompiler(command, _identified(command, path, os.stat(path).st_mtime_ns))
         except BackendError:
             if named:
                 raise
     if named:
-        raise _unfit(f"CC={named!r} can not be run")
+        raise _unfit(f"CC={named!r} cannot be run")
     raise BackendError(
         "the C backend needs a C compiler, and there is no cc, gcc or clang on the PATH; install one, or the one "
         'that comes as a wheel: pip install "tinygrad-lstm[c]"'

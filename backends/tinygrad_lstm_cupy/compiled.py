@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from tinygrad_lstm.codegen.program import Call, Gather, Program, View
 from tinygrad_lstm.errors import Error, EvaluationError, IndexingError
-from tinygrad_lstm.kernels.table import Kernel
-from tinygrad_lstm_cupy.cuda import Item, Launch, PrintedCuda, Product, Turns, print_cuda
+from tinygrad_lstm.kernels.table import ArrayFunction
+from tinygrad_lstm_cupy.cuda import Item, Launch, PrintedCuda, Product, Repeat, print_cuda
 from tinygrad_lstm_cupy.device import Device
 
 __all__ = ["CupyExecutable", "unrecordable"]
@@ -21,7 +21,7 @@ class CupyExecutable:
 
     The first run launches them one by one, which also loads what they need. The second records them as a CUDA graph
     with inputs and outputs at fixed places, and from then on the graph is replayed: one launch from Python for the
-    whole program. What can not be recorded, since it calls array functions, is too long, the fixed places do not fit
+    whole program. What cannot be recorded, since it calls array functions, is too long, the fixed places do not fit
     into memory, or the driver refuses, is launched one by one at each run, without waiting in between; the results are
     the same.
 
@@ -32,7 +32,7 @@ class CupyExecutable:
             a graph.
     """
 
-    def __init__(self, program: Program, kernels: Mapping[str, Kernel], device: Device) -> None:
+    def __init__(self, program: Program, kernels: Mapping[str, ArrayFunction], device: Device) -> None:
         self._program, self._kernels, self._device = program, kernels, device
         self._printed = printed = print_cuda(program)
         self.source = printed.source
@@ -162,12 +162,12 @@ class CupyExecutable:
             case Product():
                 addresses = self._addresses((item.left, item.right, item.out))
                 return lambda: device.product(item, addresses())
-            case Turns():
+            case Repeat():
                 return self._turns(item)
             case Call():
                 return lambda: self._call(item)
 
-    def _turns(self, loop: Turns) -> Callable[[], None]:
+    def _turns(self, loop: Repeat) -> Callable[[], None]:
         steps = [self._step(i) for i in loop.items]
         times = range(loop.length - 1, -1, -1) if loop.reverse else range(loop.length)
 
@@ -243,7 +243,7 @@ def _calls(items: Sequence[Item]) -> Iterator[str]:
     for item in items:
         if isinstance(item, Call):
             yield item.node.op
-        elif isinstance(item, Turns):
+        elif isinstance(item, Repeat):
             yield from _calls(item.items)
 
 
@@ -251,7 +251,7 @@ def _only(items: Sequence[Item], kind: type[Launch] | type[Product]) -> list[Ite
     """The items of one kind, in the loops that they stand in."""
     found: list[Item] = []
     for item in items:
-        if isinstance(item, Turns):
+        if isinstance(item, Repeat):
             inner = _only(item.items, kind)
             found += [replace(item, items=tuple(inner))] if inner else []
         elif isinstance(item, kind):

@@ -78,7 +78,7 @@ class Cublas:
 
     def _checked(self, status: int, what: str) -> None:
         if status == _ALLOC_FAILED:
-            raise MemoryError(f"cuBLAS can not allocate what {what} needs")
+            raise MemoryError(f"cuBLAS cannot allocate what {what} needs")
         if status:
             raise EvaluationError(f"cuBLAS: {what} failed with status {status}")
 
@@ -90,6 +90,6 @@ def _library() -> ctypes.CDLL:
         return ctypes.CDLL(pathfinder.load_nvidia_dynamic_lib("cublas").abs_path)
     except Exception as error:
         raise BackendError(
-            f"backend 'cupy': cuBLAS can not be loaded ({type(error).__name__}: {error}); install it beside CuPy: "
+            f"backend 'cupy': cuBLAS cannot be loaded ({type(error).__name__}: {error}); install it beside CuPy: "
             "pip install 'tinygrad-lstm[cuda12]'"
         ) from error

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from tinygrad_lstm.codegen.program import Buffer, Call, Gather, Gemm, Kernel, Loop, Program, Scatter, Step, View
 from tinygrad_lstm.graph.dtypes import int64
 from tinygrad_lstm_cupy.cuda_kernel import Function, part_functions
-from tinygrad_lstm_cupy.cuda_parts import Scratch, parts
+from tinygrad_lstm_cupy.cuda_parts import LaunchMemory, parts
 from tinygrad_lstm_cupy.cuda_prelude import PRELUDE
 from tinygrad_lstm_cupy.cuda_steps import Product, gather_functions, products, scatter_functions
 
-__all__ = ["CudaFunction", "Item", "Launch", "PrintedCuda", "Product", "Turns", "print_cuda"]
+__all__ = ["CudaFunction", "Item", "Launch", "PrintedCuda", "Product", "Repeat", "print_cuda"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Launch:
 
 
 @dataclass(frozen=True, slots=True)
-class Turns:
+class Repeat:
     """``items`` once for each time index of the loop ``number``."""
 
     number: int
@@ -42,7 +42,7 @@ class Turns:
     items: "tuple[Item, ...]"
 
 
-Item = Launch | Product | Call | Turns
+Item = Launch | Product | Call | Repeat
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class _Printer:
         self.program = program
         start = -(-program.arena // 256) * 256
         self.fault = len(program.buffers)
-        self.scratch = Scratch((*program.buffers, Buffer(2, int64, "temporary", start)), start + 16)
+        self.scratch = LaunchMemory((*program.buffers, Buffer(2, int64, "temporary", start)), start + 16)
         self.functions: dict[tuple[str, str], CudaFunction] = {}
         self.checked: list[Gather | Scatter] = []
 
@@ -110,7 +110,7 @@ class _Printer:
             self.scratch.begin()
             match step:
                 case Loop():
-                    items.append(Turns(step.number, step.length, step.reverse, self._items(step.steps)))
+                    items.append(Repeat(step.number, step.length, step.reverse, self._items(step.steps)))
                 case Call():
                     items.append(step)
                 case Kernel():
@@ -146,4 +146,4 @@ class _Printer:
 
 
 def _launches(items: Sequence[Item]) -> int:
-    return sum(i.length * _launches(i.items) if isinstance(i, Turns) else 1 for i in items)
+    return sum(i.length * _launches(i.items) if isinstance(i, Repeat) else 1 for i in items)

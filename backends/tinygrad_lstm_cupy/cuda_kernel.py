@@ -20,7 +20,7 @@ from tinygrad_lstm.codegen.c_family.scalar import (
 )
 from tinygrad_lstm.codegen.program import Buffer, Kernel, Scalar, Store, View
 from tinygrad_lstm.graph.dtypes import DType, float32
-from tinygrad_lstm_cupy.cuda_parts import Part, RowNest, Scratch, row_major
+from tinygrad_lstm_cupy.cuda_parts import KernelPart, LaunchMemory, RowNest, row_major
 
 __all__ = ["Function", "part_functions", "points_geometry"]
 
@@ -70,7 +70,7 @@ def points_geometry(points: int) -> tuple[tuple[int, int], int]:
     return (min(-(-points // threads), _MOST_BLOCKS), 1), threads
 
 
-def part_functions(part: Part, scratch: Scratch, overlap: Callable[[int, int], bool]) -> list[Function]:
+def part_functions(part: KernelPart, scratch: LaunchMemory, overlap: Callable[[int, int], bool]) -> list[Function]:
     """The functions that compute a part, to be launched in order; none where there is nothing to compute."""
     if part.kind == "points":
         return _points(part.kernel, scratch.buffers, overlap) if math.prod(part.kernel.shape) else []
@@ -262,7 +262,7 @@ def _rows(kernel: Kernel, buffers: Sequence[Buffer], overlap: Callable[[int, int
     return text.function(lines, [s.view for s in kernel.stores], grid, threads, lanes > 1)
 
 
-def _sums(kernel: Kernel, scratch: Scratch, overlap: Callable[[int, int], bool]) -> list[Function]:
+def _sums(kernel: Kernel, scratch: LaunchMemory, overlap: Callable[[int, int], bool]) -> list[Function]:
     """Sums over the axes along which the targets do not move: in chunks, and then over the chunks."""
     text = _Text(kernel, scratch.buffers, overlap)
     index = text.index

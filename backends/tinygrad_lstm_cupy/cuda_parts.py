@@ -1,6 +1,6 @@
 """A fused kernel as parts that a GPU runs one after the other.
 
-Threads of different blocks can not wait for each other inside of a kernel, and additions in the order in which threads
+Threads of different blocks cannot wait for each other inside of a kernel, and additions in the order in which threads
 come would give other last digits in every run. So a kernel falls into
 
 * ``sums``: what is combined over some axes into places in memory, each by threads of one block in a fixed order;
@@ -19,7 +19,7 @@ from tinygrad_lstm.codegen.c_family.loop_nest import LoopNest
 from tinygrad_lstm.codegen.program import Buffer, Kernel, Scalar, Store, View
 from tinygrad_lstm.graph.dtypes import DType, float32
 
-__all__ = ["Part", "RowNest", "Scratch", "parts", "row_major"]
+__all__ = ["KernelPart", "LaunchMemory", "RowNest", "parts", "row_major"]
 
 _FEW_ROWS: Final = 64
 _LONG_ROW: Final = 2048
@@ -35,7 +35,7 @@ class RowNest(LoopNest):
         return False
 
 
-class Scratch:
+class LaunchMemory:
     """Memory behind the arena for what the parts of one step hand on; each step begins at its start again."""
 
     def __init__(self, buffers: Sequence[Buffer], arena: int) -> None:
@@ -55,7 +55,7 @@ class Scratch:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class KernelPart:
     """One CUDA kernel to be: the kind says how its threads share the space."""
 
     kind: Literal["points", "rows", "sums"]
@@ -74,7 +74,7 @@ def row_major(shape: Sequence[int]) -> tuple[int, ...]:
     return tuple(strides)
 
 
-def parts(kernel: Kernel, scratch: Scratch, overlap: Callable[[int, int], bool]) -> list[Part]:
+def parts(kernel: Kernel, scratch: LaunchMemory, overlap: Callable[[int, int], bool]) -> list[KernelPart]:
     """What a kernel falls into, in order. What is combined comes first: plain stores may overwrite what it reads."""
     nest = RowNest(kernel, overlap)
     if not nest.reduces:
@@ -93,28 +93,28 @@ def parts(kernel: Kernel, scratch: Scratch, overlap: Callable[[int, int], bool])
     return [*found, *_plain("points", flat, within), *_plain("points", short, _shortened(once, short))]
 
 
-def _plain(kind: Literal["points", "rows"], kernel: Kernel, stores: Sequence[Store]) -> list[Part]:
+def _plain(kind: Literal["points", "rows"], kernel: Kernel, stores: Sequence[Store]) -> list[KernelPart]:
     plain = tuple([s for s in stores if s.combine is None])
-    return [Part(kind, replace(kernel, stores=plain))] if plain else []
+    return [KernelPart(kind, replace(kernel, stores=plain))] if plain else []
 
 
-def _sums(kernel: Kernel, stores: Sequence[Store]) -> list[Part]:
+def _sums(kernel: Kernel, stores: Sequence[Store]) -> list[KernelPart]:
     """One part for all that is combined over the same axes."""
     groups: dict[tuple[bool, ...], list[Store]] = {}
     for s in stores:
         if s.combine is not None:
             own = tuple([stride != 0 or n == 1 for stride, n in zip(s.view.strides, kernel.shape, strict=True)])
             groups.setdefault(own, []).append(s)
-    return [Part("sums", replace(kernel, reduced=0, stores=tuple(group))) for group in groups.values()]
+    return [KernelPart("sums", replace(kernel, reduced=0, stores=tuple(group))) for group in groups.values()]
 
 
-def _reductions(kernel: Kernel, nest: LoopNest, scratch: Scratch) -> tuple[list[Part], Kernel]:
+def _reductions(kernel: Kernel, nest: LoopNest, scratch: LaunchMemory) -> tuple[list[KernelPart], Kernel]:
     """Parts that put every reduction into scratch memory, and the kernel that loads them from there."""
     border = len(kernel.shape) - kernel.reduced
     outer = kernel.shape[:border]
     strides = (*row_major(outer), *[0] * kernel.reduced)
     body, reads = list(kernel.body), list(kernel.reads)
-    found: list[Part] = []
+    found: list[KernelPart] = []
     for stage in range(1, max(nest.stage) + 1):
         mine = [k for k, s in enumerate(kernel.body) if s.op == "reduce" and nest.stage[k] == stage and nest.live[k]]
         stores, loads = [], {}

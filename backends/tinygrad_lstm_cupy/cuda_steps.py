@@ -60,7 +60,7 @@ def products(gemm: Gemm, dtype: DType) -> list[Product] | list[Function]:
 
 
 def _matrix(rows: int, columns: int, strides: tuple[int, ...]) -> tuple[bool, int] | None:
-    """Whether a matrix is transposed, and the distance of its rows; None where BLAS can not see it as one."""
+    """Whether a matrix is transposed, and the distance of its rows; None where BLAS cannot see it as one."""
     down, along = strides[-2:]
     if along == 1 or columns == 1:
         leading = down if rows > 1 else columns

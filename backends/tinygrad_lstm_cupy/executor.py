@@ -9,7 +9,7 @@ from typing import Any
 
 from tinygrad_lstm.codegen.program import Program
 from tinygrad_lstm.errors import DeviceError, EvaluationError
-from tinygrad_lstm.kernels.table import Kernel, kernels
+from tinygrad_lstm.kernels.table import ArrayFunction, kernels
 from tinygrad_lstm.runtime.copies import Copies
 from tinygrad_lstm_cupy.compiled import CupyExecutable, unrecordable
 from tinygrad_lstm_cupy.cuda import print_cuda
@@ -30,13 +30,13 @@ class CupyBackend:
     """Programs compute float16 in kernels, and its products with sums in float32."""
 
     def __init__(self) -> None:
-        self.kernels: Mapping[str, Kernel] = _Kernels(self)
+        self.kernels: Mapping[str, ArrayFunction] = _Kernels(self)
         self._devices: dict[int, Device] = {}
         self._copies = Copies()
 
     @cached_property
     def cupy(self) -> Any:
-        """The module; raises BackendError where it can not work."""
+        """The module; raises BackendError where it cannot work."""
         return working_cupy()
 
     def default_device(self) -> str:
@@ -145,17 +145,17 @@ def _fitting(what: str) -> Iterator[None]:
         ) from error
 
 
-class _Kernels(Mapping[str, Kernel]):
+class _Kernels(Mapping[str, ArrayFunction]):
     """The op table, made when the first kernel is asked for."""
 
     def __init__(self, owner: CupyBackend) -> None:
         self._owner = owner
 
     @cached_property
-    def _table(self) -> Mapping[str, Kernel]:
+    def _table(self) -> Mapping[str, ArrayFunction]:
         return kernels(self._owner.cupy, rows(self._owner.cupy))
 
-    def __getitem__(self, name: str) -> Kernel:
+    def __getitem__(self, name: str) -> ArrayFunction:
         return self._table[name]
 
     def __iter__(self) -> Iterator[str]:

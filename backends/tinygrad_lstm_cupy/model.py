@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Final
 
 from tinygrad_lstm.codegen.program import Call, View
-from tinygrad_lstm_cupy.cuda import Item, PrintedCuda, Product, Turns
+from tinygrad_lstm_cupy.cuda import Item, PrintedCuda, Product, Repeat
 
 __all__ = ["Estimate", "Figures", "estimated", "figures_of"]
 
@@ -142,7 +142,6 @@ def estimated(printed: PrintedCuda, device: str, recorded: bool, tf32: bool = Fa
     A product of 1024 × 1024 matrices takes 2·1024³ operations at 67 TFLOP/s; adding one to each element of 4 MB reads
     and writes 8 MB at 4.8 TB/s:
 
-    >>> import tinygrad_lstm as tl
     >>> from tinygrad_lstm_cupy.cuda import print_cuda
     >>> x = tl.zeros((1024, 1024))
     >>> product = estimated(print_cuda(tl.jit(lambda x: x @ x).program(x)), "NVIDIA H200", recorded=False)
@@ -175,7 +174,7 @@ class _Tally:
         """Count ``items``, which run ``times`` times."""
         for item in items:
             match item:
-                case Turns():
+                case Repeat():
                     self.add(item.items, times * item.length)
                 case Product():
                     operations = 2 * math.prod(item.size) * item.batch

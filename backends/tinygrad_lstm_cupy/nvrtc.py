@@ -42,7 +42,7 @@ def _compiled(nvrtc: Any, text: str, options: tuple[str, ...], native: bool) -> 
         code = nvrtc.getCUBIN(program) if native else nvrtc.getPTX(program)
     except nvrtc.NVRTCError as error:
         log = nvrtc.getProgramLog(program).strip().splitlines() or [str(error)]
-        raise BackendError(f"backend 'cupy': NVRTC can not compile the generated text: {log[0]}") from error
+        raise BackendError(f"backend 'cupy': NVRTC cannot compile the generated text: {log[0]}") from error
     finally:
         nvrtc.destroyProgram(program)
     return code if isinstance(code, bytes) else code.encode()

@@ -31,7 +31,7 @@ def working_cupy() -> Any:
         float((cupy.exp(x - x) @ x).sum())
     except Exception as error:
         raise BackendError(
-            f"backend 'cupy': CuPy {cupy.__version__} finds a GPU but can not compute on it, for a part of the CUDA "
+            f"backend 'cupy': CuPy {cupy.__version__} finds a GPU but cannot compute on it, for a part of the CUDA "
             f"toolkit is missing or broken ({_short(error)}); install it beside CuPy: {_INSTALL}"
         ) from error
     return cupy
@@ -54,7 +54,7 @@ def _not_importable(error: Exception) -> BackendError:
         why = f"the wheels {' and '.join(wheels)} overwrite each other's files; uninstall all of them"
     else:
         why = f"its installation is broken ({_short(error)}); uninstall it"
-    return BackendError(f"backend 'cupy': CuPy is installed but can not be imported: {why}, then {_INSTALL}")
+    return BackendError(f"backend 'cupy': CuPy is installed but cannot be imported: {why}, then {_INSTALL}")
 
 
 def _require_a_device(cupy: Any) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from tinygrad_lstm.codegen.program import Program
-from tinygrad_lstm.kernels.table import Kernel, kernels
+from tinygrad_lstm.kernels.table import ArrayFunction, kernels
 from tinygrad_lstm.runtime.host import HostArrays
 from tinygrad_lstm_numpy.compiled import CompiledProgram
 
@@ -19,7 +19,7 @@ class NumpyBackend(HostArrays):
     name = "numpy"
 
     def __init__(self) -> None:
-        self.kernels: Mapping[str, Kernel] = kernels(np)
+        self.kernels: Mapping[str, ArrayFunction] = kernels(np)
 
     def default_device(self) -> str:
         """``cpu``."""

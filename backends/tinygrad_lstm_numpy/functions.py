@@ -14,7 +14,6 @@ __all__ = ["FUNCTIONS", "gather", "scatter_add", "truncate", "view"]
 def view(memory: Any, dtype: str, shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> Any:
     """Part of a contiguous array, seen through strides; these and the offset are in elements of ``dtype``.
 
-    >>> import numpy as np
     >>> view(np.arange(6.0), "float64", (2, 2), (3, -1), 2)
     array([[2., 1.],
            [5., 4.]])
@@ -55,7 +54,6 @@ def scatter_add(updates: Any, indices: Any, out: Any, node: Node) -> None:
 def truncate(x: Any, out: Any) -> None:
     """Floats ``x`` as the integers ``out``: cut off towards 0, from out of range the nearest one, for nan 0.
 
-    >>> import numpy as np
     >>> out = np.empty(3, "uint32")
     >>> truncate(np.array([2.7, -1.0, np.inf]), out)
     >>> out

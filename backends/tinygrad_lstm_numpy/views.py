@@ -90,7 +90,7 @@ class Names:
     def view(self, view: View) -> str:
         """The variable that holds a view, here where the loops in ``open`` are."""
         if not view.shape:
-            # Rows of an array with one axis would be numbers, which can not be written to.
+            # Rows of an array with one axis would be numbers, which cannot be written to.
             view = replace(view, shape=(1,), strides=(1,))
         return self._at(view, len(self.open))
 

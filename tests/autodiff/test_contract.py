@@ -74,7 +74,7 @@ def test_a_compiled_graph_has_the_gradients_of_the_graph_it_was_made_of(layer) -
     x = tl.random.normal(tl.random.key(1), (5, 2, 3))
     found = []
     for graph in (loss.graph(x), loss.optimized(x)):
-        values = {s: x if s.cell is None else s.cell().leaf for s in graph.inputs}
+        values = {s: x if s.variable is None else s.variable().leaf for s in graph.inputs}
         slopes = tl.gradients(graph.outputs, graph.inputs)
         found.append([g.evaluate(values).numpy() for g in slopes])
     assert "contract" in {node.op for node in loss.optimized(x).nodes()}
@@ -90,7 +90,7 @@ def test_a_compiled_cell_has_them_too() -> None:
     graph = step.optimized(tl.ones((1, 3)))
     assert "contract" in {node.op for node in topological(graph.outputs)}
     x = graph.inputs[0]
-    values = {s: tl.ones((1, 3)) if s.cell is None else s.cell().leaf for s in graph.inputs}
+    values = {s: tl.ones((1, 3)) if s.variable is None else s.variable().leaf for s in graph.inputs}
     slope = tl.gradients(graph.outputs, x).evaluate(values)
     wanted = tl.grad(lambda x: cell(x, cell.zeros(batch=1))[0].sum())(tl.ones((1, 3)))
     np.testing.assert_allclose(slope.numpy(), wanted.numpy(), rtol=1e-5)

@@ -152,7 +152,7 @@ def test_no_compiler() -> None:
 @pytest.mark.usefixtures("without_compiler")
 def test_a_compiler_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CC", "no-such-compiler -m64")
-    with pytest.raises(BackendError, match="CC='no-such-compiler -m64' can not be run; correct or unset CC"):
+    with pytest.raises(BackendError, match="CC='no-such-compiler -m64' cannot be run; correct or unset CC"):
         tl.use_backend("c")
     fake = tmp_path / "fake"
     fake.write_text("#!/bin/sh\nexit 3\n")
@@ -164,7 +164,7 @@ def test_a_compiler_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(BackendError, match="ran and said nothing when asked for its --version; correct or unset CC"):
         tl.use_backend("c")
     fake.write_text("no program")
-    with pytest.raises(BackendError, match="can not be run"):
+    with pytest.raises(BackendError, match="cannot be run"):
         tl.use_backend("c")
     monkeypatch.setenv("CC", "gcc 'x")
     with pytest.raises(BackendError, match=r"words \(no closing quotation\); correct or unset CC"):

@@ -1,4 +1,4 @@
-"""The CuPy backend without a GPU: what it says where it can not work, and its dispatch with NumPy standing in."""
+"""The CuPy backend without a GPU: what it says where it cannot work, and its dispatch with NumPy standing in."""
 
 import builtins
 import importlib

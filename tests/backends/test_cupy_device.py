@@ -139,7 +139,7 @@ def test_a_new_stream_gets_the_workspace_again(library: Library) -> None:
 def test_what_cublas_answers(library: Library) -> None:
     handle = Cublas(CUPY)
     library.status = 3
-    with pytest.raises(MemoryError, match="cuBLAS can not allocate what cublasSetStream needs"):
+    with pytest.raises(MemoryError, match="cuBLAS cannot allocate what cublasSetStream needs"):
         handle.use_stream(0)
     library.status = 13
     with pytest.raises(EvaluationError, match="cuBLAS: cublasSetStream failed with status 13"):
@@ -151,9 +151,7 @@ def test_cublas_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
         raise ImportError(f"No module named {name!r}")
 
     monkeypatch.setattr(cublas, "importlib", SimpleNamespace(import_module=missing))
-    with pytest.raises(
-        BackendError, match=r"cuBLAS can not be loaded \(ImportError: No module named 'cuda.pathfinder'"
-    ):
+    with pytest.raises(BackendError, match=r"cuBLAS cannot be loaded \(ImportError: No module named 'cuda.pathfinder'"):
         Cublas(CUPY)
 
 

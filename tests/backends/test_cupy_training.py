@@ -28,5 +28,5 @@ def test_losses(dtype: str, scaled: bool, allowed: float, monkeypatch: pytest.Mo
     monkeypatch.setattr(backend, "compile", compiled)
     monkeypatch.setattr(backend, "halves", True, raising=False)
     got = run(dtype, scaled=scaled, compiled=True, steps=25)
-    assert [executable.replayed for executable in made] == [True], "something of the step can not be recorded"
+    assert [executable.replayed for executable in made] == [True], "something of the step cannot be recorded"
     np.testing.assert_allclose(got, want, rtol=allowed)

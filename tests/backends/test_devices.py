@@ -52,10 +52,10 @@ def test_to_copies_once_and_only_what_is_elsewhere(copied: Copied) -> None:
 def test_a_model_moves_whole_and_once(copied: Copied) -> None:
     model = tl.nn.LSTM(3, 4, key=tl.random.key(0))
     (model(X)[0] ** 2).sum().backward()
-    count = len(list(model.named_cells()))
+    count = len(list(model.named_variables()))
     assert model.to("cuda") is model
     assert len(copied) == count
-    assert {cell.device for _, cell in model.named_cells()} == {"cuda:0"}
+    assert {cell.device for _, cell in model.named_variables()} == {"cuda:0"}
     assert all(p.grad is None for p in model.parameters())
     (model(X)[0] ** 2).sum().backward()
     del copied[:]
@@ -81,7 +81,7 @@ def test_a_model_that_does_not_fit_has_not_moved(gpu: FakeCupy) -> None:
     with pytest.raises(EvaluationError, match="out of memory on the GPU"):
         model.to("cuda")
     assert arrays
-    assert [cell.device for _, cell in model.named_cells()] == ["cpu", "cpu"]
+    assert [cell.device for _, cell in model.named_variables()] == ["cpu", "cpu"]
     assert model.weight.tolist() == before
     assert model.weight.grad is not None
 
@@ -213,13 +213,13 @@ def test_a_cell_stays_where_it_is(gpu: FakeCupy) -> None:
 def test_state_dicts_cross(gpu: FakeCupy, tmp_path: Path) -> None:
     there, here = on_gpu(), tl.nn.Linear(3, 4, key=tl.random.key(1))
     here.load_state_dict(there.state_dict())
-    assert [c.device for _, c in here.named_cells()] == ["cpu", "cpu"]
+    assert [c.device for _, c in here.named_variables()] == ["cpu", "cpu"]
     assert here.weight.tolist() == there.weight.tolist()
     tl.save(tmp_path / "there.safetensors", there)
     other = tl.nn.Linear(3, 4, key=tl.random.key(2))
     tl.save(tmp_path / "other.safetensors", other)
     there.load_state_dict(tl.load(tmp_path / "other.safetensors"))
-    assert [c.device for _, c in there.named_cells()] == ["cuda:0", "cuda:0"]
+    assert [c.device for _, c in there.named_variables()] == ["cuda:0", "cuda:0"]
     assert there.weight.tolist() == other.weight.tolist()
     with tl.use_backend("cupy"):
         other.load_state_dict(tl.load(tmp_path / "there.safetensors"))

@@ -135,5 +135,5 @@ def test_compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_text_that_does_not_compile_is_told() -> None:
-    with pytest.raises(BackendError, match=r"NVRTC can not compile the generated text: tinygrad_lstm.cu\(1\): error"):
+    with pytest.raises(BackendError, match=r"NVRTC cannot compile the generated text: tinygrad_lstm.cu\(1\): error"):
         compiled(importlib.import_module("cupy"), "void f( {", 90)

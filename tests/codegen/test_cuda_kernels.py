@@ -235,7 +235,7 @@ def test_the_text_does_not_grow_with_the_number_of_steps() -> None:
 
 @pytest.mark.parametrize("dtype", [float32, float64])
 def test_products(dtype: DType) -> None:
-    """Transposed, batched, empty, broadcast, and with rows that BLAS can not see as a matrix."""
+    """Transposed, batched, empty, broadcast, and with rows that BLAS cannot see as a matrix."""
     random = np.random.default_rng(0)
 
     def check(left: View, right: View, out: View, accumulate: bool = False) -> None:

@@ -79,7 +79,7 @@ def test_no_path_at_all():
 
 
 def test_a_path_that_no_system_has():
-    with pytest.raises(DataError, match=r"'a\\x00b' can not be read"):
+    with pytest.raises(DataError, match=r"'a\\x00b' cannot be read"):
         read_corpus(["a\0b"])
 
 

@@ -113,7 +113,7 @@ def test_a_missing_folder_is_named(tmp_path):
 def test_a_path_that_can_not_be_written_is_named_and_nothing_is_left(tmp_path):
     folder = tmp_path / "x.dot"
     folder.mkdir()
-    with pytest.raises(DrawingError, match=r"can not write .*x\.dot: "):
+    with pytest.raises(DrawingError, match=r"cannot write .*x\.dot: "):
         HELLO.save(folder)
     assert list(tmp_path.iterdir()) == [folder]
 

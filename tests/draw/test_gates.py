@@ -261,7 +261,7 @@ def test_figures_are_saved_in_three_forms(lstm, x, tmp_path):
             assert figure.save(tmp_path / f"figure{suffix}").read_bytes().startswith(start)
     with pytest.raises(UsageError, match=r"end it in one of \.svg, \.png, \.pdf"):
         figures[0].save(tmp_path / "figure.jpg")
-    with pytest.raises(DrawingError, match="can not write"):
+    with pytest.raises(DrawingError, match="cannot write"):
         figures[0].save(tmp_path / "missing" / "figure.svg")
 
 

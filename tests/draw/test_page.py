@@ -16,11 +16,11 @@ import tinygrad_lstm as tl
 from tests.programs import programs
 from tinygrad_lstm import cli
 from tinygrad_lstm.draw.graphs.sources import sources
+from tinygrad_lstm.draw.pages.grids import shown
 from tinygrad_lstm.draw.pages.layout import lay_out
-from tinygrad_lstm.draw.pages.numbers import shown
+from tinygrad_lstm.draw.pages.page_graph import structure
 from tinygrad_lstm.draw.pages.payload import graph_data
 from tinygrad_lstm.draw.pages.running import kept_steps, run
-from tinygrad_lstm.draw.pages.structure import structure
 from tinygrad_lstm.errors import DrawingError, ShapeError, UsageError
 from tinygrad_lstm.graph.function import Graph
 
@@ -437,7 +437,7 @@ def test_saving(tmp_path):
     with pytest.raises(DrawingError, match="there is no folder"):
         page.save(tmp_path / "none" / "a.html")
     (tmp_path / "b.html").mkdir()
-    with pytest.raises(DrawingError, match=r"can not write .*b\.html"):
+    with pytest.raises(DrawingError, match=r"cannot write .*b\.html"):
         page.save(tmp_path / "b.html")
 
 

@@ -174,7 +174,7 @@ def test_a_pygraphviz_that_fails_to_import_is_reported(no_path, monkeypatch):
     # -S: without the environment's own pygraphviz.
     broken = [sys.executable, "-I", "-S", _layout.__file__, str(no_path), "svg", "dot", "60"]
     monkeypatch.setattr(render_module, "_commands", lambda *args: [broken])
-    with pytest.raises(DrawingError, match=r"can not be imported \(libgvc.so: not found\)"):
+    with pytest.raises(DrawingError, match=r"cannot be imported \(libgvc.so: not found\)"):
         render(HELLO, "svg", engine="dot")
 
 
@@ -220,7 +220,7 @@ def test_a_dot_that_fails_is_reported(script, message, no_pygraphviz, no_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="the fake `dot` is a script with a #! line")
 def test_a_dot_that_can_not_start_is_reported(no_pygraphviz, no_path):
     fake_dot(no_path, "").write_text("#!/no/such/program\n")
-    with pytest.raises(DrawingError, match="can not start"):
+    with pytest.raises(DrawingError, match="cannot start"):
         render(HELLO, "svg", engine="dot")
 
 

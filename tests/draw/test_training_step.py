@@ -88,9 +88,9 @@ def test_a_picture_of_a_step_shows_values_and_the_flow_of_the_loss_alone(line):
 
 def test_a_layer_with_a_key_keeps_it():
     dropout = tl.nn.Dropout(0.5, key=tl.random.key(0))
-    before = [cell.numpy() for _, cell in dropout.named_cells()]
+    before = [cell.numpy() for _, cell in dropout.named_variables()]
     draw.graph(dropout, tl.ones(3))
-    for (_, cell), value in zip(dropout.named_cells(), before, strict=True):
+    for (_, cell), value in zip(dropout.named_variables(), before, strict=True):
         np.testing.assert_array_equal(cell.numpy(), value)
 
 

@@ -30,33 +30,33 @@ class Difference:
 
 
 def _made(program: Program) -> Any:
-    names = {"tl": tl, "np": np, "first": [array.copy() for *_, array in program.cells]}
+    names = {"tl": tl, "np": np, "first": [array.copy() for *_, array in program.variables]}
     exec(compile(function_text(program), "<a random program>", "exec"), names)
     return names["make"]
 
 
 Results = list[list[Array]]
-"""For each call, its results and then the cells."""
+"""For each call, its results and then the variables."""
 
 
 def _plain(program: Program, make: Any) -> Results:
-    f, cells = make()
+    f, variables = make()
     found: Results = []
     for call in program.calls:
         ys = f(*[tl.tensor(x) for x in call])
         tl.evaluate(*ys)
-        found.append([y.numpy() for y in (*[as_tensor(y) for y in ys], *_contents(cells))])
+        found.append([y.numpy() for y in (*[as_tensor(y) for y in ys], *_contents(variables))])
     return found
 
 
-def _contents(cells: Sequence[Any]) -> list[Any]:
-    """What cells hold: their values, and then the gradients of those that have one."""
-    gradients = [c.grad for c in cells if isinstance(c, tl.Parameter)]
-    return [*[c.leaf for c in cells], *[g for g in gradients if g is not None]]
+def _contents(variables: Sequence[Any]) -> list[Any]:
+    """What variables hold: their values, and then the gradients of those that have one."""
+    gradients = [c.grad for c in variables if isinstance(c, tl.Parameter)]
+    return [*[c.leaf for c in variables], *[g for g in gradients if g is not None]]
 
 
 def as_tensor(y: Any) -> Any:
-    """What a function returns may be a cell."""
+    """What a function returns may be a variable."""
     return y.leaf if isinstance(y, tl.State | tl.Parameter) else y
 
 
@@ -84,7 +84,7 @@ def difference(program: Program, backend: str) -> Difference | None:
             want = _plain(program, make)
         except (Error, ValueError, TypeError, IndexError, KeyError, NameError, AttributeError) as error:
             raise RejectedError(f"{type(error).__name__}: {error}") from None
-        f, cells = make()
+        f, variables = make()
         jitted = tl.jit(f)
         calls = [[x.copy() for x in call] for call in program.calls]
         kept: list[list[Any]] = []
@@ -94,7 +94,7 @@ def difference(program: Program, backend: str) -> Difference | None:
                     ys = jitted(*call)
                 except Exception as error:
                     return Difference(f"raises {type(error).__name__}", str(error))
-                kept.append([*[as_tensor(y) for y in ys], *_contents(cells)])
+                kept.append([*[as_tensor(y) for y in ys], *_contents(variables)])
         for call, given in zip(calls, program.calls, strict=True):
             if not all(_same(x, y) for x, y in zip(call, given, strict=True)):
                 return Difference("writes to its arguments", "")
@@ -122,7 +122,7 @@ def _compared(program: Program, backend: str, make: Any, jitted: Any, got: Resul
         graph = jitted.graph(*program.calls[0])
     whole = sources(list(graph.outputs))
     for call, k in wrong:
-        reasons = _reasons(program, make, k) if not program.cells else whole
+        reasons = _reasons(program, make, k) if not program.variables else whole
         if not reasons:
             return Difference("differs", _told(program, k, call, got, want))
     for count, scale in ROUNDS:
@@ -146,6 +146,6 @@ def _reasons(program: Program, make: Any, k: int) -> frozenset[str]:
 
 
 def _told(program: Program, k: int, call: int, got: Results, want: Results) -> str:
-    cells = [name for name, *_ in program.cells]
-    names = [*program.outputs, *cells, *[f"{name}.grad" for name in cells]]
+    variables = [name for name, *_ in program.variables]
+    names = [*program.outputs, *variables, *[f"{name}.grad" for name in variables]]
     return f"result {k} ({names[k]}) of call {call + 1}: jit {got[call][k]!r}, plain {want[call][k]!r}"

@@ -85,7 +85,7 @@ class _Block:
             return False
         return self.statement(template, args)
 
-    def grow(self, steps: int, depth: int, cells: Sequence[str] = ()) -> None:
+    def grow(self, steps: int, depth: int, variables: Sequence[str] = ()) -> None:
         start, tries = len(self.steps), 0
         while len(self.steps) < start + steps and tries < 10 * steps:
             tries += 1
@@ -96,10 +96,10 @@ class _Block:
                     self.join_last()
             elif chance < 0.12 and depth < 2:
                 self.gradient()
-            elif cells and chance < 0.2:
-                self.assignment(self.random.choice(cells))
-            elif cells and chance < 0.22:
-                self.backward(self.random.choice(cells))
+            elif variables and chance < 0.2:
+                self.assignment(self.random.choice(variables))
+            elif variables and chance < 0.22:
+                self.backward(self.random.choice(variables))
             else:
                 self.draw()
 
@@ -135,20 +135,20 @@ class _Block:
         template = f"tl.gradients({{0}}, [{', '.join(f'{{{k + 1}}}' for k in range(len(xs)))}], allow_unused=True)"
         self.add(Statement(tuple(self.name(self.types[x]) for x in xs), template, (y, *xs)))
 
-    def backward(self, cell: str) -> None:
+    def backward(self, variable: str) -> None:
         """Add to the gradient of a Parameter, and read it."""
-        if cell in self.parameters:
-            shape, dtype = self.types[cell]
+        if variable in self.parameters:
+            shape, dtype = self.types[variable]
             other = self.pick(lambda t: t == (shape, dtype))
-            self.steps.append(Statement((), "({0} * tl.sin({1})).sum().backward()", (cell, other)))
-            self.add(Statement((self.name((shape, dtype)),), "({0}.grad * 1)", (cell,)))
+            self.steps.append(Statement((), "({0} * tl.sin({1})).sum().backward()", (variable, other)))
+            self.add(Statement((self.name((shape, dtype)),), "({0}.grad * 1)", (variable,)))
 
-    def assignment(self, cell: str) -> None:
+    def assignment(self, variable: str) -> None:
         try:
-            value = self.pick(lambda t: t == self.types[cell])
+            value = self.pick(lambda t: t == self.types[variable])
         except LookupError:
             return
-        self.steps.append(Statement((), "{0}.assign({1})", (cell, value)))
+        self.steps.append(Statement((), "{0}.assign({1})", (variable, value)))
 
     def total(self, body: "_Block", x: str) -> bool:
         """A product of a slice in the body, and zeros outside that it may be added to."""
@@ -300,25 +300,25 @@ def generated(seed: int, number: int) -> Program:
     block = _Block(random, fresh, types, [], arguments)
     for type_ in _types(random):
         block.argument(type_)
-    cells: list[tuple[str, str, Array]] = []
+    variables: list[tuple[str, str, Array]] = []
     special = random.choice((0.0, 0.0, 0.0, 0.02, 0.15))
     for _ in range(random.choice((0, 0, 0, 1, 1, 2))):
         type_ = types[random.choice(arguments)]
         kind = "Parameter" if is_float(type_) and random.random() < 0.5 else "State"
-        cells.append((block.name(type_, "s"), kind, contents(random, type_, special)))
-    block.visible += [name for name, *_ in cells]
-    block.parameters = {name for name, kind, _ in cells if kind == "Parameter"}
-    block.grow(random.choice((1, 2, 3, 4, 6, 8, 10, 14, 18, 25)), 0, [name for name, *_ in cells])
+        variables.append((block.name(type_, "s"), kind, contents(random, type_, special)))
+    block.visible += [name for name, *_ in variables]
+    block.parameters = {name for name, kind, _ in variables if kind == "Parameter"}
+    block.grow(random.choice((1, 2, 3, 4, 6, 8, 10, 14, 18, 25)), 0, [name for name, *_ in variables])
     candidates = block.own or block.visible
     outputs = [random.choice(candidates) for _ in range(random.choice((1, 1, 2, 2, 3, 4)))]
     outputs += [candidates[-1]] if random.random() < 0.5 else []
     outputs += [random.choice(arguments)] if random.random() < 0.1 else []
-    if cells and random.random() < 0.3 and block.statement("tl.stop_gradient({0})", (cells[0][0],)):
-        # The contents of the cell themselves.
+    if variables and random.random() < 0.3 and block.statement("tl.stop_gradient({0})", (variables[0][0],)):
+        # The contents of the variable themselves.
         outputs.append(block.own[-1])
     outputs += _views(block, outputs)
-    if cells and random.random() < 0.4:
-        block.assignment(random.choice(cells)[0])
+    if variables and random.random() < 0.4:
+        block.assignment(random.choice(variables)[0])
     random.shuffle(outputs)
     calls = tuple(tuple(contents(random, types[a], special) for a in arguments) for _ in range(2))
-    return Program(tuple(arguments), tuple(cells), tuple(block.steps), tuple(outputs), calls, types).tidied()
+    return Program(tuple(arguments), tuple(variables), tuple(block.steps), tuple(outputs), calls, types).tidied()

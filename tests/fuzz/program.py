@@ -73,17 +73,17 @@ Step = Statement | Loop
 
 @dataclass(frozen=True)
 class Program:
-    """A function of arrays, with the cells that it reads and assigns, and the calls that are made of it.
+    """A function of arrays, with the variables that it reads and assigns, and the calls that are made of it.
 
     Attributes:
         arguments: their names.
-        cells: the names, ``State`` or ``Parameter``, and the first contents.
+        variables: the names, ``State`` or ``Parameter``, and the first contents.
         types: of every name.
         calls: the arguments of each call.
     """
 
     arguments: tuple[str, ...]
-    cells: tuple[tuple[str, str, Array], ...]
+    variables: tuple[tuple[str, str, Array], ...]
     steps: tuple[Step, ...]
     outputs: tuple[str, ...]
     calls: tuple[tuple[Array, ...], ...]
@@ -98,7 +98,7 @@ class Program:
             self,
             steps=steps,
             arguments=tuple(self.arguments[k] for k in kept),
-            cells=tuple(c for c in self.cells if c[0] in names),
+            variables=tuple(c for c in self.variables if c[0] in names),
             calls=tuple(tuple(call[k] for k in kept) for call in self.calls),
         )
 
@@ -196,31 +196,31 @@ def _literal(array: Array) -> str:
 
 
 def function_text(program: Program) -> str:
-    """``make()``, which gives the function and its cells; the contents of the cells are in ``first``."""
+    """``make()``, which gives the function and its variables; the contents of the variables are in ``first``."""
     lines = ["def make():"]
-    lines += [f"    {name} = tl.{kind}(first[{k}])" for k, (name, kind, _) in enumerate(program.cells)]
+    lines += [f"    {name} = tl.{kind}(first[{k}])" for k, (name, kind, _) in enumerate(program.variables)]
     lines += ["", f"    def f({', '.join(program.arguments)}):"]
     lines += _lines(program.steps, "        ")
     lines += [f"        return {_tuple(program.outputs)}", ""]
-    lines += [f"    return f, {_tuple(name for name, *_ in program.cells)}"]
+    lines += [f"    return f, {_tuple(name for name, *_ in program.variables)}"]
     return "\n".join(lines) + "\n"
 
 
 def program_text(program: Program, backend: str) -> str:
     """A file to run: it prints what differs between the function as it stands and under ``jit``."""
     head = ["import numpy as np", "from numpy import inf, nan", "", "import tinygrad_lstm as tl", ""]
-    head += ["first = ["] + [f"    {_literal(array)}," for *_, array in program.cells] + ["]"]
+    head += ["first = ["] + [f"    {_literal(array)}," for *_, array in program.variables] + ["]"]
     head += ["calls = ["]
     head += [f"    {_tuple(_literal(array) for array in call)}," for call in program.calls] + ["]", "", ""]
     tail = [
         "",
         "",
-        "(plain, cells), (f, others) = make(), make()",
+        "(plain, variables), (f, others) = make(), make()",
         "jitted = tl.jit(f)",
         "results = []",
         "for call in calls:",
         "    want = [y.numpy() for y in plain(*[tl.tensor(x) for x in call])]",
-        "    want += [c.leaf.numpy() for c in cells]",
+        "    want += [c.leaf.numpy() for c in variables]",
         f'    with tl.use_backend("{backend}"):',
         "        got = list(jitted(*call))",
         "    results.append((got + [c.leaf for c in others], want))",

@@ -17,15 +17,15 @@ Fails = Callable[[Program], bool]
 def size(program: Program) -> tuple[int, ...]:
     """What a smaller program has less of, the most important first."""
     every = list(used(program.steps))
-    given = sum(x.size for call in program.calls for x in call) + sum(x.size for *_, x in program.cells)
-    odd = sum(_oddness(x) for call in program.calls for x in call) + sum(_oddness(x) for *_, x in program.cells)
+    given = sum(x.size for call in program.calls for x in call) + sum(x.size for *_, x in program.variables)
+    odd = sum(_oddness(x) for call in program.calls for x in call) + sum(_oddness(x) for *_, x in program.variables)
     text = sum(len(s.template) + 3 * len(s.args) for s in every if isinstance(s, Statement))
     loops = sum(
         4 + 2 * len(s.carries) + len(s.xs) + len(s.ys) + s.reverse + (s.style not in ("tuple", "single"))
         for s in every
         if isinstance(s, Loop)
     )
-    return len(every) + loops + len(program.outputs) + len(program.cells), text, given * 10 + odd
+    return len(every) + loops + len(program.outputs) + len(program.variables), text, given * 10 + odd
 
 
 def _oddness(x: Array) -> int:
@@ -64,13 +64,15 @@ def _candidates(program: Program) -> Iterator[Program]:
     yield from _replaced(program)
     yield from _as_arguments(program)
     yield from (replace(program, steps=steps) for steps in _simpler_loops(program.steps))
-    for k, (name, kind, array) in enumerate(program.cells):
-        # A cell as one more argument.
-        cells = program.cells[:k] + program.cells[k + 1 :]
+    for k, (name, kind, array) in enumerate(program.variables):
+        # A variable as one more argument.
+        variables = program.variables[:k] + program.variables[k + 1 :]
         calls = tuple((*call, array) for call in program.calls)
-        yield replace(program, cells=cells, arguments=(*program.arguments, name), calls=calls)
+        yield replace(program, variables=variables, arguments=(*program.arguments, name), calls=calls)
         for simple in _simpler(array):
-            yield replace(program, cells=(*program.cells[:k], (name, kind, simple), *program.cells[k + 1 :]))
+            yield replace(
+                program, variables=(*program.variables[:k], (name, kind, simple), *program.variables[k + 1 :])
+            )
     for c, call in enumerate(program.calls):
         for k, x in enumerate(call):
             for simple in _simpler(x):
@@ -128,7 +130,7 @@ def renamed(step: Step, names: dict[str, str]) -> Step:
 def _replaced(program: Program) -> Iterator[Program]:
     """A value in the place of another one of its type that comes later."""
     types = program.types
-    made: list[str] = [*program.arguments, *[name for name, *_ in program.cells]]
+    made: list[str] = [*program.arguments, *[name for name, *_ in program.variables]]
 
     def walk(steps: tuple[Step, ...], visible: list[str]) -> Iterator[tuple[str, str]]:
         visible = list(visible)

@@ -112,12 +112,12 @@ def test_a_broken_compiler_is_found_and_the_program_shrunk() -> None:
     small = reduced(program, "numpy", found.kind)
     assert size(small) < size(program)
     assert len(list(used(small.steps))) <= 2
-    assert len(small.outputs) + len(small.cells) == 2
+    assert len(small.outputs) + len(small.variables) == 2
 
 
 def test_what_is_printed_runs_and_shows_the_difference(tmp_path: Path) -> None:
     program = straight(step("v", "({0} + 1)", "a0"), step("w", "({0} * 2)", "v"), outputs=("v", "w"), calls=2)
-    program = replace(program, cells=(("s", "State", ONE),), types={**program.types, "s": F32})
+    program = replace(program, variables=(("s", "State", ONE),), types={**program.types, "s": F32})
     program = replace(program, steps=(*program.steps, Statement((), "{0}.assign({1})", ("s", "w"))))
     path = tmp_path / "program.py"
     path.write_text(program_text(program, "numpy"))

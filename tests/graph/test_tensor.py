@@ -270,7 +270,7 @@ def test_repr_shows_values_or_the_symbolic_line() -> None:
     assert repr(tl.symbol("x", 3)) == "<f32[3] = symbol 'x'>"
     assert repr(tl.symbol("x") + 1) == "<f32[] = add>"
     shown = repr(tl.take(tl.ones(2), tl.tensor(9)))
-    assert shown.startswith("<f32[] = take, can not be evaluated: take(f32[2], i64[]): index 9 is out of bounds")
+    assert shown.startswith("<f32[] = take, cannot be evaluated: take(f32[2], i64[]): index 9 is out of bounds")
     assert repr(tl.Parameter(1.0, name="w")) == "Parameter('w', tensor(1.))"
 
 
@@ -281,7 +281,7 @@ def test_a_repr_of_a_loop_node() -> None:
 
 def test_pickling_is_refused_and_copies_are_the_node_itself() -> None:
     x = tl.tensor([1.0])
-    with pytest.raises(UsageError, match=r"can not be pickled; save numpy\(\)"):
+    with pytest.raises(UsageError, match=r"cannot be pickled; save numpy\(\)"):
         pickle.dumps(x)
     assert copy.copy(x) is x
     assert copy.deepcopy({"x": x})["x"] is x

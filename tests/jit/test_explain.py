@@ -139,7 +139,7 @@ def test_saving(tmp_path: Path, training: Explanation) -> None:
     assert training.save(str(tmp_path / "explain.txt")).read_text(encoding="utf-8") == training.text() + "\n"
     with pytest.raises(UsageError, match=r"'explain.pdf' is neither a page nor text; end it in .html or .txt"):
         training.save(tmp_path / "explain.pdf")
-    with pytest.raises(UsageError, match=r"can not write .*; choose another place"):
+    with pytest.raises(UsageError, match=r"cannot write .*; choose another place"):
         training.save(tmp_path / "missing" / "explain.html")
 
 

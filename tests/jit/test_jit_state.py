@@ -97,7 +97,7 @@ def test_detach_cuts_the_gradient_and_reaches_nothing() -> None:
 
 
 def everything(*modules: tl.nn.Module) -> list[Any]:
-    return [c for m in modules for _, c in m.named_cells()]
+    return [c for m in modules for _, c in m.named_variables()]
 
 
 OPTIMISERS: list[Callable[[Any], Any]] = [

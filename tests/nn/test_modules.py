@@ -30,7 +30,7 @@ PATHS = ["embed.weight", "layers.0.weight", "layers.0.bias", "layers.1.weight", 
 def test_cells_are_found_by_their_paths_and_shared_ones_once() -> None:
     model = Model()
     assert [path for path, _ in model.named_parameters()] == PATHS
-    assert [path for path, _ in model.named_cells()] == [*PATHS, "count"]
+    assert [path for path, _ in model.named_variables()] == [*PATHS, "count"]
     assert len(model.parameters()) == 6
     assert model(tl.tensor([0, 4])).shape == (2, 2)
 
@@ -73,8 +73,8 @@ def test_a_state_dict_goes_round() -> None:
         p.assign(p * 2 + 1)
     model.count.assign(7)
     other.load_state_dict(model.state_dict())
-    for path, cell in other.named_cells():
-        assert cell.detach().tolist() == dict(model.named_cells())[path].detach().tolist()
+    for path, cell in other.named_variables():
+        assert cell.detach().tolist() == dict(model.named_variables())[path].detach().tolist()
     other.load_state_dict({path: value.numpy() for path, value in model.state_dict().items()})
 
 
@@ -84,7 +84,7 @@ def test_the_state_is_a_copy_in_time() -> None:
     old = before["heads.a.weight"].tolist()
     model.heads["a"].weight.assign(np.zeros((3, 2), np.float32))
     assert before["heads.a.weight"].tolist() == old
-    assert before["heads.a.weight"].cell is None
+    assert before["heads.a.weight"].variable is None
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_values_and_gradients_are_those_of_pytorch(name: str) -> None:
 def test_there_and_back(name: str) -> None:
     module, other = made(name, key=tl.random.key(0)), made(name, key=tl.random.key(1))
     tl.nn.from_pytorch(other, {f"a.{k}": v for k, v in tl.nn.to_pytorch(module).items()} | {"b": np.ones(1)}, "a.")
-    for (key, mine), (_, theirs) in zip(module.named_cells(), other.named_cells(), strict=True):
+    for (key, mine), (_, theirs) in zip(module.named_variables(), other.named_variables(), strict=True):
         np.testing.assert_array_equal(mine.detach().numpy(), theirs.detach().numpy(), err_msg=key)
 
 

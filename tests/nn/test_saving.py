@@ -43,7 +43,7 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Monke
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", fail)
-    with pytest.raises(CheckpointError, match="can not be written: No space left"):
+    with pytest.raises(CheckpointError, match="cannot be written: No space left"):
         tl.save(tmp_path / "a", {"x": tl.zeros(2)})
     assert tl.load(tmp_path / "a")["x"].tolist() == [1, 1]
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
@@ -55,8 +55,8 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Monke
         (CheckpointError, "there is no file .*b; check its name", lambda d: tl.load(d / "b")),
         (CheckpointError, "is a folder; name the file in it", lambda d: tl.load(d)),
         (CheckpointError, "no whole safetensors file", lambda d: tl.load(d / "text")),
-        (CheckpointError, "can not be written", lambda d: tl.save(d / "no" / "a", {})),
-        (CheckpointError, "can not be", lambda d: tl.save("a\0b", {})),
+        (CheckpointError, "cannot be written", lambda d: tl.save(d / "no" / "a", {})),
+        (CheckpointError, "cannot be", lambda d: tl.save("a\0b", {})),
         (UsageError, "a module or a dict of tensors by name, not str; the path comes first",
          lambda d: tl.save({}, "a")),
         (UsageError, "names are strings, not 1", lambda d: tl.save(d / "a", {1: tl.ones(2)})),

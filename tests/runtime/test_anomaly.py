@@ -41,7 +41,7 @@ def test_print_raises_and_a_debugger_does_not() -> None:
             str(y)
         with pytest.raises(AnomalyError, match="gives nan"):
             f"{y}"
-        assert "can not be evaluated: log(f32[1]) gives nan" in repr(y)
+        assert "cannot be evaluated: log(f32[1]) gives nan" in repr(y)
     assert str(y) == "[nan]"
 
 

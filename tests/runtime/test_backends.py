@@ -114,9 +114,9 @@ def test_one_distribution_that_is_seen_twice(offered) -> None:
 
 def test_what_can_not_be_loaded_tells_why(offered) -> None:
     offered(OURS, entry("broken", "broken"), entry("gone", "nothing_here"), entry("partial", "Partial"))
-    with pytest.raises(BackendError, match="'broken' of somebody-else can not be loaded: OSError: libfancy"):
+    with pytest.raises(BackendError, match="'broken' of somebody-else cannot be loaded: OSError: libfancy"):
         tl.use_backend("broken")
-    with pytest.raises(BackendError, match="'gone' of somebody-else can not be loaded: AttributeError"):
+    with pytest.raises(BackendError, match="'gone' of somebody-else cannot be loaded: AttributeError"):
         tl.use_backend("gone")
     with pytest.raises(BackendError, match="registers as 'partial' lacks parts of the Backend protocol"):
         tl.use_backend("partial")
@@ -356,7 +356,7 @@ def test_a_second_device(offered) -> None:
     a, b = tl.evaluate(there + 1, here + 1)
     assert (a.device, a.tolist(), b.device, b.tolist()) == ("cuda:0", [2.0, 3.0], "cpu", [2.0, 2.0])
     model = tl.nn.LSTM(1, 2, key=tl.random.key(0))
-    assert {c.device for _, c in model.to("cuda:0").named_cells()} == {"cuda:0"}
+    assert {c.device for _, c in model.to("cuda:0").named_variables()} == {"cuda:0"}
     x = tl.ones((3, 1, 1), device="cuda:0")
     assert tl.printed(x).endswith("%1: f32[3,1,1]@cuda:0 = broadcast_to %0 shape=[3,1,1]\nreturn %1")
     for make in (tl.optim.SGD, tl.optim.Adam):

@@ -22,7 +22,7 @@ def test_a_tensor_of_a_tensor_is_a_copy_without_history() -> None:
     x = tl.tensor(w * 2)
     assert (x.op, x.tolist()) == ("leaf", [2.0, 4.0])
     assert tl.tensor(w, dtype=tl.int64).tolist() == [1, 2]
-    assert tl.tensor(w).cell is None
+    assert tl.tensor(w).variable is None
 
 
 def test_conversion_is_silent_about_what_does_not_fit_a_float() -> None:

@@ -107,7 +107,7 @@ def test_integers_that_do_not_fit() -> None:
 
 def test_python_can_not_read_it() -> None:
     for read in (float, int, bool, lambda a: f"{a:.2f}", lambda a: 1 if a > 0 else 2, lambda a: a.item()):
-        with pytest.raises(TraceError, match=r"so Python can not"):
+        with pytest.raises(TraceError, match=r"so Python cannot"):
             tl.jit(lambda a, read=read: read(a), static_argnames="read")(0.5)
     for use in (
         range,

@@ -65,7 +65,7 @@ def test_a_failure_at_any_point_leaves_the_old_checkpoint(tmp_path, monkeypatch,
         with pytest.raises((CheckpointError, KeyboardInterrupt)) as caught:
             write_checkpoint(tmp_path / "a", {"x": np.zeros(9)}, {"step": 2})
     if isinstance(failure, OSError):
-        assert "can not be written: No space left on device" in str(caught.value)
+        assert "cannot be written: No space left on device" in str(caught.value)
     assert (tmp_path / "a").read_bytes() == old
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
 
@@ -139,7 +139,7 @@ def test_another_format_is_named(tmp_path, whole):
 @pytest.mark.parametrize("header", ["{", "[]", "3", "{}"])
 def test_a_header_that_is_no_description(tmp_path, header):
     (tmp_path / "a").write_bytes(save(ARRAYS, {"tinygrad_lstm": header}))
-    with pytest.raises(CheckpointError, match="the JSON in its header can not be read"):
+    with pytest.raises(CheckpointError, match="the JSON in its header cannot be read"):
         load_model(tmp_path / "a")
 
 
@@ -244,7 +244,7 @@ def test_paths_that_can_not_be_written(tmp_path, monkeypatch):
         check_writable(tmp_path)
     with pytest.raises(CheckpointError, match="there is no folder"):
         check_writable(tmp_path / "none" / "a")
-    with pytest.raises(CheckpointError, match="can not be written"):
+    with pytest.raises(CheckpointError, match="cannot be written"):
         check_writable("a\0b")
 
     def refused(*_, **__):
@@ -252,7 +252,7 @@ def test_paths_that_can_not_be_written(tmp_path, monkeypatch):
 
     # The user who runs the tests may be one who may write everywhere.
     monkeypatch.setattr("pathlib.Path.touch", refused)
-    with pytest.raises(CheckpointError, match="can not be written: Permission denied"):
+    with pytest.raises(CheckpointError, match="cannot be written: Permission denied"):
         check_writable(tmp_path / "a")
 
 
@@ -261,7 +261,7 @@ def test_a_checkpoint_that_may_not_be_read(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("tinygrad_lstm.runtime.files.safe_open", refused)
-    with pytest.raises(CheckpointError, match="can not be read: Permission denied"):
+    with pytest.raises(CheckpointError, match="cannot be read: Permission denied"):
         read_checkpoint(tmp_path / "a")
 
 

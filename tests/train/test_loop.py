@@ -9,8 +9,8 @@ from tests.codegen.small_programs import needs_c
 from tests.train.conftest import TEXT, make
 from tinygrad_lstm.data import Corpus, Vocabulary
 from tinygrad_lstm.errors import AnomalyError, CheckpointError, DataError, EvaluationError, UsageError
-from tinygrad_lstm.graph.cells import Cell
 from tinygrad_lstm.graph.structure import flatten
+from tinygrad_lstm.graph.variables import Variable
 from tinygrad_lstm.nn.losses import cross_entropy
 from tinygrad_lstm.train import TrainConfig, Trainer, learning_rate
 
@@ -90,7 +90,7 @@ def test_a_step_that_is_interrupted_between_its_assignments_leaves_nothing(corpu
         trainer, undisturbed = make(corpus), make(corpus)
         assert trainer.step() == undisturbed.step()
         before = everything(trainer)
-        hold, learn, held = Cell.hold, trainer._learn, []
+        hold, learn, held = Variable.hold, trainer._learn, []
 
         def interrupt(cell, leaf):
             held.append(cell)
@@ -100,7 +100,7 @@ def test_a_step_that_is_interrupted_between_its_assignments_leaves_nothing(corpu
 
         def learning(*given):
             with monkeypatch.context() as patch:
-                patch.setattr(Cell, "hold", interrupt)
+                patch.setattr(Variable, "hold", interrupt)
                 return learn(*given)
 
         monkeypatch.setattr(trainer, "_learn", learning)

@@ -6,7 +6,7 @@ from inspect import Signature, signature
 from typing import Any, TypeAlias
 
 from tinygrad_lstm.autodiff.summing import sum_to
-from tinygrad_lstm.autodiff.table import Rule, variadic_rule
+from tinygrad_lstm.autodiff.table import GradientRule, variadic_rule
 from tinygrad_lstm.autodiff.unreached import without_rule
 from tinygrad_lstm.errors import DTypeError, NameConflictError, ShapeError, UsageError
 from tinygrad_lstm.graph.convert import as_tensor, operands
@@ -25,7 +25,7 @@ def define_op(
     name: str,
     shape: ShapeRule | None,
     kernel: Callable[..., Any],
-    gradient: Rule | Sequence[Rule | None] | None = None,
+    gradient: GradientRule | Sequence[GradientRule | None] | None = None,
     *,
     label: str = "",
     latex: str = "",
@@ -47,7 +47,7 @@ def define_op(
         kernel: ``(xp, *arrays, **attributes) -> array``, where ``xp`` is NumPy or an array module that looks like it.
         gradient: for each input a function ``(g, y, *inputs, **attributes)`` that gives, in public ops, the cotangent
             of that input from the cotangent ``g`` of the result ``y``, or None where no gradient flows. One function
-            stands for one input. Without it the op can not be differentiated.
+            stands for one input. Without it the op cannot be differentiated.
         label: what a picture writes on the node; the name by default.
         latex: the same in LaTeX.
 
@@ -58,7 +58,6 @@ def define_op(
         NameConflictError: when this package has an op of this name.
         UsageError: when an argument is not what is described above.
 
-    >>> import tinygrad_lstm as tl
     >>> cube = tl.define_op("cube", None, lambda xp, x: x * x * x, lambda g, y, x: g * 3 * x**2)
     >>> print(cube([1.0, 2.0]), tl.grad(cube)(2.0), tl.grad(tl.grad(cube))(2.0))
     [1. 8.] 12.0 12.0
@@ -95,7 +94,7 @@ def define_op(
     return function
 
 
-def _rules(name: str, gradient: Any) -> list[Rule | None] | None:
+def _rules(name: str, gradient: Any) -> list[GradientRule | None] | None:
     if gradient is None:
         return None
     rules = [gradient] if callable(gradient) else list(gradient) if isinstance(gradient, Sequence) else [gradient]
@@ -138,7 +137,7 @@ class _Definition:
     name: str
     shape: ShapeRule | None
     kernel: Callable[..., Any]
-    rules: list[Rule | None] | None
+    rules: list[GradientRule | None] | None
 
     def infer(self, *types: TensorType, **attributes: Any) -> TensorType:
         if self.shape is None:

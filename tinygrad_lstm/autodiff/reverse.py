@@ -8,13 +8,13 @@ from tinygrad_lstm.autodiff.summing import sum_to
 from tinygrad_lstm.autodiff.table import LOOP_RULES, RULES, VARIADIC_RULES
 from tinygrad_lstm.autodiff.unreached import constant, unreached, without_parameter, without_rule
 from tinygrad_lstm.errors import DTypeError, GradientError, ShapeError, UsageError
-from tinygrad_lstm.graph.cells import Cell, Parameter
 from tinygrad_lstm.graph.convert import as_tensor, is_scalar
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.scopes import Scope
 from tinygrad_lstm.graph.slots import slots
 from tinygrad_lstm.graph.structure import flatten, unflatten
 from tinygrad_lstm.graph.tensor import Deriving, Node, Tensor, deriving, settled
+from tinygrad_lstm.graph.variables import Parameter, Variable
 from tinygrad_lstm.graph.walk import topological
 from tinygrad_lstm.ops.filling import ones_like, zeros_like
 from tinygrad_lstm.ops.source import full_node
@@ -39,7 +39,6 @@ def gradients(ys: Any, xs: Any, cotangents: Any = None, *, allow_unused: bool = 
         GradientError: when an ``x`` or ``y`` holds no floats, when ``ys`` was computed from none of the ``xs``, and
             when an op between them has no gradient.
 
-    >>> import tinygrad_lstm as tl
     >>> x = tl.symbol("x")
     >>> dy = tl.gradients(x**3, x)
     >>> print(dy.evaluate({x: 2.0}), tl.gradients(dy, x).evaluate({x: 2.0}))
@@ -54,16 +53,16 @@ def gradients(ys: Any, xs: Any, cotangents: Any = None, *, allow_unused: bool = 
     if not results:
         raise UsageError("gradients: there is nothing to differentiate, ys is empty")
     order = topological(results)
-    by_cell = _leaves_by_cell(order)
+    by_variable = _leaves_by_cell(order)
     sources: list[list[Tensor]] = []
     for x in x_leaves:
-        if not isinstance(x, Tensor | Cell):
+        if not isinstance(x, Tensor | Variable):
             what = "; make a tensor of it first, x = tl.tensor(x)" if is_scalar(x) else ""
             raise UsageError(f"gradients: differentiate by a tensor, symbol or Parameter, not {type(x).__name__}{what}")
         if not x.dtype.is_float:
             raise GradientError(f"gradients: x is {as_tensor(x).type}; only floats have derivatives")
-        # A cell may hold another leaf by now than when the graph was built: what counts is what the graph read.
-        sources.append(by_cell.get(x, [x.leaf]) if isinstance(x, Cell) else [x])
+        # A variable may hold another leaf by now than when the graph was built: what counts is what the graph read.
+        sources.append(by_variable.get(x, [x.leaf]) if isinstance(x, Variable) else [x])
     seeds = list(zip(results, _seeds(results, cotangents, y_structure), strict=True))
     flat = [x for group in sources for x in group]
     _check_history("gradients", order, flat)
@@ -107,10 +106,10 @@ def _seeds(results: list[Tensor], cotangents: Any, structure: Any) -> list[Tenso
 def _leaves_by_cell(order: list[Node]) -> Mapping[Any, list[Tensor]]:
     found: dict[Any, list[Tensor]] = {}
     for node in order:
-        if node.cell is not None:
-            cell = node.cell()
-            if cell is not None:
-                found.setdefault(cell, []).append(node)  # type: ignore[arg-type]  # a cell holds a tensor
+        if node.variable is not None:
+            variable = node.variable()
+            if variable is not None:
+                found.setdefault(variable, []).append(node)  # type: ignore[arg-type]  # a variable holds a tensor
     return found
 
 
@@ -222,12 +221,12 @@ def backward(loss: Tensor) -> None:
     seed = full_node(loss.shape, 1.0, loss.dtype, loss.device)
     found = iter(cotangents([(loss, seed)], flat, order))
     new: list[Tensor] = []
-    for cell, leaves in reached.items():
+    for variable, leaves in reached.items():
         g = _total([next(found) for _ in leaves], leaves[0])
-        new.append(g if cell.grad is None else cell.grad + g)
+        new.append(g if variable.grad is None else variable.grad + g)
     _, *grads = settled((loss, *new))
-    for cell, leaf in zip(reached, grads, strict=True):
-        cell.grad = leaf
+    for variable, leaf in zip(reached, grads, strict=True):
+        variable.grad = leaf
 
 
 slots.differentiate = backward

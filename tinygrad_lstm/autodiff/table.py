@@ -8,10 +8,10 @@ from tinygrad_lstm.graph.tensor import Node, Tensor
 
 __all__ = ["LOOP_RULES", "RULES", "VARIADIC_RULES", "loop_rule", "rule", "variadic_rule"]
 
-Rule: TypeAlias = Callable[..., Tensor]
+GradientRule: TypeAlias = Callable[..., Tensor]
 LoopRule: TypeAlias = Callable[[Node, dict[Any, Tensor], set[int]], list[Tensor | None]]
 
-RULES: Final[dict[str, tuple[Rule | None, ...]]] = {}
+RULES: Final[dict[str, tuple[GradientRule | None, ...]]] = {}
 VARIADIC_RULES: Final[dict[str, Callable[..., Tensor | None]]] = {}
 LOOP_RULES: Final[dict[str, LoopRule]] = {}
 
@@ -21,7 +21,7 @@ def _claim(name: str) -> None:
         raise NameConflictError(f"op {name!r} has a gradient rule already")
 
 
-def rule(name: str, *by_input: Rule | None) -> None:
+def rule(name: str, *by_input: GradientRule | None) -> None:
     """The gradient of op ``name``: for each input a function, or None where no gradient flows.
 
     Each is ``(g, y, *inputs, **attributes) -> cotangent of that input``, where ``g`` is the cotangent of the result

@@ -6,13 +6,13 @@ from typing import Any
 
 from tinygrad_lstm.autodiff.reverse import gradients
 from tinygrad_lstm.errors import GradientError, UsageError
-from tinygrad_lstm.graph.cells import Cell
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.dtypes import int64
 from tinygrad_lstm.graph.structure import flatten, unflatten
 from tinygrad_lstm.graph.tensor import Tensor, make
 from tinygrad_lstm.graph.tracing import followed
 from tinygrad_lstm.graph.types import whole
+from tinygrad_lstm.graph.variables import Variable
 from tinygrad_lstm.ops.call import called
 from tinygrad_lstm.ops.filling import zeros_like
 from tinygrad_lstm.ops.index import one_hot
@@ -33,7 +33,6 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> C
         GradientError: when ``f`` gives no scalar, or an argument holds no floats.
         UsageError: for numbers of arguments that are none, or not given.
 
-    >>> import tinygrad_lstm as tl
     >>> value, slope = tl.value_and_grad(lambda x: x * x)(3.0)
     >>> print(value, slope)
     9.0 6.0
@@ -57,7 +56,6 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> C
 def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
     """A function that gives the gradient of the scalar ``f(*args)`` by the arguments ``argnums``.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.grad(tl.tanh)(0.0), tl.grad(tl.grad(lambda x: x**3))(2.0))
     1.0 12.0
     """
@@ -76,7 +74,6 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[A
     Raises:
         GradientError: when an argument or the result holds no floats.
 
-    >>> import tinygrad_lstm as tl
     >>> y, pullback = tl.vjp(lambda a, b: a * b, tl.tensor([1.0, 2.0]), tl.tensor([3.0, 4.0]))
     >>> print(y, *pullback(tl.tensor([1.0, 10.0])))
     [3. 8.] [ 3. 40.] [ 1. 20.]
@@ -99,7 +96,6 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     Raises:
         GradientError: when an argument or the result holds no floats.
 
-    >>> import tinygrad_lstm as tl
     >>> y, slope = tl.jvp(lambda x: x**3, (2.0,), (10.0,))
     >>> print(y, slope)
     8.0 120.0
@@ -117,7 +113,6 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
 def hvp(f: Callable[..., Any], x: Any, v: Any) -> Any:
     """The product of the Hessian of the scalar ``f`` at ``x`` with ``v``, without the Hessian.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.hvp(lambda x: (x**3).sum(), tl.tensor([1.0, 2.0]), tl.tensor([1.0, 1.0])))
     [ 6. 12.]
     """
@@ -133,7 +128,6 @@ def jacobian(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
     Where ``f`` gives or takes several arrays, such as a dict, it is in the structure of ``y``, with the structure of
     ``x`` in place of each array.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.jacobian(lambda x: x**2)(tl.tensor([1.0, 2.0])))
     [[2. 0.]
      [0. 4.]]
@@ -164,7 +158,6 @@ def hessian(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
     Of a dict ``{"a": a, "b": b}`` it is ``{"a": {"a": …, "b": …}, "b": {"a": …, "b": …}}``, and so for all structures.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.hessian(lambda x: (x**3).sum())(tl.tensor([1.0, 2.0])))
     [[ 6.  0.]
      [ 0. 12.]]
@@ -185,7 +178,6 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
 
     Source: A. Griewank, A. Walther, "Algorithm 799: revolve", ACM TOMS 26 (2000).
 
-    >>> import tinygrad_lstm as tl
     >>> def f(x):
     ...     return tl.sin(tl.exp(x))
     >>> x = tl.tensor(0.5)
@@ -214,7 +206,7 @@ def _places(argnums: Any) -> tuple[list[int], bool]:
 
 
 def _function(f: Any, what: str) -> None:
-    if isinstance(f, Tensor | Cell):
+    if isinstance(f, Tensor | Variable):
         raise UsageError(
             f"{what} takes a function, not a {as_tensor(f).type} tensor; the gradient of a graph that is there already "
             "is tl.gradients(y, x)"

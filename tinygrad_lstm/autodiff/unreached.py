@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from tinygrad_lstm.errors import GradientError
-from tinygrad_lstm.graph.cells import Cell
 from tinygrad_lstm.graph.tensor import Node, Tensor, name_of, origin_of
+from tinygrad_lstm.graph.variables import Variable
 from tinygrad_lstm.graph.walk import topological
 
 __all__ = ["constant", "unreached", "without_parameter", "without_rule"]
@@ -21,13 +21,13 @@ def constant(xs: Sequence[Node], order: Sequence[Node]) -> bool:
     return None in origins or not set(xs).isdisjoint(topological([n for n in origins if n is not None]))
 
 
-def unreached(xs: Sequence[Tensor | Cell], order: Sequence[Node]) -> GradientError:
+def unreached(xs: Sequence[Tensor | Variable], order: Sequence[Node]) -> GradientError:
     """For results whose ancestors, ``order``, hold none of ``xs``."""
     x = xs[0]
     which = _described(x)
     others = ", nor on the other xs" if len(xs) > 1 else ""
-    name = x.name if isinstance(x, Cell) else name_of(x)
-    kind = type(x).__name__.lower() if isinstance(x, Cell) else x.op
+    name = x.name if isinstance(x, Variable) else name_of(x)
+    kind = type(x).__name__.lower() if isinstance(x, Variable) else x.op
     alike = [n for n in order if not n.inputs and name_of(n) == name and _kind(n) == kind]
     if kind not in ("leaf", "named") and any(name is not None or _gone(n) for n in alike):
         same = " of that name" if name is not None else ""
@@ -72,8 +72,8 @@ def without_rule(node: Node) -> GradientError:
 
 
 def _gone(node: Node) -> bool:
-    """Whether the cell that held a leaf is there no more."""
-    return node.cell is not None and node.cell() is None
+    """Whether the variable that held a leaf is there no more."""
+    return node.variable is not None and node.variable() is None
 
 
 def _kind(node: Node) -> str:
@@ -82,8 +82,8 @@ def _kind(node: Node) -> str:
     return label.kind if label is not None else node.op
 
 
-def _described(x: Tensor | Cell) -> str:
-    if isinstance(x, Cell):
+def _described(x: Tensor | Variable) -> str:
+    if isinstance(x, Variable):
         return f"the {type(x).__name__} {x.name!r}" if x.name else f"a {type(x).__name__} {x.leaf.type}"
     if x.op == "symbol":
         return f"the symbol {x.attrs['name']!r}"

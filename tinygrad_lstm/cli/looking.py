@@ -146,7 +146,7 @@ def _listed(names: tuple[str, ...], word: str) -> str:
 
 def show_backends(arguments: argparse.Namespace) -> int:
     """Print a table of the backends."""
-    rows = [("backend", "usable", "installed by", "what it runs on, or why it can not")]
+    rows = [("backend", "usable", "installed by", "what it runs on, or why it cannot")]
     rows += [(b.name, "yes" if b.usable else "no", b.distribution, b.detail) for b in describe_backends()]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
     for *cells, detail in rows:

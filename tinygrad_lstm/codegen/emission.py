@@ -6,7 +6,7 @@ from math import prod
 from typing import Any, Final
 
 from tinygrad_lstm.codegen.arena import arranged
-from tinygrad_lstm.codegen.expressions import Draft, simplified, store
+from tinygrad_lstm.codegen.bodies import Draft, simplified, store
 from tinygrad_lstm.codegen.operations import Block, Operation, Reference, row_major, whole
 from tinygrad_lstm.codegen.places import Place, Storage, seen_at
 from tinygrad_lstm.codegen.products import Axes, Grouping, grouped

@@ -16,7 +16,6 @@ __all__ = ["printed_forms"]
 def printed_forms(lowering: Lowering) -> dict[str, str]:
     """Each form by its name.
 
-    >>> import tinygrad_lstm as tl
     >>> from tinygrad_lstm.codegen.lowering import lowered
     >>> from tinygrad_lstm.graph.function import Graph
     >>> x = tl.symbol("x", (2, 3))

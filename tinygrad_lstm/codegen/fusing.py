@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Final
 
-from tinygrad_lstm.codegen.expressions import Draft, NotSeparableError, draft
+from tinygrad_lstm.codegen.bodies import Draft, NotSeparableError, draft
 from tinygrad_lstm.codegen.operations import Block, Operation, Reference, Region, row_major
 from tinygrad_lstm.codegen.placing import Placed
 from tinygrad_lstm.codegen.references import coordinates, is_whole

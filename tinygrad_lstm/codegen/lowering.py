@@ -64,7 +64,6 @@ def lower(graph: Graph, halves: bool = False) -> Program:
     Args:
         halves: whether kernels and products may be of float16; else its ops are calls of the backend's own kernels.
 
-    >>> import tinygrad_lstm as tl
     >>> from tinygrad_lstm.codegen.program import Kernel
     >>> x = tl.symbol("x", (2, 3))
     >>> program = lower(Graph((x,), (tl.tanh(x) * 2 + 1,)))

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tinygrad_lstm.codegen.expressions import Draft
+from tinygrad_lstm.codegen.bodies import Draft
 from tinygrad_lstm.codegen.fusing import Fused
 from tinygrad_lstm.codegen.operations import Carried, Operation, Region, row_major
 from tinygrad_lstm.codegen.references import canonical, is_whole

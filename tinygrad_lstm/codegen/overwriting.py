@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Final
 
-from tinygrad_lstm.codegen.expressions import Draft
+from tinygrad_lstm.codegen.bodies import Draft
 from tinygrad_lstm.codegen.fusing import Fused
 from tinygrad_lstm.codegen.operations import Operation, Reference, Region, row_major
 from tinygrad_lstm.codegen.ordering import Unit

@@ -30,7 +30,6 @@ class Counts:
 def counts(program: Program) -> Counts:
     """How many steps of each kind a program has, outside loops and in one step of each loop.
 
-    >>> import tinygrad_lstm as tl
     >>> from tinygrad_lstm.codegen.lowering import lower
     >>> from tinygrad_lstm.graph.function import Graph
     >>> x = tl.symbol("x", (2, 2))
@@ -82,7 +81,6 @@ def _width(program: Program, view: View) -> int:
 def printed_program(program: Program) -> str:
     """A program as text: one line for each buffer, each step, and each value of a kernel.
 
-    >>> import tinygrad_lstm as tl
     >>> from tinygrad_lstm.codegen.lowering import lower
     >>> from tinygrad_lstm.graph.function import Graph
     >>> x = tl.symbol("x", (2, 3))

@@ -27,10 +27,10 @@ from tinygrad_lstm.graph.types import Shape
 from tinygrad_lstm.graph.walk import topological
 from tinygrad_lstm.kernels.custom import CUSTOM
 
-__all__ = ["Builder", "Rule"]
+__all__ = ["Builder", "Translation"]
 
 Environment = dict[Node, Any]
-Rule = Callable[["Builder", Any, list[Reference], Block], Reference]
+Translation = Callable[["Builder", Any, list[Reference], Block], Reference]
 """From a node and references to its arguments to a reference to its result."""
 
 
@@ -43,7 +43,7 @@ class Builder:
         before: the join that holds all old values of a carry, where there is one.
     """
 
-    def __init__(self, graph: Graph, rules: Mapping[str, Rule], floats: Sequence[DType]) -> None:
+    def __init__(self, graph: Graph, rules: Mapping[str, Translation], floats: Sequence[DType]) -> None:
         self.rules, self.floats = rules, floats
         self.top = Block()
         self.lengths: dict[int, int] = {}

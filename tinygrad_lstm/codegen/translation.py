@@ -17,7 +17,7 @@ from tinygrad_lstm.codegen.references import (
     through,
     transposed,
 )
-from tinygrad_lstm.codegen.regions import Builder, Rule
+from tinygrad_lstm.codegen.regions import Builder, Translation
 from tinygrad_lstm.errors import GraphError
 from tinygrad_lstm.graph.dtypes import DType, bool_, float16, float32, float64
 from tinygrad_lstm.graph.function import Graph
@@ -258,7 +258,7 @@ def _take(built: Builder, node: Any, refs: list[Reference], block: Block) -> Ref
     return whole(built.add(block, kind, node.shape, node.dtype, args=args, node=node))
 
 
-_RULES: Final[Mapping[str, Rule]] = {
+_RULES: Final[Mapping[str, Translation]] = {
     "constant": _constant,
     "arange": _arange,
     "symbol": _symbol,

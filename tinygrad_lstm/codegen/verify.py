@@ -16,10 +16,10 @@ import numpy as np
 from tinygrad_lstm.codegen.emission import Emitted
 from tinygrad_lstm.codegen.lifetimes import in_use
 from tinygrad_lstm.codegen.meaning import COMBINE, IDENTITY, Numbers, Values, applied, called, number, picked
-from tinygrad_lstm.codegen.memory import Memory
 from tinygrad_lstm.codegen.operations import Operations, Reference
 from tinygrad_lstm.codegen.printing import printed_step, printed_view
 from tinygrad_lstm.codegen.program import Call, Gather, Gemm, Kernel, Loop, Program, Scatter, Step, View
+from tinygrad_lstm.codegen.simulated_memory import Memory
 from tinygrad_lstm.errors import ProgramError
 
 __all__ = ["verify"]

@@ -85,7 +85,7 @@ def _read(path: Path) -> str:
     except (OSError, ValueError) as error:
         # A ValueError comes from a path with a NUL character.
         reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{str(path)!r} can not be read ({reason}); name another file") from None
+        raise DataError(f"{str(path)!r} cannot be read ({reason}); name another file") from None
     if not content.removeprefix(codecs.BOM_UTF8):
         raise DataError(f"{path} is empty; name a file with text in it")
     if (at := content.find(b"\0")) >= 0:

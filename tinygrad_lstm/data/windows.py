@@ -23,7 +23,6 @@ class Window(NamedTuple):
 def split(indices: Indices) -> tuple[Indices, Indices]:
     """The first nine tenths, to train on, and the last tenth, which is held out.
 
-    >>> import numpy as np
     >>> [len(part) for part in split(np.arange(25, dtype=np.int32))]
     [22, 3]
     """
@@ -40,7 +39,6 @@ class Windows:
     Raises:
         DataError: when the text is too short for one window.
 
-    >>> import numpy as np
     >>> windows = Windows(np.arange(13, dtype=np.int32), window=3, batch=2)
     >>> len(windows), windows[0].inputs.T.tolist(), windows[1].inputs.T.tolist()
     (2, [[0, 1, 2], [6, 7, 8]], [[3, 4, 5], [9, 10, 11]])
@@ -77,7 +75,6 @@ def held_out_windows(indices: Indices, window: int, batch: int) -> Iterator[Wind
     Raises:
         DataError: when there are fewer than two characters.
 
-    >>> import numpy as np
     >>> [w.inputs.T.tolist() for w in held_out_windows(np.arange(6, dtype=np.int32), window=3, batch=1)]
     [[[0, 1, 2]], [[3, 4]]]
     """

@@ -2,7 +2,7 @@
 
 :mod:`tinygrad_lstm.draw.render` runs this file by its path, in isolated mode. Nothing of ``tinygrad_lstm`` is
 imported, so the child starts in hundredths of a second. It can be killed at any moment, which a layout in
-the caller's process can not: Graphviz holds the interpreter lock, and with it Ctrl-C, until it is done.
+the caller's process cannot: Graphviz holds the interpreter lock, and with it Ctrl-C, until it is done.
 """
 
 import importlib
@@ -12,7 +12,7 @@ import sys
 __all__ = ["NO_PYGRAPHVIZ", "main"]
 
 NO_PYGRAPHVIZ = 3
-"""Exit status that says: pygraphviz can not be imported here."""
+"""Exit status that says: pygraphviz cannot be imported here."""
 
 
 def main(folder: str, format: str, engine: str, limit: str, *settings: str) -> int:

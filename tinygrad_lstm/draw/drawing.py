@@ -1,4 +1,4 @@
-"""A picture not rendered yet: DOT, the layout engine it is made for, and words for who can not see it."""
+"""A picture not rendered yet: DOT, the layout engine it is made for, and words for who cannot see it."""
 
 import hashlib
 import html
@@ -118,7 +118,7 @@ class Drawing:
         Raises:
             UsageError: the suffix is none of ``.svg``, ``.png``, ``.pdf``, ``.dot``, ``.json`` and ``.mmd``, or this
                 is no picture of a graph and the suffix one of the last two.
-            DrawingError: the picture can not be rendered, or the file not be written.
+            DrawingError: the picture cannot be rendered, or the file not be written.
 
         >>> from tempfile import TemporaryDirectory
         >>> with TemporaryDirectory() as folder:
@@ -130,7 +130,7 @@ class Drawing:
         if suffix not in _SUFFIXES:
             known = ", ".join(_SUFFIXES)
             page = "; draw.page makes a page" if suffix == ".html" else ""
-            raise UsageError(f"can not tell the picture's form from {path.name!r}: end it in one of {known}{page}.")
+            raise UsageError(f"cannot tell the picture's form from {path.name!r}: end it in one of {known}{page}.")
         check_folder(path)
         if suffix == ".dot":
             content = legal_text(self.dot).encode("utf-8")
@@ -153,7 +153,7 @@ class Drawing:
         Notebooks show a drawing by themselves.
 
         Raises:
-            DrawingError: when there is no browser, or the picture can not be rendered.
+            DrawingError: when there is no browser, or the picture cannot be rendered.
         """
         return open_in_browser(self.svg().encode("utf-8"), ".svg")
 

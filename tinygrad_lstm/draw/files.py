@@ -17,14 +17,14 @@ def check_folder(path: Path) -> None:
         DrawingError: when there is none.
     """
     if not path.parent.is_dir():
-        raise DrawingError(f"can not write {path}: there is no folder {path.parent}; make it first.")
+        raise DrawingError(f"cannot write {path}: there is no folder {path.parent}; make it first.")
 
 
 def write_picture(path: Path, content: bytes) -> None:
     """Write a file that appears whole or not at all.
 
     Raises:
-        DrawingError: when it can not be written; then the path holds what it held.
+        DrawingError: when it cannot be written; then the path holds what it held.
     """
     check_folder(path)
     try:
@@ -32,7 +32,7 @@ def write_picture(path: Path, content: bytes) -> None:
     except (OSError, ValueError) as error:
         # A ValueError is that of a path with a zero byte.
         told = getattr(error, "strerror", None) or error
-        raise DrawingError(f"can not write {path}: {told}.") from error
+        raise DrawingError(f"cannot write {path}: {told}.") from error
 
 
 def open_in_browser(content: bytes, suffix: str) -> Path:

@@ -53,7 +53,7 @@ def render(dot: str, format: Format, *, engine: Engine, timeout: float = 20.0, d
         dpi: dots an inch of a PNG, above 0; Graphviz's own choice is 96.
 
     Raises:
-        DrawingError: there is no Graphviz, it can not read or draw this graph, or the time is over.
+        DrawingError: there is no Graphviz, it cannot read or draw this graph, or the time is over.
         UsageError: an argument outside the values above.
 
     >>> render("digraph { x -> y }", "png", engine="dot")[:4]
@@ -84,7 +84,7 @@ def _laid_out(
         child = _run(command, source, timeout)
         if child.returncode != _layout.NO_PYGRAPHVIZ:
             return child
-        reason = f"pygraphviz can not be imported ({child.stderr.decode('utf-8', 'replace').strip()})"
+        reason = f"pygraphviz cannot be imported ({child.stderr.decode('utf-8', 'replace').strip()})"
     raise DrawingError(f"no Graphviz to draw with: {reason} and there is no `dot`; {_HOW_TO_GET_IT}.")
 
 
@@ -121,7 +121,7 @@ def _run(command: list[str], source: bytes, timeout: float) -> subprocess.Comple
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
     except OSError as error:
-        raise DrawingError(f"can not start {command[0]} to lay out the graph: {error}.") from error
+        raise DrawingError(f"cannot start {command[0]} to lay out the graph: {error}.") from error
     with child:
         try:
             picture, message = child.communicate(source, timeout)
@@ -148,7 +148,7 @@ def _check_outcome(status: int, message: str) -> None:
     if first is not None:
         # pygraphviz adds a traceback, which tells the reader no more.
         said = itertools.takewhile(lambda line: not line.startswith("Traceback"), lines[first:])
-        raise DrawingError(f"Graphviz can not draw this graph: {' '.join(said).replace('Error: ', '')}.")
+        raise DrawingError(f"Graphviz cannot draw this graph: {' '.join(said).replace('Error: ', '')}.")
     if status < 0:
         raise DrawingError(f"Graphviz was ended by signal {-status} while it laid out the graph.")
     if status != 0:

@@ -8,11 +8,11 @@ from typing import Any, Final
 from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.formula.algebra import ATOM, COMPARISON, POWER, PRODUCT, Algebra, Expression, weight_of
 from tinygrad_lstm.formula.notation import LATEX, TEXT, Notation
-from tinygrad_lstm.graph.cells import Cell
 from tinygrad_lstm.graph.convert import as_tensor, is_scalar
 from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm.graph.slots import slots
 from tinygrad_lstm.graph.tensor import Node, Tensor, name_of
+from tinygrad_lstm.graph.variables import Variable
 from tinygrad_lstm.graph.walk import topological
 from tinygrad_lstm.passes.pipeline import simplified
 
@@ -47,7 +47,6 @@ def text(tensor: Any) -> str:
     Raises:
         UsageError: for what is no tensor.
 
-    >>> import tinygrad_lstm as tl
     >>> x, y = tl.symbol("x"), tl.symbol("y")
     >>> print(text(tl.gradients(tl.sin(x**2), x)))
     2·x·cos(x²)
@@ -66,7 +65,6 @@ def latex(tensor: Any) -> Formula:
     Raises:
         UsageError: for what is no tensor.
 
-    >>> import tinygrad_lstm as tl
     >>> x = tl.symbol("x")
     >>> print(latex(tl.gradients(tl.sin(x**2), x)))
     2 \, x \, \cos\left(x^{2}\right)
@@ -83,7 +81,6 @@ def node_texts(order: Iterable[Node], references: Mapping[Node, str]) -> dict[No
     Args:
         references: a short name for every node, such as ``%12``.
 
-    >>> import tinygrad_lstm as tl
     >>> y = tl.sin(tl.symbol("x") ** 2)
     >>> list(node_texts([y.inputs[0], y], {y.inputs[0].inputs[0]: "%0", y.inputs[0].inputs[1]: "2"}).values())
     ['%0^2', 'sin(%0^2)']
@@ -123,7 +120,7 @@ def _written(what: Any, notation: Notation, caller: str, scale: int) -> str:
 def _tensors(what: Any, caller: str) -> list[Tensor]:
     if isinstance(what, list | tuple):
         return [tensor for part in what for tensor in _tensors(part, caller)]
-    if not isinstance(what, Tensor | Cell) and not is_scalar(what):
+    if not isinstance(what, Tensor | Variable) and not is_scalar(what):
         raise UsageError(f"{caller} writes a tensor down, or a list or tuple of tensors, not {type(what).__name__}")
     return [as_tensor(what)]
 

@@ -5,9 +5,9 @@ from tinygrad_lstm.functions import (
     arrangement,
     assignment,
     comparison,
-    contraction,
+    einsum,
     elimination,
     statistics,
 )
 
-__all__ = ["activations", "arrangement", "assignment", "comparison", "contraction", "elimination", "statistics"]
+__all__ = ["activations", "arrangement", "assignment", "comparison", "einsum", "elimination", "statistics"]

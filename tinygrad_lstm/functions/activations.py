@@ -30,7 +30,6 @@ __all__ = [
 def relu(x: Any) -> Tensor:
     """``max(x, 0)``; the derivative at 0 is 0, as in PyTorch.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.relu([3.0, -2.0]))
     [3. 0.]
     """
@@ -42,7 +41,6 @@ def relu(x: Any) -> Tensor:
 def leaky_relu(x: Any, negative_slope: float = 0.01) -> Tensor:
     """``x`` where it is positive, ``negative_slope · x`` elsewhere, at 0 too.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.leaky_relu([3.0, -2.0], 0.5))
     [ 3. -1.]
     """
@@ -54,7 +52,6 @@ def leaky_relu(x: Any, negative_slope: float = 0.01) -> Tensor:
 def elu(x: Any, alpha: float = 1.0) -> Tensor:
     """``x`` where it is positive, ``α·(eˣ − 1)`` elsewhere (Clevert, Unterthiner, Hochreiter, 2015).
 
-    >>> import tinygrad_lstm as tl
     >>> print(f"{tl.elu(-1.0):.4f}")
     -0.6321
     """
@@ -67,7 +64,6 @@ def elu(x: Any, alpha: float = 1.0) -> Tensor:
 def gelu(x: Any) -> Tensor:
     """``x·Φ(x) = x·(1 + erf(x/√2))/2`` with the normal distribution Φ (Hendrycks, Gimpel, 2016); not approximated.
 
-    >>> import tinygrad_lstm as tl
     >>> print(f"{tl.gelu(1.0):.4f}")
     0.8413
     """
@@ -79,7 +75,6 @@ def gelu(x: Any) -> Tensor:
 def silu(x: Any) -> Tensor:
     """``x·σ(x)``, also called swish.
 
-    >>> import tinygrad_lstm as tl
     >>> print(f"{tl.silu(1.0):.4f}")
     0.7311
     """
@@ -91,7 +86,6 @@ def silu(x: Any) -> Tensor:
 def hard_sigmoid(x: Any) -> Tensor:
     """``x/6 + 1/2``, cut off below 0 and above 1: straight pieces in place of the sigmoid, as in PyTorch.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.hard_sigmoid([-3.0, 0.0, 6.0]))
     [0.  0.5 1. ]
     """
@@ -103,7 +97,6 @@ def hard_sigmoid(x: Any) -> Tensor:
 def log_sigmoid(x: Any) -> Tensor:
     """``log σ(x) = −log(1 + e⁻ˣ)`` without overflow.
 
-    >>> import tinygrad_lstm as tl
     >>> print(f"{tl.log_sigmoid(0.0):.4f}", tl.log_sigmoid(-100.0))
     -0.6931 -100.0
     """
@@ -114,7 +107,6 @@ def log_sigmoid(x: Any) -> Tensor:
 def softmax(x: Any, axis: int = -1) -> Tensor:
     """``eˣ / Σ eˣ`` along ``axis``, without overflow: positive numbers that sum to 1.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.softmax([0.0, 0.0]))
     [0.5 0.5]
     """
@@ -128,7 +120,6 @@ def softmax(x: Any, axis: int = -1) -> Tensor:
 def log_softmax(x: Any, axis: int = -1) -> Tensor:
     """``x − log Σ eˣ`` along ``axis``: the logarithm of softmax, without its rounding.
 
-    >>> import tinygrad_lstm as tl
     >>> print(f"{tl.log_softmax([0.0, 0.0])[0]:.4f}")
     -0.6931
     """

@@ -39,7 +39,6 @@ def moveaxis(x: Any, source: Any, destination: Any) -> Tensor:
     Raises:
         ShapeError: for axes out of range, named twice, or of different number.
 
-    >>> import tinygrad_lstm as tl
     >>> tl.moveaxis(tl.zeros((2, 3, 4)), 0, -1).shape
     (3, 4, 2)
     """
@@ -60,7 +59,6 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:
     Raises:
         ShapeError: when the parts would not be equal.
 
-    >>> import tinygrad_lstm as tl
     >>> print(*tl.split(tl.arange(6), 3), *tl.split(tl.arange(6), [1]))
     [0 1] [2 3] [4 5] [0] [1 2 3 4 5]
     """
@@ -86,7 +84,6 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:
 def roll(x: Any, shift: Any, axis: Any = None) -> Tensor:
     """``x`` shifted along ``axis``, what leaves at the end coming in at the start; over all elements by default.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.roll(tl.arange(5), 2))
     [3 4 0 1 2]
     """
@@ -113,7 +110,6 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Tensor:
 def tile(x: Any, reps: Any) -> Tensor:
     """``x`` repeated as a whole, ``reps`` times along each axis; missing axes or counts are 1, put in front.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.tile([1.0, 2.0], 2), tl.tile([1.0, 2.0], (2, 1)).shape)
     [1. 2. 1. 2.] (2, 2)
     """
@@ -132,7 +128,6 @@ def tile(x: Any, reps: Any) -> Tensor:
 def vstack(arrays: Any) -> Tensor:
     """Arrays below each other: concatenated along the first axis, vectors as rows.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.vstack([[1.0, 2.0], [3.0, 4.0]]))
     [[1. 2.]
      [3. 4.]]
@@ -145,7 +140,6 @@ def vstack(arrays: Any) -> Tensor:
 def hstack(arrays: Any) -> Tensor:
     """Arrays beside each other: concatenated along the second axis, vectors along their only one.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.hstack([[1.0, 2.0], [3.0]]))
     [1. 2. 3.]
     """
@@ -160,7 +154,6 @@ def diff(x: Any, n: int = 1, axis: int = -1) -> Tensor:
     Raises:
         UsageError: when ``n`` is no integer ≥ 0.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.diff([1.0, 4.0, 9.0]), tl.diff([1.0, 4.0, 9.0], 2))
     [3. 5.] [2.]
     """
@@ -181,7 +174,6 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Tensor:
     Args:
         repeats: how often, one number for all or one for each position: Python integers, since they decide the shape.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.repeat([1.0, 2.0], 2), tl.repeat([1.0, 2.0], [1, 3]))
     [1. 1. 2. 2.] [1. 2. 2. 2.]
     """
@@ -206,7 +198,6 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Tensor:
 def tril(x: Any, k: int = 0) -> Tensor:
     """The lower triangle of the last two axes, with zeros above the ``k``-th diagonal.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.tril(tl.ones((2, 2))))
     [[1. 0.]
      [1. 1.]]
@@ -219,7 +210,6 @@ def tril(x: Any, k: int = 0) -> Tensor:
 def triu(x: Any, k: int = 0) -> Tensor:
     """The upper triangle of the last two axes, with zeros below the ``k``-th diagonal.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.triu(tl.ones((2, 2))))
     [[1. 1.]
      [0. 1.]]
@@ -239,7 +229,6 @@ def _below(node: Tensor, k: int, name: str) -> Tensor:
 def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
     """The elements ``x[i, i + offset]`` over two axes, as a new last axis.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.diagonal([[1.0, 2.0], [3.0, 4.0]]))
     [1. 4.]
     """
@@ -263,7 +252,6 @@ def _least(a: int, b: int) -> int:
 def diag(x: Any, k: int = 0) -> Tensor:
     """The matrix with the vector ``x`` on its ``k``-th diagonal; of a matrix that diagonal.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.diag([1.0, 2.0]))
     [[1. 0.]
      [0. 2.]]
@@ -282,7 +270,6 @@ def diag(x: Any, k: int = 0) -> Tensor:
 def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
     """``Σ x[i, i + offset]`` over two axes.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.trace([[1.0, 2.0], [3.0, 4.0]]))
     5.0
     """

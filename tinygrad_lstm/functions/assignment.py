@@ -20,14 +20,13 @@ from tinygrad_lstm.ops.shape import broadcast_to, concatenate, ravel, reshape
 from tinygrad_lstm.ops.sorting import argsort
 from tinygrad_lstm.ops.source import arange_node, full_node
 
-__all__ = ["At", "Place", "at"]
+__all__ = ["At", "IndexedUpdate", "at"]
 
 
 @function
 def at(x: Any) -> "At":
     """What ``x.at`` is: ``x.at[key]`` names a place of ``x``, and its methods give ``x`` with that place changed.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.arange(4).at[1:3].set(9), tl.arange(4).at[[0, 0]].add(5))
     [0 9 9 3] [10  1  2  3]
     """
@@ -43,12 +42,12 @@ class At:
     def __init__(self, x: Tensor) -> None:
         self._x: Final = x
 
-    def __getitem__(self, key: Any) -> "Place":
-        return Place(self._x, key)
+    def __getitem__(self, key: Any) -> "IndexedUpdate":
+        return IndexedUpdate(self._x, key)
 
 
 @final
-class Place:
+class IndexedUpdate:
     """``x.at[key]``. Each method gives a new array; updates broadcast to the shape of ``x[key]``.
 
     Where indices repeat, ``add``, ``multiply``, ``max`` and ``min`` combine all updates, in the same order every time;

@@ -21,7 +21,6 @@ def isclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: b
     Args:
         equal_nan: whether nan is close to nan.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.isclose([1.0, 2.0], [1.000001, 2.1]))
     [ True False]
     """
@@ -34,7 +33,6 @@ def isclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: b
 def allclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
     """Whether all elements are close, as :func:`isclose` says; a bool tensor, which ``assert`` and ``if`` take.
 
-    >>> import tinygrad_lstm as tl
     >>> bool(tl.allclose(tl.sin(1.0) ** 2 + tl.cos(1.0) ** 2, 1.0))
     True
     """
@@ -45,7 +43,6 @@ def allclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: 
 def array_equal(a: Any, b: Any, equal_nan: bool = False) -> Tensor:
     """Whether two arrays have the same shape and the same elements, as a bool tensor; False where shapes differ.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.array_equal([1, 2], [1.0, 2.0]), tl.array_equal([1, 2], [1, 2, 3]))
     True False
     """

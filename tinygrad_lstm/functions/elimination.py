@@ -31,7 +31,6 @@ def solve(a: Any, b: Any) -> Tensor:
     Raises:
         ShapeError: when ``a`` is not square, or ``b`` does not fit. A singular ``a`` gives nan.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.solve([[2.0, 0.0], [0.0, 4.0]], [2.0, 2.0]))
     [1.  0.5]
     """
@@ -63,7 +62,6 @@ def inv(a: Any) -> Tensor:
     Raises:
         ShapeError: when ``a`` is not square.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.inv([[2.0, 0.0], [0.0, 4.0]]))
     [[0.5  0.  ]
      [0.   0.25]]
@@ -83,7 +81,6 @@ def det(a: Any) -> Tensor:
     Raises:
         ShapeError: when ``a`` is not square.
 
-    >>> import tinygrad_lstm as tl
     >>> print(f"{tl.det([[1.0, 2.0], [3.0, 4.0]]):.4f}")
     -2.0000
     """
@@ -100,7 +97,6 @@ def slogdet(a: Any) -> tuple[Tensor, Tensor]:
     Raises:
         ShapeError: when ``a`` is not square.
 
-    >>> import tinygrad_lstm as tl
     >>> parity, size = tl.slogdet([[1.0, 2.0], [3.0, 4.0]])
     >>> print(parity, f"{size:.4f}")
     -1.0 0.6931
@@ -120,7 +116,6 @@ def cholesky(a: Any) -> Tensor:
     Raises:
         ShapeError: when ``a`` is not square.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.cholesky([[4.0, 2.0], [2.0, 10.0]]))
     [[2. 0.]
      [1. 3.]]

@@ -27,7 +27,6 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False, *, dtype: Any = None)
     Args:
         dtype: the element type to convert to before; that of the result, too.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.mean([1.0, 2.0, 6.0]), tl.mean([1, 2], dtype="int64"))
     3.0 1
     """
@@ -44,7 +43,6 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False, *, dtype: Any = None)
 def var(x: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
     """The variance ``Σ (x − mean)² / (n − ddof)`` over ``axis``.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.var([1.0, 2.0, 6.0, 7.0]))
     6.5
     """
@@ -60,7 +58,6 @@ def var(x: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Tens
 def std(x: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
     """The standard deviation, the root of the variance; its derivative is taken as 0 where it is 0.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.std([1.0, 3.0]))
     1.0
     """
@@ -82,7 +79,6 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> T
     Raises:
         UsageError: for another ``ord``, or one for matrices.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.norm([3.0, 4.0]), tl.norm([3.0, -4.0], 1))
     5.0 7.0
     """
@@ -103,7 +99,6 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> T
 def any(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     """Whether some element over ``axis`` is true, that is not 0; False over nothing.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.any([[True, False], [False, False]], axis=1))
     [ True False]
     """
@@ -114,7 +109,6 @@ def any(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
 def all(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     """Whether every element over ``axis`` is true, that is not 0; True over nothing.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.all([[True, False], [True, True]], axis=1))
     [False  True]
     """
@@ -125,7 +119,6 @@ def all(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
 def argmin(x: Any, axis: Any = None) -> Tensor:
     """The index (int64) of the first smallest element along ``axis``, of the flattened array by default.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.argmin([[1.0, 2.0], [3.0, 0.0]], axis=1))
     [0 1]
     """
@@ -143,7 +136,6 @@ def prod(x: Any, axis: Any = None, keepdims: bool = False, *, dtype: Any = None)
     Args:
         dtype: the element type to convert to before.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.prod([[1.0, 2.0], [3.0, 4.0]], axis=0))
     [3. 8.]
     """
@@ -175,7 +167,6 @@ def cumsum(x: Any, axis: int | None = None, *, dtype: Any = None) -> Tensor:
     Args:
         dtype: the element type to convert to before.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.cumsum([1.0, 2.0, 3.0]))
     [1. 3. 6.]
     """
@@ -191,7 +182,6 @@ def cumprod(x: Any, axis: int | None = None, *, dtype: Any = None) -> Tensor:
     Args:
         dtype: the element type to convert to before.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.cumprod([1.0, 2.0, 3.0]))
     [1. 2. 6.]
     """

@@ -1,1 +1,1 @@
-"""THE GRAPH: types, nodes, cells, the op registry, scopes, walks, the printed form, the verifier."""
+"""THE GRAPH: types, nodes, variables, the op registry, scopes, walks, the printed form, the verifier."""

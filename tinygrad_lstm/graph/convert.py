@@ -5,12 +5,12 @@ import numbers
 from typing import Any
 
 from tinygrad_lstm.errors import DTypeError
-from tinygrad_lstm.graph.cells import Cell
 from tinygrad_lstm.graph.device import as_device
 from tinygrad_lstm.graph.dtypes import DType, float32, promote, weak_dtype
 from tinygrad_lstm.graph.number import Number, number_kind
 from tinygrad_lstm.graph.registry import apply, function
 from tinygrad_lstm.graph.tensor import Tensor, make
+from tinygrad_lstm.graph.variables import Variable
 
 __all__ = ["as_tensor", "constant", "float_operands", "is_scalar", "operands", "shared_device"]
 
@@ -54,7 +54,7 @@ def _plain(value: Any) -> bool | int | float | Number:
 
 @function
 def as_tensor(value: Any, like: Tensor | None = None, device: str | None = None) -> Tensor:
-    """``value`` as a node: a tensor is itself, a cell its leaf, a scalar a constant, anything else ``tl.tensor``.
+    """``value`` as a node: a tensor is itself, a variable its leaf, a scalar a constant, anything else ``tl.tensor``.
 
     Args:
         like: a partner whose element type a scalar takes, and whose device all take that have none of their own.
@@ -62,7 +62,7 @@ def as_tensor(value: Any, like: Tensor | None = None, device: str | None = None)
     """
     if isinstance(value, Tensor):
         return value
-    if isinstance(value, Cell):
+    if isinstance(value, Variable):
         return value.leaf
     if is_scalar(value):
         plain = _plain(value)
@@ -74,8 +74,8 @@ def as_tensor(value: Any, like: Tensor | None = None, device: str | None = None)
 
 
 def shared_device(*values: Any) -> str | None:
-    """Where the first tensor or cell among ``values`` lives; None where they are numbers, lists and arrays alone."""
-    return next((v.device for v in values if isinstance(v, Tensor | Cell)), None)
+    """Where the first tensor or variable among ``values`` lives; None where all are numbers, lists and arrays."""
+    return next((v.device for v in values if isinstance(v, Tensor | Variable)), None)
 
 
 def operands(*values: Any, device: str | None = None) -> list[Tensor]:
@@ -89,7 +89,7 @@ def operands(*values: Any, device: str | None = None) -> list[Tensor]:
     for value in values:
         if is_scalar(value):
             node = None
-        elif isinstance(value, Tensor | Cell):
+        elif isinstance(value, Tensor | Variable):
             node = as_tensor(value)
         else:
             node = as_tensor(value, device=device or shared_device(*values))

@@ -1,4 +1,4 @@
-"""The methods that tensors and cells share: NumPy's, each the function of the same name in ``tl``."""
+"""The methods that tensors and variables share: NumPy's, each the function of the same name in ``tl``."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final

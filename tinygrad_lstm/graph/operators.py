@@ -1,4 +1,4 @@
-"""The operators and protocols that tensors and cells share. Each dispatches by name."""
+"""The operators and protocols that tensors and variables share. Each dispatches by name."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
@@ -209,7 +209,7 @@ class Operators(Methods):
             )
         if getattr(self, "symbolic", False):
             raise TraceError(
-                f"{self!r} has no value yet, so Python can not branch on it; "
+                f"{self!r} has no value yet, so Python cannot branch on it; "
                 "choose between values with tl.where, repeat steps with tl.scan"
             )
         return bool(self.item())

@@ -21,7 +21,6 @@ def printed(*what: Node | Graph, scopes: bool = False) -> str:
     Args:
         scopes: whether each line ends in the scope that it was made in.
 
-    >>> import tinygrad_lstm as tl
     >>> x = tl.symbol("x", (3,))
     >>> print(tl.printed(tl.tanh(x * 2.0)))
     %0: f32[3] = symbol "x"

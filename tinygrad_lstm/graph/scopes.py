@@ -66,7 +66,6 @@ def scope(name: str, role: Role | None = None) -> Iterator[Scope]:
     Raises:
         UsageError: for a role outside the five.
 
-    >>> import tinygrad_lstm as tl
     >>> x = tl.symbol("x")
     >>> with tl.scope("forget gate", role="gate"):
     ...     f = tl.sigmoid(x)

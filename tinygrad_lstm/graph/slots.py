@@ -10,7 +10,7 @@ __all__ = ["Slots", "slots"]
 
 
 class Slots:
-    """``evaluate(tensors, bindings)`` gives arrays; ``differentiate(tensor)`` adds to the ``.grad`` of cells.
+    """``evaluate(tensors, bindings)`` gives arrays; ``differentiate(tensor)`` adds to the ``.grad`` of variables.
 
     ``express(tensor)`` gives the expression of a tensor, or None where it is too long to be read.
     """

@@ -106,7 +106,6 @@ def register_pytree_node(
         UsageError: when ``cls`` is no class, or one that has a meaning here already, as tensors and arrays have.
         NameConflictError: when it is registered.
 
-    >>> import tinygrad_lstm as tl
     >>> class Pair:
     ...     def __init__(self, a, b, unit):
     ...         self.a, self.b, self.unit = a, b, unit
@@ -200,8 +199,8 @@ _PLAIN: Final = frozenset((tuple, list, dict, OrderedDict, defaultdict))
 
 
 def _is_opaque(cls: type) -> bool:
-    """Whether it is a module or an optimiser: both offer their cells, and are what they are by identity."""
-    return hasattr(cls, "named_cells")
+    """Whether it is a module or an optimiser: both offer their variables, and are what they are by identity."""
+    return hasattr(cls, "named_variables")
 
 
 def _fields(cls: type) -> dict[str, str] | None:

@@ -16,14 +16,14 @@ from tinygrad_lstm.graph.tracing import tracer
 from tinygrad_lstm.graph.types import Shape, TensorType
 
 if TYPE_CHECKING:
-    from tinygrad_lstm.graph.cells import Cell
+    from tinygrad_lstm.graph.variables import Variable
 
 __all__ = [
     "Deriving",
     "Label",
     "Node",
     "Tensor",
-    "bind_cell",
+    "bind_variable",
     "deriving",
     "make",
     "make_leaf",
@@ -49,7 +49,7 @@ class Node:
         line: file and line of the user's code that made it.
         symbolic: whether a symbol is among its ancestors, so that it has no value by itself.
         origin: weakly, the forward node whose gradient it helps to compute.
-        cell: weakly, the cell that this leaf was read from.
+        variable: weakly, the variable that this leaf was read from.
         value: the backend's array once it was asked for; for a loop its last carries, by number. It is a cache, and the
             only field that is ever filled later.
     """
@@ -76,7 +76,7 @@ class Node:
     line: Line | None
     symbolic: bool
     origin: "weakref.ref[Node] | None"
-    cell: "weakref.ref[Cell] | None"
+    variable: "weakref.ref[Variable] | None"
     value: Any
 
     def __init__(self, *_: Any, **__: Any) -> None:
@@ -92,7 +92,7 @@ class Node:
         return f"<{self.op} node>"
 
     def __reduce__(self) -> Any:
-        raise UsageError("a node of the graph can not be pickled; save numpy() of it, or a module's state_dict()")
+        raise UsageError("a node of the graph cannot be pickled; save numpy() of it, or a module's state_dict()")
 
 
 class Tensor(Node, Operators):
@@ -127,7 +127,6 @@ class Tensor(Node, Operators):
         Raises:
             UnboundSymbolError: when a symbol has no value.
 
-        >>> import tinygrad_lstm as tl
         >>> x = tl.symbol("x")
         >>> print((x * x).evaluate({x: 3.0}))
         9.0
@@ -152,7 +151,7 @@ class Tensor(Node, Operators):
                 return _show(self)
             except Exception as error:
                 # A repr is what a debugger shows after a failure: it must not fail itself.
-                return f"<{self.type} = {self.op}, can not be evaluated: {str(error).partition(chr(10))[0]}>"
+                return f"<{self.type} = {self.op}, cannot be evaluated: {str(error).partition(chr(10))[0]}>"
         name = f" {self.attrs['name']!r}" if self.op in ("symbol", "named") else ""
         return f"<{self.type} = {self.op}{name}>"
 
@@ -163,7 +162,7 @@ class Tensor(Node, Operators):
             return str(self.numpy())
         except AnomalyError:
             raise
-        except Error:  # it can not be computed, which the repr tells
+        except Error:  # it cannot be computed, which the repr tells
             return repr(self)
 
     def __format__(self, spec: str) -> str:
@@ -196,7 +195,7 @@ _set_scope: Final = _setter("scope")
 _set_line: Final = _setter("line")
 _set_symbolic: Final = _setter("symbolic")
 _set_origin: Final = _setter("origin")
-_set_cell: Final = _setter("cell")
+_set_variable: Final = _setter("cell")
 set_value: Final = _setter("value")
 
 
@@ -223,7 +222,7 @@ def _build(
     _set_line(node, line)
     _set_symbolic(node, symbolic)
     _set_origin(node, origin)
-    _set_cell(node, None)
+    _set_variable(node, None)
     set_value(node, None)
     return node
 
@@ -314,21 +313,21 @@ def settled(tensors: Sequence[Tensor]) -> list[Tensor]:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """Kind and name that a cell had when a leaf was put in: pictures show them when the cell itself is gone."""
+    """Kind and name that a variable had when a leaf was put in: pictures show them when the variable itself is gone."""
 
     kind: str
     name: str | None
 
 
-def bind_cell(leaf: Tensor, cell: "Cell", label: Label | None = None) -> None:
-    """Note, weakly, that ``leaf`` is the content of ``cell``. Done once, before anyone else sees the leaf."""
-    _set_cell(leaf, weakref.ref(cell))
+def bind_variable(leaf: Tensor, variable: "Variable", label: Label | None = None) -> None:
+    """Note, weakly, that ``leaf`` is the content of ``variable``. Done once, before anyone else sees the leaf."""
+    _set_variable(leaf, weakref.ref(variable))
     if leaf.op == "leaf":  # a symbol, which stands for the content in a trace, has a name of its own
         _set_attrs(leaf, {"label": label})
 
 
 def name_of(node: Node) -> str | None:
-    """What the user called a value: the name of a symbol, of a ``named`` node, or of the cell that held a leaf."""
+    """What the user called a value: the name of a symbol, of a ``named`` node, or of the variable that held a leaf."""
     if node.op == "leaf":
         label = node.attrs.get("label")
         return label.name if label is not None else None

@@ -1,33 +1,33 @@
-"""What a tracer is: while a function is traced, cells ask it for their contents and tell it of their changes."""
+"""What a tracer is: while a function is traced, variables ask it for their contents and tell it of their changes."""
 
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
-    from tinygrad_lstm.graph.cells import Cell, Parameter
     from tinygrad_lstm.graph.tensor import Tensor
+    from tinygrad_lstm.graph.variables import Parameter, Variable
 
 __all__ = ["Tracer", "followed", "following", "repeated", "tracer"]
 
 
 class Tracer(Protocol):
-    """Stands between the cells and whoever reads or changes them. The cells themselves keep what they hold."""
+    """Stands between the variables and whoever reads or changes them. The variables themselves keep what they hold."""
 
     owner: str
     """What is traced, for errors."""
 
-    def read(self, cell: "Cell", held: "Tensor") -> "Tensor":
-        """The content of ``cell``, which outside the trace is ``held``."""
+    def read(self, variable: "Variable", held: "Tensor") -> "Tensor":
+        """The content of ``variable``, which outside the trace is ``held``."""
 
-    def write(self, cell: "Cell", leaf: "Tensor") -> None:
-        """From here on the content of ``cell`` is ``leaf``."""
+    def write(self, variable: "Variable", leaf: "Tensor") -> None:
+        """From here on the content of ``variable`` is ``leaf``."""
 
-    def read_gradient(self, cell: "Parameter", held: "Tensor | None") -> "Tensor | None":
-        """The gradient of ``cell``, which outside the trace is ``held``."""
+    def read_gradient(self, variable: "Parameter", held: "Tensor | None") -> "Tensor | None":
+        """The gradient of ``variable``, which outside the trace is ``held``."""
 
-    def write_gradient(self, cell: "Parameter", value: "Tensor | None") -> None:
-        """From here on the gradient of ``cell`` is ``value``."""
+    def write_gradient(self, variable: "Parameter", value: "Tensor | None") -> None:
+        """From here on the gradient of ``variable`` is ``value``."""
 
     def cut(self, value: "Tensor") -> "Tensor":
         """A symbol that stands for ``value`` without its history, as outside a trace an evaluated leaf does."""

@@ -10,13 +10,13 @@ import numpy as np
 from tinygrad_lstm.codegen.lowering import lower
 from tinygrad_lstm.codegen.program import Call, Loop, Program, Step
 from tinygrad_lstm.errors import DTypeError, EvaluationError
-from tinygrad_lstm.graph.cells import Cell, moments
 from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.slots import slots
 from tinygrad_lstm.graph.structure import unflatten
 from tinygrad_lstm.graph.tensor import Tensor, make_leaf, make_leaves
+from tinygrad_lstm.graph.variables import Variable, moments
 from tinygrad_lstm.jit.explain import held
 from tinygrad_lstm.jit.interpreted import Interpreted
 from tinygrad_lstm.jit.naming import Named, weakly
@@ -110,14 +110,14 @@ class Entry:
         self._types = [same[y.type] for y in graph.outputs]
         first = len(traced.arguments)
         self._arguments = [(k, x.type) for k, x in zip(traced.arguments, graph.inputs, strict=False)]
-        self._cells = [(ref(c), same[x.type]) for c, x in zip(traced.cells, graph.inputs[first:], strict=False)]
-        first += len(traced.cells)
+        self._variables = [(ref(c), same[x.type]) for c, x in zip(traced.variables, graph.inputs[first:], strict=False)]
+        first += len(traced.variables)
         self._gradients = [(ref(p), same[x.type]) for p, x in zip(traced.gradients, graph.inputs[first:], strict=True)]
         self._presence = [(ref(p), had) for p, had in traced.presence]
         self._writes = [(ref(c), place) for c, place in traced.writes]
         self._gradient_writes = [(ref(p), place) for p, place in traced.gradient_writes]
         places = [place for _, place in (*traced.writes, *traced.gradient_writes)] + list(traced.results)
-        # A leaf belongs to one cell: what is also returned, or held by another, is no leaf of this one.
+        # A leaf belongs to one variable: what is also returned, or held by another, is no leaf of this one.
         self._own = {place for _, place in traced.writes if isinstance(place, int) and places.count(place) == 1}
 
     @functools.cached_property
@@ -127,25 +127,25 @@ class Entry:
 
     @property
     def stale(self) -> bool:
-        """Whether a cell that it reads or changes is gone, or was replaced for good."""
-        cells: list[Cell | None] = [cell() for cell, _ in (*self._cells, *self._writes)]
-        cells += [p() for p, _ in (*self._gradients, *self._presence, *self._gradient_writes)]
-        return any(cell is None or cell.replaced > self._moment for cell in cells)
+        """Whether a variable that it reads or changes is gone, or was replaced for good."""
+        variables: list[Variable | None] = [variable() for variable, _ in (*self._variables, *self._writes)]
+        variables += [p() for p, _ in (*self._gradients, *self._presence, *self._gradient_writes)]
+        return any(variable is None or variable.replaced > self._moment for variable in variables)
 
     def contents(self) -> list[Any] | None:
         """The arrays of what is read besides the arguments.
 
-        None if a cell is gone or of another type than the trace met, or if a module or a variable has another in its
-        place by now.
+        None if a Parameter or State is gone or of another type than the trace met, or if a module or a variable has
+        another in its place by now.
         """
         if not self._named.same() or any(returned() is None for returned in self._returned):
             return None
         arrays = []
-        for known, type_ in self._cells:
-            cell = known()
-            if cell is None or cell.replaced > self._moment:
+        for known, type_ in self._variables:
+            variable = known()
+            if variable is None or variable.replaced > self._moment:
                 return None
-            leaf = cell.leaf
+            leaf = variable.leaf
             if leaf.type is not type_ and leaf.type != type_:
                 return None
             arrays.append(leaf.value)
@@ -185,9 +185,9 @@ class Entry:
         # From here on nothing fails: all changes are made, or none.
         for known, place in self._writes:
             leaf = made[place] if isinstance(place, int) else place.value
-            cell = known()
-            if cell is not None:
-                cell.hold(leaf if place in self._own else make_leaf(leaf.value, leaf.type))
+            variable = known()
+            if variable is not None:
+                variable.hold(leaf if place in self._own else make_leaf(leaf.value, leaf.type))
         for parameter, place in self._gradient_writes:
             p = parameter()
             if p is not None:
@@ -210,7 +210,7 @@ def _kept(value: Any) -> Callable[[], Any]:
     """What gives a constant result. Of an array each caller may change his own."""
     if isinstance(value, np.ndarray):
         return value.copy
-    return weakly(value) if isinstance(value, Cell) or hasattr(type(value), "named_cells") else lambda: value
+    return weakly(value) if isinstance(value, Variable) or hasattr(type(value), "named_variables") else lambda: value
 
 
 def _number(value: Any, dtype: DType) -> Any:

@@ -20,10 +20,10 @@ from tinygrad_lstm.graph.tensor import Node
 from tinygrad_lstm.jit.explain_page import Row, Section, page
 from tinygrad_lstm.passes.classes import CARRIED, FIXED, SLICED, Classes
 from tinygrad_lstm.passes.compiling import stages
-from tinygrad_lstm.passes.loops import Loop
+from tinygrad_lstm.passes.loops import LoopParts
 from tinygrad_lstm.runtime.backend import Estimator, load_backend
 
-__all__ = ["Explanation", "Stage", "explained", "held"]
+__all__ = ["Explanation", "PassResult", "explained", "held"]
 
 _DOES: Final = {
     "traced": "as the function built it",
@@ -57,7 +57,7 @@ Lines of loop bodies end in what the value depends on, what it is for, and its b
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Stage:
+class PassResult:
     """The graph after a pass.
 
     Attributes:
@@ -91,7 +91,7 @@ class Explanation:
 
     name: str
     backend: str
-    stages: tuple[Stage, ...]
+    stages: tuple[PassResult, ...]
     forms: Mapping[str, str]
     program: Program | None
     source: str
@@ -167,7 +167,7 @@ class Explanation:
         """Write the page, or for a name in ``.txt`` the text, and return the path.
 
         Raises:
-            UsageError: when the name ends in neither, or the file can not be written.
+            UsageError: when the name ends in neither, or the file cannot be written.
         """
         where = Path(path)
         forms = {".html": self.html, ".htm": self.html, ".txt": self.text}
@@ -176,7 +176,7 @@ class Explanation:
         try:
             where.write_text(forms[where.suffix.lower()]() + "\n", encoding="utf-8")
         except OSError as error:
-            raise UsageError(f"explain: can not write {where}: {error.strerror}; choose another place") from None
+            raise UsageError(f"explain: cannot write {where}: {error.strerror}; choose another place") from None
         return where
 
     def _figures(self) -> list[str]:
@@ -199,7 +199,6 @@ def explained(name: str, backend: str, graph: Graph, program: Program | None, so
     Args:
         halves: as for :func:`~tinygrad_lstm.codegen.lowering.lower`.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.jit(lambda x: tl.tanh(x) * 1.0).explain(tl.ones(3)).summary())
     <lambda> on numpy
     <BLANKLINE>
@@ -226,12 +225,12 @@ def held(program: Program) -> int:
     return sum(b.size * b.dtype.itemsize for b in program.buffers if b.role != "temporary") + program.arena
 
 
-def _stage(name: str, graph: Graph) -> Stage:
+def _stage(name: str, graph: Graph) -> PassResult:
     bodies = list(_bodies(graph))
     steps = tuple([(_scope(node), _products(body)) for node, body in bodies if node.op == "scan"])
     # What a call holds runs once, as if it stood outside.
     calls = sum(_products(body) for node, body in bodies if node.op != "scan")
-    return Stage(
+    return PassResult(
         name, graph, len(graph.nodes()) + sum(len(b.nodes()) for _, b in bodies), _products(graph) + calls, steps
     )
 
@@ -255,7 +254,7 @@ def _scope(node: Node) -> str:
     return str(node.scope) if node.scope is not None else "loop"
 
 
-def _numbers(stage: Stage) -> tuple[str, str, str, str]:
+def _numbers(stage: PassResult) -> tuple[str, str, str, str]:
     steps = ", ".join(f"{scope} {count}" for scope, count in stage.steps)
     return stage.name, str(stage.nodes), str(stage.products), steps
 
@@ -276,7 +275,7 @@ def _rows(graph: Graph, known: frozenset[Node]) -> list[Row]:
     notes: dict[Node, str] = {}
     for node, body in _bodies(graph):
         if node.op == "scan":
-            classes = Classes(Loop.of(node, set()))
+            classes = Classes(LoopParts.of(node, set()))
             sums = {n for a in classes.accumulators.values() for n in a.path}
             for inner in body.nodes():
                 if inner in classes.dep and not isinstance(inner.type, tuple):

@@ -6,7 +6,7 @@ from typing import Any
 from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.printed import printed
 from tinygrad_lstm.runtime.backend import Backend
-from tinygrad_lstm.runtime.interpreter import lower
+from tinygrad_lstm.runtime.interpreter import register_program
 
 __all__ = ["Interpreted"]
 
@@ -15,7 +15,7 @@ class Interpreted:
     """An optimised graph that the interpreter runs, lowered once; for backends without a compiler."""
 
     def __init__(self, graph: Graph, backend: Backend) -> None:
-        self._program = lower(graph.outputs, dict.fromkeys(graph.inputs), backend)
+        self._program = register_program(graph.outputs, dict.fromkeys(graph.inputs), backend)
         registers = self._program.registers
         self._enters = [registers[x] for x in graph.inputs]
         self._leaves = [registers[y] for y in graph.outputs]

@@ -17,7 +17,7 @@ from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.tracing import following, tracer
 from tinygrad_lstm.jit.entry import Compiled, Entry
 from tinygrad_lstm.jit.explain import Explanation, explained
-from tinygrad_lstm.jit.signature import Call, Signature
+from tinygrad_lstm.jit.signature import Invocation, Signature
 from tinygrad_lstm.jit.tracing import trace
 from tinygrad_lstm.passes.cse import bits
 from tinygrad_lstm.runtime.anomaly import detecting
@@ -29,7 +29,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _VARIANTS: Final = 8
-"""Programs for one form of the arguments: a gradient may be there or not, a cell have moved."""
+"""Programs for one form of the arguments: a gradient may be there or not, a variable have moved."""
 _SHOWN: Final = frozenset({"graph", "optimized", "program", "source", "explain"})
 _LATER: Final = (
     "a generator or asynchronous, so its lines run later, when nothing is traced; return all results at once, as a "
@@ -87,7 +87,7 @@ class Jitted(Generic[P, R]):
         return Jitted(f, self._signature.static, self._size)
 
     def graph(self, *args: P.args, **kwargs: P.kwargs) -> Graph:
-        """What these arguments trace to: inputs are the arguments, the cells that are read, and their gradients."""
+        """What these arguments trace to: inputs are the arguments, the variables that are read, and their gradients."""
         return self._entry(self._signature.call(args, kwargs))[0].graph
 
     def optimized(self, *args: P.args, **kwargs: P.kwargs) -> Graph:
@@ -122,7 +122,7 @@ class Jitted(Generic[P, R]):
         name, source = self._signature.name, made.executable.source
         return explained(name, made.backend.name, entry.graph, made.program, source, made.halves)
 
-    def _entry(self, call: Call) -> tuple[Entry, list[Any]]:
+    def _entry(self, call: Invocation) -> tuple[Entry, list[Any]]:
         """The program for a call, and what it reads besides the arguments."""
         key = (current_backend().name, current_device(), call.types, call.form)
         with self._lock:
@@ -142,7 +142,7 @@ class Jitted(Generic[P, R]):
             alike[:] = [entry, *[e for e in alike if not e.stale]][:_VARIANTS]
         return entry, contents
 
-    def _made(self, call: Call) -> tuple[Entry, list[Any]]:
+    def _made(self, call: Invocation) -> tuple[Entry, list[Any]]:
         def run(f: Callable[..., Any], given: list[Any]) -> Any:
             args, kwargs = call.arguments(given)
             return f(*args, **kwargs)
@@ -166,7 +166,7 @@ class Jitted(Generic[P, R]):
         if compiled is None:
             compiled = self._compiled[form] = Compiled(self._owner, traced.graph, backend)
         entry = Entry(traced, compiled, [self._f, *call.fixed])
-        # Asked now, while the trace holds the cells.
+        # Asked now, while the trace holds the variables.
         return entry, entry.contents() or []
 
 
@@ -254,7 +254,6 @@ def jit(f: Any = None, *, static_argnames: str | Iterable[str] = (), cache_size:
         UsageError: for an argument that is neither an array nor hashable, and for a generator or async function.
         EvaluationError: when memory is missing.
 
-    >>> import tinygrad_lstm as tl
     >>> w = tl.Parameter(1.0)
     >>> opt = tl.optim.SGD([w], lr=0.0625)
     >>> @tl.jit

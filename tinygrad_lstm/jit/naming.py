@@ -9,7 +9,7 @@ from types import CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
 from weakref import ref
 
-from tinygrad_lstm.graph.cells import Cell
+from tinygrad_lstm.graph.variables import Variable
 
 __all__ = ["Named", "weakly"]
 
@@ -94,7 +94,7 @@ def _parts(item: Any) -> list[Any]:
         found += [item.func, *item.args, *item.keywords.values()]
     if hasattr(item, _WRAPPED):
         found.append(item.__wrapped__)
-    if _has_cells(item) and hasattr(item, "__dict__"):
+    if _has_variables(item) and hasattr(item, "__dict__"):
         found += [getattr(type(item), "forward", None), *vars(item).values()]
     if isinstance(item, list | tuple):
         found += item
@@ -122,14 +122,14 @@ def _is_own(path: str) -> bool:
     return not path.startswith(_INSTALLED) and "site-packages" not in path
 
 
-def _has_cells(value: Any) -> bool:
+def _has_variables(value: Any) -> bool:
     """Whether it is a module or an optimiser, which is told by what it offers."""
-    return hasattr(type(value), "named_cells")
+    return hasattr(type(value), "named_variables")
 
 
 def _counts(value: Any) -> bool:
     """Whether the graph depends on which object it is."""
-    return isinstance(value, Cell | FunctionType) or _has_cells(value) or hasattr(value, _WRAPPED)
+    return isinstance(value, Variable | FunctionType) or _has_variables(value) or hasattr(value, _WRAPPED)
 
 
 def _content(cell: CellType) -> Any:

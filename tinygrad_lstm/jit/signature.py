@@ -10,7 +10,6 @@ from typing import Any, Final
 import numpy as np
 
 from tinygrad_lstm.errors import DTypeError, Error, UsageError
-from tinygrad_lstm.graph.cells import Cell
 from tinygrad_lstm.graph.device import current_device
 from tinygrad_lstm.graph.dtypes import DTYPES
 from tinygrad_lstm.graph.number import number_kind
@@ -18,11 +17,12 @@ from tinygrad_lstm.graph.operators import Operators
 from tinygrad_lstm.graph.structure import Structure, flatten, paths, unflatten
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.types import TensorType
+from tinygrad_lstm.graph.variables import Variable
 from tinygrad_lstm.jit.naming import weakly
 from tinygrad_lstm.passes.cse import bits
 from tinygrad_lstm.runtime.creation import native, tensor
 
-__all__ = ["Call", "Signature"]
+__all__ = ["Invocation", "Signature"]
 
 
 _INSTEAD: Final = {
@@ -46,7 +46,7 @@ class _Held:
     def __init__(self, value: Any) -> None:
         kind: Any = type(value)
         # The comparison of a Parameter with another is elementwise.
-        if isinstance(value, Cell) or (kind.__hash__ is object.__hash__ and kind.__eq__ is object.__eq__):
+        if isinstance(value, Variable) or (kind.__hash__ is object.__hash__ and kind.__eq__ is object.__eq__):
             self._value = weakly(value)
             self._key: Any = (kind, id(value))
         elif hasattr(kind, "__func__") and hasattr(kind, "__self__"):  # a method, also one under jit
@@ -95,7 +95,7 @@ class _Form:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class Invocation:
     """One call: equal keys run the same program.
 
     Attributes:
@@ -154,7 +154,7 @@ class Signature:
         if unknown and not open_ended:
             raise UsageError(f"jit: {self.name} has no parameter {unknown[0]!r}, which static_argnames names")
 
-    def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
+    def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Invocation:
         """What of a call is traced.
 
         Raises:
@@ -165,10 +165,10 @@ class Signature:
                 if a.__class__ is not Tensor or a.symbolic:
                     break
             else:
-                return Call(args, tuple([a.type for a in args]), None, False)
+                return Invocation(args, tuple([a.type for a in args]), None, False)
         return self._general(args, kwargs)
 
-    def names(self, call: Call) -> list[str]:
+    def names(self, call: Invocation) -> list[str]:
         """What to call the leaves: the parameter's name and the path in it."""
         if call.form is None:
             return [self._position(k) for k in range(len(call.leaves))]
@@ -183,7 +183,7 @@ class Signature:
     def _position(self, k: int) -> str:
         return self.positions[k] if k < len(self.positions) else f"argument {k}"
 
-    def _general(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
+    def _general(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Invocation:
         held = tuple(_Fixed(a) if self._position(k) in self.static else a for k, a in enumerate(args))
         # Python binds parameters by name, whatever their order; only among those of ** the function sees one.
         order = [name for name in self._keywords if name in kwargs] + [k for k in kwargs if k not in self._keywords]
@@ -211,7 +211,7 @@ class Signature:
         # An array in place of a tensor is the same form.
         plain = not fixed and not kwargs and all(child.kind == "leaf" for child in structure.children[0].children)
         form = None if plain else _Form(structure, tuple(fixed), bits(tuple(_compared(structure))))
-        return Call(tuple(traced), tuple(types), form, symbolic)
+        return Invocation(tuple(traced), tuple(types), form, symbolic)
 
     def _check_hashable(self, value: Any, name: str, static: bool) -> None:
         if isinstance(value, Tensor):

@@ -1,4 +1,4 @@
-"""Tracing: a Python function, called once on symbols, becomes a graph that reads and changes cells."""
+"""Tracing: a Python function, called once on symbols, becomes a graph that reads and changes variables."""
 
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm.errors import DeviceError, TraceError, UnboundSymbolError, UsageError
-from tinygrad_lstm.graph.cells import Cell, Parameter
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.function import Graph, fresh_symbol
 from tinygrad_lstm.graph.number import Number, NumberArgument
 from tinygrad_lstm.graph.scopes import inside
 from tinygrad_lstm.graph.slots import slots
 from tinygrad_lstm.graph.structure import Structure, flatten
-from tinygrad_lstm.graph.tensor import Node, Tensor, bind_cell, make_leaf, name_of, remake
+from tinygrad_lstm.graph.tensor import Node, Tensor, bind_variable, make_leaf, name_of, remake
 from tinygrad_lstm.graph.tracing import tracer
 from tinygrad_lstm.graph.types import TensorType
+from tinygrad_lstm.graph.variables import Parameter, Variable
 from tinygrad_lstm.graph.walk import topological
 
 __all__ = ["Kept", "Traced", "resolved", "trace"]
@@ -27,27 +27,27 @@ class Traced:
     """What a function does, as a graph.
 
     Attributes:
-        graph: its inputs are the traced arguments, then the contents of ``cells``, then those of ``gradients``; its
+        graph: its inputs are the traced arguments, then the contents of ``variables``, then those of ``gradients``; its
             outputs are numbered by the fields below.
         arguments: for each of the first inputs the number of the argument. A Python number that meets tensors of
             several types is an input for each of them.
-        cells: cells that are read.
+        variables: variables that are read.
         gradients: Parameters whose gradient is read.
         presence: Parameters of which it matters whether they have a gradient, and whether they had one.
         structure: that of the function's result.
         results: for each leaf of the result the number of an output, or what is returned as it is.
-        writes: for each cell that changes the number of the output that it holds then, or an evaluated leaf.
+        writes: for each variable that changes the number of the output that it holds then, or an evaluated leaf.
         gradient_writes: likewise for gradients; None forgets.
     """
 
     graph: Graph
     arguments: tuple[int, ...]
-    cells: tuple[Cell, ...]
+    variables: tuple[Variable, ...]
     gradients: tuple[Parameter, ...]
     presence: tuple[tuple[Parameter, bool], ...]
     structure: Structure
     results: "tuple[int | Kept, ...]"
-    writes: "tuple[tuple[Cell, int | Kept], ...]"
+    writes: "tuple[tuple[Variable, int | Kept], ...]"
     gradient_writes: "tuple[tuple[Parameter, int | Kept], ...]"
 
 
@@ -63,52 +63,52 @@ class _Trace:
 
     def __init__(self, owner: str) -> None:
         self.owner = owner
-        self.inputs: dict[Cell, Tensor] = {}
+        self.inputs: dict[Variable, Tensor] = {}
         self.gradient_inputs: dict[Parameter, Tensor] = {}
         self.presence: dict[Parameter, bool] = {}
-        self.contents: dict[Cell, Tensor] = {}
+        self.contents: dict[Variable, Tensor] = {}
         self.gradients: dict[Parameter, Tensor | None] = {}
-        self.changed: dict[Cell, None] = {}
+        self.changed: dict[Variable, None] = {}
         self.graded: dict[Parameter, None] = {}
         self.stands_for: dict[Node, Tensor] = {}
 
-    def read(self, cell: Cell, held: Tensor) -> Tensor:
-        found = self.contents.get(cell)
+    def read(self, variable: Variable, held: Tensor) -> Tensor:
+        found = self.contents.get(variable)
         if found is None:
             # What holds a symbol was itself made by a traced function.
-            found = self.contents[cell] = held if held.symbolic else self._input(cell, held)
+            found = self.contents[variable] = held if held.symbolic else self._input(variable, held)
             if found is not held:
-                self.inputs[cell] = found
+                self.inputs[variable] = found
         return found
 
-    def write(self, cell: Cell, leaf: Tensor) -> None:
-        self.contents[cell] = leaf
-        self.changed[cell] = None
+    def write(self, variable: Variable, leaf: Tensor) -> None:
+        self.contents[variable] = leaf
+        self.changed[variable] = None
 
-    def read_gradient(self, cell: Parameter, held: Tensor | None) -> Tensor | None:
-        if cell not in self.gradients:
-            self.presence[cell] = held is not None
+    def read_gradient(self, variable: Parameter, held: Tensor | None) -> Tensor | None:
+        if variable not in self.gradients:
+            self.presence[variable] = held is not None
             found = None
             if held is not None:
                 with inside(None):
-                    found = fresh_symbol(f"grad of {cell.name or 'parameter'}", held.type, self.owner)
-                self.gradient_inputs[cell] = found
-            self.gradients[cell] = found
-        return self.gradients[cell]
+                    found = fresh_symbol(f"grad of {variable.name or 'parameter'}", held.type, self.owner)
+                self.gradient_inputs[variable] = found
+            self.gradients[variable] = found
+        return self.gradients[variable]
 
-    def write_gradient(self, cell: Parameter, value: Tensor | None) -> None:
-        self.gradients[cell] = value
-        self.graded[cell] = None
+    def write_gradient(self, variable: Parameter, value: Tensor | None) -> None:
+        self.gradients[variable] = value
+        self.graded[variable] = None
 
     def cut(self, value: Tensor) -> Tensor:
         symbol = fresh_symbol(name_of(value) or value.op, value.type, self.owner)
         self.stands_for[symbol] = value
         return symbol
 
-    def _input(self, cell: Cell, held: Tensor) -> Tensor:
+    def _input(self, variable: Variable, held: Tensor) -> Tensor:
         with inside(None):
-            symbol = fresh_symbol(cell.name or type(cell).__name__.lower(), held.type, self.owner)
-        bind_cell(symbol, cell)
+            symbol = fresh_symbol(variable.name or type(variable).__name__.lower(), held.type, self.owner)
+        bind_variable(symbol, variable)
         return symbol
 
 
@@ -152,8 +152,8 @@ def trace(
             )
 
     leaves = [as_tensor(leaf) if isinstance(leaf, Number) else leaf for leaf in leaves]
-    # Cells that the function itself made hold symbols: they are of no account outside it.
-    outer = [cell for cell in state.changed if not cell.leaf.symbolic]
+    # Variables that the function itself made hold symbols: they are of no account outside it.
+    outer = [variable for variable in state.changed if not variable.leaf.symbolic]
     outputs: dict[Tensor, int] = {}
 
     def place(value: Any) -> int | Kept:
@@ -162,7 +162,7 @@ def trace(
         return outputs.setdefault(value, len(outputs))
 
     results = tuple(place(leaf) for leaf in leaves)
-    writes = tuple((cell, place(state.contents[cell])) for cell in outer)
+    writes = tuple((variable, place(state.contents[variable])) for variable in outer)
     gradient_writes = tuple((p, place(state.gradients[p])) for p in state.graded if not p.leaf.symbolic)
 
     known_by, symbols = resolved(list(outputs), state.stands_for)
@@ -170,9 +170,11 @@ def trace(
     known = {*(x for _, x in entering), *state.inputs.values(), *state.gradient_inputs.values()}
     for symbol in symbols - known:
         raise _escaped(symbol, owner)
-    cells = {c: s for c, s in state.inputs.items() if s in symbols}
+    variables = {c: s for c, s in state.inputs.items() if s in symbols}
     gradients = {p: s for p, s in state.gradient_inputs.items() if s in symbols}
-    graph = Graph((*(x for _, x in entering), *cells.values(), *gradients.values()), tuple(_data_evaluated(known_by)))
+    graph = Graph(
+        (*(x for _, x in entering), *variables.values(), *gradients.values()), tuple(_data_evaluated(known_by))
+    )
     devices = {x.type.device for x in (*graph.inputs, *graph.outputs)}
     if len(devices) > 1:
         raise DeviceError(
@@ -181,7 +183,9 @@ def trace(
         )
     presence = tuple((p, had) for p, had in state.presence.items() if not p.leaf.symbolic)
     places = tuple(k for k, _ in entering)
-    return Traced(graph, places, tuple(cells), tuple(gradients), presence, structure, results, writes, gradient_writes)
+    return Traced(
+        graph, places, tuple(variables), tuple(gradients), presence, structure, results, writes, gradient_writes
+    )
 
 
 def _inputs(argument: Tensor | Number, symbols: set[Node]) -> list[Tensor]:

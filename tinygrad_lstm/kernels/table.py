@@ -6,19 +6,19 @@ from typing import Any
 from tinygrad_lstm.kernels import arrays, numbers, randomness
 from tinygrad_lstm.kernels.custom import Table
 
-__all__ = ["Kernel", "kernels"]
+__all__ = ["ArrayFunction", "kernels"]
 
-Kernel = Callable[..., Any]
+ArrayFunction = Callable[..., Any]
 
 
-def kernels(xp: Any, own: Mapping[str, Kernel] | None = None) -> Mapping[str, Kernel]:
+def kernels(xp: Any, own: Mapping[str, ArrayFunction] | None = None) -> Mapping[str, ArrayFunction]:
     """``op name -> function(*arrays, **attributes) -> array`` for the array module ``xp``.
 
     Loops, projections and leaves have no row: the interpreter runs those itself. Ops that ``tl.define_op`` adds are
     found also where they are defined later; they do not count among the keys.
 
     Args:
-        own: rows that take the place of the shared ones, where an array module can not do what NumPy does.
+        own: rows that take the place of the shared ones, where an array module cannot do what NumPy does.
 
     >>> import numpy
     >>> float(kernels(numpy)["add"](1.0, 2.0))

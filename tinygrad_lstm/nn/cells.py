@@ -96,7 +96,6 @@ class RNNCell(_Cell):
         bias: whether to add b.
         layer_norm: ``h_t = tanh(LN(W·[h_{t−1}, x_t]) + b)``; see :class:`LayerNorm`.
 
-    >>> import tinygrad_lstm as tl
     >>> cell = tl.nn.RNNCell(3, 4, key=tl.random.key(0))
     >>> cell(tl.ones((1, 3)), cell.zeros(batch=1)).shape
     (1, 4)
@@ -154,7 +153,6 @@ class LSTMCell(_Cell):
         layer_norm: ``LN(W·[h_{t−1}, x_t]) + b`` in all layers and ``h_t = o_t∘tanh(LN(C_t))``;
             see :class:`LayerNorm`.
 
-    >>> import tinygrad_lstm as tl
     >>> cell = tl.nn.LSTMCell(3, 4, key=tl.random.key(0))
     >>> h, c = cell(tl.ones((1, 3)), cell.zeros(batch=1))
     >>> h.shape, c.shape
@@ -199,7 +197,6 @@ class LSTMCell(_Cell):
     def gates(self, x: Any, state: Any = None) -> Gates:
         """Everything that one step computes, by name; the state before is zeros where none is given.
 
-        >>> import tinygrad_lstm as tl
         >>> cell = tl.nn.LSTMCell(3, 4, key=tl.random.key(0))
         >>> gates = cell.gates(tl.ones((1, 3)), cell.zeros(batch=1))
         >>> bool(tl.min(gates.forget) > 0), bool(tl.max(gates.forget) < 1)
@@ -254,7 +251,6 @@ class GRUCell(_Cell):
             ``(input_size, hidden_size)`` and the layer ``recurrent`` one of ``(hidden_size, hidden_size)``.
         layer_norm: ``LN(W·[h_{t−1}, x_t]) + b`` in all layers; see :class:`LayerNorm`.
 
-    >>> import tinygrad_lstm as tl
     >>> cell = tl.nn.GRUCell(3, 4, key=tl.random.key(0))
     >>> cell(tl.ones((1, 3)), cell.zeros(batch=1)).shape
     (1, 4)

@@ -5,11 +5,11 @@ from typing import Any, ClassVar
 
 from tinygrad_lstm.errors import ShapeError, UsageError
 from tinygrad_lstm.functions.statistics import mean
-from tinygrad_lstm.graph.cells import Parameter
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.dtypes import float32
 from tinygrad_lstm.graph.scopes import Role
 from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.graph.variables import Parameter
 from tinygrad_lstm.nn.layers import sizes
 from tinygrad_lstm.nn.module import Module, beside, expect_last
 from tinygrad_lstm.ops.elementwise import sqrt
@@ -21,7 +21,6 @@ __all__ = ["Identity", "LayerNorm", "Residual", "Sequential"]
 class Identity(Module):
     """``y = x``: where a variant has a layer and this one has none.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.nn.Identity()(tl.ones(2)))
     [1. 1.]
     """
@@ -43,7 +42,6 @@ class LayerNorm(Module):
         bias: whether to add b.
         eps: keeps the division finite where all of x are equal.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.nn.LayerNorm(3, eps=0.0)(tl.tensor([1.0, 2.0, 3.0])).numpy().round(4))
     [-1.2247  0.      1.2247]
     """
@@ -77,9 +75,8 @@ class Sequential(Module):
         layers: modules, or functions such as ``tl.tanh``.
 
     Raises:
-        UsageError: for something that can not be called.
+        UsageError: for something that cannot be called.
 
-    >>> import tinygrad_lstm as tl
     >>> model = tl.nn.Sequential(tl.nn.Linear(3, 4), tl.tanh, tl.nn.Linear(4, 2))
     >>> model(tl.ones((5, 3))).shape, [path for path, _ in model.named_parameters()][0]
     ((5, 2), 'layers.0.weight')
@@ -103,7 +100,6 @@ class Residual(Module):
 
     Source: K. He et al., "Deep residual learning for image recognition", 2016.
 
-    >>> import tinygrad_lstm as tl
     >>> block = tl.nn.Residual(tl.nn.Sequential(tl.nn.LayerNorm(4), tl.nn.Linear(4, 4), tl.relu))
     >>> block(tl.ones((2, 4))).shape
     (2, 4)

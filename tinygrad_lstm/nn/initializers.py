@@ -37,7 +37,6 @@ Initializer = Callable[..., Tensor]
 def uniform(low: float = -0.1, high: float = 0.1) -> Initializer:
     """Uniform between ``low`` and ``high``.
 
-    >>> import tinygrad_lstm as tl
     >>> w = tl.Parameter(uniform(-1, 1)(tl.random.key(0), (2, 3)))
     >>> w.shape, bool(tl.max(tl.abs(w)) <= 1)
     ((2, 3), True)
@@ -54,7 +53,6 @@ def uniform(low: float = -0.1, high: float = 0.1) -> Initializer:
 def normal(mean: float = 0.0, std: float = 0.01) -> Initializer:
     """Normal with mean ``mean`` and deviation ``std``.
 
-    >>> import tinygrad_lstm as tl
     >>> w = normal(std=2.0)(tl.random.key(0), (100, 100))
     >>> 1.9 < tl.sqrt(tl.mean(w * w)).item() < 2.1
     True
@@ -73,7 +71,6 @@ def xavier_uniform(gain: float = 1.0) -> Initializer:
 
     Source: X. Glorot, Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010.
 
-    >>> import tinygrad_lstm as tl
     >>> layer = tl.nn.Linear(4, 2, key=tl.random.key(0), init=xavier_uniform())
     >>> bool(tl.max(tl.abs(layer.weight)) <= 1)  # √(6 / 6)
     True
@@ -84,7 +81,6 @@ def xavier_uniform(gain: float = 1.0) -> Initializer:
 def xavier_normal(gain: float = 1.0) -> Initializer:
     """Normal with deviation ``gain·√(2 / (inputs + outputs))``; see :func:`xavier_uniform`.
 
-    >>> import tinygrad_lstm as tl
     >>> w = xavier_normal()(tl.random.key(0), (100, 100))
     >>> 0.095 < tl.sqrt(tl.mean(w * w)).item() < 0.105  # √(2 / 200) = 0.1
     True
@@ -97,7 +93,6 @@ def he_uniform(gain: float = math.sqrt(2)) -> Initializer:
 
     Source: K. He et al., "Delving deep into rectifiers", 2015.
 
-    >>> import tinygrad_lstm as tl
     >>> bool(tl.max(tl.abs(he_uniform()(tl.random.key(0), (6, 50)))) <= 1)  # √2·√(3 / 6)
     True
     """
@@ -107,7 +102,6 @@ def he_uniform(gain: float = math.sqrt(2)) -> Initializer:
 def he_normal(gain: float = math.sqrt(2)) -> Initializer:
     """Normal with deviation ``gain / √inputs``; see :func:`he_uniform`.
 
-    >>> import tinygrad_lstm as tl
     >>> w = he_normal()(tl.random.key(0), (200, 50))
     >>> 0.095 < tl.sqrt(tl.mean(w * w)).item() < 0.105  # √(2 / 200) = 0.1
     True
@@ -123,7 +117,6 @@ def orthogonal(gain: float = 1.0) -> Initializer:
     neural networks", 2014. The rows of a normal matrix are made orthogonal by the method of Gram and Schmidt, each
     projected twice, in float64.
 
-    >>> import tinygrad_lstm as tl
     >>> w = orthogonal()(tl.random.key(0), (3, 5))
     >>> bool(tl.max(tl.abs(w @ w.T @ w - w)) < 1e-6)
     True

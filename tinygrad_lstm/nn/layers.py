@@ -4,11 +4,11 @@ import math
 from typing import Any, ClassVar
 
 from tinygrad_lstm.errors import DTypeError, UsageError
-from tinygrad_lstm.graph.cells import Parameter
 from tinygrad_lstm.graph.dtypes import float32
 from tinygrad_lstm.graph.scopes import Role
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.types import whole
+from tinygrad_lstm.graph.variables import Parameter
 from tinygrad_lstm.nn.initializers import Initializer, uniform
 from tinygrad_lstm.nn.module import Module, beside, expect_last
 from tinygrad_lstm.ops import random
@@ -39,7 +39,6 @@ class Linear(Module):
         init: where the weight starts instead, such as ``initializers.orthogonal()``.
         key: for the initial values; the generator of ``tl.seed`` by default.
 
-    >>> import tinygrad_lstm as tl
     >>> layer = tl.nn.Linear(3, 2, key=tl.random.key(0))
     >>> layer(tl.ones((5, 3))).shape
     (5, 2)
@@ -81,7 +80,6 @@ class Embedding(Module):
     Shapes: indices ``(…)``, weight ``(num_embeddings, embedding_dim)``, y ``(…, embedding_dim)``. The weight starts
     normal with mean 0 and deviation 1.
 
-    >>> import tinygrad_lstm as tl
     >>> table = tl.nn.Embedding(10, 4, key=tl.random.key(0))
     >>> table(tl.tensor([[1, 2, 3]])).shape
     (1, 3, 4)

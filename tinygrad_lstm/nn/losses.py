@@ -48,7 +48,6 @@ def cross_entropy(
         UsageError: for a smoothing outside [0, 1].
         IndexError: for a target that is no class; found when the result is evaluated, where it has no value before.
 
-    >>> import tinygrad_lstm as tl
     >>> print(f"{tl.nn.cross_entropy(tl.zeros((2, 8)), tl.tensor([1, 5])):.4f}")  # log 8
     2.0794
     """
@@ -66,7 +65,6 @@ def nll(log_probabilities: Any, targets: Any, *, ignore_index: int | None = None
 
     Shapes, arguments and errors as there.
 
-    >>> import tinygrad_lstm as tl
     >>> print(f"{tl.nn.nll(tl.log_softmax(tl.zeros((2, 8))), tl.tensor([1, 5])):.4f}")
     2.0794
     """
@@ -81,7 +79,6 @@ def mse(prediction: Any, target: Any) -> Tensor:
     Raises:
         ShapeError: when the shapes differ.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.nn.mse([1.0, 2.0], [1.0, 4.0]))
     2.0
     """
@@ -97,7 +94,6 @@ def mae(prediction: Any, target: Any) -> Tensor:
     Raises:
         ShapeError: when the shapes differ.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.nn.mae([1.0, 2.0], [1.0, 4.0]))
     1.0
     """
@@ -115,7 +111,6 @@ def huber(prediction: Any, target: Any, delta: float = 1.0) -> Tensor:
         ShapeError: when the shapes differ.
         UsageError: for a ``delta`` that is not above 0.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.nn.huber([1.0, 2.0], [1.0, 5.0]))  # (0 + 2.5) / 2
     1.25
     """
@@ -143,7 +138,6 @@ def bce_with_logits(logits: Any, targets: Any, *, positive_weight: float = 1.0) 
     Raises:
         ShapeError: when the shapes differ.
 
-    >>> import tinygrad_lstm as tl
     >>> print(f"{tl.nn.bce_with_logits([0.0, 100.0], [1.0, 1.0]):.4f}")  # (log 2 + 0) / 2
     0.3466
     """
@@ -163,7 +157,6 @@ def kl_div(log_probabilities: Any, targets: Any) -> Tensor:
     Raises:
         ShapeError: when the shapes differ, or there is no axis of classes.
 
-    >>> import tinygrad_lstm as tl
     >>> q = tl.log_softmax(tl.zeros(2))
     >>> print(f"{tl.nn.kl_div(q, [1.0, 0.0]):.4f}")  # log 2
     0.6931

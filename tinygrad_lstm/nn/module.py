@@ -6,11 +6,11 @@ from textwrap import indent
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from tinygrad_lstm.errors import DTypeError, ShapeError, StateDictError, UsageError
-from tinygrad_lstm.graph.cells import Cell, Parameter, assign_all, moments, move_all
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.device import current_device
 from tinygrad_lstm.graph.scopes import Role, scope
 from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.graph.variables import Parameter, Variable, assign_all, moments, move_all
 from tinygrad_lstm.jit.jitted import rebound
 from tinygrad_lstm.reflexes import MODULES, unknown
 
@@ -23,7 +23,6 @@ class Module:
     Attributes that hold Parameters, States, Modules, or lists and dicts of them are found by their names. Calling a
     module runs ``forward`` in a scope that bears the module's name.
 
-    >>> import tinygrad_lstm as tl
     >>> class Scale(tl.nn.Module):
     ...     def __init__(self):
     ...         self.factor = tl.Parameter(2.0)
@@ -47,7 +46,7 @@ class Module:
             return self.forward(*args, **kwargs)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(self.__dict__.get(name), Cell) and not isinstance(value, Cell | Module | None):
+        if isinstance(self.__dict__.get(name), Variable) and not isinstance(value, Variable | Module | None):
             kind, what = (
                 type(self.__dict__[name]).__name__,
                 "a tensor" if isinstance(value, Tensor) else "a plain value",
@@ -57,19 +56,19 @@ class Module:
                 f"Write self.{name}.assign(…) to change its value"
             )
         for key, item in _children(name, value):
-            if isinstance(item, Cell) and item.name is None:
+            if isinstance(item, Variable) and item.name is None:
                 item.name = key
             elif isinstance(item, Module) and "_name" not in item.__dict__:
                 item.__dict__["_name"] = key
-                for path, cell in item.named_cells():
-                    if cell.name == path:
-                        cell.name = f"{key}.{path}"
+                for path, variable in item.named_variables():
+                    if variable.name == path:
+                        variable.name = f"{key}.{path}"
         before = self.__dict__.get(name)
         object.__setattr__(self, name, value)
         if before is not value:
             for _, item in _children(name, before):
-                for cell in [item] if isinstance(item, Cell) else [c for _, c in item.named_cells()]:
-                    cell.replaced = next(moments)
+                for variable in [item] if isinstance(item, Variable) else [c for _, c in item.named_variables()]:
+                    variable.replaced = next(moments)
 
     if not TYPE_CHECKING:
 
@@ -87,7 +86,7 @@ class Module:
         )
         return new
 
-    def named_cells(self) -> Iterator[tuple[str, Cell]]:
+    def named_variables(self) -> Iterator[tuple[str, Variable]]:
         """Every Parameter and State with its path, such as ``cells.0.forget.weight``; shared ones once."""
         seen: set[int] = set()
         pending: list[tuple[str, Any]] = [("", self)]
@@ -96,7 +95,7 @@ class Module:
             if id(item) in seen:
                 continue
             seen.add(id(item))
-            if isinstance(item, Cell):
+            if isinstance(item, Variable):
                 yield path, item
                 continue
             children = [pair for name, value in item.__dict__.items() for pair in _children(name, value)]
@@ -104,7 +103,7 @@ class Module:
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """Every Parameter with its path."""
-        return ((path, cell) for path, cell in self.named_cells() if isinstance(cell, Parameter))
+        return ((path, variable) for path, variable in self.named_variables() if isinstance(variable, Parameter))
 
     def parameters(self) -> list[Parameter]:
         """Every Parameter, in the order of the attributes."""
@@ -116,11 +115,11 @@ class Module:
             p.grad = None
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The values of all cells by path, as evaluated leaves."""
-        return {path: cell.detach() for path, cell in self.named_cells()}
+        """The values of all variables by path, as evaluated leaves."""
+        return {path: variable.detach() for path, variable in self.named_variables()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Put in the values of a ``state_dict``, wherever they live; the cells stay on their devices.
+        """Put in the values of a ``state_dict``, wherever they live; the variables stay on their devices.
 
         Raises:
             StateDictError: when paths are missing or too many, or a shape or element type differs. Nothing has
@@ -130,37 +129,36 @@ class Module:
             raise UsageError(
                 f"load_state_dict takes a dict of arrays by path, not {type(state).__name__}; read a file with tl.load"
             )
-        cells = dict(self.named_cells())
-        missing, extra = [p for p in cells if p not in state], [p for p in state if p not in cells]
+        variables = dict(self.named_variables())
+        missing, extra = [p for p in variables if p not in state], [p for p in state if p not in variables]
         if missing or extra:
             parts = [f"missing are {_some(missing)}"] if missing else []
             parts += [f"not known are {_some(extra)}"] if extra else []
             raise StateDictError(f"the state does not fit {type(self).__name__}: {'; '.join(parts)}")
-        values = {path: as_tensor(state[path], like=cell.leaf) for path, cell in cells.items()}
+        values = {path: as_tensor(state[path], like=variable.leaf) for path, variable in variables.items()}
         wrong = [
-            f"{path} is {cell.leaf.type} here and {values[path].type} there"
-            for path, cell in cells.items()
-            if values[path].shape != cell.shape or values[path].dtype is not cell.dtype
+            f"{path} is {variable.leaf.type} here and {values[path].type} there"
+            for path, variable in variables.items()
+            if values[path].shape != variable.shape or values[path].dtype is not variable.dtype
         ]
         if wrong:
             raise StateDictError(f"the state does not fit {type(self).__name__}: {'; '.join(wrong)}")
-        assign_all([(cell, values[path]) for path, cell in cells.items()])
+        assign_all([(variable, values[path]) for path, variable in variables.items()])
 
     def to(self, device: str) -> "Module":
-        """Move every cell to another device, all of them or none; the gradients of what moves are dropped.
+        """Move every variable to another device, all of them or none; the gradients of what moves are dropped.
 
-        An optimiser has cells of its own, moments and a learning rate: move it as well. What is there already is left
-        as it is.
+        An optimiser has variables of its own, moments and a learning rate: move it as well. What is there already is
+        left as it is.
 
         Raises:
             BackendError: when no backend serves the device.
             EvaluationError: when its memory does not suffice.
 
-        >>> import tinygrad_lstm as tl
         >>> tl.nn.Linear(2, 3).to("cpu").weight.device
         'cpu'
         """
-        move_all([cell for _, cell in self.named_cells()], device)
+        move_all([variable for _, variable in self.named_variables()], device)
         return self
 
     @recursive_repr("…")
@@ -168,10 +166,10 @@ class Module:
         held = [pair for name, value in self.__dict__.items() for pair in _children(name, value)]
         parts, nested = [], False
         for name, child in held:
-            if isinstance(child, Cell):
+            if isinstance(child, Variable):
                 parts.append(f"{name}: {child.leaf.type}")
             # What stands for a variant that is not there, such as an Identity, holds nothing.
-            elif "." in name or any(child.named_cells()):
+            elif "." in name or any(child.named_variables()):
                 parts.append(f"{name}: {child!r}")
                 nested = True
         line = f"{type(self).__name__}({', '.join(parts)})"
@@ -193,16 +191,16 @@ def with_article(name: str) -> str:
 def device_of(module: Module) -> str:
     """Where the module's first Parameter lives, else its first State, else new leaves of the backend in use."""
     where = None
-    for _, cell in module.named_cells():
-        if isinstance(cell, Parameter):
-            return cell.device
-        where = where or cell.device
+    for _, variable in module.named_variables():
+        if isinstance(variable, Parameter):
+            return variable.device
+        where = where or variable.device
     return where or current_device()
 
 
 def beside(module: Module, value: Any) -> Tensor:
     """``value`` as a tensor. A list or an array, which has no device of its own, goes to the module's parameters."""
-    return as_tensor(value) if isinstance(value, Tensor | Cell) else as_tensor(value, device=device_of(module))
+    return as_tensor(value) if isinstance(value, Tensor | Variable) else as_tensor(value, device=device_of(module))
 
 
 def _some(paths: list[str]) -> str:
@@ -244,8 +242,8 @@ def expect_last(module: Module, value: Any, size: int) -> Tensor:
 
 
 def _children(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """The modules and cells that an attribute holds, with their names."""
-    if isinstance(value, Module | Cell):
+    """The modules and variables that an attribute holds, with their names."""
+    if isinstance(value, Module | Variable):
         yield name, value
     elif isinstance(value, list | tuple):
         for i, item in enumerate(value):

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from tinygrad_lstm.errors import StateDictError, UsageError
-from tinygrad_lstm.graph.cells import assign_all
+from tinygrad_lstm.graph.variables import assign_all
 from tinygrad_lstm.nn.cell_variants import CellLayer
 from tinygrad_lstm.nn.cells import GRUCell, LSTMCell, RNNCell
 from tinygrad_lstm.nn.composing import Identity
@@ -57,8 +57,6 @@ def from_pytorch(module: Module, state: Mapping[str, Any], prefix: str = "") -> 
         UsageError: for a module that PyTorch has no counterpart of.
         StateDictError: when arrays are missing, too many, or of another shape; nothing has changed then.
 
-    >>> import numpy as np
-    >>> import tinygrad_lstm as tl
     >>> layer = tl.nn.Linear(3, 2)
     >>> tl.nn.from_pytorch(layer, {"out.weight": np.ones((2, 3)), "out.bias": np.zeros(2)}, prefix="out.")
     >>> print(layer(tl.ones(3)))
@@ -88,7 +86,7 @@ def from_pytorch(module: Module, state: Mapping[str, Any], prefix: str = "") -> 
         arrays = {name: array.T if name == "weight" else array for name, array in given.items()}
     else:
         arrays = given
-    cells = dict(module.named_cells())
+    cells = dict(module.named_variables())
     assign_all([(cells[n], tensor(a, dtype=cells[n].dtype, device=cells[n].device)) for n, a in arrays.items()])
 
 
@@ -98,7 +96,6 @@ def to_pytorch(module: Module) -> dict[str, Array]:
     Raises:
         UsageError: for a module that PyTorch has no counterpart of.
 
-    >>> import tinygrad_lstm as tl
     >>> {name: array.shape for name, array in tl.nn.to_pytorch(tl.nn.RNN(3, 4)).items()}
     {'weight_ih_l0': (4, 3), 'weight_hh_l0': (4, 4), 'bias_ih_l0': (4,), 'bias_hh_l0': (4,)}
     """
@@ -123,7 +120,7 @@ def _cells(module: LSTM | GRU | RNN) -> list[tuple[str, str, Any]]:
     found = [(f"cells.{k}", f"l{k}", cell) for k, cell in enumerate(module.cells)]
     found += [(f"reverse_cells.{k}", f"l{k}_reverse", cell) for k, cell in enumerate(module.reverse_cells)]
     for _, _, cell in found:
-        names = {name.partition(".")[0] for name, _ in cell.named_cells()}
+        names = {name.partition(".")[0] for name, _ in cell.named_variables()}
         if isinstance(cell, GRUCell) and "recurrent" not in names:
             raise UsageError(
                 "PyTorch's GRU has the reset gate behind the product, this one before it; make it with reset_after=True"
@@ -174,7 +171,7 @@ def _their_cell(cell: Any, suffix: str) -> dict[str, Array]:
 
 def _kinds(cell: Any) -> list[str]:
     """What PyTorch calls the arrays of such a cell."""
-    biased = any(name.endswith("bias") for name, _ in cell.named_cells())
+    biased = any(name.endswith("bias") for name, _ in cell.named_variables())
     return ["weight_ih", "weight_hh", *(["bias_ih", "bias_hh"] if biased else [])]
 
 

@@ -5,11 +5,11 @@ from functools import partial
 from typing import Any, ClassVar, Generic, TypeVar
 
 from tinygrad_lstm.errors import DTypeError, IndexingError, ShapeError, StructureError, UsageError
-from tinygrad_lstm.graph.cells import Parameter
 from tinygrad_lstm.graph.dtypes import as_dtype, float32
 from tinygrad_lstm.graph.scopes import Role, scope
 from tinygrad_lstm.graph.structure import flatten, unflatten
 from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.graph.variables import Parameter
 from tinygrad_lstm.nn.cells import GRUCell, LSTMCell, RNNCell
 from tinygrad_lstm.nn.layers import sizes
 from tinygrad_lstm.nn.module import Module, beside, device_of
@@ -234,7 +234,6 @@ class RNN(Recurrent[RNNCell]):
     ``(num_layers, batch, hidden_size)``; :class:`Recurrent` describes the options, and ``bias`` and ``layer_norm`` are
     the cell's.
 
-    >>> import tinygrad_lstm as tl
     >>> outputs, h = tl.nn.RNN(3, 4, key=tl.random.key(0))(tl.ones((5, 2, 3)))
     >>> outputs.shape, h.shape
     ((5, 2, 4), (1, 2, 4))
@@ -250,7 +249,6 @@ class LSTM(Recurrent[LSTMCell]):
     and h, c ``(num_layers, batch, hidden_size)``; :class:`Recurrent` describes the options, and ``bias``,
     ``forget_bias`` (1, where PyTorch starts near 0), ``peephole``, ``coupled`` and ``layer_norm`` are the cell's.
 
-    >>> import tinygrad_lstm as tl
     >>> outputs, (h, c) = tl.nn.LSTM(3, 4, num_layers=2, key=tl.random.key(0))(tl.ones((5, 2, 3)))
     >>> outputs.shape, h.shape
     ((5, 2, 4), (2, 2, 4))
@@ -270,7 +268,6 @@ class GRU(Recurrent[GRUCell]):
     ``(num_layers, batch, hidden_size)``; :class:`Recurrent` describes the options, and ``bias``, ``reset_after`` and
     ``layer_norm`` are the cell's.
 
-    >>> import tinygrad_lstm as tl
     >>> outputs, h = tl.nn.GRU(3, 4, key=tl.random.key(0))(tl.ones((5, 2, 3)))
     >>> outputs.shape, h.shape
     ((5, 2, 4), (1, 2, 4))

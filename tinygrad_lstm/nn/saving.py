@@ -20,11 +20,10 @@ def save(path: str | os.PathLike[str], source: Module | Mapping[str, Any]) -> No
     The path changes at once or not at all. Other programs read it as any safetensors file.
 
     Raises:
-        CheckpointError: when it can not be written; then the path holds what it held.
+        CheckpointError: when it cannot be written; then the path holds what it held.
         UsageError: for something that has no values by name.
 
     >>> from tempfile import TemporaryDirectory
-    >>> import tinygrad_lstm as tl
     >>> model, other = tl.nn.Linear(2, 3), tl.nn.Linear(2, 3)
     >>> with TemporaryDirectory() as folder:
     ...     tl.save(f"{folder}/model.safetensors", model)
@@ -58,7 +57,6 @@ def load(path: str | os.PathLike[str]) -> dict[str, Tensor]:
         DTypeError: for an element type that the package does not have.
 
     >>> from tempfile import TemporaryDirectory
-    >>> import tinygrad_lstm as tl
     >>> with TemporaryDirectory() as folder:
     ...     tl.save(f"{folder}/a.safetensors", {"x": tl.ones(2)})
     ...     tl.load(f"{folder}/a.safetensors")
@@ -70,5 +68,5 @@ def load(path: str | os.PathLike[str]) -> dict[str, Tensor]:
         try:
             result[name] = tensor(array)
         except DTypeError as error:
-            raise DTypeError(f"{path}: {name} can not be loaded: {error}") from None
+            raise DTypeError(f"{path}: {name} cannot be loaded: {error}") from None
     return result

@@ -4,11 +4,11 @@ from copy import copy as shallow
 from typing import Any
 
 from tinygrad_lstm.errors import DTypeError, UsageError
-from tinygrad_lstm.graph.cells import Cell, State
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.dtypes import uint32
 from tinygrad_lstm.graph.tensor import Tensor, settled
 from tinygrad_lstm.graph.types import normalize_axes
+from tinygrad_lstm.graph.variables import State, Variable
 from tinygrad_lstm.jit.jitted import rebound
 from tinygrad_lstm.nn.module import Module, beside
 from tinygrad_lstm.ops import random
@@ -40,7 +40,6 @@ class Dropout(Module):
         UsageError: for a probability out of range.
         DTypeError: for a key that is none.
 
-    >>> import tinygrad_lstm as tl
     >>> dropout = tl.nn.Dropout(0.5, key=tl.random.key(0))
     >>> sorted(set(dropout(tl.ones(100)).tolist()))
     [0.0, 2.0]
@@ -91,7 +90,6 @@ def deterministic(module: Module) -> Module:
 
     It stays in step with ``module`` through training, since it shares what is trained; only its structure is copied.
 
-    >>> import tinygrad_lstm as tl
     >>> model = tl.nn.Sequential(tl.nn.Linear(2, 2), tl.nn.Dropout(0.5, key=tl.random.key(0)))
     >>> still = tl.nn.deterministic(model)
     >>> (still(tl.ones(2)) == still(tl.ones(2))).tolist(), still.layers[0].weight is model.layers[0].weight
@@ -123,7 +121,7 @@ def deterministic(module: Module) -> Module:
 
 
 def _as_key(value: Any) -> Tensor:
-    node = as_tensor(value) if isinstance(value, Tensor | Cell) or hasattr(value, "dtype") else None
+    node = as_tensor(value) if isinstance(value, Tensor | Variable) or hasattr(value, "dtype") else None
     if node is None or node.dtype is not uint32 or node.shape != (2,):
         told = f"{type(value).__name__} {value!r}" if node is None else node.type
         raise DTypeError(f"Dropout: a key is u32[2], not {told}; make one with tl.random.key(seed)")

@@ -88,7 +88,6 @@ define(
 def add(x: Any, y: Any) -> Tensor:
     """``x + y``, broadcast to a common shape.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.add([1.0, 2.0], 0.5))
     [1.5 2.5]
     """
@@ -99,7 +98,6 @@ def add(x: Any, y: Any) -> Tensor:
 def subtract(x: Any, y: Any) -> Tensor:
     """``x − y``, broadcast to a common shape.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.subtract([1.0, 2.0], 0.5))
     [0.5 1.5]
     """
@@ -110,7 +108,6 @@ def subtract(x: Any, y: Any) -> Tensor:
 def multiply(x: Any, y: Any) -> Tensor:
     """``x · y`` element by element, broadcast to a common shape.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.multiply([1.0, 2.0], 3))
     [3. 6.]
     """
@@ -121,7 +118,6 @@ def multiply(x: Any, y: Any) -> Tensor:
 def divide(x: Any, y: Any) -> Tensor:
     """``x / y``; integers become float32 first. Division by 0 gives ±inf or nan, as in NumPy.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.divide([1.0, 3.0], 2))
     [0.5 1.5]
     """
@@ -137,7 +133,6 @@ def power(x: Any, y: Any) -> Tensor:
     Derivatives: ``y·x^(y−1)`` by ``x`` (0 where ``y`` is 0, also at ``x`` = 0) and ``x^y·log x`` by ``y`` (0 where
     ``x`` is 0 and ``y`` ≥ 0).
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.power([2.0, 3.0], 2))
     [4. 9.]
     """
@@ -167,7 +162,6 @@ def _multiplied(x: Tensor, times: int) -> Tensor:
 def maximum(x: Any, y: Any) -> Tensor:
     """The larger of two, element by element; nan where either is. A tie shares the gradient in halves.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.maximum([1.0, -1.0], 0))
     [1. 0.]
     """
@@ -178,7 +172,6 @@ def maximum(x: Any, y: Any) -> Tensor:
 def minimum(x: Any, y: Any) -> Tensor:
     """The smaller of two, element by element; nan where either is. A tie shares the gradient in halves.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.minimum([1.0, -1.0], 0))
     [ 0. -1.]
     """
@@ -189,7 +182,6 @@ def minimum(x: Any, y: Any) -> Tensor:
 def negative(x: Any) -> Tensor:
     """``−x``.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.negative([1.0, -2.0]))
     [-1.  2.]
     """
@@ -203,7 +195,6 @@ def positive(x: Any) -> Tensor:
     Raises:
         DTypeError: for bools.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.positive([1.0, -2.0]))
     [ 1. -2.]
     """
@@ -217,7 +208,6 @@ def positive(x: Any) -> Tensor:
 def abs(x: Any) -> Tensor:
     """``|x|``; the derivative is ``sign(x)``, so 0 at 0.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.abs([1.0, -2.0]))
     [1. 2.]
     """
@@ -228,7 +218,6 @@ def abs(x: Any) -> Tensor:
 def sign(x: Any) -> Tensor:
     """−1, 0 or 1 by the sign of ``x``, nan for nan; not differentiable.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.sign([3.0, -2.0, 0.0]))
     [ 1. -1.  0.]
     """
@@ -239,7 +228,6 @@ def sign(x: Any) -> Tensor:
 def exp(x: Any) -> Tensor:
     """``eˣ``; inf beyond the range of the element type.
 
-    >>> import tinygrad_lstm as tl
     >>> print(f"{tl.exp(1.0):.4f}")
     2.7183
     """
@@ -250,7 +238,6 @@ def exp(x: Any) -> Tensor:
 def log(x: Any) -> Tensor:
     """The natural logarithm; −inf at 0, nan below.
 
-    >>> import tinygrad_lstm as tl
     >>> print(f"{tl.log(2.0):.4f}")
     0.6931
     """
@@ -261,7 +248,6 @@ def log(x: Any) -> Tensor:
 def sqrt(x: Any) -> Tensor:
     """``√x``; nan below 0. The derivative ``1/(2√x)`` is inf at 0.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.sqrt([4.0, 9.0]))
     [2. 3.]
     """
@@ -272,7 +258,6 @@ def sqrt(x: Any) -> Tensor:
 def sin(x: Any) -> Tensor:
     """``sin x``, ``x`` in radians.
 
-    >>> import tinygrad_lstm as tl
     >>> print(f"{tl.sin(1.0):.4f}")
     0.8415
     """
@@ -283,7 +268,6 @@ def sin(x: Any) -> Tensor:
 def cos(x: Any) -> Tensor:
     """``cos x``, ``x`` in radians.
 
-    >>> import tinygrad_lstm as tl
     >>> print(f"{tl.cos(1.0):.4f}")
     0.5403
     """
@@ -294,7 +278,6 @@ def cos(x: Any) -> Tensor:
 def tanh(x: Any) -> Tensor:
     """``tanh x``, between −1 and 1; the derivative is ``1 − tanh² x``.
 
-    >>> import tinygrad_lstm as tl
     >>> print(f"{tl.tanh(1.0):.4f}")
     0.7616
     """
@@ -305,7 +288,6 @@ def tanh(x: Any) -> Tensor:
 def sigmoid(x: Any) -> Tensor:
     """``σ(x) = 1 / (1 + e⁻ˣ)``, between 0 and 1; the derivative is ``σ·(1 − σ)``.
 
-    >>> import tinygrad_lstm as tl
     >>> print(f"{tl.sigmoid(2.0):.4f}")
     0.8808
     """
@@ -316,7 +298,6 @@ def sigmoid(x: Any) -> Tensor:
 def softplus(x: Any) -> Tensor:
     """``log(1 + eˣ)`` without overflow; the derivative is ``σ(x)``.
 
-    >>> import tinygrad_lstm as tl
     >>> print(f"{tl.softplus(0.0):.4f}", tl.softplus(100.0))
     0.6931 100.0
     """
@@ -327,7 +308,6 @@ def softplus(x: Any) -> Tensor:
 def right_shift(x: Any, y: Any) -> Tensor:
     """``x >> y`` of integers; not differentiable.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.right_shift(tl.tensor([8, 9]), 1))
     [4 4]
     """
@@ -341,7 +321,6 @@ def cast(x: Any, dtype: Any) -> Tensor:
     Floats become integers by truncation. What is out of range becomes the nearest integer of the type and nan becomes
     0, on every backend; NumPy leaves both to the processor. Integers wrap round, and of bools what is not 0 is true.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.cast([1.7, -1.7, 1e20], tl.int32))
     [         1         -1 2147483647]
     """

@@ -42,7 +42,6 @@ _LARGE: Final[dict[DType, float]] = {float16: 2.0**6, float32: 2.0**13, float64:
 def log1p(x: Any) -> Tensor:
     """``log(1 + x)``, accurate near 0.
 
-    >>> import tinygrad_lstm as tl
     >>> print(f"{tl.log1p(1e-10):.4g}")
     1e-10
     """
@@ -53,7 +52,6 @@ def log1p(x: Any) -> Tensor:
 def expm1(x: Any) -> Tensor:
     """``eˣ − 1``, accurate near 0.
 
-    >>> import tinygrad_lstm as tl
     >>> print(f"{tl.expm1(1e-10):.4g}")
     1e-10
     """
@@ -64,7 +62,6 @@ def expm1(x: Any) -> Tensor:
 def log2(x: Any) -> Tensor:
     """The logarithm to base 2: ``log x / log 2``.
 
-    >>> import tinygrad_lstm as tl
     >>> print(f"{tl.log2(8.0):.4f}")
     3.0000
     """
@@ -75,7 +72,6 @@ def log2(x: Any) -> Tensor:
 def square(x: Any) -> Tensor:
     """``x · x``.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.square([3.0, -2.0]))
     [9. 4.]
     """
@@ -87,7 +83,6 @@ def square(x: Any) -> Tensor:
 def rsqrt(x: Any) -> Tensor:
     """``1 / √x``; inf at 0.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.rsqrt([4.0, 0.25]))
     [0.5 2. ]
     """
@@ -98,7 +93,6 @@ def rsqrt(x: Any) -> Tensor:
 def cbrt(x: Any) -> Tensor:
     """``∛x``, also of negative numbers. The derivative is inf at 0.
 
-    >>> import tinygrad_lstm as tl
     >>> print(f"{tl.cbrt(-8.0):.4f}")
     -2.0000
     """
@@ -124,7 +118,6 @@ def _sign(x: Tensor) -> Tensor:
 def sinh(x: Any) -> Tensor:
     """``(eˣ − e⁻ˣ) / 2``.
 
-    >>> import tinygrad_lstm as tl
     >>> print(f"{tl.sinh(1.0):.4f}")
     1.1752
     """
@@ -141,7 +134,6 @@ def sinh(x: Any) -> Tensor:
 def cosh(x: Any) -> Tensor:
     """``(eˣ + e⁻ˣ) / 2``.
 
-    >>> import tinygrad_lstm as tl
     >>> print(f"{tl.cosh(1.0):.4f}")
     1.5431
     """
@@ -154,7 +146,6 @@ def cosh(x: Any) -> Tensor:
 def arcsinh(x: Any) -> Tensor:
     """The inverse of sinh: ``log(x + √(x² + 1))``.
 
-    >>> import tinygrad_lstm as tl
     >>> print(f"{tl.arcsinh(1.0):.4f}")
     0.8814
     """
@@ -172,7 +163,6 @@ def arcsinh(x: Any) -> Tensor:
 def arccosh(x: Any) -> Tensor:
     """The inverse of cosh for ``x ≥ 1``: ``log(x + √(x² − 1))``; nan below 1.
 
-    >>> import tinygrad_lstm as tl
     >>> print(f"{tl.arccosh(2.0):.4f}")
     1.3170
     """
@@ -187,7 +177,6 @@ def arccosh(x: Any) -> Tensor:
 def arctanh(x: Any) -> Tensor:
     """The inverse of tanh: ``log((1 + x) / (1 − x)) / 2``; ±inf at ±1, nan beyond.
 
-    >>> import tinygrad_lstm as tl
     >>> print(f"{tl.arctanh(0.5):.4f}")
     0.5493
     """
@@ -199,7 +188,6 @@ def arctanh(x: Any) -> Tensor:
 def erf(x: Any) -> Tensor:
     """The error function ``2/√π ∫₀ˣ e^(−t²) dt``, between −1 and 1; the derivative is ``2/√π·e^(−x²)``.
 
-    >>> import tinygrad_lstm as tl
     >>> print(f"{tl.erf(1.0):.4f}")
     0.8427
     """

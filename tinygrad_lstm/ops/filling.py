@@ -23,7 +23,6 @@ __all__ = ["arange", "eye", "full", "full_like", "linspace", "ones", "ones_like"
 def full(shape: Any, value: Any, dtype: Any = None, device: str | None = None) -> Tensor:
     """``value`` at every place of ``shape``; it is stored once, however large the shape.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.full(2, 0.5))
     [0.5 0.5]
     """
@@ -35,7 +34,6 @@ def full(shape: Any, value: Any, dtype: Any = None, device: str | None = None) -
 def zeros(shape: Any, dtype: Any = float32, device: str | None = None) -> Tensor:
     """0 at every place of ``shape``.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.zeros((1, 3)))
     [[0. 0. 0.]]
     """
@@ -45,7 +43,6 @@ def zeros(shape: Any, dtype: Any = float32, device: str | None = None) -> Tensor
 def ones(shape: Any, dtype: Any = float32, device: str | None = None) -> Tensor:
     """1 at every place of ``shape``.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.ones((1, 3)))
     [[1. 1. 1.]]
     """
@@ -56,7 +53,6 @@ def ones(shape: Any, dtype: Any = float32, device: str | None = None) -> Tensor:
 def zeros_like(x: Any, dtype: Any = None) -> Tensor:
     """Zeros of the shape, device and, unless ``dtype`` is given, element type of ``x``.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.zeros_like([1.0, 2.0]))
     [0. 0.]
     """
@@ -68,7 +64,6 @@ def zeros_like(x: Any, dtype: Any = None) -> Tensor:
 def ones_like(x: Any, dtype: Any = None) -> Tensor:
     """Ones of the shape, device and, unless ``dtype`` is given, element type of ``x``.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.ones_like([1.0, 2.0]))
     [1. 1.]
     """
@@ -80,7 +75,6 @@ def ones_like(x: Any, dtype: Any = None) -> Tensor:
 def full_like(x: Any, value: Any, dtype: Any = None) -> Tensor:
     """``value`` everywhere, in the shape, device and, unless ``dtype`` is given, element type of ``x``.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.full_like([1.0, 2.0], 7))
     [7. 7.]
     """
@@ -96,7 +90,6 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, devic
     Raises:
         UsageError: for what is no number, or a step of 0.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.arange(4), tl.arange(1, 10, 3), tl.arange(1, 0, -0.25))
     [0 1 2 3] [1 4 7] [1.   0.75 0.5  0.25]
     """
@@ -121,7 +114,6 @@ def linspace(start: float, stop: float, num: int = 50, dtype: Any = float32, dev
     Raises:
         UsageError: when ``num`` is no integer ≥ 0.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.linspace(0, 1, 5))
     [0.   0.25 0.5  0.75 1.  ]
     """
@@ -135,7 +127,6 @@ def linspace(start: float, stop: float, num: int = 50, dtype: Any = float32, dev
 def eye(n: int, m: int | None = None, dtype: Any = float32, device: str | None = None) -> Tensor:
     """Ones on the diagonal of an ``(n, m)`` matrix, zeros elsewhere; a square one by default.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.eye(2))
     [[1. 0.]
      [0. 1.]]

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from tinygrad_lstm.errors import DTypeError, IndexingError, ShapeError, UsageError
-from tinygrad_lstm.graph.cells import Cell
 from tinygrad_lstm.graph.convert import as_tensor, operands, shared_device
 from tinygrad_lstm.graph.dtypes import as_dtype, bool_, float32, int64
 from tinygrad_lstm.graph.operators import Operators
 from tinygrad_lstm.graph.registry import define, function
 from tinygrad_lstm.graph.tensor import Tensor, make
 from tinygrad_lstm.graph.types import Shape, TensorType, broadcast_shapes, normalize_axis, whole
+from tinygrad_lstm.graph.variables import Variable
 from tinygrad_lstm.ops.logic import bitwise_and, equal, less, less_equal, where
 from tinygrad_lstm.ops.shape import broadcast_to, expand_dims, flip, reshape, transpose
 from tinygrad_lstm.ops.source import arange_node, full_node
@@ -54,7 +54,6 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:
         DTypeError: when the indices are no integers.
         IndexingError: when one is out of range (found when evaluated).
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.take([10.0, 20.0, 30.0], tl.tensor([2, 0])))
     [30. 10.]
     """
@@ -72,7 +71,6 @@ def scatter_add(updates: Any, indices: Any, axis: int = 0, *, size: int) -> Tens
 
     Repeated indices add up, always in the same order.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.scatter_add([1.0, 2.0, 3.0], tl.tensor([0, 2, 0]), size=4))
     [4. 0. 2. 0.]
     """
@@ -95,7 +93,6 @@ def _count(what: str, given: Any) -> int:
 def one_hot(indices: Any, num_classes: int, dtype: Any = float32) -> Tensor:
     """1 at the index, 0 elsewhere, along a new last axis; all zeros for an index out of range.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.one_hot(tl.tensor([0, 2]), 3))
     [[1. 0. 0.]
      [0. 0. 1.]]
@@ -116,7 +113,6 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Tensor:
     Raises:
         IndexingError: when an index is out of range (found when evaluated).
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.take_along_axis([[1.0, 2.0], [3.0, 4.0]], tl.tensor([[1], [0]]), axis=1))
     [[2.]
      [3.]]
@@ -157,7 +153,6 @@ def getitem(x: Any, key: Any) -> Tensor:
         IndexingError: for too many indices, one out of range (in an array: when evaluated), a mask of bools, or
             another kind of key.
 
-    >>> import tinygrad_lstm as tl
     >>> x = tl.reshape(tl.arange(12), (3, 4))
     >>> print(x[1], x[:, -1], x[::-2, 0], x[[0, 2], [1, 3]])
     [4 5 6 7] [ 3  7 11] [8 0] [ 1 11]
@@ -281,7 +276,7 @@ def _checked(node: Tensor, item: Any) -> Any:
         )
     if not isinstance(item, Operators | list) and (index := whole(item)) is not None:
         return index
-    if isinstance(item, Tensor | Cell | list) or hasattr(item, "dtype"):
+    if isinstance(item, Tensor | Variable | list) or hasattr(item, "dtype"):
         indices = as_tensor(item, device=node.device)
         if indices.dtype.kind not in "iu":
             raise IndexingError(f"getitem({node.type}): an array of indices holds integers, not {indices.dtype}")

@@ -29,7 +29,6 @@ define("remainder", numbers_alike, label="mod", latex=r"\bmod", kind="elementwis
 def floor_divide(x: Any, y: Any) -> Tensor:
     """``⌊x / y⌋``, rounded towards −∞; not differentiable. An integer divided by 0 gives 0, as in NumPy.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.floor_divide(tl.tensor([7, -7]), 2))
     [ 3 -4]
     """
@@ -42,7 +41,6 @@ def remainder(x: Any, y: Any) -> Tensor:
 
     The derivatives are 1 by ``x`` and ``−⌊x / y⌋`` by ``y``.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.remainder([5.5, -5.5], 2))
     [1.5 0.5]
     """
@@ -53,7 +51,6 @@ def remainder(x: Any, y: Any) -> Tensor:
 def floor(x: Any) -> Tensor:
     """The largest whole number ``≤ x``; integers are themselves. The derivative is 0.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.floor([1.5, -1.5]))
     [ 1. -2.]
     """
@@ -68,7 +65,6 @@ def floor(x: Any) -> Tensor:
 def ceil(x: Any) -> Tensor:
     """The smallest whole number ``≥ x``; integers are themselves. The derivative is 0.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.ceil([1.5, -1.5]))
     [ 2. -1.]
     """
@@ -80,7 +76,6 @@ def ceil(x: Any) -> Tensor:
 def trunc(x: Any) -> Tensor:
     """The whole part of ``x``, rounded towards 0; integers are themselves. The derivative is 0.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.trunc([1.5, -1.5]))
     [ 1. -1.]
     """
@@ -95,7 +90,6 @@ def round(x: Any, decimals: int = 0) -> Tensor:
     Args:
         decimals: how many digits after the point stay; with −1 the result is a multiple of 10, and so on.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.round([0.5, 1.5, -1.7]), tl.round([1.26], 1), tl.round(tl.tensor([15, 26]), -1))
     [ 0.  2. -2.] [1.3] [20 30]
     """
@@ -141,7 +135,6 @@ def left_shift(x: Any, y: Any) -> Tensor:
     Raises:
         DTypeError: when an operand holds no integers.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.left_shift(tl.tensor([3, -1]), 4))
     [ 48 -16]
     """

@@ -61,7 +61,6 @@ def matmul(x: Any, y: Any) -> Tensor:
     Raises:
         ShapeError: when the inner sizes differ, or an operand has no axes.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.matmul([[1.0, 2.0], [3.0, 4.0]], [1.0, 1.0]))
     [3. 7.]
     """

@@ -64,7 +64,6 @@ define("where", _where, label="where", kind="elementwise")
 def equal(x: Any, y: Any) -> Tensor:
     """``x == y`` element by element, as bools; nan equals nothing.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.equal([1.0, 2.0], 2))
     [False  True]
     """
@@ -75,7 +74,6 @@ def equal(x: Any, y: Any) -> Tensor:
 def not_equal(x: Any, y: Any) -> Tensor:
     """``x != y`` element by element, as bools.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.not_equal([1.0, 2.0], 2))
     [ True False]
     """
@@ -86,7 +84,6 @@ def not_equal(x: Any, y: Any) -> Tensor:
 def less(x: Any, y: Any) -> Tensor:
     """``x < y`` element by element, as bools.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.less([1.0, 2.0], 2))
     [ True False]
     """
@@ -97,7 +94,6 @@ def less(x: Any, y: Any) -> Tensor:
 def less_equal(x: Any, y: Any) -> Tensor:
     """``x ≤ y`` element by element, as bools.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.less_equal([1.0, 3.0], 2))
     [ True False]
     """
@@ -108,7 +104,6 @@ def less_equal(x: Any, y: Any) -> Tensor:
 def greater(x: Any, y: Any) -> Tensor:
     """``x > y`` element by element, as bools.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.greater([1.0, 3.0], 2))
     [False  True]
     """
@@ -119,7 +114,6 @@ def greater(x: Any, y: Any) -> Tensor:
 def greater_equal(x: Any, y: Any) -> Tensor:
     """``x ≥ y`` element by element, as bools.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.greater_equal([1.0, 2.0], 2))
     [False  True]
     """
@@ -133,7 +127,6 @@ def bitwise_and(x: Any, y: Any) -> Tensor:
     Raises:
         DTypeError: for floats.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.bitwise_and(tl.tensor([12, 7]), 10))
     [8 2]
     """
@@ -147,7 +140,6 @@ def bitwise_or(x: Any, y: Any) -> Tensor:
     Raises:
         DTypeError: for floats.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.bitwise_or(tl.tensor([12, 7]), 10))
     [14 15]
     """
@@ -161,7 +153,6 @@ def bitwise_xor(x: Any, y: Any) -> Tensor:
     Raises:
         DTypeError: for floats.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.bitwise_xor(tl.tensor([12, 7]), 10))
     [ 6 13]
     """
@@ -176,7 +167,6 @@ def invert(x: Any) -> Tensor:
     Raises:
         DTypeError: for floats.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.invert(tl.tensor([0, 7])), tl.invert([True, False]))
     [-1 -8] [False  True]
     """
@@ -193,7 +183,6 @@ def truth(x: Any) -> Tensor:
 def logical_and(x: Any, y: Any) -> Tensor:
     """Whether both are true; numbers are true when they are not 0.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.logical_and([True, True], [True, False]))
     [ True False]
     """
@@ -204,7 +193,6 @@ def logical_and(x: Any, y: Any) -> Tensor:
 def logical_or(x: Any, y: Any) -> Tensor:
     """Whether either is true; numbers are true when they are not 0.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.logical_or([True, False], [False, False]))
     [ True False]
     """
@@ -215,7 +203,6 @@ def logical_or(x: Any, y: Any) -> Tensor:
 def logical_xor(x: Any, y: Any) -> Tensor:
     """Whether one is true and the other is not; numbers are true when they are not 0.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.logical_xor([True, False], [True, True]))
     [False  True]
     """
@@ -226,7 +213,6 @@ def logical_xor(x: Any, y: Any) -> Tensor:
 def logical_not(x: Any) -> Tensor:
     """Whether it is false; numbers are true when they are not 0.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.logical_not([True, False]))
     [False  True]
     """
@@ -237,7 +223,6 @@ def logical_not(x: Any) -> Tensor:
 def isnan(x: Any) -> Tensor:
     """Whether it is not a number, as bools.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.isnan([1.0, float("nan")]))
     [False  True]
     """
@@ -249,7 +234,6 @@ def isnan(x: Any) -> Tensor:
 def isinf(x: Any) -> Tensor:
     """Whether it is ∞ or −∞, as bools.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.isinf([1.0, -float("inf")]))
     [False  True]
     """
@@ -261,7 +245,6 @@ def isinf(x: Any) -> Tensor:
 def isfinite(x: Any) -> Tensor:
     """Whether it is neither infinite nor nan, as bools.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.isfinite([1.0, float("inf"), float("nan")]))
     [ True False False]
     """
@@ -275,7 +258,6 @@ def where(condition: Any, x: Any, y: Any) -> Tensor:
 
     The gradient of the side not taken is multiplied by 0, so guard its argument too where it could be inf or nan.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.where([True, False], [1.0, 2.0], 0))
     [1. 0.]
     """
@@ -289,7 +271,6 @@ def clip(x: Any, min: Any = None, max: Any = None) -> Tensor:
 
     The derivative is 1 inside, 0 outside, and a half on a bound.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.clip([-2.0, 0.5, 3.0], 0, 1))
     [0.  0.5 1. ]
     """

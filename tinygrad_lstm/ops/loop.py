@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from tinygrad_lstm.errors import DTypeError, ShapeError, StructureError, UsageError
-from tinygrad_lstm.graph.cells import moments
 from tinygrad_lstm.graph.convert import as_tensor, is_scalar, shared_device
 from tinygrad_lstm.graph.dtypes import float32
 from tinygrad_lstm.graph.function import Graph, close, fresh_symbol
@@ -14,6 +13,7 @@ from tinygrad_lstm.graph.structure import Structure, flatten, paths, unflatten
 from tinygrad_lstm.graph.tensor import Node, Tensor, make
 from tinygrad_lstm.graph.tracing import followed, repeated
 from tinygrad_lstm.graph.types import TensorType, whole
+from tinygrad_lstm.graph.variables import moments
 
 __all__ = ["loop_items", "loop_node", "scan", "stacked"]
 
@@ -69,7 +69,6 @@ def scan(
             ``xs`` differ in length.
         UsageError: when the body changes a Parameter or State, which would happen once and not at each step.
 
-    >>> import tinygrad_lstm as tl
     >>> total, sums = tl.scan(lambda c, x: (c + x, c + x), tl.tensor(0.0), tl.tensor([1.0, 2.0, 3.0]))
     >>> print(total, sums)
     6.0 [1. 3. 6.]

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from typing import Any, ParamSpec
 
 from tinygrad_lstm.errors import DTypeError, ShapeError, UsageError
-from tinygrad_lstm.graph.cells import Cell
 from tinygrad_lstm.graph.convert import as_tensor, constant, shared_device
 from tinygrad_lstm.graph.dtypes import as_dtype, float32, float64, int64, uint32
 from tinygrad_lstm.graph.registry import apply, define, function
 from tinygrad_lstm.graph.tensor import Tensor, make, settled
 from tinygrad_lstm.graph.tracing import tracer
 from tinygrad_lstm.graph.types import TensorType, as_shape, normalize_axis, whole
+from tinygrad_lstm.graph.variables import Variable
 from tinygrad_lstm.ops.elementwise import cos, log, maximum, minimum, right_shift, sqrt
 from tinygrad_lstm.ops.index import take
 from tinygrad_lstm.ops.logic import less
@@ -66,7 +66,6 @@ def threefry2x32(key: Any, counters: Any) -> Tensor:
 
     Shapes: key ``uint32[2]``, counters ``uint32[…, 2]`` → ``uint32[…, 2]``.
 
-    >>> import tinygrad_lstm as tl
     >>> zero = tl.zeros(2, dtype=tl.uint32)
     >>> [hex(word) for word in tl.threefry2x32(zero, zero).tolist()]
     ['0x6b200159', '0x99ba4efe']
@@ -86,7 +85,6 @@ def key(seed: int) -> Tensor:
     Raises:
         UsageError: for a seed outside that range.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.random.key(7))
     [0 7]
     """
@@ -118,7 +116,7 @@ def _drawn(f: Callable[P, Tensor]) -> Callable[P, Tensor]:
     def drawing(*args: P.args, **kwargs: P.kwargs) -> Tensor:
         result = f(*args, **kwargs)
         others = (*args[1:], *(value for name, value in kwargs.items() if name != "key"))
-        if result.symbolic or tracer.get() is not None or any(isinstance(v, Tensor | Cell) for v in others):
+        if result.symbolic or tracer.get() is not None or any(isinstance(v, Tensor | Variable) for v in others):
             return result
         return settled((result,))[0]
 
@@ -129,7 +127,6 @@ def _drawn(f: Callable[P, Tensor]) -> Callable[P, Tensor]:
 def bits(key: Any, shape: Any) -> Tensor:
     """Random words, ``uint32`` of the given shape.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.random.bits(tl.random.key(0), 2))
     [1797259609 2579123966]
     """
@@ -149,7 +146,6 @@ def bits(key: Any, shape: Any) -> Tensor:
 def split(key: Any, count: int = 2) -> list[Tensor]:
     """``count`` new keys; do not use the old one again.
 
-    >>> import tinygrad_lstm as tl
     >>> [k.shape for k in tl.random.split(tl.random.key(0), 3)]
     [(2,), (2,), (2,)]
     """
@@ -162,7 +158,6 @@ def split(key: Any, count: int = 2) -> list[Tensor]:
 def fold_in(key: Any, data: int) -> Tensor:
     """A new key for each integer ``data`` between 0 and 2³² − 1, such as a step or an index.
 
-    >>> import tinygrad_lstm as tl
     >>> tl.random.fold_in(tl.random.key(0), 1).shape
     (2,)
     """
@@ -175,7 +170,6 @@ def fold_in(key: Any, data: int) -> Tensor:
 def uniform(key: Any, shape: Any, low: float = 0.0, high: float = 1.0, dtype: Any = float32) -> Tensor:
     """Numbers from ``[0, 1)`` in equal steps, scaled to ``low … high``; rounding may then give ``high`` itself.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.random.uniform(tl.random.key(0), 2))
     [0.4184571  0.60049903]
     """
@@ -196,7 +190,6 @@ def uniform(key: Any, shape: Any, low: float = 0.0, high: float = 1.0, dtype: An
 def normal(key: Any, shape: Any, mean: float = 0.0, std: float = 1.0, dtype: Any = float32) -> Tensor:
     """Normally distributed numbers, by the method of Box and Muller (1958): ``√(−2 log u)·cos(2πv)``.
 
-    >>> import tinygrad_lstm as tl
     >>> x = tl.random.normal(tl.random.key(0), 10_000)
     >>> abs(x.mean().item()) < 0.05
     True
@@ -229,7 +222,6 @@ def truncated_normal(
         UsageError: unless ``low < high`` and there is room between them.
         DTypeError: when ``dtype`` is no float type.
 
-    >>> import tinygrad_lstm as tl
     >>> x = tl.random.truncated_normal(tl.random.key(0), 1000, -1.0, 3.0)
     >>> bool(tl.min(x) >= -1.0), bool(tl.max(x) <= 3.0)
     (True, True)
@@ -262,7 +254,6 @@ def bernoulli(key: Any, p: Any = 0.5, shape: Any = None) -> Tensor:
     Args:
         shape: of the result, which ``p`` broadcasts to; that of ``p`` by default.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.random.bernoulli(tl.random.key(0), [0.0, 1.0]))
     [False  True]
     """
@@ -288,7 +279,6 @@ def randint(key: Any, shape: Any, low: int, high: int, dtype: Any = int64) -> Te
         UsageError: when there is no integer between the bounds, or when they are more than 2³² apart.
         DTypeError: when ``dtype`` is no integer type, or does not hold the bounds.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.random.randint(tl.random.key(0), 5, 0, 10))
     [4 2 9 5 5]
     """
@@ -316,7 +306,6 @@ def permutation(key: Any, x: Any, axis: int = 0) -> Tensor:
         UsageError: for an integer below 0.
         ShapeError: for an array without axes.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.random.permutation(tl.random.key(0), 5))
     [1 0 4 3 2]
     """
@@ -345,7 +334,6 @@ def categorical(key: Any, logits: Any, shape: Any = ()) -> Tensor:
     Raises:
         ShapeError: when there is nothing to choose from.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.random.categorical(tl.random.key(0), [[-float("inf"), 0.0], [9.0, -9.0]]))
     [1 0]
     """
@@ -384,7 +372,6 @@ _generator = _Generator()
 def seed(n: int) -> None:
     """Restart the generator of the keys that initialisers use when they are given none.
 
-    >>> import tinygrad_lstm as tl
     >>> tl.seed(0)
     >>> a = tl.nn.Linear(1, 1).weight.item()
     >>> tl.seed(0)

@@ -63,7 +63,6 @@ def sum(x: Any, axis: Any = None, keepdims: bool = False, *, dtype: Any = None) 
     Raises:
         ShapeError: for an axis that is out of range or named twice.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.sum([[1.0, 2.0], [3.0, 4.0]], axis=0))
     [4. 6.]
     """
@@ -87,7 +86,6 @@ def max(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     Raises:
         ShapeError: for an axis out of range or of size 0.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.max([[1.0, 2.0], [3.0, 0.0]], axis=1))
     [2. 3.]
     """
@@ -102,7 +100,6 @@ def min(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     Raises:
         ShapeError: for an axis out of range or of size 0.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.min([[1.0, 2.0], [3.0, 0.0]], axis=1))
     [1. 0.]
     """
@@ -114,7 +111,6 @@ def min(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
 def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     """``log Σ eˣ`` over ``axis`` without overflow; −inf over nothing. The gradient is the softmax.
 
-    >>> import tinygrad_lstm as tl
     >>> print(f"{tl.logsumexp([1000.0, 1000.0]):.3f}")
     1000.693
     """
@@ -127,7 +123,6 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
 def argmax(x: Any, axis: Any = None) -> Tensor:
     """The index (int64) of the first largest element along ``axis``, of the flattened array by default.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.argmax([[1.0, 2.0], [3.0, 0.0]], axis=1))
     [1 0]
     """

@@ -95,7 +95,6 @@ def reshape(x: Any, shape: Any) -> Tensor:
     Raises:
         ShapeError: when the number of elements differs.
 
-    >>> import tinygrad_lstm as tl
     >>> tl.reshape(tl.zeros((2, 6)), (3, -1)).shape
     (3, 4)
     """
@@ -118,7 +117,6 @@ def reshape(x: Any, shape: Any) -> Tensor:
 def ravel(x: Any) -> Tensor:
     """All elements in one axis, in row-major order.
 
-    >>> import tinygrad_lstm as tl
     >>> tl.ravel(tl.zeros((2, 3))).shape
     (6,)
     """
@@ -132,7 +130,6 @@ def transpose(x: Any, axes: Any = None) -> Tensor:
     Raises:
         ShapeError: when ``axes`` is no permutation of all axes.
 
-    >>> import tinygrad_lstm as tl
     >>> tl.transpose(tl.zeros((2, 3, 4)), (1, 0, 2)).shape
     (3, 2, 4)
     """
@@ -159,7 +156,6 @@ def transpose(x: Any, axes: Any = None) -> Tensor:
 def swapaxes(x: Any, axis1: int, axis2: int) -> Tensor:
     """``x`` with two axes exchanged.
 
-    >>> import tinygrad_lstm as tl
     >>> tl.swapaxes(tl.zeros((2, 3, 4)), 0, -1).shape
     (4, 3, 2)
     """
@@ -177,7 +173,6 @@ def broadcast_to(x: Any, shape: Any) -> Tensor:
     Raises:
         ShapeError: when another size would have to change.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.broadcast_to([1.0, 2.0], (2, 2)))
     [[1. 2.]
      [1. 2.]]
@@ -191,7 +186,6 @@ def broadcast_to(x: Any, shape: Any) -> Tensor:
 def expand_dims(x: Any, axis: Any) -> Tensor:
     """``x`` with axes of size 1 inserted at the places ``axis`` of the result.
 
-    >>> import tinygrad_lstm as tl
     >>> tl.expand_dims(tl.zeros((2, 3)), 1).shape
     (2, 1, 3)
     """
@@ -209,7 +203,6 @@ def squeeze(x: Any, axis: Any = None) -> Tensor:
     Raises:
         ShapeError: when a named axis has another size.
 
-    >>> import tinygrad_lstm as tl
     >>> tl.squeeze(tl.zeros((1, 3, 1)), axis=0).shape
     (3, 1)
     """
@@ -225,7 +218,6 @@ def squeeze(x: Any, axis: Any = None) -> Tensor:
 def flip(x: Any, axis: Any = None) -> Tensor:
     """``x`` in reversed order along ``axis``, along all axes by default.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.flip([1.0, 2.0, 3.0]))
     [3. 2. 1.]
     """
@@ -249,7 +241,6 @@ def concatenate(arrays: Any, axis: int = 0) -> Tensor:
     Raises:
         ShapeError: when they are not.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.concatenate([[1.0, 2.0], [3.0]]))
     [1. 2. 3.]
     """
@@ -267,7 +258,6 @@ def stack(arrays: Any, axis: int = 0) -> Tensor:
     Raises:
         ShapeError: when the shapes differ.
 
-    >>> import tinygrad_lstm as tl
     >>> tl.stack([tl.zeros(3), tl.ones(3)]).shape
     (2, 3)
     """
@@ -289,7 +279,6 @@ def pad(x: Any, pad_width: Any) -> Tensor:
     Raises:
         ShapeError: for negative widths or another number of pairs than axes.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.pad([1.0, 2.0], [(1, 2)]))
     [0. 1. 2. 0. 0.]
     """

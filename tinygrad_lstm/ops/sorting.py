@@ -27,7 +27,6 @@ define(
 def argsort(x: Any, axis: int | None = -1) -> Tensor:
     """The indices (int64) that sort ``x`` along ``axis``; equals keep their order, nan comes last. None flattens.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.argsort([3.0, 1.0, 2.0]))
     [1 2 0]
     """
@@ -41,7 +40,6 @@ def argsort(x: Any, axis: int | None = -1) -> Tensor:
 def sort(x: Any, axis: int | None = -1) -> Tensor:
     """``x`` in ascending order along ``axis``, nan last; None flattens. The gradient goes where each element came from.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.sort([3.0, 1.0, 2.0]))
     [1. 2. 3.]
     """
@@ -60,7 +58,6 @@ def top_k(x: Any, k: int) -> tuple[Tensor, Tensor]:
     Raises:
         ShapeError: when there are fewer than ``k``.
 
-    >>> import tinygrad_lstm as tl
     >>> print(*tl.top_k([3.0, 1.0, 2.0], 2))
     [3. 2.] [0 2]
     """
@@ -78,7 +75,6 @@ def searchsorted(a: Any, v: Any, side: str = "left") -> Tensor:
 
     Each ``v`` is compared with every element of ``a``; nan is the largest number, as for ``sort``.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.searchsorted([1.0, 2.0, 2.0, 3.0], [2.0, 9.0]))
     [1 4]
     """
@@ -99,7 +95,6 @@ def unique(x: Any, *args: Any, **kwargs: Any) -> NoReturn:
     Raises:
         UsageError: always; sort instead, or call ``numpy.unique(x.numpy())``.
 
-    >>> import tinygrad_lstm as tl
     >>> try:
     ...     tl.unique([1.0, 1.0])
     ... except tl.errors.UsageError as error:

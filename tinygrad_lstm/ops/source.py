@@ -54,7 +54,6 @@ def symbol(name: str, shape: Any = (), dtype: Any = float32, device: str | None 
     Raises:
         UsageError: when the name is no non-empty string.
 
-    >>> import tinygrad_lstm as tl
     >>> x = tl.symbol("x", (2,))
     >>> print((x + 1).evaluate({x: [1.0, 2.0]}))
     [2. 3.]
@@ -75,7 +74,6 @@ def symbol(name: str, shape: Any = (), dtype: Any = float32, device: str | None 
 def named(x: Any, name: str) -> Tensor:
     """``x`` under a name that pictures and expressions show; the value is unchanged.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.named(tl.tensor(2.0), "f_t"))
     2.0
     """
@@ -89,7 +87,6 @@ def named(x: Any, name: str) -> Tensor:
 def stop_gradient(x: Any) -> Tensor:
     """``x``, through which no gradient flows: ``d stop_gradient(x) / dx = 0``.
 
-    >>> import tinygrad_lstm as tl
     >>> x = tl.symbol("x")
     >>> print(tl.gradients(x * tl.stop_gradient(x), x).evaluate({x: 3.0}))
     3.0

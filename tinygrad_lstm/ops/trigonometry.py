@@ -19,7 +19,6 @@ define("arctan2", reals, latex=r"\operatorname{arctan2}", kind="elementwise")
 def tan(x: Any) -> Tensor:
     """``sin x / cos x``, ``x`` in radians.
 
-    >>> import tinygrad_lstm as tl
     >>> print(f"{tl.tan(1.0):.4f}")
     1.5574
     """
@@ -33,7 +32,6 @@ def arctan2(y: Any, x: Any) -> Tensor:
 
     The derivatives are ``x/(x² + y²)`` by ``y`` and ``−y/(x² + y²)`` by ``x``, nan at (0, 0).
 
-    >>> import tinygrad_lstm as tl
     >>> print(f"{tl.arctan2(1.0, -1.0):.4f}")
     2.3562
     """
@@ -44,7 +42,6 @@ def arctan2(y: Any, x: Any) -> Tensor:
 def arctan(x: Any) -> Tensor:
     """The angle in −π/2 … π/2 whose tangent is ``x``.
 
-    >>> import tinygrad_lstm as tl
     >>> print(f"{tl.arctan(1.0):.4f}")
     0.7854
     """
@@ -55,7 +52,6 @@ def arctan(x: Any) -> Tensor:
 def arcsin(x: Any) -> Tensor:
     """The angle in −π/2 … π/2 whose sine is ``x``; nan beyond ±1. There is no derivative at ±1: it is nan.
 
-    >>> import tinygrad_lstm as tl
     >>> print(f"{tl.arcsin(0.5):.4f}")
     0.5236
     """
@@ -67,7 +63,6 @@ def arcsin(x: Any) -> Tensor:
 def arccos(x: Any) -> Tensor:
     """The angle in 0 … π whose cosine is ``x``; nan beyond ±1. There is no derivative at ±1: it is nan.
 
-    >>> import tinygrad_lstm as tl
     >>> print(f"{tl.arccos(0.5):.4f}")
     1.0472
     """
@@ -81,7 +76,6 @@ def hypot(x: Any, y: Any) -> Tensor:
 
     It is infinite where either is, even beside nan, as in NumPy; the derivative by what is infinite is then ±1.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.hypot(3e30, 4e30))
     5e+30
     """

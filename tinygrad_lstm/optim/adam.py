@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
-from tinygrad_lstm.graph.cells import Cell, Parameter, State
 from tinygrad_lstm.graph.dtypes import float64
 from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.graph.variables import Parameter, State, Variable
 from tinygrad_lstm.ops.elementwise import sqrt
 from tinygrad_lstm.ops.filling import full
 from tinygrad_lstm.optim.optimizer import Optimizer, at_least_0, fractions
@@ -21,7 +21,6 @@ class Adam(Optimizer):
 
     Source: D. Kingma, J. Ba, "Adam: a method for stochastic optimization", 2015.
 
-    >>> import tinygrad_lstm as tl
     >>> p = tl.Parameter(1.0)
     >>> opt = tl.optim.Adam([p], lr=0.1)
     >>> (p * p).backward()
@@ -46,10 +45,10 @@ class Adam(Optimizer):
         self.count = State(full((), 0, float64, self._device), "count")
         self.mean, self.square = self._moments("mean"), self._moments("square")
 
-    def _before(self) -> list[tuple[Cell, Any]]:
+    def _before(self) -> list[tuple[Variable, Any]]:
         return [(self.count, self.count + 1)]
 
-    def _update(self, k: int, p: Tensor, g: Tensor) -> tuple[Tensor, list[tuple[Cell, Any]]]:
+    def _update(self, k: int, p: Tensor, g: Tensor) -> tuple[Tensor, list[tuple[Variable, Any]]]:
         b1, b2 = self.betas
         count = self.count + 1
         m = b1 * self.mean[k] + (1 - b1) * g
@@ -67,7 +66,6 @@ class AdamW(Adam):
     Args:
         weight_decay: λ.
 
-    >>> import tinygrad_lstm as tl
     >>> p = tl.Parameter(1.0)
     >>> opt = tl.optim.AdamW([p], lr=0.1, weight_decay=0.5)
     >>> (p * p).backward()
@@ -89,6 +87,6 @@ class AdamW(Adam):
         at_least_0("AdamW", weight_decay=weight_decay)
         self.weight_decay = weight_decay
 
-    def _update(self, k: int, p: Tensor, g: Tensor) -> tuple[Tensor, list[tuple[Cell, Any]]]:
+    def _update(self, k: int, p: Tensor, g: Tensor) -> tuple[Tensor, list[tuple[Variable, Any]]]:
         new, moments = super()._update(k, p, g)
         return new - self.rate.astype(p.dtype) * self.weight_decay * p, moments

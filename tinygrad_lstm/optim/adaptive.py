@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from tinygrad_lstm.graph.cells import Cell, Parameter
 from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.graph.variables import Parameter, Variable
 from tinygrad_lstm.ops.elementwise import sqrt
 from tinygrad_lstm.optim.optimizer import Optimizer, at_least_0, fractions
 
@@ -16,7 +16,6 @@ class Adagrad(Optimizer):
 
     Source: J. Duchi, E. Hazan, Y. Singer, "Adaptive subgradient methods", 2011.
 
-    >>> import tinygrad_lstm as tl
     >>> p = tl.Parameter(1.0)
     >>> opt = tl.optim.Adagrad([p], lr=0.1)
     >>> (p * p).backward()
@@ -31,7 +30,7 @@ class Adagrad(Optimizer):
         self.eps = eps
         self.sum = self._moments("sum")
 
-    def _update(self, k: int, p: Tensor, g: Tensor) -> tuple[Tensor, list[tuple[Cell, Any]]]:
+    def _update(self, k: int, p: Tensor, g: Tensor) -> tuple[Tensor, list[tuple[Variable, Any]]]:
         s = self.sum[k] + g * g
         return p - self.rate.astype(p.dtype) * g / (sqrt(s) + self.eps), [(self.sum[k], s)]
 
@@ -45,7 +44,6 @@ class RMSprop(Optimizer):
         alpha: how much of the running mean is kept.
         momentum: μ; ``b ← μ·b + g / (√v + ε)``, ``p ← p − lr·b``.
 
-    >>> import tinygrad_lstm as tl
     >>> p = tl.Parameter(1.0)
     >>> opt = tl.optim.RMSprop([p], lr=0.01)
     >>> (p * p).backward()
@@ -71,7 +69,7 @@ class RMSprop(Optimizer):
         self.square = self._moments("square")
         self.velocity = self._moments("velocity") if momentum else []
 
-    def _update(self, k: int, p: Tensor, g: Tensor) -> tuple[Tensor, list[tuple[Cell, Any]]]:
+    def _update(self, k: int, p: Tensor, g: Tensor) -> tuple[Tensor, list[tuple[Variable, Any]]]:
         rate = self.rate.astype(p.dtype)
         v = self.alpha * self.square[k] + (1 - self.alpha) * (g * g)
         step = g / (sqrt(v) + self.eps)
@@ -89,7 +87,6 @@ class Adadelta(Optimizer):
 
     Source: M. Zeiler, "ADADELTA: an adaptive learning rate method", 2012.
 
-    >>> import tinygrad_lstm as tl
     >>> p = tl.Parameter(1.0)
     >>> opt = tl.optim.Adadelta([p])
     >>> (p * p).backward()
@@ -105,7 +102,7 @@ class Adadelta(Optimizer):
         self.rho, self.eps = rho, eps
         self.square, self.change = self._moments("square"), self._moments("change")
 
-    def _update(self, k: int, p: Tensor, g: Tensor) -> tuple[Tensor, list[tuple[Cell, Any]]]:
+    def _update(self, k: int, p: Tensor, g: Tensor) -> tuple[Tensor, list[tuple[Variable, Any]]]:
         v = self.rho * self.square[k] + (1 - self.rho) * (g * g)
         d = sqrt(self.change[k] + self.eps) / sqrt(v + self.eps) * g
         u = self.rho * self.change[k] + (1 - self.rho) * (d * d)

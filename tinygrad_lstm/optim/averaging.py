@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from tinygrad_lstm.graph.cells import Parameter, State, assign_all
+from tinygrad_lstm.graph.variables import Parameter, State, assign_all
 from tinygrad_lstm.nn.module import Module
 from tinygrad_lstm.optim.optimizer import Targets, fractions, widened
 
@@ -24,7 +24,6 @@ class Average(Module):
     Raises:
         UsageError: for a decay out of range, or when there are no parameters.
 
-    >>> import tinygrad_lstm as tl
     >>> p = tl.Parameter(0.0)
     >>> average = tl.optim.Average([p], decay=0.75)
     >>> p.assign(1.0)

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from tinygrad_lstm.errors import UsageError
-from tinygrad_lstm.graph.cells import Parameter
 from tinygrad_lstm.graph.tensor import Tensor, settled
+from tinygrad_lstm.graph.variables import Parameter
 from tinygrad_lstm.ops.elementwise import maximum, minimum, sqrt
 from tinygrad_lstm.optim.optimizer import widened
 
@@ -20,7 +20,6 @@ def clip_grad_norm(parameters: Iterable[Parameter], max_norm: float) -> Tensor:
     Raises:
         UsageError: when no parameter has a gradient.
 
-    >>> import tinygrad_lstm as tl
     >>> p = tl.Parameter([3.0, 4.0])
     >>> (p * p).sum().backward()
     >>> print(tl.optim.clip_grad_norm([p], 5.0), p.grad.numpy().round(4))
@@ -49,7 +48,6 @@ def clip_grad_value(parameters: Iterable[Parameter], max_value: float) -> None:
     Raises:
         UsageError: when no parameter has a gradient, or the bound is not above 0.
 
-    >>> import tinygrad_lstm as tl
     >>> p = tl.Parameter([3.0, -0.5])
     >>> (p * p).sum().backward()
     >>> tl.optim.clip_grad_value([p], 2.0)

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from tinygrad_lstm.graph.cells import Cell, Parameter
 from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.graph.variables import Parameter, Variable
 from tinygrad_lstm.ops.elementwise import sign
 from tinygrad_lstm.optim.optimizer import Optimizer, at_least_0, fractions
 
@@ -21,7 +21,6 @@ class Lion(Optimizer):
     Args:
         weight_decay: λ.
 
-    >>> import tinygrad_lstm as tl
     >>> p = tl.Parameter([1.0, -3.0])
     >>> opt = tl.optim.Lion([p], lr=0.25)
     >>> (p * p).sum().backward()
@@ -44,7 +43,7 @@ class Lion(Optimizer):
         self.betas, self.weight_decay = betas, weight_decay
         self.mean = self._moments("mean")
 
-    def _update(self, k: int, p: Tensor, g: Tensor) -> tuple[Tensor, list[tuple[Cell, Any]]]:
+    def _update(self, k: int, p: Tensor, g: Tensor) -> tuple[Tensor, list[tuple[Variable, Any]]]:
         b1, b2 = self.betas
         direction = sign(b1 * self.mean[k] + (1 - b1) * g)
         step = direction + self.weight_decay * p if self.weight_decay else direction

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from tinygrad_lstm.errors import DeviceError, UsageError
-from tinygrad_lstm.graph.cells import Cell, Parameter, State, assign_all
 from tinygrad_lstm.graph.dtypes import float16, float32
 from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.graph.variables import Parameter, State, Variable, assign_all
 from tinygrad_lstm.nn.module import Module, with_article
 from tinygrad_lstm.ops.filling import full, zeros
 from tinygrad_lstm.ops.logic import where
@@ -21,7 +21,6 @@ class Optimizer(Module):
     ``backward()`` adds to the gradients, and only ``zero_grad()`` forgets them. So a batch that is too large for the
     memory is the sum of small ones, each with its share of the loss:
 
-    >>> import tinygrad_lstm as tl
     >>> p = tl.Parameter(1.0)
     >>> opt = tl.optim.SGD([p], lr=0.5)
     >>> for part in (1.0, 3.0):  # the mean of both
@@ -39,7 +38,7 @@ class Optimizer(Module):
     """
 
     def __init__(self, parameters: Iterable[Parameter], lr: float) -> None:
-        # A tuple of parameters would be found as cells of the optimiser; they belong to the model.
+        # A tuple of parameters would be found as variables of the optimiser; they belong to the model.
         self.__dict__["targets"] = Targets(parameters, type(self).__name__)
         _check_rate(type(self).__name__, lr)
         self.rate = State(full((), float(lr), float32, self._device), "lr")
@@ -75,15 +74,15 @@ class Optimizer(Module):
         """Update each parameter that has a gradient; all in one evaluation."""
         assign_all(self.updates())
 
-    def updates(self) -> list[tuple[Cell, Any]]:
-        """What ``step`` assigns: cells and their new values, not evaluated yet.
+    def updates(self) -> list[tuple[Variable, Any]]:
+        """What ``step`` assigns: variables and their new values, not evaluated yet.
 
         Raises:
             UsageError: when no parameter has a gradient.
             DeviceError: when parameters were moved to another device, and the optimiser was not.
         """
         self._check_devices()
-        updates: list[tuple[Cell, Any]] = []
+        updates: list[tuple[Variable, Any]] = []
         for k, p in enumerate(self.parameters_to_update):
             if p.grad is not None:
                 new, moments = self._update(k, self._value(k, p), widened(p.grad))
@@ -112,11 +111,11 @@ class Optimizer(Module):
         # Where the copy does not round to the parameter, somebody has assigned to the parameter since.
         return where(self.master[k].astype(p.dtype) == p, self.master[k], p.astype(float32))
 
-    def _before(self) -> list[tuple[Cell, Any]]:
+    def _before(self) -> list[tuple[Variable, Any]]:
         """Updates that are made once a step."""
         return []
 
-    def _update(self, k: int, p: Tensor, g: Tensor) -> tuple[Tensor, list[tuple[Cell, Any]]]:
+    def _update(self, k: int, p: Tensor, g: Tensor) -> tuple[Tensor, list[tuple[Variable, Any]]]:
         """The new value of the ``k``-th parameter, whose value is ``p``, and those of its moments."""
         raise UsageError(f"{type(self).__name__} has no update rule; write its _update")
 
@@ -125,9 +124,9 @@ class Optimizer(Module):
         return [State(zeros(x.shape, x.dtype, x.device), f"{name}.{k}") for k, x in enumerate(values)]
 
 
-def widened(x: Cell | Tensor) -> Tensor:
+def widened(x: Variable | Tensor) -> Tensor:
     """A value in float32 where it is float16, else as it is."""
-    leaf = x.leaf if isinstance(x, Cell) else x
+    leaf = x.leaf if isinstance(x, Variable) else x
     return leaf.astype(float32) if leaf.dtype is float16 else leaf
 
 
@@ -164,7 +163,7 @@ class Targets:
     __slots__ = ("parameters",)
 
     def __init__(self, parameters: Iterable[Parameter], kind: str) -> None:
-        if isinstance(parameters, Module | Cell):
+        if isinstance(parameters, Module | Variable):
             raise UsageError(
                 f"{kind}: an iterable of parameters is wanted, not {with_article(type(parameters).__name__)}; "
                 "give model.parameters(), or a list"

@@ -4,11 +4,11 @@ import functools
 from typing import Any, Final
 
 from tinygrad_lstm.errors import UsageError
-from tinygrad_lstm.graph.cells import State, assign_all
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.dtypes import float32, int32
 from tinygrad_lstm.graph.tensor import Tensor, settled
 from tinygrad_lstm.graph.tracing import Tracer, tracer
+from tinygrad_lstm.graph.variables import State, assign_all
 from tinygrad_lstm.nn.module import Module
 from tinygrad_lstm.ops.filling import full
 from tinygrad_lstm.ops.logic import clip, isfinite, logical_and, where
@@ -38,7 +38,6 @@ class GradScaler(Module):
     Raises:
         UsageError: for a number out of range.
 
-    >>> import tinygrad_lstm as tl
     >>> p = tl.Parameter(tl.tensor([1.0], dtype="float16"))
     >>> opt = tl.optim.SGD([p], lr=2.0**24)
     >>> scaler = tl.optim.GradScaler(init_scale=1024.0)
@@ -96,7 +95,7 @@ class GradScaler(Module):
         if self._finite(optimizer) is None:
             self.unscale(optimizer)
         finite = self._finite(optimizer)
-        assign_all([(cell, where(finite, new, cell)) for cell, new in optimizer.updates()])
+        assign_all([(variable, where(finite, new, variable)) for variable, new in optimizer.updates()])
 
     def update(self) -> None:
         """Choose s for the next step; call it after the steps of all optimisers.

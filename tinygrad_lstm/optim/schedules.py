@@ -3,7 +3,6 @@
 They know nothing of an optimiser, so that a run can start in the middle: ``optimizer.lr = rule(step)``. Only
 :class:`Plateau` has a state.
 
->>> import tinygrad_lstm as tl
 >>> opt = tl.optim.SGD([tl.Parameter(1.0)], lr=0.1)
 >>> rule = warm_up(10, cosine(0.1, 100))
 >>> for step in range(3):
@@ -16,7 +15,7 @@ import math
 from collections.abc import Callable
 
 from tinygrad_lstm.errors import UsageError
-from tinygrad_lstm.graph.cells import State
+from tinygrad_lstm.graph.variables import State
 from tinygrad_lstm.nn.module import Module
 from tinygrad_lstm.ops.filling import full
 from tinygrad_lstm.optim.optimizer import Optimizer, at_least_0
@@ -124,7 +123,6 @@ class Plateau(Module):
         threshold: by which share of the best loss a loss must be below it.
         smallest: the rate goes no lower.
 
-    >>> import tinygrad_lstm as tl
     >>> opt = tl.optim.SGD([tl.Parameter(1.0)], lr=1.0)
     >>> plateau = Plateau(opt, factor=0.5, patience=1)
     >>> for loss in (3.0, 2.0, 2.0, 2.0, 2.0):
@@ -168,7 +166,7 @@ class Plateau(Module):
 
 
 class _Held:
-    """An optimiser whose cells are not found as those of the module that holds it."""
+    """An optimiser whose variables are not found as those of the module that holds it."""
 
     __slots__ = ("optimizer",)
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from tinygrad_lstm.errors import UsageError
-from tinygrad_lstm.graph.cells import Cell, Parameter
 from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.graph.variables import Parameter, Variable
 from tinygrad_lstm.optim.optimizer import Optimizer, at_least_0
 
 __all__ = ["SGD"]
@@ -20,7 +20,6 @@ class SGD(Optimizer):
             momentum in deep learning", 2013, as PyTorch writes it).
         weight_decay: λ; ``g + λ·p`` stands for g.
 
-    >>> import tinygrad_lstm as tl
     >>> p = tl.Parameter(1.0)
     >>> opt = tl.optim.SGD([p], lr=0.1)
     >>> (p * p).backward()
@@ -47,7 +46,7 @@ class SGD(Optimizer):
         self.momentum, self.nesterov, self.weight_decay = momentum, nesterov, weight_decay
         self.velocity = self._moments("velocity") if momentum else []
 
-    def _update(self, k: int, p: Tensor, g: Tensor) -> tuple[Tensor, list[tuple[Cell, Any]]]:
+    def _update(self, k: int, p: Tensor, g: Tensor) -> tuple[Tensor, list[tuple[Variable, Any]]]:
         rate = self.rate.astype(p.dtype)
         if self.weight_decay:
             g = g + self.weight_decay * p

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from tinygrad_lstm.graph.tensor import Node, Tensor
 from tinygrad_lstm.graph.walk import topological
-from tinygrad_lstm.passes.loops import Loop
+from tinygrad_lstm.passes.loops import LoopParts
 from tinygrad_lstm.passes.sums import may_leave
 
 __all__ = ["CARRIED", "FIXED", "SLICED", "Accumulator", "Classes"]
@@ -25,7 +25,7 @@ class Accumulator:
 class Classes:
     """For each node of a body what it depends on (``dep``), and whether it feeds a carry that is no accumulator."""
 
-    def __init__(self, loop: Loop) -> None:
+    def __init__(self, loop: LoopParts) -> None:
         self.order = loop.order()
         self.dep: dict[Node, int] = dict.fromkeys(self.order, FIXED)
         self.dep.update(dict.fromkeys(loop.xs, SLICED))
@@ -43,7 +43,7 @@ class Classes:
         """The class of a node; passes join nodes of one class only, and split those between classes."""
         return self.dep[node], node in self.feeding
 
-    def _accumulator(self, loop: Loop, k: int) -> Accumulator | None:
+    def _accumulator(self, loop: LoopParts, k: int) -> Accumulator | None:
         symbol, total = loop.carries[k], loop.new[k]
         path: list[Node] = []
         terms: list[Tensor] = []
@@ -63,5 +63,5 @@ class Classes:
         return Accumulator(k, tuple(path), tuple(terms)) if path and once and may_leave(loop.init[k], terms) else None
 
     @staticmethod
-    def _is_result(loop: Loop, node: Node) -> bool:
+    def _is_result(loop: LoopParts, node: Node) -> bool:
         return any(y is node for y in loop.results)

@@ -23,14 +23,14 @@ from tinygrad_lstm.passes.stack_matmuls import stack_matmuls
 
 __all__ = ["PASSES", "optimize", "stages"]
 
-Rewriting = Callable[[Iterable[Tensor]], list[Tensor]]
+Pass = Callable[[Iterable[Tensor]], list[Tensor]]
 
 
-def _inside_and_out(rewriting: Rewriting) -> Rewriting:
+def _inside_and_out(rewriting: Pass) -> Pass:
     return lambda outputs: everywhere(outputs, rewriting)
 
 
-START: dict[str, Rewriting] = {
+START: dict[str, Pass] = {
     "normal_form": normal_form,
     "drop_names": _inside_and_out(drop_names),
     "fold_constants": _inside_and_out(fold_constants),
@@ -42,13 +42,13 @@ START: dict[str, Rewriting] = {
     "dead_code": dead_code,
     "lift": lift,
 }
-IN_BODIES: dict[str, Rewriting] = {
+IN_BODIES: dict[str, Pass] = {
     "cse": _inside_and_out(cse),
     "stack_matmuls": stack_matmuls,
     "split_concat": split_concat,
     "split_slice": split_slice,
 }
-ACROSS: dict[str, Rewriting] = {
+ACROSS: dict[str, Pass] = {
     "sink": sink,
     "hoist": hoist,
     "simplify": _inside_and_out(simplify),
@@ -59,7 +59,7 @@ ACROSS: dict[str, Rewriting] = {
 }
 PASSES = tuple(dict.fromkeys((*START, *IN_BODIES, *ACROSS)))
 ROUNDS = 8
-"""More than any program needed; a bound, so that two passes that undo each other can not run for ever."""
+"""More than any program needed; a bound, so that two passes that undo each other cannot run for ever."""
 
 
 def stages(graph: Graph) -> Iterator[tuple[str, Graph]]:
@@ -74,7 +74,7 @@ def stages(graph: Graph) -> Iterator[tuple[str, Graph]]:
     outputs = list(graph.outputs)
     known: set[Node] = set()
 
-    def applied(passes: dict[str, Rewriting]) -> Iterator[tuple[str, Graph]]:
+    def applied(passes: dict[str, Pass]) -> Iterator[tuple[str, Graph]]:
         nonlocal outputs
         for name, rewriting in passes.items():
             after = rewriting(outputs)

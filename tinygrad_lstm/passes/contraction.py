@@ -30,7 +30,6 @@ def letters_of(node: Node) -> tuple[str, str, str]:
 def contractions(outputs: Iterable[Tensor]) -> list[Tensor]:
     """``matmul → contract``, and ``contract(xᵀ, y)``, ``contract(x, y)ᵀ`` without the transpose.
 
-    >>> import tinygrad_lstm as tl
     >>> x, w = tl.symbol("x", (2, 3)), tl.symbol("w", (4, 3))
     >>> print(tl.printed(*contractions([x @ tl.transpose(w)])))
     %0: f32[2,3] = symbol "x"

@@ -18,7 +18,6 @@ def cse(outputs: Iterable[Tensor]) -> list[Tensor]:
     Attributes are compared by type and bits: −0.0 is not 0.0, True is not 1, and a nan equals itself. Names of the
     user's and lines do not count.
 
-    >>> import tinygrad_lstm as tl
     >>> x = tl.symbol("x")
     >>> print(tl.printed(*cse([tl.sin(x) + tl.sin(x)])))
     %0: f32[] = symbol "x"

@@ -5,7 +5,7 @@ from typing import Any
 
 from tinygrad_lstm.graph.tensor import Node, Tensor
 from tinygrad_lstm.graph.walk import substitute, topological
-from tinygrad_lstm.passes.loops import Loop, each_loop
+from tinygrad_lstm.passes.loops import LoopParts, each_loop
 
 __all__ = ["dead_code", "lift"]
 
@@ -15,7 +15,6 @@ def dead_code(outputs: Iterable[Tensor]) -> list[Tensor]:
 
     A carry that never changes is an operand; a stack of slices is what they are slices of.
 
-    >>> import tinygrad_lstm as tl
     >>> x = tl.symbol("x", (5,))
     >>> (a, b), _ = tl.scan(lambda c, x: ((c[0] + x, c[1] * x), None), (0.0, 1.0), x)
     >>> before, after = tl.printed(a), tl.printed(*dead_code([a]))
@@ -25,7 +24,7 @@ def dead_code(outputs: Iterable[Tensor]) -> list[Tensor]:
     return each_loop(outputs, _alive)
 
 
-def _alive(loop: Loop) -> dict[int, Tensor] | None:
+def _alive(loop: LoopParts) -> dict[int, Tensor] | None:
     found: dict[int, Tensor] = {}
     joined = _join_doubles(loop)
     n = len(loop.carries)
@@ -53,7 +52,7 @@ def _alive(loop: Loop) -> dict[int, Tensor] | None:
         return None
     xs = [k for k, x in enumerate(loop.xs) if x in reached]
     operands = [k for k, x in enumerate(loop.operands) if x in reached]
-    small = Loop(
+    small = LoopParts(
         loop.place,
         [loop.carries[k] for k in kept], [loop.init[k] for k in kept], [loop.new[k] for k in kept],
         [loop.xs[k] for k in xs], [loop.sequences[k] for k in xs],
@@ -66,7 +65,7 @@ def _alive(loop: Loop) -> dict[int, Tensor] | None:
     return found
 
 
-def _join_doubles(loop: Loop) -> bool:
+def _join_doubles(loop: LoopParts) -> bool:
     """One symbol for each array that the body reads."""
     mapping: dict[Tensor, Tensor] = {}
     for symbols, values in ((loop.xs, loop.sequences), (loop.operands, loop.given)):
@@ -79,7 +78,7 @@ def _join_doubles(loop: Loop) -> bool:
     return bool(mapping)
 
 
-def _settle_constant_carries(loop: Loop, found: dict[int, Tensor], wanted: set[int]) -> None:
+def _settle_constant_carries(loop: LoopParts, found: dict[int, Tensor], wanted: set[int]) -> None:
     """A carry that never changes becomes an operand."""
     mapping: dict[Tensor, Tensor] = {}
     for k, (symbol, new, init) in enumerate(zip(loop.carries, loop.new, loop.init, strict=True)):
@@ -91,7 +90,7 @@ def _settle_constant_carries(loop: Loop, found: dict[int, Tensor], wanted: set[i
         loop.replace_results(substitute(loop.results, mapping))
 
 
-def _needed_carries(loop: Loop, ys: list[int], wanted: set[int]) -> list[int]:
+def _needed_carries(loop: LoopParts, ys: list[int], wanted: set[int]) -> list[int]:
     """Those that a wanted result depends on, directly or in a later step."""
     n = len(loop.carries)
     place: dict[Any, int] = {symbol: k for k, symbol in enumerate(loop.carries)}
@@ -114,7 +113,6 @@ def _needed_carries(loop: Loop, ys: list[int], wanted: set[int]) -> list[int]:
 def lift(outputs: Iterable[Tensor]) -> list[Tensor]:
     """What a body computes from the same values at every step is computed once, before the loop.
 
-    >>> import tinygrad_lstm as tl
     >>> w, x = tl.symbol("w"), tl.symbol("x", (5,))
     >>> _, ys = tl.scan(lambda c, x: (c, x * tl.exp(w)), 0.0, x)
     >>> print(tl.printed(*lift([ys])).splitlines()[3])
@@ -123,7 +121,7 @@ def lift(outputs: Iterable[Tensor]) -> list[Tensor]:
     return each_loop(outputs, _lifted)
 
 
-def _lifted(loop: Loop) -> dict[int, Tensor] | None:
+def _lifted(loop: LoopParts) -> dict[int, Tensor] | None:
     steps = {*loop.carries, *loop.xs}
     outside: Mapping[Node, Tensor] = dict(zip(loop.operands, loop.given, strict=True))
     varying: set[Node] = set(steps)

@@ -11,7 +11,6 @@ __all__ = ["drop_names"]
 def drop_names(outputs: Iterable[Tensor]) -> list[Tensor]:
     """``named(x, …) → x``.
 
-    >>> import tinygrad_lstm as tl
     >>> x = tl.symbol("x")
     >>> print(tl.printed(*drop_names([tl.tanh(x).named("y")])))
     %0: f32[] = symbol "x"

@@ -20,7 +20,6 @@ def fold_constants(outputs: Iterable[Tensor], where: Callable[[Node], bool] | No
     Args:
         where: which nodes may be replaced; all by default.
 
-    >>> import tinygrad_lstm as tl
     >>> two = tl.full((), 2.0)
     >>> print(tl.printed(*fold_constants([two - 1])))
     %0: f32[] = constant 1.0

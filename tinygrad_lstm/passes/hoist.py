@@ -7,7 +7,7 @@ from tinygrad_lstm.graph.tensor import Node, Tensor
 from tinygrad_lstm.graph.walk import substitute
 from tinygrad_lstm.passes.batching import Batch, can_batch
 from tinygrad_lstm.passes.classes import SLICED, Classes
-from tinygrad_lstm.passes.loops import Loop, each_loop
+from tinygrad_lstm.passes.loops import LoopParts, each_loop
 from tinygrad_lstm.passes.normal_form import is_heavy
 
 __all__ = ["hoist"]
@@ -16,7 +16,6 @@ __all__ = ["hoist"]
 def hoist(outputs: Iterable[Tensor]) -> list[Tensor]:
     """``x_t @ W`` in a loop becomes a slice of ``X @ W`` before it; a loop without carries is no loop any more.
 
-    >>> import tinygrad_lstm as tl
     >>> from tinygrad_lstm.passes.contraction import contractions
     >>> from tinygrad_lstm.passes.loops import everywhere
     >>> x, w = tl.symbol("x", (9, 2, 3)), tl.symbol("w", (3, 4))
@@ -27,7 +26,7 @@ def hoist(outputs: Iterable[Tensor]) -> list[Tensor]:
     return each_loop(outputs, _hoisted)
 
 
-def _hoisted(loop: Loop) -> dict[int, Tensor] | None:
+def _hoisted(loop: LoopParts) -> dict[int, Tensor] | None:
     classes = Classes(loop)
     batchable: set[Node] = {x for x in classes.order if classes.dep[x] < SLICED} | set(loop.xs)
     for node in classes.order:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from tinygrad_lstm.graph.tensor import Tensor, remake
 from tinygrad_lstm.graph.walk import substitute
-from tinygrad_lstm.passes.loops import Loop, each_loop
+from tinygrad_lstm.passes.loops import LoopParts, each_loop
 
 __all__ = ["inline_views"]
 
@@ -12,7 +12,6 @@ __all__ = ["inline_views"]
 def inline_views(outputs: Iterable[Tensor]) -> list[Tensor]:
     """A loop over ``Wᵀ`` becomes a loop over ``W`` that transposes it.
 
-    >>> import tinygrad_lstm as tl
     >>> w, x, h = tl.symbol("w", (4, 4)), tl.symbol("x", (9, 2, 4)), tl.symbol("h", (2, 4))
     >>> last, _ = tl.scan(lambda h, x: (tl.tanh(h @ tl.transpose(w) + x), None), h, x)
     >>> "transpose %4.3" in tl.printed(last), "transpose %4.3" in tl.printed(*inline_views([last]))
@@ -21,7 +20,7 @@ def inline_views(outputs: Iterable[Tensor]) -> list[Tensor]:
     return each_loop(outputs, _inlined)
 
 
-def _inlined(loop: Loop) -> dict[int, Tensor] | None:
+def _inlined(loop: LoopParts) -> dict[int, Tensor] | None:
     mapping: dict[Tensor, Tensor] = {}
     for symbol, given in list(zip(loop.operands, loop.given, strict=True)):
         if given.op in ("transpose", "named"):

@@ -9,13 +9,13 @@ from tinygrad_lstm.graph.tensor import Node, Tensor, make_like, remake
 from tinygrad_lstm.graph.types import TensorType
 from tinygrad_lstm.graph.walk import substitute, topological
 
-__all__ = ["Loop", "each_loop", "everywhere", "inner_symbol", "while_found"]
+__all__ = ["LoopParts", "each_loop", "everywhere", "inner_symbol", "while_found"]
 
-Rewriting = Callable[[Iterable[Tensor]], list[Tensor]]
+Pass = Callable[[Iterable[Tensor]], list[Tensor]]
 
 
 @dataclass(slots=True)
-class Loop:
+class LoopParts:
     """The parts of a loop in normal form. Symbols of the body stand beside what they are bound to outside.
 
     Attributes:
@@ -40,7 +40,7 @@ class Loop:
     used: set[int]
 
     @classmethod
-    def of(cls, node: Any, used: set[int]) -> "Loop":
+    def of(cls, node: Any, used: set[int]) -> "LoopParts":
         """The parts of a ``scan`` node."""
         body, n, m = node.attrs["body"], node.attrs["carries"], node.attrs["xs"]
         ins, outs, given = list(body.inputs), list(body.outputs), list(node.inputs)
@@ -117,7 +117,7 @@ def inner_symbol(like: Node, type_: TensorType) -> Tensor:
     )
 
 
-def each_loop(outputs: Iterable[Tensor], f: Callable[[Loop], Mapping[int, Tensor] | None]) -> list[Tensor]:
+def each_loop(outputs: Iterable[Tensor], f: Callable[[LoopParts], Mapping[int, Tensor] | None]) -> list[Tensor]:
     """``outputs`` with ``f`` applied to every loop, inner loops first.
 
     ``f`` gets the loop's parts and gives, for each of its ``used`` results, what takes its place; None keeps the loop.
@@ -140,13 +140,13 @@ def each_loop(outputs: Iterable[Tensor], f: Callable[[Loop], Mapping[int, Tensor
         if now is not node:
             new[node] = now
         if node.op == "scan":
-            found = f(Loop.of(now, used.get(node, set())))
+            found = f(LoopParts.of(now, used.get(node, set())))
             if found is not None:
                 results[node] = found
     return [new.get(y, y) for y in outputs]
 
 
-def while_found(loop: Loop, search: Callable[[Loop], Mapping[Tensor, Tensor]]) -> dict[int, Tensor] | None:
+def while_found(loop: LoopParts, search: Callable[[LoopParts], Mapping[Tensor, Tensor]]) -> dict[int, Tensor] | None:
     """For :func:`each_loop`: the replacements that ``search`` finds in a body, made one after the other."""
     changed = False
     while mapping := search(loop):
@@ -158,7 +158,7 @@ def while_found(loop: Loop, search: Callable[[Loop], Mapping[Tensor, Tensor]]) -
     return {k: items[k] for k in loop.used}
 
 
-def everywhere(outputs: Iterable[Tensor], rewriting: Rewriting) -> list[Tensor]:
+def everywhere(outputs: Iterable[Tensor], rewriting: Pass) -> list[Tensor]:
     """``rewriting`` applied to the bodies of all loops, inner ones first, and then to ``outputs`` themselves."""
     outputs = list(outputs)
     new: dict[Node, Any] = {}
@@ -169,7 +169,7 @@ def everywhere(outputs: Iterable[Tensor], rewriting: Rewriting) -> list[Tensor]:
     return rewriting([new.get(y, y) for y in outputs])
 
 
-def _updated(node: Node, new: Mapping[Node, Any], rewriting: Rewriting) -> Any:
+def _updated(node: Node, new: Mapping[Node, Any], rewriting: Pass) -> Any:
     """A node with its inputs replaced by what is ``new``, and its body rewritten; itself where both stay."""
     inputs = node.inputs
     if not new.keys().isdisjoint(inputs):

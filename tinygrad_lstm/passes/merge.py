@@ -6,7 +6,7 @@ from typing import Any
 from tinygrad_lstm.graph.tensor import Node, Tensor
 from tinygrad_lstm.graph.walk import reaching, substitute, topological
 from tinygrad_lstm.passes.cse import bits
-from tinygrad_lstm.passes.loops import Loop, everywhere, inner_symbol
+from tinygrad_lstm.passes.loops import LoopParts, everywhere, inner_symbol
 
 __all__ = ["merge"]
 
@@ -17,7 +17,6 @@ def merge(outputs: Iterable[Tensor]) -> list[Tensor]:
     Two carries are one when they start from the same value and, if those that are assumed to be one are, become the
     same in a step. A forward pass that was written twice, for a loss and again for its gradient, runs once.
 
-    >>> import tinygrad_lstm as tl
     >>> x = tl.symbol("x", (5,))
     >>> total = lambda k: tl.scan(lambda c, x: (tl.tanh(c + x), c * k), 0.0, x)[1]
     >>> from tinygrad_lstm.passes.cse import cse
@@ -55,9 +54,9 @@ def _first_pair(order: list[Node], scans: list[Any]) -> dict[Tensor, Tensor] | N
     return None
 
 
-def _together(a: Any, b: Any) -> tuple[Loop, list[int], list[int]] | None:
+def _together(a: Any, b: Any) -> tuple[LoopParts, list[int], list[int]] | None:
     """One loop for both, and where the results of each are among its own; None when they share no carry."""
-    first, second = Loop.of(a, set()), Loop.of(b, set())
+    first, second = LoopParts.of(a, set()), LoopParts.of(b, set())
     same: dict[int, int] = {}
     for k, x in enumerate(second.init):
         # Where several carries start from the same value, those in the same place.
@@ -99,7 +98,7 @@ def _together(a: Any, b: Any) -> tuple[Loop, list[int], list[int]] | None:
     return first, of_a, of_b
 
 
-def _equal_nodes(first: Loop, second: Loop, same: dict[int, int]) -> dict[Node, Any]:
+def _equal_nodes(first: LoopParts, second: LoopParts, same: dict[int, int]) -> dict[Node, Any]:
     """For nodes of the second body the node of the first that has the same value, if the carries ``same`` have."""
     equal: dict[Node, Any] = {second.carries[k]: first.carries[j] for k, j in same.items()}
     pairs = (
@@ -124,7 +123,9 @@ def _key(node: Node, inputs: tuple[Any, ...]) -> Any:
     return (node.op, tuple(map(id, inputs)), bits(node.attrs))
 
 
-def _replaced(order: list[Node], a: Any, b: Any, loop: Loop, of_a: list[int], of_b: list[int]) -> dict[Tensor, Tensor]:
+def _replaced(
+    order: list[Node], a: Any, b: Any, loop: LoopParts, of_a: list[int], of_b: list[int]
+) -> dict[Tensor, Tensor]:
     items = loop.items()
     mapping: dict[Tensor, Tensor] = {}
     for node in order:

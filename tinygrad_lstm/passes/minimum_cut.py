@@ -17,7 +17,7 @@ def minimum_cut(
 
     Args:
         order: all nodes, inputs before readers.
-        sources: nodes that can not be computed again.
+        sources: nodes that cannot be computed again.
         sinks: what is wanted.
         cost: what keeping a node costs.
 

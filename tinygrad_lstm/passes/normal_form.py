@@ -2,7 +2,7 @@
 
 Reverse mode asks a forward loop for the history of every value that its gradient reads. Which of them are stored is a
 minimum cut: the fewest bytes from which a step backward computes the rest again. Slices and what all steps read are
-there anyway; carries and the results of heavy operations can not be computed again. The history of a carry is that of
+there anyway; carries and the results of heavy operations cannot be computed again. The history of a carry is that of
 what it becomes, one step later.
 """
 
@@ -13,7 +13,7 @@ from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.tensor import Node, Tensor, make_like, remake
 from tinygrad_lstm.graph.walk import substitute, topological
 from tinygrad_lstm.passes.building import history
-from tinygrad_lstm.passes.loops import Loop
+from tinygrad_lstm.passes.loops import LoopParts
 from tinygrad_lstm.passes.minimum_cut import minimum_cut
 
 __all__ = ["is_heavy", "normal_form"]
@@ -30,7 +30,6 @@ def is_heavy(node: Node) -> bool:
 def normal_form(outputs: Iterable[Tensor]) -> list[Tensor]:
     """Loops without ``stacked`` projections: all results are read by ``item``.
 
-    >>> import tinygrad_lstm as tl
     >>> x = tl.symbol("x", (5,))
     >>> last, _ = tl.scan(lambda c, x: (tl.tanh(c * x), None), 0.5, x)
     >>> before, after = tl.printed(tl.gradients(last, x)), tl.printed(*normal_form([tl.gradients(last, x)]))
@@ -45,7 +44,7 @@ def normal_form(outputs: Iterable[Tensor]) -> list[Tensor]:
 class _Forward:
     """A loop in normal form, and what later loops may read of it."""
 
-    def __init__(self, loop: Loop, names: Mapping[Node, Any], kept: list[Tensor], shifted: list[int]) -> None:
+    def __init__(self, loop: LoopParts, names: Mapping[Node, Any], kept: list[Tensor], shifted: list[int]) -> None:
         self.loop, self.names = loop, names
         self.kept_carries = {loop.carries[k] for k in shifted}
         n = len(loop.new)
@@ -159,7 +158,7 @@ def _forward(
     loops: Mapping[Node, _Forward],
 ) -> _Forward:
     """The loop in normal form, with what is read of earlier loops computed again where that was decided."""
-    loop = Loop.of(node, set())
+    loop = LoopParts.of(node, set())
     replaced: dict[Node, Any] = {}
     n, m = len(loop.carries), len(loop.xs)
     loop.init = [new[x] for x in loop.init]
@@ -206,7 +205,7 @@ def _bytes(node: Node) -> int:
     return size * 4096 + 1
 
 
-def _again(loop: Loop, forward: _Forward, values: list[Node]) -> list[Tensor]:
+def _again(loop: LoopParts, forward: _Forward, values: list[Node]) -> list[Tensor]:
     """Values of a step of an earlier loop, computed from what was kept of it."""
     targets = [forward.names[value] for value in values]
     mapping: dict[Any, Tensor] = {}

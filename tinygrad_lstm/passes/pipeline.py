@@ -30,7 +30,6 @@ def run(outputs: Iterable[Tensor], passes: Sequence[Pass]) -> list[Tensor]:
 def simplified_gradients(outputs: Iterable[Tensor]) -> list[Tensor]:
     """``outputs`` in which what computes a gradient is simplified, and what the user wrote stands as it is.
 
-    >>> import tinygrad_lstm as tl
     >>> x = tl.symbol("x")
     >>> print(tl.printed(*simplified_gradients([tl.gradients(1.0 * x, x)])))
     %0: f32[] = constant 1.0
@@ -50,7 +49,6 @@ def simplified(*outputs: Tensor, keep_names: bool = False) -> list[Tensor]:
     Args:
         keep_names: whether named values stay visible as such.
 
-    >>> import tinygrad_lstm as tl
     >>> x = tl.symbol("x")
     >>> print(tl.printed(*simplified(tl.gradients(x**2, x))))
     %0: f32[] = constant 2.0

@@ -6,13 +6,13 @@ from typing import Any
 from tinygrad_lstm.graph.tensor import Node, Tensor, remake
 from tinygrad_lstm.graph.walk import topological
 
-__all__ = ["Rule", "rewrite"]
+__all__ = ["Rewrite", "rewrite"]
 
-Rule = Callable[[Any], Node | None]
+Rewrite = Callable[[Any], Node | None]
 """From a node, whose inputs are rewritten already, to what takes its place, or None to keep it."""
 
 
-def rewrite(outputs: Iterable[Tensor], rule: Rule, where: Callable[[Node], bool] | None = None) -> list[Tensor]:
+def rewrite(outputs: Iterable[Tensor], rule: Rewrite, where: Callable[[Node], bool] | None = None) -> list[Tensor]:
     """``outputs`` with ``rule`` applied to every node once, inputs before readers.
 
     Args:

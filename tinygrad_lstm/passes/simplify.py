@@ -21,7 +21,6 @@ def simplify(outputs: Iterable[Tensor], where: Callable[[Node], bool] | None = N
     Args:
         where: which nodes may be replaced; all by default.
 
-    >>> import tinygrad_lstm as tl
     >>> x = tl.symbol("x")
     >>> print(tl.printed(*simplify([1.0 * x / 1.0])))
     %0: f32[] = symbol "x"

@@ -11,7 +11,7 @@ from tinygrad_lstm.graph.tensor import Node, Tensor, make_like
 from tinygrad_lstm.passes.batching import Batch, can_batch
 from tinygrad_lstm.passes.building import history, is_zero, slice_along
 from tinygrad_lstm.passes.classes import FIXED, SLICED, Classes
-from tinygrad_lstm.passes.loops import Loop, each_loop
+from tinygrad_lstm.passes.loops import LoopParts, each_loop
 from tinygrad_lstm.passes.normal_form import is_heavy
 
 __all__ = ["sink"]
@@ -20,7 +20,6 @@ __all__ = ["sink"]
 def sink(outputs: Iterable[Tensor]) -> list[Tensor]:
     """``S ← S + a_tᵀ @ b_t`` in a loop becomes ``Aᵀ @ B`` after it, and so does ``y_t = h_t @ W``.
 
-    >>> import tinygrad_lstm as tl
     >>> from tinygrad_lstm.passes.contraction import contractions
     >>> from tinygrad_lstm.passes.loops import everywhere
     >>> x = tl.symbol("x", (9, 2, 3))
@@ -32,7 +31,7 @@ def sink(outputs: Iterable[Tensor]) -> list[Tensor]:
     return each_loop(outputs, _sunk)
 
 
-def _sunk(loop: Loop) -> dict[int, Tensor] | None:
+def _sunk(loop: LoopParts) -> dict[int, Tensor] | None:
     if not loop.length:
         # Without a step the carries are what they were: no sum of nothing, whose zero has a sign of its own.
         return None
@@ -107,7 +106,7 @@ def _edge(classes: Classes, leaving: set[Node]) -> list[Node]:
     return [node for node in classes.order if node in edge]
 
 
-def _free(loop: Loop, classes: Classes, stacked: set[Node]) -> set[Node]:
+def _free(loop: LoopParts, classes: Classes, stacked: set[Node]) -> set[Node]:
     """What can be computed outside from the stacks that there are anyway, without heavy work."""
     free = {*loop.xs, *stacked, *[c for c, y in zip(loop.carries, loop.new, strict=True) if y in stacked]}
     for node in reversed(classes.order):
@@ -121,7 +120,7 @@ def _free(loop: Loop, classes: Classes, stacked: set[Node]) -> set[Node]:
     return free
 
 
-def _batch(loop: Loop, classes: Classes, rows: dict[Node, int], items: list[Tensor]) -> Batch:
+def _batch(loop: LoopParts, classes: Classes, rows: dict[Node, int], items: list[Tensor]) -> Batch:
     fixed: dict[Any, Tensor] = dict(zip(loop.operands, loop.given, strict=True))
     fixed.update({x: x for x in classes.order if not x.inputs and x.op != "symbol"})  # type: ignore[misc]  # constants
     stacks: dict[Any, Tensor] = dict(zip(loop.xs, loop.sequences, strict=True))
@@ -143,7 +142,7 @@ def _batch(loop: Loop, classes: Classes, rows: dict[Node, int], items: list[Tens
     return Batch(loop.length, fixed, stacks)
 
 
-def _total(batch: Batch, loop: Loop, last: Tensor, k: int, terms: list[Tensor]) -> Tensor:
+def _total(batch: Batch, loop: LoopParts, last: Tensor, k: int, terms: list[Tensor]) -> Tensor:
     """What a carry has become when the sums that left the loop are added."""
     parts = [batch.total(t) for t in terms]
     start = loop.init[k] if loop.new[k] is loop.carries[k] else last

@@ -6,7 +6,7 @@ from tinygrad_lstm.graph.tensor import Node, Tensor, make_like
 from tinygrad_lstm.passes.building import joined, joins_freely, slice_along
 from tinygrad_lstm.passes.classes import SLICED, Classes
 from tinygrad_lstm.passes.contraction import contract, letters_of
-from tinygrad_lstm.passes.loops import Loop, each_loop, while_found
+from tinygrad_lstm.passes.loops import LoopParts, each_loop, while_found
 
 __all__ = ["split_concat"]
 
@@ -14,7 +14,6 @@ __all__ = ["split_concat"]
 def split_concat(outputs: Iterable[Tensor]) -> list[Tensor]:
     """``[h, x_t] @ W → h @ W₁ + x_t @ W₂``, so that the half that needs no carry can leave the loop.
 
-    >>> import tinygrad_lstm as tl
     >>> from tinygrad_lstm.passes.contraction import contractions
     >>> from tinygrad_lstm.passes.loops import everywhere
     >>> x, w = tl.symbol("x", (9, 2, 3)), tl.symbol("w", (7, 4))
@@ -26,7 +25,7 @@ def split_concat(outputs: Iterable[Tensor]) -> list[Tensor]:
     return each_loop(outputs, lambda loop: while_found(loop, _one))
 
 
-def _one(loop: Loop) -> dict[Tensor, Tensor]:
+def _one(loop: LoopParts) -> dict[Tensor, Tensor]:
     """Replacements for the first node that there is something to split in."""
     classes = Classes(loop)
     mapping: dict[Tensor, Tensor] = {}

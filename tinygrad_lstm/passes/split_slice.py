@@ -9,7 +9,7 @@ from tinygrad_lstm.graph.tensor import Node, Tensor, make_like
 from tinygrad_lstm.passes.building import slice_along
 from tinygrad_lstm.passes.classes import Classes
 from tinygrad_lstm.passes.contraction import contract, letters_of
-from tinygrad_lstm.passes.loops import Loop, each_loop, while_found
+from tinygrad_lstm.passes.loops import LoopParts, each_loop, while_found
 
 __all__ = ["split_slice"]
 
@@ -19,7 +19,6 @@ Window = tuple[int, ...]
 def split_slice(outputs: Iterable[Tensor]) -> list[Tensor]:
     """``(d @ Wᵀ)[:, :H]`` for the carry and ``(d @ Wᵀ)[:, H:]`` for a stack become ``d @ W₁ᵀ`` and ``d @ W₂ᵀ``.
 
-    >>> import tinygrad_lstm as tl
     >>> from tinygrad_lstm.passes.contraction import contractions
     >>> from tinygrad_lstm.passes.loops import everywhere
     >>> w, x = tl.symbol("w", (4, 7)), tl.symbol("x", (9, 2, 4))
@@ -32,7 +31,7 @@ def split_slice(outputs: Iterable[Tensor]) -> list[Tensor]:
     return each_loop(outputs, lambda loop: while_found(loop, _one))
 
 
-def _one(loop: Loop) -> dict[Tensor, Tensor]:
+def _one(loop: LoopParts) -> dict[Tensor, Tensor]:
     """Replacements for the first node that there is something to split in."""
     classes = Classes(loop)
     results = set(loop.results)

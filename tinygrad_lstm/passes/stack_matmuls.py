@@ -15,7 +15,7 @@ from tinygrad_lstm.graph.walk import topological
 from tinygrad_lstm.passes.building import joined, joins_freely, slice_along
 from tinygrad_lstm.passes.classes import FIXED, Classes
 from tinygrad_lstm.passes.contraction import contract, letters_of
-from tinygrad_lstm.passes.loops import Loop, each_loop
+from tinygrad_lstm.passes.loops import LoopParts, each_loop
 
 __all__ = ["stack_matmuls"]
 
@@ -32,7 +32,6 @@ def stack_matmuls(outputs: Iterable[Tensor], inside: bool = True) -> list[Tensor
     Args:
         inside: whether in the bodies of loops too, or at the top level alone.
 
-    >>> import tinygrad_lstm as tl
     >>> from tinygrad_lstm.passes.contraction import contractions
     >>> h, u, v = tl.symbol("h", (8, 3)), tl.symbol("u", (3, 4)), tl.symbol("v", (3, 4))
     >>> print(tl.printed(*stack_matmuls(contractions([h @ u, h @ v]))).count("contract"))
@@ -42,7 +41,7 @@ def stack_matmuls(outputs: Iterable[Tensor], inside: bool = True) -> list[Tensor
     return _stacked(outputs, lambda node: (0, False), lambda node: False)
 
 
-def _in_body(loop: Loop) -> dict[int, Tensor] | None:
+def _in_body(loop: LoopParts) -> dict[int, Tensor] | None:
     changed = False
     while True:
         classes = Classes(loop)

@@ -24,7 +24,6 @@ def detect_anomaly() -> Iterator[None]:
     which of them was not finite already. A node of a gradient bears the line of the node that it differentiates; in
     the body of a scan the step is named too. Each value is looked at, which costs time: it is for finding a fault.
 
-    >>> import tinygrad_lstm as tl
     >>> x = tl.tensor([1.0, -1.0])
     >>> with tl.detect_anomaly():
     ...     tl.log(x * 2).numpy()

@@ -15,7 +15,7 @@ from tinygrad_lstm.codegen.program import Program
 from tinygrad_lstm.errors import BackendError, DeviceError, Error, UsageError
 from tinygrad_lstm.graph.device import default_device
 from tinygrad_lstm.graph.dtypes import DType
-from tinygrad_lstm.kernels.table import Kernel
+from tinygrad_lstm.kernels.table import ArrayFunction
 
 __all__ = [
     "Backend",
@@ -46,7 +46,7 @@ class Backend(Protocol):
     name: str
     device_kind: str
     """``cpu`` or ``cuda``: the kind of device that its arrays live on."""
-    kernels: Mapping[str, Kernel]
+    kernels: Mapping[str, ArrayFunction]
     """``op name -> function(*arrays, **attributes) -> array``, such as ``kernels(numpy)`` gives."""
 
     def default_device(self) -> str:
@@ -56,7 +56,7 @@ class Backend(Protocol):
         """Every device it can use here, such as ``cuda:0`` and ``cuda:1``; raises BackendError when there is none."""
 
     def describe(self) -> str:
-        """One line on the version and the device; raises BackendError when the backend can not work here."""
+        """One line on the version and the device; raises BackendError when the backend cannot work here."""
 
     def put(self, array: Any, device: str) -> Any:
         """A copy of a NumPy array on the device; raises DeviceError for a device that it does not have."""
@@ -96,7 +96,7 @@ class Compiler(Backend, Protocol):
     """
 
     def compile(self, program: Program) -> Executable:
-        """Make something that runs of a program; raises BackendError where that can not be done here."""
+        """Make something that runs of a program; raises BackendError where that cannot be done here."""
 
 
 @runtime_checkable
@@ -156,7 +156,7 @@ def load_backend(name: str) -> Backend:
     """The backend of this name, imported at the first call.
 
     Raises:
-        BackendError: when it is not installed, when two distributions offer the name, or when it can not be loaded.
+        BackendError: when it is not installed, when two distributions offer the name, or when it cannot be loaded.
     """
     if name in _loaded:
         return _loaded[name]
@@ -177,7 +177,7 @@ def load_backend(name: str) -> Backend:
         raise
     except Exception as error:
         raise BackendError(
-            f"the backend {name!r} of {_distribution(entry)} can not be loaded: {type(error).__name__}: {error}"
+            f"the backend {name!r} of {_distribution(entry)} cannot be loaded: {type(error).__name__}: {error}"
         ) from error
     if not isinstance(backend, Backend):
         raise BackendError(f"what {_distribution(entry)} registers as {name!r} lacks parts of the Backend protocol")
@@ -262,7 +262,6 @@ def use_backend(name: str) -> Chosen:
         BackendError: at once, when it is not installed or has no device.
         DeviceError: when it has no device of this number.
 
-    >>> import tinygrad_lstm as tl
     >>> with tl.use_backend("numpy") as backend:
     ...     print(backend.name, tl.zeros(2).device)
     numpy cpu
@@ -283,7 +282,6 @@ def use_backend(name: str) -> Chosen:
 def describe_backends() -> list[BackendStatus]:
     """Every installed backend, whether it can work here, and one line that says with what or why not.
 
-    >>> import tinygrad_lstm as tl
     >>> [status.usable for status in tl.describe_backends() if status.name == "numpy"]
     [True]
     """

@@ -38,7 +38,7 @@ def _of_this_process() -> tempfile.TemporaryDirectory[str]:
 def directory() -> Path:
     """Where compiled programs lie: ``TINYGRAD_LSTM_CACHE``, or ``tinygrad_lstm`` in the user's cache directory.
 
-    A directory that others could write to, or that can not be made, is not used: then the programs of this process go
+    A directory that others could write to, or that cannot be made, is not used: then the programs of this process go
     to a temporary one.
     """
     named = os.environ.get("TINYGRAD_LSTM_CACHE")

@@ -23,7 +23,6 @@ class Copies:
     Whether its values have changed in between is not known, so the warning only says what to do if they have not.
     Another part of a larger array at each step is another array.
 
-    >>> import numpy as np
     >>> copies, x = Copies(), np.zeros(1000)
     >>> with warnings.catch_warnings(record=True, action="always") as caught:
     ...     for _ in range(20):

@@ -6,7 +6,6 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from tinygrad_lstm.errors import DeviceError, DTypeError, ShapeError, UsageError
-from tinygrad_lstm.graph.cells import Cell, Parameter
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.device import as_device
 from tinygrad_lstm.graph.dtypes import DTYPES, as_dtype
@@ -16,6 +15,7 @@ from tinygrad_lstm.graph.slots import slots
 from tinygrad_lstm.graph.tensor import Tensor, make_leaf
 from tinygrad_lstm.graph.tracing import tracer
 from tinygrad_lstm.graph.types import TensorType
+from tinygrad_lstm.graph.variables import Parameter, Variable
 from tinygrad_lstm.kernels import casts
 from tinygrad_lstm.runtime.backend import backend_for
 
@@ -49,7 +49,7 @@ def tensor(value: Any, dtype: Any = None, requires_grad: bool = False, device: s
     if isinstance(value, Number):
         number = value.typed(value.dtype if dtype is None else as_dtype(dtype), as_device(device))
         return Parameter(number) if requires_grad else number
-    if isinstance(value, Tensor | Cell):
+    if isinstance(value, Tensor | Variable):
         array = to_numpy(value)
         where = value.device if device is None else as_device(device)
     else:
@@ -108,7 +108,7 @@ def _converted(array: np.ndarray[Any, Any], name: str) -> np.ndarray[Any, Any]:
 
 
 def _holds_tensors(value: Any) -> bool:
-    return isinstance(value, Tensor | Cell | Number) or (
+    return isinstance(value, Tensor | Variable | Number) or (
         isinstance(value, list | tuple) and any(_holds_tensors(v) for v in value)
     )
 
@@ -144,7 +144,6 @@ def _nearest(dtype: np.dtype[Any]) -> str | None:
 def to_numpy(x: Any) -> np.ndarray[Any, Any]:
     """The value as a read-only NumPy array; evaluates the graph if that was not done.
 
-    >>> import tinygrad_lstm as tl
     >>> to_numpy(tl.tensor([1.0, 2.0]) * 2)
     array([2., 4.], dtype=float32)
     """
@@ -166,7 +165,6 @@ def to(x: Any, device: str) -> Tensor:
         BackendError: when no backend serves the device.
         DeviceError: where a function is traced: a compiled function works on one device.
 
-    >>> import tinygrad_lstm as tl
     >>> tl.tensor([1.0]).to("cpu").device
     'cpu'
     """

@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from tinygrad_lstm.errors import DTypeError, ShapeError, TraceError, UsageError
-from tinygrad_lstm.graph.cells import Cell
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.scopes import user_line
 from tinygrad_lstm.graph.slots import slots
 from tinygrad_lstm.graph.tensor import Node, Tensor, make_leaf, set_value
 from tinygrad_lstm.graph.tracing import tracer
+from tinygrad_lstm.graph.variables import Variable
 from tinygrad_lstm.runtime.backend import backend_for
 from tinygrad_lstm.runtime.creation import tensor
-from tinygrad_lstm.runtime.interpreter import lower
+from tinygrad_lstm.runtime.interpreter import register_program
 
 __all__ = ["evaluate"]
 
@@ -26,7 +26,6 @@ def evaluate(*tensors: Any) -> Any:
     Raises:
         UnboundSymbolError: when one depends on a symbol; bind it with ``y.evaluate({x: …})``.
 
-    >>> import tinygrad_lstm as tl
     >>> x = tl.tensor([1.0, 2.0])
     >>> tl.evaluate(x + 1, x.sum())
     (tensor([2., 3.]), tensor(3.))
@@ -50,7 +49,7 @@ def evaluated(tensors: tuple[Tensor, ...], bindings: Mapping[Tensor, Any] | None
         device = group[0].type.device
         backend = backend_for(device)
         with backend.running(device):
-            program = lower(group, bound, backend, keep=not bound)
+            program = register_program(group, bound, backend, keep=not bound)
             registers = program.fresh()
             program.run_releasing(registers)
             for t in group:
@@ -66,7 +65,7 @@ def _traced(tensor: Tensor, owner: str) -> TraceError:
     line = user_line()
     at = f" [{line[0]}:{line[1]}]" if line else ""
     return TraceError(
-        f"{tensor!r} is traced in {owner} and has no value yet, so Python can not read it; choose between values with "
+        f"{tensor!r} is traced in {owner} and has no value yet, so Python cannot read it; choose between values with "
         f"tl.where, repeat steps with tl.scan, and return what you want to see{at}"
     )
 
@@ -81,7 +80,7 @@ def _bound(bindings: Mapping[Tensor, Any] | None) -> dict[Node, Any]:
         if not isinstance(symbol, Tensor) or symbol.op != "symbol":
             raise UsageError(f"evaluate binds symbols, and {symbol!r} is none; make one with tl.symbol")
         name = symbol.attrs["name"]
-        value = given.leaf if isinstance(given, Cell) else given
+        value = given.leaf if isinstance(given, Variable) else given
         if not isinstance(value, Tensor):
             value = tensor(value, dtype=symbol.dtype, device=symbol.device)
         if value.shape != symbol.shape:

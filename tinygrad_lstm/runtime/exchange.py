@@ -32,8 +32,6 @@ def from_dlpack(x: Any) -> Tensor:
         BackendError: when it is on a GPU that no backend works on here.
         DTypeError: when its element type is not supported.
 
-    >>> import numpy as np
-    >>> import tinygrad_lstm as tl
     >>> array = np.array([1.0, 2.0])
     >>> borrowed = tl.from_dlpack(array)
     >>> array[0] = 5.0
@@ -68,8 +66,6 @@ def to_dlpack(x: Any, **options: Any) -> Any:
 
     The memory is shared and must not be written to. Consumers of DLPack 1.0 are told so.
 
-    >>> import numpy as np
-    >>> import tinygrad_lstm as tl
     >>> print(np.from_dlpack(tl.tensor([1.0, 2.0])))
     [1. 2.]
     """
@@ -85,7 +81,6 @@ def to_dlpack(x: Any, **options: Any) -> Any:
 def dlpack_device(x: Any) -> tuple[int, int]:
     """Kind and number of the device of ``x`` in DLPack; what ``x.__dlpack_device__`` answers.
 
-    >>> import tinygrad_lstm as tl
     >>> dlpack_device(tl.ones(2))
     (1, 0)
     """

@@ -26,7 +26,7 @@ def write_arrays(
     """Write arrays by name to a safetensors file, and texts by name into its header.
 
     Raises:
-        CheckpointError: when it can not be written; then the path holds what it held.
+        CheckpointError: when it cannot be written; then the path holds what it held.
     """
     # The file that a link leads to changes, not the link.
     try:
@@ -37,14 +37,14 @@ def write_arrays(
     except (OSError, ValueError) as error:
         # A ValueError is that of a path with a zero byte.
         told = getattr(error, "strerror", None) or error
-        raise CheckpointError(f"{path} can not be written: {told}") from error
+        raise CheckpointError(f"{path} cannot be written: {told}") from error
 
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file beside, sync it to the disk, and rename it.
 
     Raises:
-        OSError: when it can not be written; then the path holds what it held.
+        OSError: when it cannot be written; then the path holds what it held.
     """
     beside = _beside(path)
     try:
@@ -80,7 +80,7 @@ def read_arrays(path: str | os.PathLike[str], what: str = "file") -> tuple[dict[
         ) from None
     except (OSError, ValueError, TypeError, AttributeError) as error:
         # Not permitted, or an element type that NumPy does not have.
-        raise CheckpointError(f"{str(path)!r} can not be read: {getattr(error, 'strerror', None) or error}") from None
+        raise CheckpointError(f"{str(path)!r} cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
 def check_writable(path: str | os.PathLike[str], what: str = "checkpoint") -> None:
@@ -90,14 +90,14 @@ def check_writable(path: str | os.PathLike[str], what: str = "checkpoint") -> No
         what: what errors call the file.
 
     Raises:
-        CheckpointError: when it can not, and when another kind of file is there.
+        CheckpointError: when it cannot, and when another kind of file is there.
     """
     try:
         real = Path(os.path.realpath(path))
         if real.is_dir():
             raise CheckpointError(f"{path} is a folder; name the {what} file to be written in it")
         if not real.parent.is_dir():
-            raise CheckpointError(f"{path} can not be written: there is no folder {real.parent}; make it first")
+            raise CheckpointError(f"{path} cannot be written: there is no folder {real.parent}; make it first")
         if real.exists() and not _may_be_replaced(real):
             raise CheckpointError(f"{path} exists and is no {what}; name another file")
         beside = _beside(real)
@@ -108,9 +108,7 @@ def check_writable(path: str | os.PathLike[str], what: str = "checkpoint") -> No
     except CheckpointError:
         raise
     except (OSError, ValueError) as error:
-        raise CheckpointError(
-            f"{str(path)!r} can not be written: {getattr(error, 'strerror', None) or error}"
-        ) from None
+        raise CheckpointError(f"{str(path)!r} cannot be written: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _may_be_replaced(path: Path) -> bool:

@@ -27,17 +27,17 @@ from tinygrad_lstm.runtime.anomaly import at_step, detecting, watched
 from tinygrad_lstm.runtime.backend import Backend
 from tinygrad_lstm.runtime.memory import exhausted, lacking
 
-__all__ = ["Program", "lower", "without_kernel"]
+__all__ = ["RegisterProgram", "register_program", "without_kernel"]
 
-Step = tuple[Callable[..., Any], tuple[int, ...], int]
+Instruction = tuple[Callable[..., Any], tuple[int, ...], int]
 
 
 @dataclass(slots=True)
-class Program:
+class RegisterProgram:
     """Calls on registers. ``given`` are the registers of what is known before the run."""
 
     nodes: list[Node]
-    steps: list[Step]
+    steps: list[Instruction]
     given: dict[int, Any]
     registers: dict[Node, int]
     releases: list[tuple[int, ...]]
@@ -90,7 +90,9 @@ def _explained(error: Exception, node: Node) -> Error:
     return IndexingError(told) if isinstance(error, IndexError) else EvaluationError(told)
 
 
-def lower(outputs: Sequence[Node], known: Mapping[Node, Any], backend: Backend, keep: bool = False) -> Program:
+def register_program(
+    outputs: Sequence[Node], known: Mapping[Node, Any], backend: Backend, keep: bool = False
+) -> RegisterProgram:
     """The program that computes ``outputs``.
 
     Args:
@@ -113,7 +115,7 @@ def lower(outputs: Sequence[Node], known: Mapping[Node, Any], backend: Backend, 
         if node.op in _PROJECTIONS and node not in known and _value(node) is None:
             requested.setdefault(node.inputs[0], []).append(_slot(node))
 
-    program = Program([], [], {}, registers, [])
+    program = RegisterProgram([], [], {}, registers, [])
     watching = detecting()
     for node in order:
         register = registers[node]
@@ -154,7 +156,7 @@ def _value(node: Node) -> Any:
     return node.value
 
 
-def _last_uses(program: Program, kept: Iterable[int]) -> list[tuple[int, ...]]:
+def _last_uses(program: RegisterProgram, kept: Iterable[int]) -> list[tuple[int, ...]]:
     seen = set(kept)
     releases: list[tuple[int, ...]] = []
     for _, reads, _ in reversed(program.steps):
@@ -223,7 +225,7 @@ def _loop(node: Node, slots: list[Any], backend: Backend, keep: bool) -> Callabl
     ins, outs = body.inputs, body.outputs
     traced: dict[Any, Tensor] = {s: outs[s] if isinstance(s, int) else s for s in slots}
     histories = {s: value for s, value in traced.items() if not isinstance(s, int) or s >= n}
-    program = lower([*outs[:n], *histories.values()], dict.fromkeys(ins), backend)
+    program = register_program([*outs[:n], *histories.values()], dict.fromkeys(ins), backend)
     register = program.registers
     enters = [register[x] for x in ins]
     leaves = [register[y] for y in outs[:n]]
@@ -265,7 +267,7 @@ def _loop(node: Node, slots: list[Any], backend: Backend, keep: bool) -> Callabl
 def _call(node: Node, slots: list[Any], backend: Backend, keep: bool) -> Callable[..., Mapping[Any, Any]]:
     """A function of a call's operands that computes the requested results; what lies between is let go."""
     body: Graph = node.attrs["body"]
-    program = lower([body.outputs[k] for k in slots], dict.fromkeys(body.inputs), backend)
+    program = register_program([body.outputs[k] for k in slots], dict.fromkeys(body.inputs), backend)
     enters = [program.registers[x] for x in body.inputs]
     leaves = [(k, program.registers[body.outputs[k]]) for k in slots]
 

@@ -59,7 +59,7 @@ def check_backend(name: str) -> Conformance:
 
     Raises:
         ConformanceError: an AssertionError that lists every check that failed.
-        BackendError: when the backend is not installed or can not work here.
+        BackendError: when the backend is not installed or cannot work here.
 
     >>> print(check_backend("numpy"))
     backend 'numpy': ... checks passed (...)

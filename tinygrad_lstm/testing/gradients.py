@@ -48,8 +48,6 @@ def check_gradients(
         GradientMismatchError: an AssertionError that names the order, the input, and both numbers.
         DTypeError: for an input that holds no floats.
 
-    >>> import numpy as np
-    >>> import tinygrad_lstm as tl
     >>> check_gradients(lambda x, y: tl.tanh(x @ y), np.array([0.5, -1.0]), np.ones((2, 3)))
     >>> try:
     ...     check_gradients(lambda x: x * tl.stop_gradient(x), 3.0)

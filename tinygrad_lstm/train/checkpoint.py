@@ -1,7 +1,7 @@
 """Checkpoints: one safetensors file whose header carries the rest as JSON.
 
 One file is renamed into place at once: whatever happens while it is written, the path holds the old checkpoint or
-the new one, and arrays and description can not come from different moments. Two files would need two renames, with a
+the new one, and arrays and description cannot come from different moments. Two files would need two renames, with a
 moment between them. Other programs read the arrays as those of any safetensors file, and the JSON, which the header
 holds under ``tinygrad_lstm``, as its metadata. Nothing that is loaded is executed.
 
@@ -42,9 +42,8 @@ def write_checkpoint(path: str | os.PathLike[str], arrays: Mapping[str, Array], 
     """Write arrays and a description in JSON's types so that ``path`` changes at once or not at all.
 
     Raises:
-        CheckpointError: when it can not be written; then the path holds what it held.
+        CheckpointError: when it cannot be written; then the path holds what it held.
 
-    >>> import numpy as np
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
     ...     write_checkpoint(f"{folder}/a.safetensors", {"x": np.ones(2)}, {"step": 3})
@@ -71,7 +70,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dic
         description = json.loads(header)
         version = description.pop("format")
     except (ValueError, TypeError, AttributeError, KeyError):
-        raise CheckpointError(f"{path} is damaged: the JSON in its header can not be read") from None
+        raise CheckpointError(f"{path} is damaged: the JSON in its header cannot be read") from None
     if version != _FORMAT:
         raise CheckpointError(f"{path} has format {version!r}, this program reads {_FORMAT}; use the one that wrote it")
     return arrays, description
@@ -86,7 +85,6 @@ def load_model(path: str | os.PathLike[str]) -> tuple[LanguageModel, Vocabulary]
     Raises:
         CheckpointError: when there is none to be read; see :func:`read_checkpoint`.
 
-    >>> import tinygrad_lstm as tl
     >>> from tempfile import TemporaryDirectory
     >>> text = tl.data.Corpus("to be or not to be, that is the question: " * 20, "a question")
     >>> config = tl.train.TrainConfig(steps=30, window=8, batch=4)

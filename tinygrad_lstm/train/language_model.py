@@ -67,7 +67,6 @@ class LanguageModel(Module):
         characters: how many characters there are.
         key: for the initial values; the generator of ``tl.seed`` by default.
 
-    >>> import tinygrad_lstm as tl
     >>> model = LanguageModel(10, ModelConfig(hidden=4, embedding=3), key=tl.random.key(0))
     >>> logits, (h, c) = model(tl.tensor([[1, 2], [3, 4], [5, 6]]))
     >>> logits.shape, h.shape

@@ -13,9 +13,9 @@ from tinygrad_lstm.data.text import Corpus
 from tinygrad_lstm.data.vocabulary import Vocabulary
 from tinygrad_lstm.data.windows import Window, Windows, held_out_windows, split
 from tinygrad_lstm.errors import CheckpointError, EvaluationError, UsageError
-from tinygrad_lstm.graph.cells import Cell, assign_all
 from tinygrad_lstm.graph.structure import flatten, unflatten
 from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.graph.variables import Variable, assign_all
 from tinygrad_lstm.jit.jitted import jit
 from tinygrad_lstm.nn.losses import cross_entropy
 from tinygrad_lstm.ops import random
@@ -161,7 +161,7 @@ class Trainer:
             EvaluationError: when the loss or the gradient is no finite number.
         """
         at, state = self.at, self.state
-        before: list[tuple[Cell, Any]] = [(cell, cell.leaf) for cell in self._cells()]
+        before: list[tuple[Variable, Any]] = [(variable, variable.leaf) for variable in self._variables()]
         try:
             loss = self._update(self._windows[at])
             self.losses.append(loss)
@@ -224,7 +224,7 @@ class Trainer:
             checkpoint: where to save after each validation, and when Ctrl-C ends the run.
 
         Raises:
-            CheckpointError: when the checkpoint can not be written; that is found out before the first step.
+            CheckpointError: when the checkpoint cannot be written; that is found out before the first step.
             KeyboardInterrupt: at Ctrl-C, after saving; nothing of the step under way is left.
         """
         if checkpoint is not None:
@@ -273,14 +273,14 @@ class Trainer:
         every = self.config.validate_every or min(250, 25 * len(self._windows))
         return self.at > seen and (self.at % every == 0 or self.at >= self.config.steps)
 
-    def _cells(self) -> list[Cell]:
-        return [cell for part in (self.model, self.optimizer) for _, cell in part.named_cells()]
+    def _variables(self) -> list[Variable]:
+        return [variable for part in (self.model, self.optimizer) for _, variable in part.named_variables()]
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write all that :meth:`resume` needs to go on as if nothing had been.
 
         Raises:
-            CheckpointError: when it can not be written; then the path holds what it held.
+            CheckpointError: when it cannot be written; then the path holds what it held.
         """
         arrays = {f"model.{name}": value.numpy() for name, value in self.model.state_dict().items()}
         arrays |= {f"best.{name}": value.numpy() for name, value in self.best.items()}

@@ -42,7 +42,6 @@ def sample(
             once, not at the first character.
         DataError: for a character of the prompt that the vocabulary does not have.
 
-    >>> import tinygrad_lstm as tl
     >>> from tinygrad_lstm.train.language_model import ModelConfig
     >>> model = LanguageModel(3, ModelConfig(hidden=4, embedding=3), key=tl.random.key(0))
     >>> text = "".join(sample(model, Vocabulary("abc"), "ab", length=20, seed=1))

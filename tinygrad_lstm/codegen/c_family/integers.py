@@ -66,7 +66,7 @@ FUNCTION uint16_t half_from_float(float x) {
   return (uint16_t)(sign | wide);
 }
 FUNCTION float rounded_to_half(float x) { return float_from_half(half_from_float(x)); }
-/* To odd first: then the second rounding can not turn a near miss into a tie. */
+/* To odd first: then the second rounding cannot turn a near miss into a tie. */
 FUNCTION float rounded_to_half_f64(double x) {
   const float f = (float)x;
   const int inexact = (double)f != x && f == f && fabsf(f) < INFINITY;

@@ -136,7 +136,7 @@ FUNCTION float tanh_f32(float x) {{
   return size < 0x1p-13f ? x : result;
 }}
 
-/* By e^(−|x|), which can not overflow; written by tanh it would lose every digit for negative x. */
+/* By e^(−|x|), which cannot overflow; written by tanh it would lose every digit for negative x. */
 FUNCTION float sigmoid_f32(float x) {{
   const float e = exp_f32(-fabsf(x));
   const float result = 1.0f / (1.0f + e);

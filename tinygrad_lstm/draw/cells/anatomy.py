@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tinygrad_lstm.draw.cells.tracing import Step
+from tinygrad_lstm.draw.cells.tracing import TracedStep
 from tinygrad_lstm.formula.expression import text
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.scopes import Scope
@@ -60,7 +60,7 @@ class Anatomy:
     weights: Mapping[Node, str]
 
 
-def dissect(step: Step) -> Anatomy:
+def dissect(step: TracedStep) -> Anatomy:
     """The parts of one step."""
     return _Dissection(step).anatomy()
 
@@ -75,7 +75,7 @@ def value_of(node: Node) -> Node:
 class _Dissection:
     """The work of :func:`dissect`, in the order of the methods."""
 
-    def __init__(self, step: Step) -> None:
+    def __init__(self, step: TracedStep) -> None:
         self.step = step
         self.given: dict[Node, str] = {}
         self.order = topological([*step.inputs, *step.states, *reversed(step.results)])
@@ -121,7 +121,7 @@ class _Dissection:
         behind: dict[Node, frozenset[int]] = {}
         for node in self.computed:
             operands = self.operands(node)
-            # Layers that end before this node, with something else in between: it can not be part of them.
+            # Layers that end before this node, with something else in between: it cannot be part of them.
             ended = frozenset[int]().union(*[behind.get(i, frozenset()) - {self.group.get(i)} for i in operands])
             scope = self.layer_scope(node)
             index = None
@@ -312,7 +312,7 @@ def _path(node: Node) -> tuple[Scope, ...]:
     return node.scope.path if node.scope is not None else ()
 
 
-def _enclosing(step: Step, known: set[Node]) -> tuple[Scope, ...]:
+def _enclosing(step: TracedStep, known: set[Node]) -> tuple[Scope, ...]:
     """The scopes round the whole step: that of its call, and cells; a role on them tells nothing apart."""
     ends = {*step.inputs, *step.states}
     found = [_path(n) for n in known if n not in ends and value_of(n) is n]

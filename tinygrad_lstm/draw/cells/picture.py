@@ -47,7 +47,6 @@ def cell(cell: Any, x: Any = None, state: Any = None, *, title: str | None = Non
     Raises:
         UsageError: when ``cell`` is no cell, or its shapes are not known.
 
-    >>> import tinygrad_lstm as tl
     >>> picture = tl.draw.cell(tl.nn.GRUCell(3, 4))
     >>> picture.title
     'GRUCell: one step'

@@ -226,7 +226,7 @@ class Placement:
         if solid and self._is_open(solid[0]) and self.column_of[solid[0]] >= start:
             column = self.columns[self.column_of[solid[0]]]
             if column.hanging:
-                raise UnplacedError("what hangs from the conveyor can not go back to it")
+                raise UnplacedError("what hangs from the conveyor cannot go back to it")
             column.top = part
             self.column_of[part] = self.column_of[solid[0]]
         else:

@@ -1,4 +1,4 @@
-"""One step of a cell on symbols, and what can not be traced told in a sentence."""
+"""One step of a cell on symbols, and what cannot be traced told in a sentence."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -15,11 +15,11 @@ from tinygrad_lstm.graph.types import Shape
 from tinygrad_lstm.nn.module import Module
 from tinygrad_lstm.ops import random
 
-__all__ = ["Step", "example", "first_state", "is_cell", "names_of", "trace_step"]
+__all__ = ["TracedStep", "example", "first_state", "is_cell", "names_of", "trace_step"]
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class TracedStep:
     """One step of time as a graph: what goes in and what comes out, the new states first.
 
     Attributes:
@@ -36,7 +36,7 @@ class Step:
     depth: int = 0
 
 
-def trace_step(cell: Any, x: Any = None, state: Any = None, *, caller: str = "draw.cell") -> Step:
+def trace_step(cell: Any, x: Any = None, state: Any = None, *, caller: str = "draw.cell") -> TracedStep:
     """One step of ``cell`` on symbols.
 
     Args:
@@ -45,7 +45,7 @@ def trace_step(cell: Any, x: Any = None, state: Any = None, *, caller: str = "dr
         caller: who asks, for the errors.
 
     Raises:
-        UsageError: when ``cell`` is no cell, or the sizes of its input or of its state can not be told.
+        UsageError: when ``cell`` is no cell, or the sizes of its input or of its state cannot be told.
     """
     kind = _checked(cell, caller)
     state = first_state(cell, x, caller=caller) if state is None else state
@@ -70,7 +70,9 @@ def trace_step(cell: Any, x: Any = None, state: Any = None, *, caller: str = "dr
             results = [*second, *first]
     around = current_scope()
     depth = len(around.path) if around is not None else 0
-    return Step(kind, tuple(inputs), tuple(states), tuple(results), tuple(names), depth + isinstance(cell, Module))
+    return TracedStep(
+        kind, tuple(inputs), tuple(states), tuple(results), tuple(names), depth + isinstance(cell, Module)
+    )
 
 
 def _checked(cell: Any, caller: str) -> str:

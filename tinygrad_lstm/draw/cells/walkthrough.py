@@ -129,7 +129,7 @@ class Walkthrough:
         """Open the page of all stages in the browser, from a temporary file, and return its path.
 
         Raises:
-            DrawingError: when there is no browser, or a picture can not be rendered.
+            DrawingError: when there is no browser, or a picture cannot be rendered.
         """
         return self.page().show()
 
@@ -144,9 +144,8 @@ class Walkthrough:
 
         Raises:
             UsageError: the suffix is none of these.
-            DrawingError: a picture can not be rendered, or a file not be written.
+            DrawingError: a picture cannot be rendered, or a file not be written.
 
-        >>> import tinygrad_lstm as tl
         >>> from tempfile import TemporaryDirectory
         >>> steps = tl.draw.walkthrough(tl.nn.GRUCell(3, 2), tl.ones((1, 3)))
         >>> with TemporaryDirectory() as folder:
@@ -159,7 +158,7 @@ class Walkthrough:
             return [self.page().save(path)]
         if suffix not in (".svg", ".png", ".pdf", ".dot"):
             raise UsageError(
-                f"can not tell the form from {path.name!r}: end it in .html for one page with the equations and "
+                f"cannot tell the form from {path.name!r}: end it in .html for one page with the equations and "
                 "numbers, or in .svg, .png, .pdf or .dot for a picture of each stage"
             )
         return [
@@ -182,7 +181,6 @@ def walkthrough(cell: Any, x: Any = None, state: Any = None) -> Walkthrough:
     Raises:
         UsageError: when ``cell`` is no cell, or ``x`` or the state has no values.
 
-    >>> import tinygrad_lstm as tl
     >>> cell = tl.nn.LSTMCell(3, 2, key=tl.random.key(0))
     >>> steps = tl.draw.walkthrough(cell, tl.ones((1, 3)))
     >>> [stage.title for stage in steps]

@@ -72,7 +72,6 @@ def as_data(graph: Sources, title: str = "", measures: Measures | None = None) -
 
         - ``edges``: ``source``, ``target``, ``slot`` (which operand of the target).
 
-    >>> import tinygrad_lstm as tl
     >>> from tinygrad_lstm.draw.graphs.sources import sources
     >>> data = as_data(sources(tl.tanh(tl.symbol("x", (2,)))))
     >>> [(node["id"], node["op"], node["expression"]) for node in data["nodes"]]
@@ -101,7 +100,6 @@ def as_data(graph: Sources, title: str = "", measures: Measures | None = None) -
 def as_json(graph: Sources, title: str = "", measures: Measures | None = None) -> str:
     """:func:`as_data` as JSON of several lines; names keep their letters, except those that end a ``<script>``.
 
-    >>> import tinygrad_lstm as tl
     >>> from tinygrad_lstm.draw.graphs.sources import sources
     >>> as_json(sources(tl.symbol("</script>")))[:48]
     '{\\n "schema": "tinygrad_lstm.graph/1",\\n "title": '

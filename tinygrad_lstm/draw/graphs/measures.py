@@ -56,7 +56,6 @@ def measure(
     Raises:
         UsageError: when a symbol has no value, or no result can be differentiated.
 
-    >>> import tinygrad_lstm as tl
     >>> x = tl.symbol("x")
     >>> y = x * x
     >>> found = measure([y], {x: 3.0})

@@ -31,7 +31,6 @@ _SHAPES: Final[dict[str, tuple[str, str]]] = {
 def mermaid(folded: Folded, direction: str, shapes: bool, theme: Theme = THEMES["light"], types: bool = True) -> str:
     """The folded graph in Mermaid's language. GitHub draws at most 500 edges and 50,000 letters of it.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.draw.graph(tl.tanh(tl.symbol("x", 3))).mermaid())
     flowchart LR
       n0(("x<br/>f32#91;3#93;"))

@@ -44,7 +44,6 @@ class Numbering:
 def number(inputs: Sequence[Node], outputs: Iterable[Node]) -> Numbering:
     """The numbers of the graph of ``outputs``; inputs are counted whether something reads them or not.
 
-    >>> import tinygrad_lstm as tl
     >>> y = tl.tanh(tl.symbol("x"))
     >>> list(number((), (y,)).ids.values())
     ['%0', '%1']

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal, get_args
 
 from tinygrad_lstm.draw.drawing import Drawing
 from tinygrad_lstm.draw.graphs.annotations import Values, annotate_flow, annotate_values
-from tinygrad_lstm.draw.graphs.emission import Style, emit
+from tinygrad_lstm.draw.graphs.dot import Style, emit
 from tinygrad_lstm.draw.graphs.exports import as_json
 from tinygrad_lstm.draw.graphs.folding import Folded, fold_graph
 from tinygrad_lstm.draw.graphs.measures import Measures, measure
@@ -62,7 +62,7 @@ def graph(
         what: a tensor, nested tuples, lists or dicts of tensors, a traced ``Graph``, anything with a method ``graph``
             that returns one (a compiled function), or a function or module, which is called on symbols like ``args``.
         args: for a function: what it takes; tensors and arrays stand for symbols of their types. What it would change,
-            gradients and the contents of cells, is shown after its results, and stays as it is.
+            gradients and the contents of variables, is shown after its results, and stays as it is.
         depth: how many levels of scopes are open; the ones below become one node each. All of them by default.
         fold: with more nodes than this, repeated blocks are folded, then scopes, then chains, then stretches; the
             picture says what was folded.
@@ -86,13 +86,12 @@ def graph(
         UsageError: when there is nothing to draw in ``what``, an option has no such value, or a symbol has no value.
         TraceError: when a function reads the value of a symbol in Python, as in ``if x > 0``.
 
-    >>> import tinygrad_lstm as tl
     >>> x = tl.symbol("x", (3,))
     >>> picture = tl.draw.graph(tl.sigmoid(x) * 2)
     >>> picture.description
     'A computation graph of 2 operations on 1 input. Result: f32[3].'
     >>> cell = tl.nn.LSTMCell(3, 4, key=tl.random.key(0))
-    >>> tl.draw.graph(cell, tl.ones((1, 3)), cell.zeros(1), values="statistics", theme="dark").title
+    >>> tl.draw.graph(variable, tl.ones((1, 3)), variable.zeros(1), values="statistics", theme="dark").title
     'Computation graph of LSTMCell'
     """
     _check(direction=(direction, Direction), loops=(loops, Loops), gradients=(gradients, Gradients))

@@ -8,11 +8,11 @@ from typing import Any
 from tinygrad_lstm.draw.graphs.watching import Watch
 from tinygrad_lstm.draw.markup import last_name, pretty
 from tinygrad_lstm.errors import Error, UsageError
-from tinygrad_lstm.graph.cells import Cell
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.function import Graph, fresh_symbol
 from tinygrad_lstm.graph.structure import flatten, paths, unflatten
 from tinygrad_lstm.graph.tensor import Tensor, name_of
+from tinygrad_lstm.graph.variables import Variable
 from tinygrad_lstm.nn.module import Module
 
 __all__ = ["Sources", "sources"]
@@ -24,7 +24,7 @@ class Sources:
 
     Attributes:
         inputs: symbols that belong to it whether a result reads them or not.
-        outputs: the results, and after them what a function changes: gradients, and the contents of cells.
+        outputs: the results, and after them what a function changes: gradients, and the contents of variables.
         names: of the outputs.
         called: what to call all of it.
         bindings: the values that a traced function was given, by the symbols that stand for them.
@@ -48,9 +48,9 @@ def sources(what: Any, args: tuple[Any, ...] = (), caller: str = "draw.graph") -
     """The graph of ``what``.
 
     Args:
-        what: tensors or cells, nested in any way; a ``Graph``; anything with a method ``graph`` that returns one, such
-            as a compiled function; or a function or module, which is called on symbols like ``args``. What it would
-            change stays as it is.
+        what: tensors or variables, nested in any way; a ``Graph``; anything with a method ``graph`` that returns
+            one, such as a compiled function; or a function or module, which is called on symbols like ``args``. What
+            it would change stays as it is.
         args: for a function: what it takes.
         caller: who asks, for the errors.
 
@@ -58,7 +58,6 @@ def sources(what: Any, args: tuple[Any, ...] = (), caller: str = "draw.graph") -
         UsageError: when ``what`` holds no graph, or ``args`` are not what it takes.
         TraceError: when a function reads the value of a symbol in Python.
 
-    >>> import tinygrad_lstm as tl
     >>> found = sources(lambda a: {"square": a * a}, (tl.ones(3),))
     >>> found.names, [str(x.type) for x in found.inputs]
     (['square'], ['f32[3]'])
@@ -78,14 +77,14 @@ def sources(what: Any, args: tuple[Any, ...] = (), caller: str = "draw.graph") -
     bindings: dict[Tensor, Tensor] = {}
     called = ""
     watch: Watch | None = None
-    if callable(what) and not isinstance(what, Tensor | Cell):
+    if callable(what) and not isinstance(what, Tensor | Variable):
         called = _title(what)
         watch = Watch(f"the function {called} in {caller}")
         what, bindings = _traced(what, args, caller, watch)
     elif args:
         raise UsageError(f"{caller}: several tensors come as one tuple or list; further arguments are a function's")
     leaves, structure = flatten(what)
-    if not leaves or not all(isinstance(v, Tensor | Cell) for v in leaves):
+    if not leaves or not all(isinstance(v, Tensor | Variable) for v in leaves):
         raise UsageError(_nothing_to_draw(leaves, called, caller))
     outputs = [as_tensor(v) for v in leaves]
     numbered = _numbered(outputs)
@@ -117,7 +116,7 @@ def _title(what: Any) -> str:
 
 
 def _nothing_to_draw(leaves: list[Any], called: str, caller: str) -> str:
-    kinds = ", ".join(sorted({type(v).__name__ for v in leaves if not isinstance(v, Tensor | Cell)})) or "nothing"
+    kinds = ", ".join(sorted({type(v).__name__ for v in leaves if not isinstance(v, Tensor | Variable)})) or "nothing"
     if called:
         return f"{caller}: {called} returned {kinds} where tensors are wanted; let it return the tensors to draw"
     hint = "; a plain array has no graph, make a tensor of it with tl.tensor" if "ndarray" in kinds else ""
@@ -125,7 +124,7 @@ def _nothing_to_draw(leaves: list[Any], called: str, caller: str) -> str:
 
 
 def _parameters(f: Callable[..., Any]) -> Mapping[str, inspect.Parameter] | None:
-    """What ``f`` takes; None where Python can not tell."""
+    """What ``f`` takes; None where Python cannot tell."""
     try:
         return inspect.signature(f.forward if isinstance(f, Module) else f).parameters
     except (TypeError, ValueError):

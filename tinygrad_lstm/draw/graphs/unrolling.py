@@ -70,7 +70,6 @@ def unroll(outputs: Sequence[Tensor]) -> Unrolled:
     Nodes outside of loops that read none are kept. Copies keep their lines; a copy that helps to compute a gradient
     belongs to the copy of its forward node at the same step.
 
-    >>> import tinygrad_lstm as tl
     >>> last, _ = tl.scan(lambda c, x: (c * x, None), tl.tensor(1.0), tl.symbol("xs", (3,)))
     >>> (y,) = unroll([last]).outputs
     >>> str(y.scope), y.inputs[0].op

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any, Final, Literal
 
 from tinygrad_lstm.draw.markup import pretty, width_of
-from tinygrad_lstm.draw.pages.structure import Box, Item, Site, Structure
+from tinygrad_lstm.draw.pages.page_graph import Box, Item, PageGraph, Site
 from tinygrad_lstm.draw.render import render
 from tinygrad_lstm.errors import DrawingError
 
@@ -47,7 +47,7 @@ def size_of(item: Item) -> tuple[int, int]:
     return max(46, round(wide)), 40 + 15 * bool(item.names)
 
 
-def lay_out(shown: Structure, direction: Direction, timeout: float = 30.0) -> dict[str, Any]:
+def lay_out(shown: PageGraph, direction: Direction, timeout: float = 30.0) -> dict[str, Any]:
     """Sites and boxes as ``[x, y, width, height]`` (the centre of a site, the corner of a box), wires as points.
 
     Raises:
@@ -95,7 +95,7 @@ def _short(number: float) -> float:
     return round(number, 1)
 
 
-def _dot(shown: Structure, direction: Direction) -> str:
+def _dot(shown: PageGraph, direction: Direction) -> str:
     """The graph as DOT that holds no text of the user's: sizes are given, so that no font plays a part."""
     lines = ["digraph {", f"rankdir={direction}; nodesep=0.2; ranksep=0.35; pad=0.1;"]
     if len(shown.sites) > BOUNDED:
@@ -133,7 +133,7 @@ def _vertex(k: int, site: Site) -> str:
     return f's{k} [id="s{k}", width={w / 72:.4f}, height={h / 72:.4f}];'
 
 
-def _edges(shown: Structure) -> Iterable[str]:
+def _edges(shown: PageGraph) -> Iterable[str]:
     number = {site: k for k, site in enumerate(shown.sites)}
     for k, wire in enumerate(shown.wires):
         free = ", constraint=false" if wire.back else ""

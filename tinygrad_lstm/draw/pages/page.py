@@ -31,7 +31,7 @@ class Page:
 
         Raises:
             UsageError: the path ends in something else.
-            DrawingError: the file can not be written.
+            DrawingError: the file cannot be written.
         """
         path = Path(path)
         if path.suffix.lower() not in (".html", ".htm"):
@@ -83,7 +83,6 @@ def page(
         TraceError: when a function reads the value of a traced tensor in Python, as in ``if x > 0``.
         DrawingError: when there is no Graphviz to lay the graph out with.
 
-    >>> import tinygrad_lstm as tl
     >>> shown = page(lambda x: tl.sin(x**2), 1.0, title="sin(x²)")
     >>> shown.title, "<script src" in shown.html
     ('sin(x²)', False)

@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from tinygrad_lstm.draw.graphs.vertices import place_of
 from tinygrad_lstm.draw.markup import pretty
+from tinygrad_lstm.draw.pages.grids import GRIDS, shown
 from tinygrad_lstm.draw.pages.layout import lay_out, word
-from tinygrad_lstm.draw.pages.numbers import GRIDS, shown
+from tinygrad_lstm.draw.pages.page_graph import GIVEN, Item, PageGraph, ShownLoop
 from tinygrad_lstm.draw.pages.rules import references, rules_of
 from tinygrad_lstm.draw.pages.running import Array, Run, kept_steps
-from tinygrad_lstm.draw.pages.structure import GIVEN, Item, Loop, Structure
 from tinygrad_lstm.formula.expression import node_texts, text
 from tinygrad_lstm.graph.tensor import Node, name_of
 
@@ -25,8 +25,8 @@ _FULL_TEXTS: Final = 150
 """With more items than this expressions are cut short where they are made: to write each in full takes too long."""
 
 
-def graph_data(structure: Structure, run: Run | None) -> dict[str, Any]:
-    """Structure, places and values of a graph.
+def graph_data(structure: PageGraph, run: Run | None) -> dict[str, Any]:
+    """PageGraph, places and values of a graph.
 
     Returns:
         A dict of ``items``, ``program`` (numbers of items, and ``[number of a loop, [program]]``), ``loops``,
@@ -75,11 +75,11 @@ def graph_data(structure: Structure, run: Run | None) -> dict[str, Any]:
     }
 
 
-def _program(program: Sequence[Item | Loop]) -> list[Any]:  # as deep as loops are nested
+def _program(program: Sequence[Item | ShownLoop]) -> list[Any]:  # as deep as loops are nested
     return [p.index if isinstance(p, Item) else [p.index, _program(p.program)] for p in program]
 
 
-def _texts(structure: Structure) -> dict[Node, str]:
+def _texts(structure: PageGraph) -> dict[Node, str]:
     """The expression of each item that is computed, from the last named values where that is not too long."""
     short: dict[Node, str] = {}
     for order in (structure.order, *(loop.order for loop in structure.loops)):
@@ -119,9 +119,9 @@ def _told(item: Item, texts: Mapping[Node, str]) -> dict[str, Any]:
 class _Values:
     """The arrays of items, as large as the page has room for."""
 
-    def __init__(self, structure: Structure, run: Run) -> None:
+    def __init__(self, structure: PageGraph, run: Run) -> None:
         self.run = run
-        self.chains: dict[Loop | None, list[Run]] = {None: [run]}
+        self.chains: dict[ShownLoop | None, list[Run]] = {None: [run]}
         for loop in structure.loops:
             outer = self.chains[loop.parent]
             self.chains[loop] = [r.loops[loop][t] for r in outer for t in kept_steps(loop)]

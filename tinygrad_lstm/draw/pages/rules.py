@@ -11,7 +11,7 @@ from typing import Any, Final
 from tinygrad_lstm.autodiff.reverse import cotangents
 from tinygrad_lstm.draw.markup import pretty
 from tinygrad_lstm.draw.pages.layout import word
-from tinygrad_lstm.draw.pages.structure import GIVEN, Item, Loop, Structure
+from tinygrad_lstm.draw.pages.page_graph import GIVEN, Item, PageGraph, ShownLoop
 from tinygrad_lstm.errors import GradientError
 from tinygrad_lstm.formula.expression import text
 from tinygrad_lstm.graph.function import fresh_symbol
@@ -32,7 +32,7 @@ _TWICE: Final = re.compile(r"\((\(the [^()]*\))\)")
 _SHAPED: Final = re.compile(rf"(?:reshape|broadcast_to)\({_ARRIVING}, shape=(?:\([^()]*\)|\d+)\)")
 
 
-def references(shown: Structure, texts: Mapping[Node, str]) -> dict[Item, str]:
+def references(shown: PageGraph, texts: Mapping[Node, str]) -> dict[Item, str]:
     """What to call each item where another is explained: by its name, its expression if short, or what it is for.
 
     Args:
@@ -81,7 +81,7 @@ def _purpose(item: Item, readers: Mapping[Item, list[Item]]) -> str:
     return f" in {pretty(scope.path[-1].name)}" if scope is not None else ""
 
 
-def rules_of(shown: Structure, names: Mapping[Item, str]) -> dict[Item, list[Term]]:
+def rules_of(shown: PageGraph, names: Mapping[Item, str]) -> dict[Item, list[Term]]:
     """For each item the terms whose sum is its gradient.
 
     Args:
@@ -107,7 +107,7 @@ class _Rules:
     def add(self, item: Item, term: Term) -> None:
         self.found.setdefault(item, []).append(term)
 
-    def level(self, order: list[Node], env: Mapping[Node, Item], loop: Loop | None) -> None:
+    def level(self, order: list[Node], env: Mapping[Node, Item], loop: ShownLoop | None) -> None:
         """What the ops of a graph, or of the body of a loop, hand back."""
         symbols: dict[Node, Tensor] = {}
         for node, item in env.items():
@@ -155,7 +155,7 @@ class _Rules:
             pieces += [reader.index, piece]
         return [piece for piece in pieces if piece != ""]
 
-    def leaving(self, loop: Loop, outer: Mapping[Node, Item]) -> None:
+    def leaving(self, loop: ShownLoop, outer: Mapping[Node, Item]) -> None:
         """What goes into a loop, and what its body hands on: to the next step, and out."""
         body = loop.node.attrs["body"]
         carries, xs = loop.node.attrs.get("carries", 0), loop.node.attrs.get("xs", 0)
@@ -178,7 +178,7 @@ class _Rules:
                 here = [" at this step"] if loop.node.op == "scan" else []
                 self.inside(loop, value, ["", item.index, item.index, *here])
 
-    def inside(self, loop: Loop, value: Tensor, term: Term) -> None:
+    def inside(self, loop: ShownLoop, value: Tensor, term: Term) -> None:
         item = loop.env[value]
         if item.loop is loop and value.dtype.is_float and item.kind != "constant":
             self.add(item, term)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lstm.autodiff.reverse import cotangents
-from tinygrad_lstm.draw.pages.structure import Loop, Structure
+from tinygrad_lstm.draw.pages.page_graph import PageGraph, ShownLoop
 from tinygrad_lstm.errors import GradientError
 from tinygrad_lstm.graph.function import fresh_symbol
 from tinygrad_lstm.graph.registry import OPS
@@ -42,10 +42,10 @@ class Run:
     values: dict[Node, Array] = field(default_factory=dict)
     gradients: dict[Node, Array] = field(default_factory=dict)
     seeds: dict[Node, Array] = field(default_factory=dict)
-    loops: dict[Loop, dict[int, "Run"]] = field(default_factory=dict)
+    loops: dict[ShownLoop, dict[int, "Run"]] = field(default_factory=dict)
 
 
-def kept_steps(loop: Loop) -> list[int]:
+def kept_steps(loop: ShownLoop) -> list[int]:
     """The steps of a loop that a page shows: all of them, or some at equal distances with the first and the last."""
     most = _STEPS if loop.parent is None else _INNER
     if loop.steps <= most:
@@ -53,7 +53,7 @@ def kept_steps(loop: Loop) -> list[int]:
     return sorted({round(k * (loop.steps - 1) / (most - 1)) for k in range(most)})
 
 
-def run(shown: Structure, outputs: Sequence[Tensor], bindings: Mapping[Tensor, Any]) -> tuple[Run, str]:
+def run(shown: PageGraph, outputs: Sequence[Tensor], bindings: Mapping[Tensor, Any]) -> tuple[Run, str]:
     """Compute the graph, and the gradients of the sum of its float results.
 
     Returns:
@@ -91,7 +91,7 @@ def _forget_gradients(result: Run) -> None:
 class _Level:
     """A graph whose nodes are computed together: the whole, or the body of a loop."""
 
-    def __init__(self, order: list[Node], loops: Sequence[Loop], everything: Sequence[Loop]) -> None:
+    def __init__(self, order: list[Node], loops: Sequence[ShownLoop], everything: Sequence[ShownLoop]) -> None:
         self.order = order
         self.tensors = [n for n in order if isinstance(n, Tensor) and n.op != "symbol"]
         self.loops = [(loop, _Steps(loop, order, everything)) for loop in loops]
@@ -126,7 +126,7 @@ class _Rule:
 
     def __init__(self, results: Sequence[Tensor], order: list[Node]) -> None:
         self.arriving = [fresh_symbol("d", y.type) for y in results]
-        # What cuts the gradient can not be asked for one.
+        # What cuts the gradient cannot be asked for one.
         known = [n for n in order if not n.inputs or OPS[n.op].differentiable]
         sources = [n for n in known if isinstance(n, Tensor) and n.dtype.is_float]
         found = cotangents(list(zip(results, self.arriving, strict=True)), sources, order)
@@ -143,7 +143,7 @@ class _Rule:
 class _Steps:
     """The steps of one loop."""
 
-    def __init__(self, loop: Loop, outside: list[Node], everything: Sequence[Loop]) -> None:
+    def __init__(self, loop: ShownLoop, outside: list[Node], everything: Sequence[ShownLoop]) -> None:
         self.loop, self.node = loop, loop.node
         self.body = loop.node.attrs["body"]
         self.carries, self.xs = self.node.attrs.get("carries", 0), self.node.attrs.get("xs", 0)

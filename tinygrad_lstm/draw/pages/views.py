@@ -9,9 +9,9 @@ from tinygrad_lstm.draw.cells.picture import cell, identifiers
 from tinygrad_lstm.draw.cells.tracing import example, first_state, is_cell, trace_step
 from tinygrad_lstm.draw.graphs.sources import Sources, sources
 from tinygrad_lstm.draw.markup import pretty
+from tinygrad_lstm.draw.pages.page_graph import GIVEN, PageGraph, structure
 from tinygrad_lstm.draw.pages.payload import graph_data
 from tinygrad_lstm.draw.pages.running import Run, run
-from tinygrad_lstm.draw.pages.structure import GIVEN, Structure, structure
 from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.function import Graph
@@ -32,7 +32,7 @@ class Subject:
 
     sources: Sources
     bindings: dict[Tensor, Tensor]
-    structure: Structure
+    structure: PageGraph
     anatomy: Anatomy | None = None
     args: tuple[Any, ...] = ()
 
@@ -126,11 +126,11 @@ def _inputs_of(subject: Subject, graph: Graph) -> dict[Tensor, Tensor]:
     return bound
 
 
-def _view(title: str, note: str, built: Structure, result: Run | None) -> dict[str, Any]:
+def _view(title: str, note: str, built: PageGraph, result: Run | None) -> dict[str, Any]:
     return {"title": title, "about": _about(built), "note": note, "graph": graph_data(built, result)}
 
 
-def _built(title: str, found: Sources) -> Structure:
+def _built(title: str, found: Sources) -> PageGraph:
     built = structure(found.inputs, found.outputs, found.names)
     if len(built.sites) > MOST:
         raise UsageError(
@@ -151,7 +151,7 @@ def _differentiated(found: Sources, result: Run) -> str:
     return f"Gradients are those of {' + '.join(terms)}{' + …' if len(named) > 4 else '.'}"
 
 
-def _about(built: Structure) -> str:
+def _about(built: PageGraph) -> str:
     operations = sum(item.kind not in (*GIVEN, "carry", "slice", "result") for item in built.items)
     inputs = sum(item.kind == "input" for item in built.items)
     parameters = sum(item.kind == "parameter" for item in built.items)

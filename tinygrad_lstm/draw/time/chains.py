@@ -13,7 +13,7 @@ from tinygrad_lstm.draw.cells.placement import Placement, Spot, UnplacedError, s
 from tinygrad_lstm.draw.cells.wires import Plan, plan
 from tinygrad_lstm.draw.drawing import Drawing
 from tinygrad_lstm.draw.markup import pretty, rich, split_name
-from tinygrad_lstm.draw.time.recurrence import Loop, loops_of, results_of
+from tinygrad_lstm.draw.time.recurrence import TimeLoop, loops_of, results_of
 from tinygrad_lstm.errors import UsageError
 
 __all__ = ["chain", "rolled", "unrolled"]
@@ -37,7 +37,6 @@ def rolled(layer: Any, *, x: Any = None, title: str | None = None) -> Drawing:
     Raises:
         UsageError: when there is no loop in ``layer``.
 
-    >>> import tinygrad_lstm as tl
     >>> tl.draw.rolled(tl.nn.RNN(3, 4)).description
     'The layer A reads x_t and its own h of the step before, and puts out h_t.'
     """
@@ -62,7 +61,6 @@ def unrolled(
     Raises:
         UsageError: when there is no loop in ``layer``, or ``steps`` is no number from 1 to 50.
 
-    >>> import tinygrad_lstm as tl
     >>> tl.draw.unrolled(tl.nn.LSTM(3, 4), steps=2).description
     'The layer A reads x_t and its own h and C of the step before, and puts out h_t. Shown are 2 steps and the last.'
     """
@@ -96,7 +94,6 @@ def chain(layer: Any, *, x: Any = None, loop: int = 0, legend: bool = False, tit
     Raises:
         UsageError: when there is no loop in ``layer``, or none of that number.
 
-    >>> import tinygrad_lstm as tl
     >>> tl.draw.chain(tl.nn.LSTM(3, 4)).title
     'The chain of LSTM: one step between its neighbours'
     """
@@ -178,7 +175,7 @@ class _Lane:
 class _Rows:
     """The loops from the lowest row to the highest."""
 
-    def __init__(self, loops: list[Loop]) -> None:
+    def __init__(self, loops: list[TimeLoop]) -> None:
         self.loops = loops
         self.carries = max(len(loop.states) for loop in loops)
         self.pitch = 2 * HALF_HEIGHT + 53 + (LOOP * (self.carries + 1) if len(loops) > 1 else 0)

@@ -73,7 +73,7 @@ class Figure:
 
     Attributes:
         title: what is shown.
-        description: the same for who can not see it.
+        description: the same for who cannot see it.
         panels: heat maps or curves.
         words: what stands under each step.
         columns: how many panels stand side by side.
@@ -142,12 +142,12 @@ class Figure:
 
         Raises:
             UsageError: the suffix is none of ``.svg``, ``.png``, ``.pdf``.
-            DrawingError: the file can not be written; or it is no SVG, and matplotlib is not installed.
+            DrawingError: the file cannot be written; or it is no SVG, and matplotlib is not installed.
         """
         path = Path(path)
         suffix = path.suffix.lower()
         if suffix not in (".svg", ".png", ".pdf"):
-            raise UsageError(f"can not tell the picture's form from {path.name!r}: end it in one of .svg, .png, .pdf.")
+            raise UsageError(f"cannot tell the picture's form from {path.name!r}: end it in one of .svg, .png, .pdf.")
         check_folder(path)
         if suffix == ".svg":
             content = self.svg().encode("utf-8")
@@ -196,6 +196,6 @@ def _matplotlib(module: str) -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         raise DrawingError(
-            f"PNG and PDF of a figure need matplotlib, which can not be imported ({error}): "
+            f"PNG and PDF of a figure need matplotlib, which cannot be imported ({error}): "
             "pip install 'tinygrad-lstm[plots]', or save the figure as .svg, which needs nothing"
         ) from None

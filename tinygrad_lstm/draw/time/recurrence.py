@@ -5,21 +5,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from tinygrad_lstm.draw.cells.anatomy import Anatomy, dissect
-from tinygrad_lstm.draw.cells.tracing import Step, names_of, trace_step
+from tinygrad_lstm.draw.cells.tracing import TracedStep, names_of, trace_step
 from tinygrad_lstm.errors import UsageError
-from tinygrad_lstm.graph.cells import Cell
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.function import fresh_symbol
 from tinygrad_lstm.graph.structure import flatten, unflatten
 from tinygrad_lstm.graph.tensor import Node, Tensor, make
+from tinygrad_lstm.graph.variables import Variable
 from tinygrad_lstm.graph.walk import substitute, topological
 from tinygrad_lstm.ops.loop import scan
 
-__all__ = ["Loop", "loops_of", "results_of"]
+__all__ = ["TimeLoop", "loops_of", "results_of"]
 
 
 @dataclass(frozen=True, eq=False)
-class Loop:
+class TimeLoop:
     """One loop: a layer of a recurrent network over time.
 
     Attributes:
@@ -51,7 +51,7 @@ def results_of(layer: Any, x: Any, caller: str, steps: int = 4) -> list[Tensor]:
         UsageError: when ``layer`` is none of these, or the shape of its input is not known.
     """
     leaves, _ = flatten(layer)
-    if leaves and all(isinstance(v, Tensor | Cell) for v in leaves):
+    if leaves and all(isinstance(v, Tensor | Variable) for v in leaves):
         return [as_tensor(v) for v in leaves]
     kind = type(layer).__name__
     if isinstance(layer, type):
@@ -88,7 +88,7 @@ def _over_time(cell: Any, caller: str, steps: int) -> list[Tensor]:
     return [outputs]
 
 
-def loops_of(results: Sequence[Tensor], caller: str) -> list[Loop]:
+def loops_of(results: Sequence[Tensor], caller: str) -> list[TimeLoop]:
     """The loops that ``results`` depend on, each after those that it reads.
 
     Raises:
@@ -109,7 +109,7 @@ def loops_of(results: Sequence[Tensor], caller: str) -> list[Loop]:
         reads = [number[n] for n in topological(sequences, stop=_is_scan) if _is_scan(n)]
         shown = any(n is node for n in last)
         step = _body(node)
-        found.append(Loop(node, dissect(step), step.names, tuple(sorted(reads)), bool(xs), shown))
+        found.append(TimeLoop(node, dissect(step), step.names, tuple(sorted(reads)), bool(xs), shown))
     return found
 
 
@@ -117,7 +117,7 @@ def _is_scan(node: Node) -> bool:
     return node.op == "scan"
 
 
-def _body(node: Node) -> Step:
+def _body(node: Node) -> TracedStep:
     """One step of a loop. What its body reads from outside is put back, so that it is told from inputs and states."""
     body, carries, xs = node.attrs["body"], node.attrs["carries"], node.attrs["xs"]
     names = names_of([s.attrs["name"].removeprefix("carry") for s in body.inputs[:carries]])
@@ -130,4 +130,4 @@ def _body(node: Node) -> Step:
     further = [y for y in ys if not any(y is state for state in new)]
     depth = len(node.scope.path) if node.scope is not None else 0
     title = node.scope.name if node.scope is not None else "loop"
-    return Step(title, tuple(inputs), tuple(states), (*new, *further), tuple(names), depth)
+    return TracedStep(title, tuple(inputs), tuple(states), (*new, *further), tuple(names), depth)

@@ -54,7 +54,6 @@ def gates(
         UsageError: when there is no loop, or no such name, unit or sequence, or nothing in the sequence, or the number
             of words is not that of the steps.
 
-    >>> import tinygrad_lstm as tl
     >>> lstm = tl.nn.LSTM(3, 8, key=tl.random.key(0))
     >>> outputs, state = lstm(tl.random.normal(tl.random.key(1), (5, 1, 3)))
     >>> tl.draw.gates(outputs, "hello")
@@ -151,7 +150,7 @@ def gradient_over_time(
 ) -> Figure:
     """How much a loss at the end depends on each earlier state: ``‖∂L/∂h_t‖`` and ``‖∂L/∂C_t‖``, layer beside layer.
 
-    Where the curve falls by a power of ten at each step, the gradient vanishes and the network can not learn what
+    Where the curve falls by a power of ten at each step, the gradient vanishes and the network cannot learn what
     happened long ago; along the cell state of an LSTM it falls as slowly as the forget gates let it.
 
     Args:
@@ -165,7 +164,6 @@ def gradient_over_time(
         UsageError: when there is no layer, or one of several cells, or the number of words is not that of the steps.
         ShapeError: when ``x`` has another rank or no steps, or does not fit a cell.
 
-    >>> import tinygrad_lstm as tl
     >>> key = tl.random.key(0)
     >>> layers = {"RNN": tl.nn.RNN(3, 8, key=key), "LSTM": tl.nn.LSTM(3, 8, key=key)}
     >>> tl.draw.gradient_over_time(layers, tl.random.normal(key, (20, 1, 3)))

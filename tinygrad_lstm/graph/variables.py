@@ -1,4 +1,4 @@
-"""The only mutable objects: named cells that hold an evaluated leaf."""
+"""The only mutable objects: named variables that hold an evaluated leaf."""
 
 from collections.abc import Iterable
 from itertools import count
@@ -9,36 +9,36 @@ from tinygrad_lstm.graph.device import as_device
 from tinygrad_lstm.graph.dtypes import DType, float16, float32
 from tinygrad_lstm.graph.operators import Operators
 from tinygrad_lstm.graph.registry import apply
-from tinygrad_lstm.graph.tensor import Label, Tensor, bind_cell, remake, set_value, settled
+from tinygrad_lstm.graph.tensor import Label, Tensor, bind_variable, remake, set_value, settled
 from tinygrad_lstm.graph.tracing import repeated, tracer
 from tinygrad_lstm.graph.types import Shape
 
-__all__ = ["Cell", "Parameter", "State", "assign_all", "moments", "move_all"]
+__all__ = ["Parameter", "State", "Variable", "assign_all", "moments", "move_all"]
 
 moments: Final = count(1)
 """A clock that only says what came first."""
 
 
-class Cell(Operators):
+class Variable(Operators):
     """A place for a value that changes. Operations read the leaf it holds at the moment they are called."""
 
     __slots__ = ("__weakref__", "_label", "_leaf", "_made", "replaced")
     __hash__ = object.__hash__
 
     replaced: int
-    """The moment when a module last put something else in this cell's place; 0 if none did."""
+    """The moment when a module last put something else in this variable's place; 0 if none did."""
 
     def __init__(self, value: Any, name: str | None = None) -> None:
         self.replaced, self._made = 0, next(moments)
         self._label = Label(type(self).__name__.lower(), name)
         tensor, tracing = apply("as_tensor", value), tracer.get()
-        # A cell that a traced function makes is a new one at each run; it holds nothing that outlives the trace.
+        # A variable that a traced function makes is a new one at each run; it holds nothing that outlives the trace.
         self._leaf = settled((tensor,))[0] if tracing is None else tracing.cut(tensor)
-        bind_cell(self._leaf, self, self._label)
+        bind_variable(self._leaf, self, self._label)
 
     def hold(self, leaf: Tensor) -> None:
         """Take a new leaf of the same type, which nobody else has seen; :meth:`assign` takes any value."""
-        bind_cell(leaf, self, self._label)
+        bind_variable(leaf, self, self._label)
         tracing = tracer.get()
         if tracing is None:
             self._leaf = leaf
@@ -57,11 +57,11 @@ class Cell(Operators):
             # Graphs built before keep the leaf that they read, and with it the name.
             self._leaf = remake(before, ())
             set_value(self._leaf, before.value)
-            bind_cell(self._leaf, self, self._label)
+            bind_variable(self._leaf, self, self._label)
 
     @property
     def leaf(self) -> Tensor:
-        """The leaf that holds the current value. Graphs built from it keep it, whatever the cell does later."""
+        """The leaf that holds the current value. Graphs built from it keep it, whatever the variable does later."""
         tracing = tracer.get()
         return self._leaf if tracing is None else tracing.read(self, self._leaf)
 
@@ -95,16 +95,16 @@ class Cell(Operators):
         move_all([self], device)
 
     def detach(self) -> Tensor:
-        """An evaluated leaf with the current value that no longer knows this cell."""
+        """An evaluated leaf with the current value that no longer knows this variable."""
         return self.leaf.detach()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        """Another cell with the same value; what is computed from it belongs to it alone."""
+        """Another variable with the same value; what is computed from it belongs to it alone."""
         new = memo[id(self)] = object.__new__(type(self))
         new._label = Label(self._label.kind, self._label.name)
         new.replaced, new._made = 0, next(moments)
         new._leaf = self.detach()
-        bind_cell(new._leaf, new, new._label)
+        bind_variable(new._leaf, new, new._label)
         return new
 
     def __copy__(self) -> Self:
@@ -142,10 +142,9 @@ class Cell(Operators):
         return format(self.leaf, spec)
 
 
-class Parameter(Cell):
+class Parameter(Variable):
     """A trained value. ``backward()`` adds to its ``grad``, an evaluated tensor or None.
 
-    >>> import tinygrad_lstm as tl
     >>> w = tl.Parameter([1.0, 2.0], name="w")
     >>> (w * w).sum().backward()
     >>> w.grad
@@ -199,48 +198,47 @@ def _check_gradient(p: Parameter, value: Any) -> None:
         raise DTypeError(f"{name}.grad: the Parameter is {p.leaf.type}, this gradient is {value.type}")
 
 
-class State(Cell):
+class State(Variable):
     """A value that changes but is not trained: a moment, a step count, a learning rate, a random key."""
 
     __slots__ = ()
 
 
-def assign_all(updates: list[tuple[Cell, Any]]) -> None:
-    """Assign to several cells at once; the new values are evaluated in one pass over the graph.
+def assign_all(updates: list[tuple[Variable, Any]]) -> None:
+    """Assign to several variables at once; the new values are evaluated in one pass over the graph.
 
-    A cell stays on its device: a value that lives on another one is copied there.
+    A variable stays on its device: a value that lives on another one is copied there.
 
     Raises:
-        ShapeError, DTypeError: when a value does not fit its cell; then no cell has changed.
+        ShapeError, DTypeError: when a value does not fit its variable; then no variable has changed.
         UsageError: in the body of a loop.
     """
-    for cell, _ in updates:
-        cell.check_once()
-    values = [apply("as_tensor", value, like=cell.leaf) for cell, value in updates]
-    for (cell, _), value in zip(updates, values, strict=True):
-        where = f"assign to {cell.name!r}" if cell.name else "assign"
-        if value.shape != cell.shape:
-            raise ShapeError(f"{where}: the cell holds {cell.leaf.type}, the new value is {value.type}")
-        if value.dtype is not cell.dtype:
-            raise DTypeError(
-                f"{where}: the cell holds {cell.leaf.type}, the new value is {value.type}; convert it with .astype"
-            )
-    homes = [cell.device for cell, _ in updates]
+    for variable, _ in updates:
+        variable.check_once()
+    values = [apply("as_tensor", value, like=variable.leaf) for variable, value in updates]
+    for (variable, _), value in zip(updates, values, strict=True):
+        where = f"assign to {variable.name!r}" if variable.name else "assign"
+        told = f"{where}: the {type(variable).__name__} holds {variable.leaf.type}, the new value is {value.type}"
+        if value.shape != variable.shape:
+            raise ShapeError(told)
+        if value.dtype is not variable.dtype:
+            raise DTypeError(f"{told}; convert it with .astype")
+    homes = [variable.device for variable, _ in updates]
     placed = [v if v.device == home else apply("to", v, home) for v, home in zip(values, homes, strict=True)]
-    for (cell, _), leaf in zip(updates, settled(placed), strict=True):
-        cell.hold(leaf)
+    for (variable, _), leaf in zip(updates, settled(placed), strict=True):
+        variable.hold(leaf)
 
 
-def move_all(cells: Iterable[Cell], device: str) -> None:
-    """Put the values of several cells on another device, all of them or none; gradients of what moves are dropped.
+def move_all(variables: Iterable[Variable], device: str) -> None:
+    """Put the values of several variables on another device, all of them or none; gradients of what moves are dropped.
 
     Raises:
         BackendError, EvaluationError: when there is no such device, or its memory does not suffice.
     """
     where = as_device(device)
-    moving = [cell for cell in cells if cell.device != where]
-    leaves = settled([apply("to", cell.leaf, device) for cell in moving])
-    for cell, leaf in zip(moving, leaves, strict=True):
-        cell.hold(leaf)
-        if isinstance(cell, Parameter):
-            cell.grad = None
+    moving = [variable for variable in variables if variable.device != where]
+    leaves = settled([apply("to", variable.leaf, device) for variable in moving])
+    for variable, leaf in zip(moving, leaves, strict=True):
+        variable.hold(leaf)
+        if isinstance(variable, Parameter):
+            variable.grad = None

@@ -21,7 +21,6 @@ __all__ = ["dot", "einsum", "outer", "tensordot"]
 def outer(x: Any, y: Any) -> Tensor:
     """``x_i · y_j`` for all pairs of elements; operands are flattened.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.outer([1.0, 2.0], [3.0, 4.0]))
     [[3. 4.]
      [6. 8.]]
@@ -39,7 +38,6 @@ def dot(x: Any, y: Any) -> Tensor:
     Raises:
         ShapeError: when the two axes differ in size.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.dot([1.0, 2.0], [3.0, 4.0]))
     11.0
     """
@@ -61,7 +59,6 @@ def tensordot(x: Any, y: Any, axes: Any = 2) -> Tensor:
     Raises:
         ShapeError: when the axes of a pair differ in size.
 
-    >>> import tinygrad_lstm as tl
     >>> tl.tensordot(tl.ones((2, 3, 4)), tl.ones((4, 3, 5)), ((1, 2), (1, 0))).shape
     (2, 5)
     """
@@ -109,7 +106,6 @@ def einsum(subscripts: str, *arrays: Any) -> Tensor:
         UsageError: when the subscripts do not parse, or do not fit the operands.
         ShapeError: when one letter has two sizes.
 
-    >>> import tinygrad_lstm as tl
     >>> print(tl.einsum("ij,j->i", [[1.0, 2.0], [3.0, 4.0]], [1.0, 10.0]))
     [21. 43.]
     """

@@ -13,7 +13,7 @@ from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.tensor import Node, Tensor, name_of
 from tinygrad_lstm.graph.walk import topological
 
-__all__ = ["Box", "Item", "Kind", "Loop", "Site", "Structure", "Wire", "ordered", "structure"]
+__all__ = ["Box", "Item", "Kind", "PageGraph", "PageWire", "ShownLoop", "Site", "ordered", "structure"]
 
 Kind = Literal["input", "parameter", "state", "data", "constant", "carry", "slice", "pointwise", "op", "view", "result"]
 GIVEN = ("input", "parameter", "state", "data", "constant")
@@ -21,7 +21,7 @@ GIVEN = ("input", "parameter", "state", "data", "constant")
 
 
 @dataclass(eq=False)
-class Loop:
+class ShownLoop:
     """A loop as one reader of its body met it: two loops may share one body.
 
     Attributes:
@@ -33,9 +33,9 @@ class Loop:
     index: int
     node: Node
     label: str
-    parent: "Loop | None"
+    parent: "ShownLoop | None"
     order: list[Node]
-    program: "list[Item | Loop]" = field(default_factory=list)
+    program: "list[Item | ShownLoop]" = field(default_factory=list)
     env: "dict[Node, Item]" = field(default_factory=dict)
 
     @property
@@ -52,7 +52,7 @@ class Box:
     name: str
     role: str | None
     parent: "Box | None"
-    loop: Loop | None = None
+    loop: ShownLoop | None = None
 
 
 @dataclass(eq=False)
@@ -63,7 +63,7 @@ class Item:
     kind: Kind
     label: str
     node: Tensor
-    loop: Loop | None
+    loop: ShownLoop | None
     names: list[str] = field(default_factory=list)
     reads: "list[Item]" = field(default_factory=list)
 
@@ -77,7 +77,7 @@ class Site:
 
 
 @dataclass(eq=False)
-class Wire:
+class PageWire:
     """A value on its way; ``back`` leads to the next step of a loop."""
 
     source: Site
@@ -87,15 +87,15 @@ class Wire:
 
 
 @dataclass(eq=False)
-class Structure:
+class PageGraph:
     """All of it. ``program`` lists items and loops in the order of computation, results last; ``env`` is a loop's."""
 
     items: list[Item] = field(default_factory=list)
-    loops: list[Loop] = field(default_factory=list)
+    loops: list[ShownLoop] = field(default_factory=list)
     boxes: list[Box] = field(default_factory=list)
     sites: list[Site] = field(default_factory=list)
-    wires: list[Wire] = field(default_factory=list)
-    program: list[Item | Loop] = field(default_factory=list)
+    wires: list[PageWire] = field(default_factory=list)
+    program: list[Item | ShownLoop] = field(default_factory=list)
     order: list[Node] = field(default_factory=list)
     env: dict[Node, Item] = field(default_factory=dict)
 
@@ -108,14 +108,14 @@ def ordered(outputs: Iterable[Node], first: Iterable[Node] = ()) -> list[Node]:
     return topological((*first, *sorted(outputs, key=lambda y: depth[y])))
 
 
-def structure(inputs: Sequence[Tensor], outputs: Sequence[Tensor], names: Sequence[str]) -> Structure:
+def structure(inputs: Sequence[Tensor], outputs: Sequence[Tensor], names: Sequence[str]) -> PageGraph:
     """The structure of the graph of ``outputs``, which bear ``names``."""
     return _Building(inputs, outputs, names).result
 
 
 class _Building:
     def __init__(self, inputs: Sequence[Tensor], outputs: Sequence[Tensor], names: Sequence[str]) -> None:
-        self.result = Structure(order=ordered(outputs, inputs))
+        self.result = PageGraph(order=ordered(outputs, inputs))
         self.single: dict[Item, Site] = {}
         self.made: dict[Any, Box] = {}
         env = self.result.env
@@ -124,7 +124,7 @@ class _Building:
             item = self.add("result", name, y, None, self.result.program)
             self.connect(env[y], self.place(item, None))
 
-    def add(self, kind: Kind, label: str, node: Any, loop: Loop | None, program: list[Item | Loop]) -> Item:
+    def add(self, kind: Kind, label: str, node: Any, loop: ShownLoop | None, program: list[Item | ShownLoop]) -> Item:
         item = Item(len(self.result.items), kind, label, node, loop)
         self.result.items.append(item)
         program.append(item)
@@ -143,16 +143,16 @@ class _Building:
             start = self.single[source]
         if not back:
             target.item.reads.append(source)
-        self.result.wires.append(Wire(start, target, note, back))
+        self.result.wires.append(PageWire(start, target, note, back))
 
     def walk(
         self,
         order: list[Node],
         env: dict[Node, Item],
-        loop: Loop | None,
+        loop: ShownLoop | None,
         around: Box | None,
         outer: tuple[str, ...],
-        program: list[Item | Loop],
+        program: list[Item | ShownLoop],
     ) -> None:
         """Make items of the nodes that ``env`` does not have yet; called again for each loop within a loop."""
         projections: dict[Node, list[Node]] = {}
@@ -199,15 +199,17 @@ class _Building:
         node: Node,
         projections: list[Node],
         env: dict[Node, Item],
-        parent: Loop | None,
+        parent: ShownLoop | None,
         around: Box | None,
         outer: tuple[str, ...],
-        program: list[Item | Loop],
+        program: list[Item | ShownLoop],
     ) -> dict[Node, Item]:
         """The items of a loop's body."""
         body = node.attrs["body"]
         stacks = [p.attrs["value"] for p in projections if "value" in p.attrs]
-        loop = Loop(len(self.result.loops), node, _name(node), parent, ordered([*body.outputs, *stacks], body.inputs))
+        loop = ShownLoop(
+            len(self.result.loops), node, _name(node), parent, ordered([*body.outputs, *stacks], body.inputs)
+        )
         self.result.loops.append(loop)
         program.append(loop)
         box = self.enclose(loop.label, None, around, loop)
@@ -232,9 +234,9 @@ class _Building:
         node: Node,
         env: dict[Node, Item],
         inner: dict[Node, Item],
-        loop: Loop | None,
+        loop: ShownLoop | None,
         box: Box | None,
-        program: list[Item | Loop],
+        program: list[Item | ShownLoop],
     ) -> None:
         source = node.inputs[0]
         index = node.attrs.get("index")
@@ -261,7 +263,7 @@ class _Building:
             at = self.made[key]
         return at
 
-    def enclose(self, name: str, role: str | None, parent: Box | None, loop: Loop | None) -> Box:
+    def enclose(self, name: str, role: str | None, parent: Box | None, loop: ShownLoop | None) -> Box:
         box = Box(len(self.result.boxes), name, role, parent, loop)
         self.result.boxes.append(box)
         return box

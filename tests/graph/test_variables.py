@@ -9,7 +9,7 @@ import pytest
 
 import tinygrad_lstm as tl
 from tinygrad_lstm.errors import DTypeError, GradientError, ShapeError, UsageError
-from tinygrad_lstm.graph.cells import assign_all
+from tinygrad_lstm.graph.variables import assign_all
 
 
 def test_a_graph_keeps_the_value_that_it_was_built_with() -> None:
@@ -19,20 +19,20 @@ def test_a_graph_keeps_the_value_that_it_was_built_with() -> None:
     assert (y.item(), (w * 10).item()) == (20.0, 50.0)
 
 
-def test_the_leaf_knows_its_cell_weakly() -> None:
+def test_the_leaf_knows_its_variable_weakly() -> None:
     w = tl.Parameter(2.0, name="w")
     leaf = w.leaf
-    assert leaf.cell() is w
-    assert w.detach().cell is None
+    assert leaf.variable() is w
+    assert w.detach().variable is None
     dead = weakref.ref(w)
     del w
     gc.collect()
     assert dead() is None
     assert leaf.item() == 2.0
-    assert leaf.cell() is None
+    assert leaf.variable() is None
 
 
-def test_gradients_by_a_cell_are_those_by_what_the_graph_read() -> None:
+def test_gradients_by_a_variable_are_those_by_what_the_graph_read() -> None:
     w = tl.Parameter(2.0)
     y = w * w
     w.assign(100.0)
@@ -77,7 +77,7 @@ def test_backward_reaches_parameters_and_not_states() -> None:
     assert not hasattr(s, "grad")
 
 
-def test_backward_adds_up_all_leaves_of_one_cell() -> None:
+def test_backward_adds_up_all_leaves_of_one_variable() -> None:
     w = tl.Parameter(2.0)
     y = w * w
     w.assign(3.0)
@@ -109,9 +109,9 @@ def test_assign_evaluates_and_checks() -> None:
     assert s.detach().tolist() == [3.0, 5.0]
     assert s.leaf.op == "leaf"
     assert s.leaf.inputs == ()
-    with pytest.raises(ShapeError, match=r"assign to 's': the cell holds f32\[2\], the new value is f32\[3\]"):
+    with pytest.raises(ShapeError, match=r"assign to 's': the State holds f32\[2\], the new value is f32\[3\]"):
         s.assign([1.0, 2.0, 3.0])
-    with pytest.raises(DTypeError, match=r"the cell holds f32\[2\], the new value is i64\[2\]; convert"):
+    with pytest.raises(DTypeError, match=r"the State holds f32\[2\], the new value is i64\[2\]; convert"):
         s.assign([1, 2])
     assert s.detach().tolist() == [3.0, 5.0]
     tl.State(1).assign(7)
@@ -134,7 +134,7 @@ def test_a_parameter_holds_floats() -> None:
         tl.tensor([1], requires_grad=True)
 
 
-def test_cells_behave_as_tensors() -> None:
+def test_variables_behave_as_tensors() -> None:
     w = tl.Parameter([[1.0, 2.0], [3.0, 4.0]], name="w")
     assert (w.shape, w.dtype, w.device, w.ndim, w.size, len(w)) == ((2, 2), tl.float32, "cpu", 2, 4, 2)
     assert (w @ w)[0].tolist() == [7.0, 10.0]
@@ -155,7 +155,7 @@ def test_a_move_to_where_it_is_changes_nothing() -> None:
     assert w.detach().item() == 2.0
 
 
-def test_a_cell_does_not_keep_the_graph_of_its_value() -> None:
+def test_a_variable_does_not_keep_the_graph_of_its_value() -> None:
     s = tl.State(0.0)
     step = s + 1
     dead = weakref.ref(step)
