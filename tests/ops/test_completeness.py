@@ -13,7 +13,7 @@ from tinygrad_lstm.functions import (
     arrangement,
     assignment,
     comparison,
-    contraction,
+    einsum,
     elimination,
     statistics,
 )
@@ -78,10 +78,10 @@ def test_every_op_has_a_case_that_contains_it() -> None:
 
 
 FAMILIES = [
-    activations, arrangement, assignment, comparison, contraction, elimination, elementwise, exponential, filling,
+    activations, arrangement, assignment, comparison, einsum, elimination, elementwise, exponential, filling,
     index, integers, linalg, logic, reduce, shape, sorting, statistics, trigonometry,
 ]  # fmt: skip
-WITHOUT_CASE = {"At", "Place", "unique"}
+WITHOUT_CASE = {"At", "IndexedUpdate", "unique"}
 """Types, and what always raises."""
 
 
@@ -92,7 +92,7 @@ def test_every_public_function_has_a_case(family) -> None:
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda m: m.__name__)
 def test_every_function_is_public(family) -> None:
-    assert set(family.__all__) - {"At", "Place", "at", "getitem"} <= set(tl.__all__)
+    assert set(family.__all__) - {"At", "IndexedUpdate", "at", "getitem"} <= set(tl.__all__)
 
 
 def test_every_smooth_case_is_in_float64() -> None:

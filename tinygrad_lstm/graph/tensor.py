@@ -57,7 +57,6 @@ class Node:
     __slots__ = (
         "__weakref__",
         "attrs",
-        "cell",
         "inputs",
         "line",
         "op",
@@ -66,6 +65,7 @@ class Node:
         "symbolic",
         "type",
         "value",
+        "variable",
     )
 
     op: str
@@ -195,7 +195,7 @@ _set_scope: Final = _setter("scope")
 _set_line: Final = _setter("line")
 _set_symbolic: Final = _setter("symbolic")
 _set_origin: Final = _setter("origin")
-_set_variable: Final = _setter("cell")
+_set_variable: Final = _setter("variable")
 set_value: Final = _setter("value")
 
 
