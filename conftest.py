@@ -10,9 +10,7 @@ import numpy as np
 import pytest
 
 import tinygrad_lstm as tl
-from tinygrad_lstm.autodiff.table import VARIADIC_RULES
 from tinygrad_lstm.graph.registry import OPS
-from tinygrad_lstm.kernels.custom import CUSTOM
 
 # Also for the processes that tests start.
 os.environ.setdefault("TINYGRAD_LSTM_VERIFY", "1")
@@ -20,11 +18,10 @@ os.environ.setdefault("TINYGRAD_LSTM_VERIFY", "1")
 
 @pytest.fixture(autouse=True)
 def _no_ops_left_behind() -> Iterator[None]:
-    before = set(CUSTOM)
+    before = set(OPS)
     yield
-    for name in set(CUSTOM) - before:
-        del CUSTOM[name], OPS[name]
-        VARIADIC_RULES.pop(name, None)
+    for name in set(OPS) - before:
+        del OPS[name]
 
 
 @pytest.fixture(autouse=True)

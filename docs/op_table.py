@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import tinygrad_lstm as tl
-from tinygrad_lstm.autodiff.table import LOOP_RULES, RULES, VARIADIC_RULES
+from tinygrad_lstm.autodiff.table import LOOP_RULES
 from tinygrad_lstm.graph.registry import FUNCTIONS, OPS
 
 PAGE = Path(__file__).parent / "ops.md"
@@ -44,7 +44,7 @@ def table() -> str:
     """The page as text."""
     rows = []
     for name, op in sorted(PRIMITIVES.items()):
-        rule = name in RULES or name in VARIADIC_RULES or name in LOOP_RULES
+        rule = op.gradient is not None or name in LOOP_RULES
         gradient = "yes" if rule else "none"
         label = op.label.replace("|", "\\|")
         rows.append(f"| `{name}` | {label} | {op.kind} | {gradient} | {summary(name)} |\n")

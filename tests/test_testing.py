@@ -1,11 +1,13 @@
 """``check_gradients`` passes where gradients are right, and says what is wrong where they are not."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 import tinygrad_lstm as tl
-from tinygrad_lstm.autodiff import table
 from tinygrad_lstm.errors import DTypeError, Error, GradientError, GradientMismatchError, UsageError
+from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.testing import check_gradients
 
 POINT = np.array([[0.3, -0.8, 1.1]])
@@ -17,6 +19,10 @@ def test_structures_of_any_kind_go_in_and_come_out() -> None:
     check_gradients(lambda x: x[:0], POINT)
     check_gradients(tl.tanh, np.zeros((0, 3)))
     check_gradients(lambda x: x**3, 0.0, order=3)
+
+
+def with_gradient(monkeypatch, name: str, gradient) -> None:
+    monkeypatch.setitem(OPS, name, dataclasses.replace(OPS[name], gradient=gradient))
 
 
 def test_float32_arrays_are_widened() -> None:
@@ -35,20 +41,20 @@ def test_float32_arrays_are_widened() -> None:
     ],
 )
 def test_a_wrong_rule_is_found(monkeypatch, name: str, wrong, f) -> None:
-    monkeypatch.setitem(table.RULES, name, (wrong,))
+    with_gradient(monkeypatch, name, (wrong,))
     with pytest.raises(GradientMismatchError, match=r"order 1, input xs\[0\] f64\[1,3\]: .* finite differences give"):
         check_gradients(f, POINT)
 
 
 def test_the_input_that_is_wrong_is_named(monkeypatch) -> None:
-    monkeypatch.setitem(table.RULES, "multiply", (table.RULES["multiply"][0], lambda g, y, a, b: g))
+    with_gradient(monkeypatch, "multiply", (OPS["multiply"].gradient[0], lambda g, y, a, b: g))
     with pytest.raises(AssertionError, match=r"order 1, input xs\[1\]\['b'\]"):
         check_gradients(lambda x, p: x * p["b"] + p["a"], POINT, {"a": POINT, "b": POINT + 1})
 
 
 def test_the_second_order_is_checked_on_its_own(monkeypatch) -> None:
     """A rule whose value is right and whose own derivative is cut."""
-    monkeypatch.setitem(table.RULES, "sin", (lambda g, y, x: g * tl.cos(tl.stop_gradient(x)),))
+    with_gradient(monkeypatch, "sin", (lambda g, y, x: g * tl.cos(tl.stop_gradient(x)),))
     check_gradients(tl.sin, POINT, order=1)
     with pytest.raises(GradientMismatchError, match="order 2"):
         check_gradients(tl.sin, POINT)

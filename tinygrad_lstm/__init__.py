@@ -14,6 +14,7 @@ from tinygrad_lstm.autodiff.custom import define_op
 from tinygrad_lstm.autodiff.reverse import gradients
 from tinygrad_lstm.autodiff.transforms import checkpoint, grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from tinygrad_lstm.formula.expression import latex, text
+from tinygrad_lstm.functions import random
 from tinygrad_lstm.functions.activations import (
     elu,
     gelu,
@@ -29,11 +30,16 @@ from tinygrad_lstm.functions.arrangement import (
     diag,
     diagonal,
     diff,
+    expand_dims,
     hstack,
     moveaxis,
+    ravel,
     repeat,
     roll,
     split,
+    squeeze,
+    stack,
+    swapaxes,
     tile,
     trace,
     tril,
@@ -42,7 +48,43 @@ from tinygrad_lstm.functions.arrangement import (
 )
 from tinygrad_lstm.functions.comparison import allclose, array_equal, isclose
 from tinygrad_lstm.functions.einsum import dot, einsum, outer, tensordot
+from tinygrad_lstm.functions.elementary import (
+    arccos,
+    arccosh,
+    arcsin,
+    arcsinh,
+    arctan,
+    arctanh,
+    cbrt,
+    clip,
+    cosh,
+    hypot,
+    log2,
+    positive,
+    rsqrt,
+    sinh,
+    square,
+    tan,
+)
 from tinygrad_lstm.functions.elimination import cholesky, det, inv, slogdet, solve
+from tinygrad_lstm.functions.filling import arange, eye, full, full_like, linspace, ones, ones_like, zeros, zeros_like
+from tinygrad_lstm.functions.indexing import one_hot, take_along_axis
+from tinygrad_lstm.functions.order import searchsorted, sort, top_k, unique
+from tinygrad_lstm.functions.predicates import (
+    bitwise_xor,
+    greater,
+    greater_equal,
+    isfinite,
+    isinf,
+    isnan,
+    logical_and,
+    logical_not,
+    logical_or,
+    logical_xor,
+    not_equal,
+)
+from tinygrad_lstm.functions.random import seed
+from tinygrad_lstm.functions.rounding import ceil, floor, left_shift, round, trunc
 from tinygrad_lstm.functions.statistics import all, any, argmin, cumprod, cumsum, mean, norm, prod, std, var
 from tinygrad_lstm.graph.dtypes import bool_, float16, float32, float64, int32, int64, uint32
 from tinygrad_lstm.graph.printed import printed
@@ -53,7 +95,6 @@ from tinygrad_lstm.graph.types import TensorType
 from tinygrad_lstm.graph.variables import Parameter, State
 from tinygrad_lstm.jit.jitted import jit
 from tinygrad_lstm.nn.saving import load, save
-from tinygrad_lstm.ops import random
 from tinygrad_lstm.ops.elementwise import (
     abs,
     add,
@@ -66,7 +107,6 @@ from tinygrad_lstm.ops.elementwise import (
     minimum,
     multiply,
     negative,
-    positive,
     power,
     right_shift,
     sigmoid,
@@ -77,64 +117,18 @@ from tinygrad_lstm.ops.elementwise import (
     subtract,
     tanh,
 )
-from tinygrad_lstm.ops.exponential import (
-    arccosh,
-    arcsinh,
-    arctanh,
-    cbrt,
-    cosh,
-    erf,
-    expm1,
-    log1p,
-    log2,
-    rsqrt,
-    sinh,
-    square,
-)
-from tinygrad_lstm.ops.filling import arange, eye, full, full_like, linspace, ones, ones_like, zeros, zeros_like
-from tinygrad_lstm.ops.index import one_hot, scatter_add, take, take_along_axis
-from tinygrad_lstm.ops.integers import ceil, floor, floor_divide, left_shift, remainder, round, trunc
+from tinygrad_lstm.ops.exponential import erf, expm1, log1p
+from tinygrad_lstm.ops.index import scatter_add, take
+from tinygrad_lstm.ops.integers import floor_divide, remainder
 from tinygrad_lstm.ops.linalg import matmul
-from tinygrad_lstm.ops.logic import (
-    bitwise_and,
-    bitwise_or,
-    bitwise_xor,
-    clip,
-    equal,
-    greater,
-    greater_equal,
-    invert,
-    isfinite,
-    isinf,
-    isnan,
-    less,
-    less_equal,
-    logical_and,
-    logical_not,
-    logical_or,
-    logical_xor,
-    not_equal,
-    where,
-)
+from tinygrad_lstm.ops.logic import bitwise_and, bitwise_or, equal, invert, less, less_equal, where
 from tinygrad_lstm.ops.loop import scan
-from tinygrad_lstm.ops.random import seed, threefry2x32
 from tinygrad_lstm.ops.reduce import argmax, logsumexp, max, min, sum
-from tinygrad_lstm.ops.shape import (
-    broadcast_to,
-    concatenate,
-    expand_dims,
-    flip,
-    pad,
-    ravel,
-    reshape,
-    squeeze,
-    stack,
-    swapaxes,
-    transpose,
-)
-from tinygrad_lstm.ops.sorting import argsort, searchsorted, sort, top_k, unique
+from tinygrad_lstm.ops.shape import broadcast_to, concatenate, flip, pad, reshape, transpose
+from tinygrad_lstm.ops.sorting import argsort
 from tinygrad_lstm.ops.source import named, stop_gradient, symbol
-from tinygrad_lstm.ops.trigonometry import arccos, arcsin, arctan, arctan2, hypot, tan
+from tinygrad_lstm.ops.threefry import threefry2x32
+from tinygrad_lstm.ops.trigonometry import arctan2
 from tinygrad_lstm.reflexes import FRAMEWORK, answer
 from tinygrad_lstm.runtime.anomaly import detect_anomaly
 from tinygrad_lstm.runtime.backend import backend_names, describe_backends, use_backend

@@ -1,6 +1,7 @@
 """The rows of the op table that CuPy computes in another way than NumPy."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from tinygrad_lstm.kernels import casts
@@ -9,84 +10,90 @@ from tinygrad_lstm.kernels.halves import widened
 __all__ = ["rows"]
 
 
+def _checked(cp: Any, indices: Any, axis: int, size: int) -> Any:
+    """Flat indices from 0; CuPy itself would wrap those that are out of range."""
+    flat = indices.reshape(-1).astype("int64")
+    flat = cp.where(flat < 0, flat + size, flat)
+    if flat.size and (int(flat.min()) < 0 or int(flat.max()) >= size):
+        raise IndexError(f"an index is out of bounds for axis {axis} of size {size}")
+    return flat
+
+
+def _take(cp: Any, x: Any, indices: Any, *, axis: int) -> Any:
+    flat = _checked(cp, indices, axis, x.shape[axis])
+    shape = (*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
+    if not flat.size or not x.size:
+        return cp.empty(shape, dtype=x.dtype)
+    return cp.take(x, flat, axis=axis).reshape(shape)
+
+
+def _scatter_add(cp: Any, updates: Any, indices: Any, *, axis: int, size: int) -> Any:
+    """In a fixed order: atomic additions would give other last digits in every run.
+
+    Sorted by index, equal indices form runs. Neighbours in a run are added, then neighbours of those, and so on;
+    after log₂(longest run) rounds the sum of each run stands at its start.
+    """
+    shape, count = updates.shape, indices.size
+    before, after = shape[:axis], shape[axis + indices.ndim :]
+    out = cp.zeros((*before, size, *after), dtype=updates.dtype)
+    flat = _checked(cp, indices, axis, size)
+    if not count or not out.size:
+        return out
+    places = cp.arange(count)
+    # The place breaks ties, so that the order does not hang on how the sort treats equal keys.
+    order = cp.argsort(flat * count + places)
+    sorted_ = flat[order]
+    first = cp.searchsorted(sorted_, sorted_, side="left")
+    rank = places - first
+    left = cp.searchsorted(sorted_, sorted_, side="right") - places
+    lead = (slice(None),) * axis
+    values = updates.reshape((*before, count, *after))[(*lead, order)]
+    longest, stride = int(rank.max()) + 1, 1
+    while stride < longest:
+        (adding,) = cp.nonzero((rank % (2 * stride) == 0) & (left > stride))
+        values[(*lead, adding)] = values[(*lead, adding)] + values[(*lead, adding + stride)]
+        stride *= 2
+    (starts,) = cp.nonzero(rank == 0)
+    out[(*lead, sorted_[starts])] = values[(*lead, starts)]
+    return out
+
+
+def _remainder(cp: Any, a: Any, b: Any) -> Any:
+    """NumPy's; CuPy's is ``a - floor(a / b) * b``, which loses digits, and is nan where b is infinite."""
+    if a.dtype.kind != "f":
+        return cp.remainder(a, b)
+    rest = cp.fmod(a, b)
+    turned = cp.where((rest < 0) != (b < 0), rest + b, rest)
+    return cp.where((b == 0) | (rest != rest), rest, cp.where(rest == 0, cp.copysign(cp.zeros_like(b), b), turned))
+
+
+def _floor_divide(cp: Any, a: Any, b: Any) -> Any:
+    """NumPy's; CuPy's is ``floor(a / b)``, where the rounding of the division may reach the next whole number."""
+    if a.dtype.kind != "f":
+        return cp.floor_divide(a, b)
+    rest, ratio = cp.fmod(a, b), a / b
+    exact = (a - rest) / b
+    quotient = cp.where((rest != 0) & ((rest < 0) != (b < 0)), exact - 1, exact)
+    whole = cp.floor(quotient)
+    nearest = cp.where(quotient - whole > 0.5, whole + 1, whole)
+    signed = cp.where(quotient == 0, cp.copysign(cp.zeros_like(ratio), ratio), nearest)
+    return cp.where(b == 0, ratio, signed)
+
+
+def _cast(cp: Any, x: Any, *, dtype: Any) -> Any:
+    """Without a look at the values, for which the processor would wait for the device."""
+    if x.dtype.kind == "f" and dtype.name in casts.BOUNDS:
+        return casts.truncated(cp, x, dtype.name)
+    return x.astype(dtype.name)
+
+
 def rows(cp: Any) -> Mapping[str, Callable[..., Any]]:
     """Rows to take the place of the shared ones."""
-
-    def checked(indices: Any, axis: int, size: int) -> Any:
-        """Flat indices from 0; CuPy itself would wrap those that are out of range."""
-        flat = indices.reshape(-1).astype("int64")
-        flat = cp.where(flat < 0, flat + size, flat)
-        if flat.size and (int(flat.min()) < 0 or int(flat.max()) >= size):
-            raise IndexError(f"an index is out of bounds for axis {axis} of size {size}")
-        return flat
-
-    def take(x: Any, indices: Any, *, axis: int) -> Any:
-        flat = checked(indices, axis, x.shape[axis])
-        shape = (*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
-        if not flat.size or not x.size:
-            return cp.empty(shape, dtype=x.dtype)
-        return cp.take(x, flat, axis=axis).reshape(shape)
-
-    def scatter_add(updates: Any, indices: Any, *, axis: int, size: int) -> Any:
-        """In a fixed order: atomic additions would give other last digits in every run.
-
-        Sorted by index, equal indices form runs. Neighbours in a run are added, then neighbours of those, and so on;
-        after log₂(longest run) rounds the sum of each run stands at its start.
-        """
-        shape, count = updates.shape, indices.size
-        before, after = shape[:axis], shape[axis + indices.ndim :]
-        out = cp.zeros((*before, size, *after), dtype=updates.dtype)
-        flat = checked(indices, axis, size)
-        if not count or not out.size:
-            return out
-        places = cp.arange(count)
-        # The place breaks ties, so that the order does not hang on how the sort treats equal keys.
-        order = cp.argsort(flat * count + places)
-        sorted_ = flat[order]
-        first = cp.searchsorted(sorted_, sorted_, side="left")
-        rank = places - first
-        left = cp.searchsorted(sorted_, sorted_, side="right") - places
-        lead = (slice(None),) * axis
-        values = updates.reshape((*before, count, *after))[(*lead, order)]
-        longest, stride = int(rank.max()) + 1, 1
-        while stride < longest:
-            (adding,) = cp.nonzero((rank % (2 * stride) == 0) & (left > stride))
-            values[(*lead, adding)] = values[(*lead, adding)] + values[(*lead, adding + stride)]
-            stride *= 2
-        (starts,) = cp.nonzero(rank == 0)
-        out[(*lead, sorted_[starts])] = values[(*lead, starts)]
-        return out
-
-    def remainder(a: Any, b: Any) -> Any:
-        """NumPy's; CuPy's is ``a - floor(a / b) * b``, which loses digits, and is nan where b is infinite."""
-        if a.dtype.kind != "f":
-            return cp.remainder(a, b)
-        rest = cp.fmod(a, b)
-        turned = cp.where((rest < 0) != (b < 0), rest + b, rest)
-        return cp.where((b == 0) | (rest != rest), rest, cp.where(rest == 0, cp.copysign(cp.zeros_like(b), b), turned))
-
-    def floor_divide(a: Any, b: Any) -> Any:
-        """NumPy's; CuPy's is ``floor(a / b)``, where the rounding of the division may reach the next whole number."""
-        if a.dtype.kind != "f":
-            return cp.floor_divide(a, b)
-        rest, ratio = cp.fmod(a, b), a / b
-        exact = (a - rest) / b
-        quotient = cp.where((rest != 0) & ((rest < 0) != (b < 0)), exact - 1, exact)
-        whole = cp.floor(quotient)
-        nearest = cp.where(quotient - whole > 0.5, whole + 1, whole)
-        signed = cp.where(quotient == 0, cp.copysign(cp.zeros_like(ratio), ratio), nearest)
-        return cp.where(b == 0, ratio, signed)
-
-    def cast(x: Any, *, dtype: Any) -> Any:
-        """Without a look at the values, for which the processor would wait for the device."""
-        if x.dtype.kind == "f" and dtype.name in casts.BOUNDS:
-            return casts.truncated(cp, x, dtype.name)
-        return x.astype(dtype.name)
-
-    return {
-        "take": take,
-        "scatter_add": widened(scatter_add),
-        "remainder": remainder,
-        "floor_divide": widened(floor_divide),
-        "cast": cast,
+    own: dict[str, Callable[..., Any]] = {
+        "take": _take,
+        "scatter_add": widened(_scatter_add),
+        "remainder": _remainder,
+        "floor_divide": widened(_floor_divide),
+        "cast": _cast,
     }
+    return {name: partial(kernel, cp) for name, kernel in own.items()}

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from tinygrad_lstm.codegen.program import Kernel, Program, Scalar, Store, View, identity
 from tinygrad_lstm.graph.dtypes import DType
+from tinygrad_lstm.kernels.table import ufunc
 from tinygrad_lstm_numpy.spaces import (
     Scratch,
     Shape,
@@ -21,14 +22,6 @@ from tinygrad_lstm_numpy.views import Lines, Names, dense
 
 __all__ = ["KernelPrinter"]
 
-_UFUNCS: Final = {
-    "abs": "absolute",
-    **{name: name for name in (
-        "add", "subtract", "multiply", "divide", "power", "maximum", "minimum", "negative", "sign", "exp", "log",
-        "sqrt", "sin", "cos", "tanh", "floor_divide", "remainder", "log1p", "expm1", "arctan2", "right_shift", "equal",
-        "less", "less_equal", "bitwise_and", "bitwise_or", "invert",
-    )},
-}  # fmt: skip
 _CHUNK: Final = 1 << 15
 """Values of a large kernel that are computed at once: some arrays of them fit into a cache of the second level."""
 
@@ -276,8 +269,8 @@ class _OneKernel:
             add(f'copyto({out}, {args[0]}, casting="unsafe")')
         elif op == "power" and self._constant(scalar.args[1]) == 2:
             add(f"square({args[0]}, out={out})")
-        elif op in _UFUNCS:
-            add(f"{_UFUNCS[op]}({', '.join(args)}, out={out})")
+        elif (name := ufunc(op)) is not None:
+            add(f"{name}({', '.join(args)}, out={out})")
         else:
             self.names.values[f"f_{op}"] = self.printer.kernels[op]
             add(f"copyto({out}, f_{op}({', '.join(args)}))")
@@ -395,4 +388,4 @@ class _OneKernel:
 
 
 def _single(scalar: Scalar) -> bool:
-    return scalar.op in _UFUNCS or scalar.op == "softplus"
+    return ufunc(scalar.op) is not None or scalar.op == "softplus"

@@ -1,10 +1,12 @@
 """``gradients``, ``grad`` and ``value_and_grad``: what one may ask for, and in which structure it comes back."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 import tinygrad_lstm as tl
-from tinygrad_lstm.autodiff.table import RULES, loop_rule, rule, variadic_rule
+from tinygrad_lstm.autodiff.table import loop_rule
 from tinygrad_lstm.errors import (
     DTypeError,
     GradientError,
@@ -12,7 +14,7 @@ from tinygrad_lstm.errors import (
     ShapeError,
     UsageError,
 )
-from tinygrad_lstm.graph.registry import define, function
+from tinygrad_lstm.graph.registry import OPS, define, function
 from tinygrad_lstm.graph.walk import topological
 
 X, Y = tl.symbol("x", (), tl.float64), tl.symbol("y", (), tl.float64)
@@ -204,17 +206,28 @@ def test_grad_by_a_parameter() -> None:
 
 
 def test_an_op_without_a_rule_says_so(monkeypatch) -> None:
-    monkeypatch.delitem(RULES, "tanh")
+    monkeypatch.setitem(OPS, "tanh", dataclasses.replace(OPS["tanh"], gradient=None))
     with pytest.raises(GradientError, match=r"op 'tanh' has no gradient; give tl\.define_op one"):
         tl.gradients(tl.tanh(X), X)
 
 
 def test_rules_are_registered_once() -> None:
-    with pytest.raises(NameConflictError, match="op 'add' has a gradient rule already"):
-        rule("add", None, None)
-    for again in (variadic_rule, loop_rule):
-        with pytest.raises(NameConflictError, match="already"):
-            again("add", lambda: None)
+    with pytest.raises(NameConflictError, match="op 'scan' has a gradient rule already"):
+        loop_rule("scan", lambda: None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({}, r"define\('f'\): no kernel was given; it is a function \(xp, \*arrays, \*\*attributes\) -> array"),
+        ({"kernel": "tanh", "c": "tanh_{t}({0})"}, "C text is for elementwise ops, and this one is of kind 'compute'"),
+        ({"kernel": "sign", "gradient": lambda g, y, x: g, "differentiable": False}, "that is not differentiable"),
+    ],
+)
+def test_a_record_that_lacks_something_is_refused(arguments, told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        define("f", lambda x: x, **arguments)
+    assert "f" not in OPS
 
 
 def test_names_are_registered_once() -> None:

@@ -12,7 +12,7 @@ import tinygrad_lstm as tl
 from tests.codegen.executor import run
 from tests.codegen.test_lowering import symbols
 from tests.passes.cells import random_cell
-from tinygrad_lstm.codegen import emission, expressions, lowering, placing
+from tinygrad_lstm.codegen import bodies, emission, lowering, placing
 from tinygrad_lstm.codegen.lowering import Lowering, lower, lowered
 from tinygrad_lstm.codegen.program import Gemm, Kernel, Loop, Program, Step, View
 from tinygrad_lstm.codegen.references import coordinates
@@ -84,7 +84,7 @@ def test_an_operand_without_its_offset_is_found(monkeypatch: pytest.MonkeyPatch)
         axes = coordinates(*args)
         return axes and [axis._replace(offset=0) for axis in axes]
 
-    monkeypatch.setattr(expressions, "coordinates", without_offset)
+    monkeypatch.setattr(bodies, "coordinates", without_offset)
     with pytest.raises(ProgramError, match=r"step \d writes wrong bytes: .* is not add"):
         verified(lowered(at))
 

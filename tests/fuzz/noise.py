@@ -31,6 +31,8 @@ SOURCES: Mapping[str, frozenset[str]] = {
 }
 """Ops whose results may differ between two right programs, by the reason."""
 
+_WIDE = np.longdouble
+"""In it the terms of a sum of float64 add up without overflow, where the machine has such a type."""
 ULPS = 4
 """Of the functions, in units of the last place: `tests/codegen/test_c_math.py` holds those in C to less, and NumPy's
 own give other last bits for an array that is not contiguous."""
@@ -114,7 +116,7 @@ class _Noise:
             y = np.asarray(kernel(*args, **attrs))
             if y.dtype.kind != "f":
                 return y
-            sizes = [np.abs(np.asarray(x).astype(np.float64)) for x in (*args, y)]
+            sizes = [np.abs(np.asarray(x).astype(_WIDE)) for x in (*args, y)]
             largest = sizes[-1] if kernel in (np.multiply, np.true_divide) else np.maximum(sizes[0], sizes[1])
             near = self._around(y, np.where(np.isfinite(largest), largest, 0), 1)
             if kernel not in (np.add, np.subtract):
@@ -127,7 +129,9 @@ class _Noise:
     def _odd(self, y: Any, near: Any, size: Any) -> Any:
         """Something else at random where the terms of a sum, of that size together, are too large for its type."""
         odd = np.isfinite(size) & (size > float(np.finfo(y.dtype).max)) & (self._rng.random(y.shape) < 0.5)
-        return np.where(odd, np.where(np.isnan(y), np.array(0, y.dtype), np.array(np.nan, y.dtype)), near)
+        # Whichever partial sum overflows, and whether another one that did meets it.
+        instead = self._rng.choice(np.array([np.nan, np.inf, -np.inf, 0.0]), y.shape).astype(y.dtype)
+        return np.where(odd, instead, near)
 
     def total(self, kernel: Callable[..., Any], products: bool) -> Callable[..., Any]:
         def disturb(*args: Any, **attrs: Any) -> Any:
@@ -166,7 +170,7 @@ class _Noise:
 def _size(x: Array) -> Array:
     """How large the terms of a sum are; those that are not finite have the same effect in every order."""
     with np.errstate(invalid="ignore"):
-        return np.where(np.isfinite(x), np.abs(x.astype(np.float64)), 0)
+        return np.where(np.isfinite(x), np.abs(x.astype(_WIDE)), 0)
 
 
 def within(got: Array, want: Array, samples: list[Array]) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 import tinygrad_lstm as tl
 from tinygrad_lstm.errors import DTypeError, ShapeError, UsageError
-from tinygrad_lstm.ops.quantile import normal_quantile
+from tinygrad_lstm.functions.quantile import normal_quantile
 
 KEY = tl.random.key(99)
 NORMAL = NormalDist()

@@ -1,23 +1,23 @@
-"""An op of the user's own: its row in each of the tables."""
+"""An op of the user's own: through the same door as those of the package, ``graph.registry.define``."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from inspect import Signature, signature
 from typing import Any, TypeAlias
 
-from tinygrad_lstm.autodiff.summing import sum_to
-from tinygrad_lstm.autodiff.table import GradientRule, variadic_rule
 from tinygrad_lstm.autodiff.unreached import without_rule
 from tinygrad_lstm.errors import DTypeError, NameConflictError, ShapeError, UsageError
 from tinygrad_lstm.graph.convert import as_tensor, operands
 from tinygrad_lstm.graph.dtypes import DTYPES
-from tinygrad_lstm.graph.registry import OPS, define
+from tinygrad_lstm.graph.registry import OPS, EachInput, define
 from tinygrad_lstm.graph.tensor import Tensor, make
-from tinygrad_lstm.graph.types import TensorType, as_shape, broadcast_shapes
-from tinygrad_lstm.kernels.custom import CUSTOM
+from tinygrad_lstm.graph.types import TensorType, as_shape
+from tinygrad_lstm.ops.rules import broadcast_alike
+from tinygrad_lstm.ops.shape import sum_to
 
 __all__ = ["define_op"]
 
+Rule: TypeAlias = Callable[..., Any]
 ShapeRule: TypeAlias = Callable[..., Any]
 
 
@@ -25,7 +25,7 @@ def define_op(
     name: str,
     shape: ShapeRule | None,
     kernel: Callable[..., Any],
-    gradient: GradientRule | Sequence[GradientRule | None] | None = None,
+    gradient: Rule | Sequence[Rule | None] | None = None,
     *,
     label: str = "",
     latex: str = "",
@@ -64,7 +64,8 @@ def define_op(
     """
     if not isinstance(name, str) or not name.isidentifier():
         raise UsageError(f"define_op: a name is an identifier such as 'cube', not {name!r}")
-    if name in OPS and name not in CUSTOM:
+    known = OPS.get(name)
+    if known is not None and not known.user:
         raise NameConflictError(f"define_op: an op named {name!r} is defined already; choose another name")
     for what, given, wanted in [
         ("shape", shape, "a function of the inputs' types, or None for an elementwise op"),
@@ -74,15 +75,22 @@ def define_op(
             raise UsageError(f"define_op({name!r}): {what} is {wanted}, not {given!r}")
     rules = _rules(name, gradient)
     own = signature(shape) if shape is not None else None
-    known = CUSTOM.get(name)
-    definitions = known if isinstance(known, _Definitions) else _Definitions()
+    definitions = known.kernel if known is not None else None
+    if not isinstance(definitions, _Definitions):
+        definitions = _Definitions()
     definitions.append(_Definition(name, shape, kernel, rules))
     number = {} if len(definitions) == 1 else {"definition": len(definitions)}
     OPS.pop(name, None)
-    define(name, definitions.infer, label=label, latex=latex, kind="elementwise" if shape is None else "compute")
-    if definitions is not known:
-        CUSTOM[name] = definitions
-        variadic_rule(name, definitions.pulled)
+    define(
+        name,
+        definitions.infer,
+        definitions,
+        EachInput(definitions.pulled),
+        label=label,
+        latex=latex,
+        kind="elementwise" if shape is None else "compute",
+        user=True,
+    )
 
     def function(*inputs: Any, **attributes: Any) -> Tensor:
         _fits(name, own, None if rules is None else len(rules), inputs, attributes)
@@ -94,7 +102,7 @@ def define_op(
     return function
 
 
-def _rules(name: str, gradient: Any) -> list[GradientRule | None] | None:
+def _rules(name: str, gradient: Any) -> list[Rule | None] | None:
     if gradient is None:
         return None
     rules = [gradient] if callable(gradient) else list(gradient) if isinstance(gradient, Sequence) else [gradient]
@@ -124,12 +132,6 @@ def _fits(name: str, own: Signature | None, count: int | None, inputs: Any, attr
             raise UsageError(f"{name}: the shape rule takes {own}: {error}") from None
 
 
-def _elementwise(*types: TensorType, **attributes: Any) -> TensorType:
-    if any(t.dtype is not types[0].dtype for t in types):
-        raise DTypeError("operands of one element type are wanted; convert with .astype")
-    return TensorType(broadcast_shapes(*[t.shape for t in types]), types[0].dtype, types[0].device)
-
-
 @dataclass(frozen=True, slots=True)
 class _Definition:
     """What one call of ``define_op`` said of an op."""
@@ -137,11 +139,11 @@ class _Definition:
     name: str
     shape: ShapeRule | None
     kernel: Callable[..., Any]
-    rules: list[GradientRule | None] | None
+    rules: list[Rule | None] | None
 
     def infer(self, *types: TensorType, **attributes: Any) -> TensorType:
         if self.shape is None:
-            return _elementwise(*types, **attributes)
+            return broadcast_alike(*types)
         found = self.shape(*types, **attributes)
         return found if isinstance(found, TensorType) else TensorType(as_shape(found), types[0].dtype, types[0].device)
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tinygrad_lstm.autodiff.active import active_nodes
-from tinygrad_lstm.autodiff.summing import sum_to
-from tinygrad_lstm.autodiff.table import LOOP_RULES, RULES, VARIADIC_RULES
+from tinygrad_lstm.autodiff.table import LOOP_RULES
 from tinygrad_lstm.autodiff.unreached import constant, unreached, without_parameter, without_rule
 from tinygrad_lstm.errors import DTypeError, GradientError, ShapeError, UsageError
+from tinygrad_lstm.functions.filling import ones_like, zeros_like
 from tinygrad_lstm.graph.convert import as_tensor, is_scalar
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.scopes import Scope
@@ -16,7 +16,7 @@ from tinygrad_lstm.graph.structure import flatten, unflatten
 from tinygrad_lstm.graph.tensor import Deriving, Node, Tensor, deriving, settled
 from tinygrad_lstm.graph.variables import Parameter, Variable
 from tinygrad_lstm.graph.walk import topological
-from tinygrad_lstm.ops.filling import ones_like, zeros_like
+from tinygrad_lstm.ops.shape import sum_to
 from tinygrad_lstm.ops.source import full_node
 
 __all__ = ["cotangents", "gradients"]
@@ -167,24 +167,16 @@ _cotangents = cotangents  # `gradients` has a parameter of this name
 
 
 def _through_op(node: Any, g: Tensor, active: set[Node], collected: dict[Node, Tensor]) -> None:
-    inputs, attrs = node.inputs, node.attrs
-    rules = RULES.get(node.op)
-    variadic = VARIADIC_RULES.get(node.op)
-    elementwise = OPS[node.op].kind == "elementwise"
-    for k, x in enumerate(inputs):
+    op = OPS[node.op]
+    for k, x in enumerate(node.inputs):
         if x not in active:
             continue
-        ct: Tensor | None
-        if rules is not None:
-            f = rules[k]
-            ct = None if f is None else f(g, node, *inputs, **attrs)
-        elif variadic is not None:
-            ct = variadic(g, node, k, *inputs, **attrs)
-        else:
+        if op.gradient is None:
             raise without_rule(node)
+        ct: Tensor | None = op.cotangent(g, node, k)
         if ct is None:
             continue
-        if elementwise:
+        if op.kind == "elementwise":
             ct = sum_to(ct, x.type.shape)
         collected[x] = collected[x] + ct if x in collected else ct
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from tinygrad_lstm.autodiff.reverse import gradients
 from tinygrad_lstm.errors import GradientError, UsageError
+from tinygrad_lstm.functions.filling import zeros_like
+from tinygrad_lstm.functions.indexing import one_hot
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.dtypes import int64
 from tinygrad_lstm.graph.structure import flatten, unflatten
@@ -14,8 +16,6 @@ from tinygrad_lstm.graph.tracing import followed
 from tinygrad_lstm.graph.types import whole
 from tinygrad_lstm.graph.variables import Variable
 from tinygrad_lstm.ops.call import called
-from tinygrad_lstm.ops.filling import zeros_like
-from tinygrad_lstm.ops.index import one_hot
 from tinygrad_lstm.ops.loop import scan
 from tinygrad_lstm.ops.shape import reshape
 from tinygrad_lstm.ops.source import arange_node

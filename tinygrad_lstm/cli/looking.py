@@ -13,11 +13,11 @@ from tinygrad_lstm.draw.drawing import Drawing
 from tinygrad_lstm.draw.pages import Page
 from tinygrad_lstm.draw.time.figures import Figure
 from tinygrad_lstm.errors import UsageError
+from tinygrad_lstm.functions import random
 from tinygrad_lstm.graph.dtypes import int32
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.nn.cells import GRUCell, LSTMCell, LSTMState, RNNCell
 from tinygrad_lstm.nn.losses import cross_entropy
-from tinygrad_lstm.ops import random
 from tinygrad_lstm.ops.source import symbol
 from tinygrad_lstm.runtime.backend import describe_backends
 from tinygrad_lstm.train.language_model import CELLS, LanguageModel, ModelConfig

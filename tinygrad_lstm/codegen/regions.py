@@ -25,7 +25,6 @@ from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.tensor import Node
 from tinygrad_lstm.graph.types import Shape
 from tinygrad_lstm.graph.walk import topological
-from tinygrad_lstm.kernels.custom import CUSTOM
 
 __all__ = ["Builder", "Translation"]
 
@@ -110,7 +109,7 @@ class Builder:
         rule = self.rules.get(node.op)
         if rule is not None:
             return rule(self, node, refs, block)
-        if OPS[node.op].kind == "elementwise" and node.op not in CUSTOM:
+        if OPS[node.op].c is not None:
             return self.elementwise(node, refs, block)
         return self.call(node, refs, block)
 

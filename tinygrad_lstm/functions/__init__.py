@@ -1,4 +1,4 @@
-"""FUNCTIONS: what is composed of ops, one file a subject. They have neither kernel nor gradient rule."""
+"""FUNCTIONS: what is composed of ops, one file a subject. They have neither kernel nor gradient."""
 
 from tinygrad_lstm.functions import (
     activations,
@@ -6,8 +6,30 @@ from tinygrad_lstm.functions import (
     assignment,
     comparison,
     einsum,
+    elementary,
     elimination,
+    filling,
+    indexing,
+    order,
+    predicates,
+    random,
+    rounding,
     statistics,
 )
 
-__all__ = ["activations", "arrangement", "assignment", "comparison", "einsum", "elimination", "statistics"]
+__all__ = [
+    "activations",
+    "arrangement",
+    "assignment",
+    "comparison",
+    "einsum",
+    "elementary",
+    "elimination",
+    "filling",
+    "indexing",
+    "order",
+    "predicates",
+    "random",
+    "rounding",
+    "statistics",
+]

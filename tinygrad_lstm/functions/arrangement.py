@@ -4,26 +4,31 @@ from collections.abc import Sequence
 from typing import Any
 
 from tinygrad_lstm.errors import ShapeError, UsageError
+from tinygrad_lstm.functions.indexing import getitem
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.dtypes import int64
 from tinygrad_lstm.graph.registry import function
 from tinygrad_lstm.graph.tensor import Tensor
-from tinygrad_lstm.graph.types import as_shape, listed, normalize_axis, whole
-from tinygrad_lstm.ops.index import getitem
+from tinygrad_lstm.graph.types import as_shape, listed, normalize_axes, normalize_axis, whole
 from tinygrad_lstm.ops.logic import equal, less_equal, where
 from tinygrad_lstm.ops.reduce import sum
-from tinygrad_lstm.ops.shape import broadcast_to, concatenate, expand_dims, pad, ravel, reshape, transpose
+from tinygrad_lstm.ops.shape import broadcast_to, concatenate, listed_operands, pad, reshape, transpose
 from tinygrad_lstm.ops.source import arange_node
 
 __all__ = [
     "diag",
     "diagonal",
     "diff",
+    "expand_dims",
     "hstack",
     "moveaxis",
+    "ravel",
     "repeat",
     "roll",
     "split",
+    "squeeze",
+    "stack",
+    "swapaxes",
     "tile",
     "trace",
     "tril",
@@ -274,3 +279,77 @@ def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
     5.0
     """
     return sum(diagonal(x, offset, axis1, axis2), axis=-1)
+
+
+@function
+def ravel(x: Any) -> Tensor:
+    """All elements in one axis, in row-major order.
+
+    >>> tl.ravel(tl.zeros((2, 3))).shape
+    (6,)
+    """
+    return reshape(x, (-1,)) if as_tensor(x).size else reshape(x, (0,))
+
+
+@function
+def swapaxes(x: Any, axis1: int, axis2: int) -> Tensor:
+    """``x`` with two axes exchanged.
+
+    >>> tl.swapaxes(tl.zeros((2, 3, 4)), 0, -1).shape
+    (4, 3, 2)
+    """
+    node = as_tensor(x)
+    order = list(range(node.ndim))
+    a, b = normalize_axis(axis1, node.ndim), normalize_axis(axis2, node.ndim)
+    order[a], order[b] = order[b], order[a]
+    return transpose(node, order)
+
+
+@function
+def expand_dims(x: Any, axis: Any) -> Tensor:
+    """``x`` with axes of size 1 inserted at the places ``axis`` of the result.
+
+    >>> tl.expand_dims(tl.zeros((2, 3)), 1).shape
+    (2, 1, 3)
+    """
+    node = as_tensor(x)
+    new = axis if isinstance(axis, tuple | list) else (axis,)
+    places = normalize_axes(tuple(new), node.ndim + len(new))
+    sizes = iter(node.shape)
+    return reshape(node, tuple(1 if i in places else next(sizes) for i in range(node.ndim + len(new))))
+
+
+@function
+def squeeze(x: Any, axis: Any = None) -> Tensor:
+    """``x`` without axes of size 1: all of them, or those named.
+
+    Raises:
+        ShapeError: when a named axis has another size.
+
+    >>> tl.squeeze(tl.zeros((1, 3, 1)), axis=0).shape
+    (3, 1)
+    """
+    node = as_tensor(x)
+    places = normalize_axes(axis, node.ndim) if axis is not None else [i for i, n in enumerate(node.shape) if n == 1]
+    for a in places:
+        if node.shape[a] != 1:
+            raise ShapeError(f"squeeze({node.type}): axis {a} has size {node.shape[a]}, not 1")
+    return reshape(node, tuple(n for i, n in enumerate(node.shape) if i not in places))
+
+
+@function
+def stack(arrays: Any, axis: int = 0) -> Tensor:
+    """The arrays, all of one shape, along a new axis.
+
+    Raises:
+        ShapeError: when the shapes differ.
+
+    >>> tl.stack([tl.zeros(3), tl.ones(3)]).shape
+    (2, 3)
+    """
+    nodes = listed_operands(arrays, "stack")
+    for node in nodes[1:]:
+        if node.shape != nodes[0].shape:
+            raise ShapeError(f"stack: all arrays must have one shape, got {nodes[0].type} and {node.type}")
+    place = normalize_axis(axis, nodes[0].ndim + 1)
+    return concatenate([expand_dims(node, place) for node in nodes], place)

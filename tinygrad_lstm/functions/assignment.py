@@ -8,15 +8,18 @@ from collections.abc import Callable
 from typing import Any, Final, final
 
 from tinygrad_lstm.errors import ShapeError
+from tinygrad_lstm.functions.arrangement import ravel
+from tinygrad_lstm.functions.indexing import getitem
+from tinygrad_lstm.functions.predicates import not_equal
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.dtypes import bool_, int64
 from tinygrad_lstm.graph.registry import function
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.types import broadcast_shapes
 from tinygrad_lstm.ops.elementwise import maximum, minimum, multiply
-from tinygrad_lstm.ops.index import getitem, scatter_add, take
-from tinygrad_lstm.ops.logic import equal, not_equal, where
-from tinygrad_lstm.ops.shape import broadcast_to, concatenate, ravel, reshape
+from tinygrad_lstm.ops.index import scatter_add, take
+from tinygrad_lstm.ops.logic import equal, where
+from tinygrad_lstm.ops.shape import broadcast_to, concatenate, reshape
 from tinygrad_lstm.ops.sorting import argsort
 from tinygrad_lstm.ops.source import arange_node, full_node
 

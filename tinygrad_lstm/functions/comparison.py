@@ -2,14 +2,15 @@
 
 from typing import Any
 
+from tinygrad_lstm.functions.filling import full
+from tinygrad_lstm.functions.predicates import isfinite, isnan
 from tinygrad_lstm.functions.statistics import all
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.dtypes import bool_, float64
 from tinygrad_lstm.graph.registry import function
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.ops.elementwise import abs
-from tinygrad_lstm.ops.filling import full
-from tinygrad_lstm.ops.logic import equal, isfinite, isnan, less_equal, where
+from tinygrad_lstm.ops.logic import equal, less_equal, where
 
 __all__ = ["allclose", "array_equal", "isclose"]
 

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from tinygrad_lstm.errors import ShapeError, UsageError
-from tinygrad_lstm.functions.arrangement import diagonal, moveaxis
+from tinygrad_lstm.functions.arrangement import diagonal, moveaxis, ravel
 from tinygrad_lstm.graph.convert import operands
 from tinygrad_lstm.graph.registry import function
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.types import normalize_axis, whole
 from tinygrad_lstm.ops.linalg import matmul
 from tinygrad_lstm.ops.reduce import sum
-from tinygrad_lstm.ops.shape import broadcast_to, ravel, reshape, transpose
+from tinygrad_lstm.ops.shape import broadcast_to, reshape, transpose
 
 __all__ = ["dot", "einsum", "outer", "tensordot"]
 

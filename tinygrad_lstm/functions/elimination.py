@@ -4,6 +4,9 @@ import math
 from typing import Any
 
 from tinygrad_lstm.errors import ShapeError
+from tinygrad_lstm.functions.arrangement import expand_dims, swapaxes
+from tinygrad_lstm.functions.filling import full
+from tinygrad_lstm.functions.predicates import not_equal
 from tinygrad_lstm.functions.statistics import any, prod
 from tinygrad_lstm.graph.convert import float_operands
 from tinygrad_lstm.graph.dtypes import bool_, int64
@@ -11,12 +14,11 @@ from tinygrad_lstm.graph.registry import function
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.types import broadcast_shapes
 from tinygrad_lstm.ops.elementwise import abs, log, sign, sqrt
-from tinygrad_lstm.ops.filling import full
 from tinygrad_lstm.ops.integers import floor_divide, remainder
-from tinygrad_lstm.ops.logic import equal, less, not_equal, where
+from tinygrad_lstm.ops.logic import equal, less, where
 from tinygrad_lstm.ops.loop import scan
 from tinygrad_lstm.ops.reduce import argmax, sum
-from tinygrad_lstm.ops.shape import broadcast_to, concatenate, expand_dims, reshape, swapaxes
+from tinygrad_lstm.ops.shape import broadcast_to, concatenate, reshape
 from tinygrad_lstm.ops.source import arange_node, stop_gradient
 
 __all__ = ["cholesky", "det", "inv", "slogdet", "solve"]

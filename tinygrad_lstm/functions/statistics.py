@@ -5,17 +5,19 @@ from collections.abc import Callable
 from typing import Any
 
 from tinygrad_lstm.errors import ShapeError, UsageError
+from tinygrad_lstm.functions.arrangement import ravel
+from tinygrad_lstm.functions.elementary import root_of_squares
+from tinygrad_lstm.functions.filling import full
+from tinygrad_lstm.functions.predicates import not_equal, truth
 from tinygrad_lstm.graph.convert import as_tensor, float_operands
 from tinygrad_lstm.graph.dtypes import as_dtype, bool_, float16, float32, int64
 from tinygrad_lstm.graph.registry import function
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.types import normalize_axes, normalize_axis
 from tinygrad_lstm.ops.elementwise import abs, add, multiply
-from tinygrad_lstm.ops.exponential import root_of_squares
-from tinygrad_lstm.ops.filling import full
-from tinygrad_lstm.ops.logic import equal, invert, not_equal, truth
+from tinygrad_lstm.ops.logic import equal, invert
 from tinygrad_lstm.ops.reduce import argmax, as_type, max, reduced_shape, sum
-from tinygrad_lstm.ops.shape import concatenate, ravel, reshape, transpose
+from tinygrad_lstm.ops.shape import concatenate, reshape, transpose
 
 __all__ = ["all", "any", "argmin", "cumprod", "cumsum", "mean", "norm", "prod", "std", "var"]
 

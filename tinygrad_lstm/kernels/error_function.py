@@ -4,10 +4,12 @@ Source: the rational approximations of ``s_erf.c`` in fdlibm (Sun Microsystems, 
 the last place of float64.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
-__all__ = ["kernel"]
+from tinygrad_lstm.kernels.halves import widened
+
+__all__ = ["error_function"]
 
 _SMALL: Final = 0.84375
 """Below it ``erf x = x + x·P(x²)/Q(x²)``."""
@@ -65,23 +67,20 @@ def _polynomial(x: Any, coefficients: Sequence[float]) -> Any:
     return total
 
 
-def kernel(xp: Any) -> Callable[[Any], Any]:
-    """The error function of arrays of the module ``xp``."""
-
-    def erf(x: Any) -> Any:
-        size = xp.abs(x)
-        # Each piece is computed everywhere, on arguments that do not overflow, and then the right one is taken.
-        a = xp.minimum(size, _SMALL)
-        square = a * a
-        small = a + a * (_polynomial(square, _P1) / _polynomial(square, _Q1))
-        b = xp.clip(size, _SMALL, _MIDDLE) - 1
-        middle = _C + _polynomial(b, _P2) / _polynomial(b, _Q2)
-        c = xp.clip(size, _MIDDLE, _ONE)
-        inverse = 1 / (c * c)
-        near = _polynomial(inverse, _R3) / _polynomial(inverse, _S3)
-        far = _polynomial(inverse, _R4) / _polynomial(inverse, _S4)
-        tail = 1 - xp.exp(-c * c - 0.5625 + xp.where(size < _LARGE, near, far)) / c
-        result = xp.where(size < _SMALL, small, xp.where(size < _MIDDLE, middle, xp.where(size < _ONE, tail, 1)))
-        return xp.where(x == x, xp.copysign(result, x), x).astype(x.dtype.name)
-
-    return erf
+@widened
+def error_function(xp: Any, x: Any) -> Any:
+    """``erf x``."""
+    size = xp.abs(x)
+    # Each piece is computed everywhere, on arguments that do not overflow, and then the right one is taken.
+    a = xp.minimum(size, _SMALL)
+    square = a * a
+    small = a + a * (_polynomial(square, _P1) / _polynomial(square, _Q1))
+    b = xp.clip(size, _SMALL, _MIDDLE) - 1
+    middle = _C + _polynomial(b, _P2) / _polynomial(b, _Q2)
+    c = xp.clip(size, _MIDDLE, _ONE)
+    inverse = 1 / (c * c)
+    near = _polynomial(inverse, _R3) / _polynomial(inverse, _S3)
+    far = _polynomial(inverse, _R4) / _polynomial(inverse, _S4)
+    tail = 1 - xp.exp(-c * c - 0.5625 + xp.where(size < _LARGE, near, far)) / c
+    result = xp.where(size < _SMALL, small, xp.where(size < _MIDDLE, middle, xp.where(size < _ONE, tail, 1)))
+    return xp.where(x == x, xp.copysign(result, x), x).astype(x.dtype.name)

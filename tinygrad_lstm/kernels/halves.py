@@ -11,18 +11,18 @@ __all__ = ["widened"]
 
 
 def widened(kernel: Callable[..., Any]) -> Callable[..., Any]:
-    """``kernel``, which computes float16 in float32 and rounds its result.
+    """The kernel ``(xp, *arrays, **attributes)``, which computes float16 in float32 and rounds its result.
 
-    >>> import numpy
-    >>> float(widened(numpy.sum)(numpy.full(4096, 0.1, "float16")))
-    409.5
+    >>> mean = widened(lambda xp, x: xp.mean(x))
+    >>> float(mean(np, np.full(4096, 0.1, "float16")))
+    0.0999755859375
     """
 
     @wraps(kernel)
-    def wide(*arrays: Any, **attributes: Any) -> Any:
+    def wide(xp: Any, *arrays: Any, **attributes: Any) -> Any:
         if not any(x.dtype.name == "float16" for x in arrays):
-            return kernel(*arrays, **attributes)
+            return kernel(xp, *arrays, **attributes)
         arrays = tuple(x.astype("float32") if x.dtype.name == "float16" else x for x in arrays)
-        return kernel(*arrays, **attributes).astype("float16")
+        return kernel(xp, *arrays, **attributes).astype("float16")
 
     return wide

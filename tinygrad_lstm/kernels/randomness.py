@@ -4,32 +4,27 @@ Source: J. Salmon, M. Moraes, R. Dror, D. Shaw, "Parallel random numbers: as eas
 parity constant of Threefry-2x32 from its table.
 """
 
-from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-__all__ = ["rows"]
+__all__ = ["threefry2x32"]
 
 _ROTATIONS: Final = (13, 15, 26, 6, 17, 29, 16, 24)
 _PARITY: Final = 0x1BD11BDA
 _ROUNDS: Final = 20
 
 
-def rows(xp: Any) -> Mapping[str, Callable[..., Any]]:
-    """The rows of the op table for the array module ``xp``."""
-
-    def threefry2x32(key: Any, counters: Any) -> Any:
-        k0, k1 = key[0:1], key[1:2]
-        schedule = (k0, k1, k0 ^ k1 ^ xp.asarray(_PARITY, dtype=key.dtype))
-        words = counters.reshape(-1, 2)
-        x0, x1 = words[:, 0] + k0, words[:, 1] + k1
-        for i in range(_ROUNDS):
-            turn = _ROTATIONS[i % 8]
-            x0 = x0 + x1
-            x1 = ((x1 << turn) | (x1 >> (32 - turn))) ^ x0
-            if i % 4 == 3:
-                j = i // 4 + 1
-                x0 = x0 + schedule[j % 3]
-                x1 = x1 + schedule[(j + 1) % 3] + xp.asarray(j, dtype=key.dtype)
-        return xp.stack([x0, x1], axis=-1).reshape(counters.shape)
-
-    return {"threefry2x32": threefry2x32}
+def threefry2x32(xp: Any, key: Any, counters: Any) -> Any:
+    """Two random words for each pair of counter words."""
+    k0, k1 = key[0:1], key[1:2]
+    schedule = (k0, k1, k0 ^ k1 ^ xp.asarray(_PARITY, dtype=key.dtype))
+    words = counters.reshape(-1, 2)
+    x0, x1 = words[:, 0] + k0, words[:, 1] + k1
+    for i in range(_ROUNDS):
+        turn = _ROTATIONS[i % 8]
+        x0 = x0 + x1
+        x1 = ((x1 << turn) | (x1 >> (32 - turn))) ^ x0
+        if i % 4 == 3:
+            j = i // 4 + 1
+            x0 = x0 + schedule[j % 3]
+            x1 = x1 + schedule[(j + 1) % 3] + xp.asarray(j, dtype=key.dtype)
+    return xp.stack([x0, x1], axis=-1).reshape(counters.shape)

@@ -8,6 +8,7 @@ stands behind the product in cuDNN and PyTorch.
 import math
 from typing import Any
 
+from tinygrad_lstm.functions import random
 from tinygrad_lstm.graph.dtypes import float32
 from tinygrad_lstm.graph.scopes import scope
 from tinygrad_lstm.graph.tensor import Tensor
@@ -15,7 +16,6 @@ from tinygrad_lstm.graph.variables import Parameter
 from tinygrad_lstm.nn.composing import Identity, LayerNorm
 from tinygrad_lstm.nn.layers import Linear
 from tinygrad_lstm.nn.module import Module, expect_last
-from tinygrad_lstm.ops import random
 from tinygrad_lstm.ops.elementwise import sigmoid, tanh
 from tinygrad_lstm.ops.shape import concatenate
 

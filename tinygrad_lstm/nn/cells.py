@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from typing import Any, ClassVar, NamedTuple
 
 from tinygrad_lstm.errors import StructureError
+from tinygrad_lstm.functions import random
+from tinygrad_lstm.functions.filling import ones_like, zeros
 from tinygrad_lstm.graph.dtypes import as_dtype, float32
 from tinygrad_lstm.graph.scopes import Role, scope
 from tinygrad_lstm.graph.tensor import Tensor
@@ -16,9 +18,7 @@ from tinygrad_lstm.nn.cell_variants import CellLayer, candidate_reset_after, var
 from tinygrad_lstm.nn.composing import Identity, LayerNorm
 from tinygrad_lstm.nn.layers import Linear, sizes
 from tinygrad_lstm.nn.module import Module, device_of, expect_shape
-from tinygrad_lstm.ops import random
 from tinygrad_lstm.ops.elementwise import sigmoid, tanh
-from tinygrad_lstm.ops.filling import ones_like, zeros
 from tinygrad_lstm.ops.shape import concatenate
 
 __all__ = ["GRUCell", "GRUGates", "Gates", "LSTMCell", "LSTMState", "RNNCell"]

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from tinygrad_lstm.errors import ShapeError, UsageError
+from tinygrad_lstm.functions.filling import ones, zeros
 from tinygrad_lstm.functions.statistics import mean
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.dtypes import float32
@@ -13,7 +14,6 @@ from tinygrad_lstm.graph.variables import Parameter
 from tinygrad_lstm.nn.layers import sizes
 from tinygrad_lstm.nn.module import Module, beside, expect_last
 from tinygrad_lstm.ops.elementwise import sqrt
-from tinygrad_lstm.ops.filling import ones, zeros
 
 __all__ = ["Identity", "LayerNorm", "Residual", "Sequential"]
 

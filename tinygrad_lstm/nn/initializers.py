@@ -9,15 +9,16 @@ from collections.abc import Callable
 from typing import Any
 
 from tinygrad_lstm.errors import ShapeError, UsageError
+from tinygrad_lstm.functions import random
+from tinygrad_lstm.functions.arrangement import expand_dims, swapaxes
+from tinygrad_lstm.functions.filling import arange, zeros
 from tinygrad_lstm.graph.dtypes import as_dtype, float32, float64, int64
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.types import Shape, as_shape
-from tinygrad_lstm.ops import random
 from tinygrad_lstm.ops.elementwise import sqrt
-from tinygrad_lstm.ops.filling import arange, zeros
 from tinygrad_lstm.ops.logic import where
 from tinygrad_lstm.ops.loop import scan
-from tinygrad_lstm.ops.shape import expand_dims, reshape, swapaxes
+from tinygrad_lstm.ops.shape import reshape
 
 __all__ = [
     "Initializer",

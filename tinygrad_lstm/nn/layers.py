@@ -4,6 +4,7 @@ import math
 from typing import Any, ClassVar
 
 from tinygrad_lstm.errors import DTypeError, UsageError
+from tinygrad_lstm.functions import random
 from tinygrad_lstm.graph.dtypes import float32
 from tinygrad_lstm.graph.scopes import Role
 from tinygrad_lstm.graph.tensor import Tensor
@@ -11,7 +12,6 @@ from tinygrad_lstm.graph.types import whole
 from tinygrad_lstm.graph.variables import Parameter
 from tinygrad_lstm.nn.initializers import Initializer, uniform
 from tinygrad_lstm.nn.module import Module, beside, expect_last
-from tinygrad_lstm.ops import random
 from tinygrad_lstm.ops.index import take
 
 __all__ = ["Embedding", "Linear"]

@@ -8,14 +8,15 @@ from typing import Any
 
 from tinygrad_lstm.errors import DTypeError, IndexingError, ShapeError, UsageError
 from tinygrad_lstm.functions.activations import log_softmax
+from tinygrad_lstm.functions.filling import ones_like
+from tinygrad_lstm.functions.indexing import take_along_last
 from tinygrad_lstm.functions.statistics import mean
 from tinygrad_lstm.graph.convert import as_tensor, float_operands
 from tinygrad_lstm.graph.dtypes import float16, float32
 from tinygrad_lstm.graph.scopes import scope
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.ops.elementwise import abs, log, softplus
-from tinygrad_lstm.ops.filling import ones_like
-from tinygrad_lstm.ops.index import take, take_along_last
+from tinygrad_lstm.ops.index import take
 from tinygrad_lstm.ops.logic import where
 from tinygrad_lstm.ops.reduce import sum
 from tinygrad_lstm.ops.source import arange_node

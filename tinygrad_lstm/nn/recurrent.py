@@ -5,6 +5,9 @@ from functools import partial
 from typing import Any, ClassVar, Generic, TypeVar
 
 from tinygrad_lstm.errors import DTypeError, IndexingError, ShapeError, StructureError, UsageError
+from tinygrad_lstm.functions import random
+from tinygrad_lstm.functions.arrangement import expand_dims, stack, swapaxes
+from tinygrad_lstm.functions.filling import arange, zeros
 from tinygrad_lstm.graph.dtypes import as_dtype, float32
 from tinygrad_lstm.graph.scopes import Role, scope
 from tinygrad_lstm.graph.structure import flatten, unflatten
@@ -14,12 +17,10 @@ from tinygrad_lstm.nn.cells import GRUCell, LSTMCell, RNNCell
 from tinygrad_lstm.nn.layers import sizes
 from tinygrad_lstm.nn.module import Module, beside, device_of
 from tinygrad_lstm.nn.stochastic import Dropout
-from tinygrad_lstm.ops import random
-from tinygrad_lstm.ops.filling import arange, zeros
 from tinygrad_lstm.ops.index import take
 from tinygrad_lstm.ops.logic import where
 from tinygrad_lstm.ops.loop import scan
-from tinygrad_lstm.ops.shape import broadcast_to, concatenate, expand_dims, stack, swapaxes
+from tinygrad_lstm.ops.shape import broadcast_to, concatenate
 
 __all__ = ["GRU", "LSTM", "RNN", "Recurrent"]
 

@@ -4,6 +4,8 @@ from copy import copy as shallow
 from typing import Any
 
 from tinygrad_lstm.errors import DTypeError, UsageError
+from tinygrad_lstm.functions import random
+from tinygrad_lstm.functions.arrangement import stack
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.dtypes import uint32
 from tinygrad_lstm.graph.tensor import Tensor, settled
@@ -11,9 +13,7 @@ from tinygrad_lstm.graph.types import normalize_axes
 from tinygrad_lstm.graph.variables import State, Variable
 from tinygrad_lstm.jit.jitted import rebound
 from tinygrad_lstm.nn.module import Module, beside
-from tinygrad_lstm.ops import random
 from tinygrad_lstm.ops.logic import where
-from tinygrad_lstm.ops.shape import stack
 
 __all__ = ["Dropout", "deterministic"]
 

@@ -1,20 +1,19 @@
-"""OP DEFINITIONS: name and shape rule of each primitive, and the function that users call, one file a family."""
+"""PRIMITIVES, one file a family: for each op its record, and the function that users call."""
 
 from tinygrad_lstm.ops import (
     call,
     elementwise,
     exponential,
-    filling,
     index,
     integers,
     linalg,
     logic,
     loop,
-    random,
     reduce,
     shape,
     sorting,
     source,
+    threefry,
     trigonometry,
 )
 
@@ -22,16 +21,15 @@ __all__ = [
     "call",
     "elementwise",
     "exponential",
-    "filling",
     "index",
     "integers",
     "linalg",
     "logic",
     "loop",
-    "random",
     "reduce",
     "shape",
     "sorting",
     "source",
+    "threefry",
     "trigonometry",
 ]

@@ -1,14 +1,22 @@
-"""Elementwise numbers. Primitives broadcast their inputs and want them of one element type."""
+"""Elementwise numbers: for each primitive its record, and the function that users call.
+
+Primitives broadcast their inputs and want them of one element type.
+"""
 
 from typing import Any
 
-from tinygrad_lstm.errors import DTypeError, TraceError
+from tinygrad_lstm.errors import TraceError
 from tinygrad_lstm.graph.convert import as_tensor, cast_to, float_operands, operands
-from tinygrad_lstm.graph.dtypes import as_dtype, bool_
+from tinygrad_lstm.graph.dtypes import as_dtype
 from tinygrad_lstm.graph.number import Number, number_kind
 from tinygrad_lstm.graph.registry import define, function
 from tinygrad_lstm.graph.tensor import Tensor, make
-from tinygrad_lstm.graph.types import TensorType, broadcast_shapes
+from tinygrad_lstm.graph.types import TensorType
+from tinygrad_lstm.kernels.casts import cast as cast_kernel
+from tinygrad_lstm.kernels.elementwise import sigmoid as sigmoid_kernel
+from tinygrad_lstm.kernels.elementwise import softplus as softplus_kernel
+from tinygrad_lstm.ops.logic import equal, where
+from tinygrad_lstm.ops.rules import integers, numbers_alike, reals
 
 __all__ = [
     "abs",
@@ -22,7 +30,6 @@ __all__ = [
     "minimum",
     "multiply",
     "negative",
-    "positive",
     "power",
     "right_shift",
     "sigmoid",
@@ -35,53 +42,10 @@ __all__ = [
 ]
 
 
-def same_dtype(*types: TensorType) -> None:
-    if any(t.dtype is not types[0].dtype for t in types):
-        raise DTypeError("operands of one element type are wanted; convert with .astype")
-
-
-def numbers_alike(*types: TensorType) -> TensorType:
-    same_dtype(*types)
-    if types[0].dtype is bool_:
-        raise DTypeError("bools are no numbers; use logical operations, or .astype(tl.int64)")
-    return TensorType(broadcast_shapes(*[t.shape for t in types]), types[0].dtype, types[0].device)
-
-
-def reals(*types: TensorType) -> TensorType:
-    same_dtype(*types)
-    if not types[0].dtype.is_float:
-        raise DTypeError(f"floats are wanted, not {types[0].dtype}; convert with .astype(tl.float32)")
-    return TensorType(broadcast_shapes(*[t.shape for t in types]), types[0].dtype, types[0].device)
-
-
-def _integers(*types: TensorType) -> TensorType:
-    same_dtype(*types)
-    if types[0].dtype.kind not in "iu":
-        raise DTypeError(f"integers are wanted, not {types[0].dtype}")
-    return TensorType(broadcast_shapes(*[t.shape for t in types]), types[0].dtype, types[0].device)
-
-
-for _name, _label, _latex in [("add", "+", "+"), ("subtract", "−", "-"), ("multiply", "×", r"\cdot")]:
-    define(_name, numbers_alike, label=_label, latex=_latex, kind="elementwise")
-for _name, _label in [("maximum", "max"), ("minimum", "min"), ("negative", "−"), ("abs", "|·|")]:
-    define(
-        _name, numbers_alike, label=_label, latex=rf"\{_label}" if _label in ("max", "min") else "-", kind="elementwise"
-    )
-define("divide", reals, label="÷", latex="/", kind="elementwise")
-define("power", reals, label="xʸ", latex="^", kind="elementwise")
-for _name in ("exp", "log", "sin", "cos", "tanh"):
-    define(_name, reals, latex=rf"\{_name}", kind="elementwise")
-define("sqrt", reals, label="√", latex=r"\sqrt", kind="elementwise")
-define("sigmoid", reals, label="σ", latex=r"\sigma", kind="elementwise")
-define("softplus", reals, label="softplus", kind="elementwise")
-define("sign", numbers_alike, label="sign", kind="elementwise", differentiable=False)
-define("right_shift", _integers, label="≫", latex=r"\gg", kind="elementwise", differentiable=False)
 define(
-    "cast",
-    lambda x, *, dtype: TensorType(x.shape, dtype, x.device),
-    label="cast",
-    kind="elementwise",
-)
+    "add", numbers_alike, "add", (lambda g, y, a, b: g, lambda g, y, a, b: g),
+    c="{0} + {1}", label="+", latex="+", kind="elementwise",
+)  # fmt: skip
 
 
 @function
@@ -94,6 +58,12 @@ def add(x: Any, y: Any) -> Tensor:
     return make("add", *operands(x, y))
 
 
+define(
+    "subtract", numbers_alike, "subtract", (lambda g, y, a, b: g, lambda g, y, a, b: -g),
+    c="{0} - {1}", label="−", latex="-", kind="elementwise",
+)  # fmt: skip
+
+
 @function
 def subtract(x: Any, y: Any) -> Tensor:
     """``x − y``, broadcast to a common shape.
@@ -102,6 +72,12 @@ def subtract(x: Any, y: Any) -> Tensor:
     [0.5 1.5]
     """
     return make("subtract", *operands(x, y))
+
+
+define(
+    "multiply", numbers_alike, "multiply", (lambda g, y, a, b: g * b, lambda g, y, a, b: g * a),
+    c="{0} * {1}", label="×", latex=r"\cdot", kind="elementwise",
+)  # fmt: skip
 
 
 @function
@@ -114,6 +90,12 @@ def multiply(x: Any, y: Any) -> Tensor:
     return make("multiply", *operands(x, y))
 
 
+define(
+    "divide", reals, "divide", (lambda g, y, a, b: g / b, lambda g, y, a, b: -(g * y) / b),
+    c="{0} / {1}", label="÷", latex="/", kind="elementwise",
+)  # fmt: skip
+
+
 @function
 def divide(x: Any, y: Any) -> Tensor:
     """``x / y``; integers become float32 first. Division by 0 gives ±inf or nan, as in NumPy.
@@ -122,6 +104,20 @@ def divide(x: Any, y: Any) -> Tensor:
     [0.5 1.5]
     """
     return make("divide", *float_operands(x, y))
+
+
+def _power_by_base(g: Tensor, y: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """``b·a^(b−1)``; an exponent that stands in the graph gives the textbook's form at once."""
+    if b.op == "constant":
+        n = b.attrs["value"]
+        return g * 0 if n == 0 else g if n == 1 else g * (n * a) if n == 2 else g * (n * a ** (n - 1))
+    return g * (b * a ** where(equal(b, 0), 1, b - 1))
+
+
+define(
+    "power", reals, "power", (_power_by_base, lambda g, y, a, b: g * (y * log(where(equal(a, 0), 1, a)))),
+    c="power_{t}({0}, {1})", label="xʸ", latex="^", kind="elementwise", costly=True,
+)  # fmt: skip
 
 
 @function
@@ -158,6 +154,16 @@ def _multiplied(x: Tensor, times: int) -> Tensor:
     return x if squared is None else multiply(squared, x) if times % 2 else squared
 
 
+define(
+    "maximum", numbers_alike, "maximum",
+    (
+        lambda g, y, a, b: where(equal(a, b), g / 2, where(a > b, g, 0)),
+        lambda g, y, a, b: where(equal(a, b), g / 2, where(b > a, g, 0)),
+    ),
+    c="maximum_{t}({0}, {1})", label="max", latex=r"\max", kind="elementwise",
+)  # fmt: skip
+
+
 @function
 def maximum(x: Any, y: Any) -> Tensor:
     """The larger of two, element by element; nan where either is. A tie shares the gradient in halves.
@@ -166,6 +172,16 @@ def maximum(x: Any, y: Any) -> Tensor:
     [1. 0.]
     """
     return make("maximum", *operands(x, y))
+
+
+define(
+    "minimum", numbers_alike, "minimum",
+    (
+        lambda g, y, a, b: where(equal(a, b), g / 2, where(a < b, g, 0)),
+        lambda g, y, a, b: where(equal(a, b), g / 2, where(b < a, g, 0)),
+    ),
+    c="minimum_{t}({0}, {1})", label="min", latex=r"\min", kind="elementwise",
+)  # fmt: skip
 
 
 @function
@@ -178,6 +194,9 @@ def minimum(x: Any, y: Any) -> Tensor:
     return make("minimum", *operands(x, y))
 
 
+define("negative", numbers_alike, "negative", lambda g, y, x: -g, c="-{0}", label="−", latex="-", kind="elementwise")
+
+
 @function
 def negative(x: Any) -> Tensor:
     """``−x``.
@@ -188,20 +207,10 @@ def negative(x: Any) -> Tensor:
     return make("negative", as_tensor(x))
 
 
-@function
-def positive(x: Any) -> Tensor:
-    """``+x``: the number itself.
-
-    Raises:
-        DTypeError: for bools.
-
-    >>> print(tl.positive([1.0, -2.0]))
-    [ 1. -2.]
-    """
-    node = as_tensor(x)
-    if node.dtype is bool_:
-        raise DTypeError(f"positive({node.type}): bools are no numbers; use logical operations, or .astype(tl.int64)")
-    return node
+define(
+    "abs", numbers_alike, "absolute", lambda g, y, x: g * sign(x),
+    c="abs_{t}({0})", label="|·|", latex=r"\lvert\cdot\rvert", kind="elementwise",
+)  # fmt: skip
 
 
 @function
@@ -214,6 +223,9 @@ def abs(x: Any) -> Tensor:
     return make("abs", as_tensor(x))
 
 
+define("sign", numbers_alike, "sign", c="sign_{t}({0})", kind="elementwise", differentiable=False)
+
+
 @function
 def sign(x: Any) -> Tensor:
     """−1, 0 or 1 by the sign of ``x``, nan for nan; not differentiable.
@@ -222,6 +234,9 @@ def sign(x: Any) -> Tensor:
     [ 1. -1.  0.]
     """
     return make("sign", as_tensor(x))
+
+
+define("exp", reals, "exp", lambda g, y, x: g * y, c="exp_{t}({0})", latex=r"\exp", kind="elementwise", costly=True)
 
 
 @function
@@ -234,6 +249,9 @@ def exp(x: Any) -> Tensor:
     return make("exp", *float_operands(x))
 
 
+define("log", reals, "log", lambda g, y, x: g / x, c="log_{t}({0})", latex=r"\log", kind="elementwise", costly=True)
+
+
 @function
 def log(x: Any) -> Tensor:
     """The natural logarithm; −inf at 0, nan below.
@@ -242,6 +260,12 @@ def log(x: Any) -> Tensor:
     0.6931
     """
     return make("log", *float_operands(x))
+
+
+define(
+    "sqrt", reals, "sqrt", lambda g, y, x: g / (2 * y),
+    c="sqrt_{t}({0})", label="√", latex=r"\sqrt", kind="elementwise",
+)  # fmt: skip
 
 
 @function
@@ -254,6 +278,12 @@ def sqrt(x: Any) -> Tensor:
     return make("sqrt", *float_operands(x))
 
 
+define(
+    "sin", reals, "sin", lambda g, y, x: g * cos(x),
+    c="sin_{t}({0})", latex=r"\sin", kind="elementwise", costly=True,
+)  # fmt: skip
+
+
 @function
 def sin(x: Any) -> Tensor:
     """``sin x``, ``x`` in radians.
@@ -262,6 +292,12 @@ def sin(x: Any) -> Tensor:
     0.8415
     """
     return make("sin", *float_operands(x))
+
+
+define(
+    "cos", reals, "cos", lambda g, y, x: -(g * sin(x)),
+    c="cos_{t}({0})", latex=r"\cos", kind="elementwise", costly=True,
+)  # fmt: skip
 
 
 @function
@@ -274,6 +310,12 @@ def cos(x: Any) -> Tensor:
     return make("cos", *float_operands(x))
 
 
+define(
+    "tanh", reals, "tanh", lambda g, y, x: g * (1 - y * y),
+    c="tanh_{t}({0})", latex=r"\tanh", kind="elementwise", costly=True,
+)  # fmt: skip
+
+
 @function
 def tanh(x: Any) -> Tensor:
     """``tanh x``, between −1 and 1; the derivative is ``1 − tanh² x``.
@@ -282,6 +324,12 @@ def tanh(x: Any) -> Tensor:
     0.7616
     """
     return make("tanh", *float_operands(x))
+
+
+define(
+    "sigmoid", reals, sigmoid_kernel, lambda g, y, x: g * (y * (1 - y)),
+    c="sigmoid_{t}({0})", label="σ", latex=r"\sigma", kind="elementwise", costly=True,
+)  # fmt: skip
 
 
 @function
@@ -294,6 +342,12 @@ def sigmoid(x: Any) -> Tensor:
     return make("sigmoid", *float_operands(x))
 
 
+define(
+    "softplus", reals, softplus_kernel, lambda g, y, x: g * sigmoid(x),
+    c="softplus_{t}({0})", kind="elementwise", costly=True,
+)  # fmt: skip
+
+
 @function
 def softplus(x: Any) -> Tensor:
     """``log(1 + eˣ)`` without overflow; the derivative is ``σ(x)``.
@@ -304,6 +358,12 @@ def softplus(x: Any) -> Tensor:
     return make("softplus", *float_operands(x))
 
 
+define(
+    "right_shift", integers, "right_shift",
+    c="right_shift_{t}({0}, {1})", label="≫", latex=r"\gg", kind="elementwise", differentiable=False,
+)  # fmt: skip
+
+
 @function
 def right_shift(x: Any, y: Any) -> Tensor:
     """``x >> y`` of integers; not differentiable.
@@ -312,6 +372,13 @@ def right_shift(x: Any, y: Any) -> Tensor:
     [4 4]
     """
     return make("right_shift", *operands(x, y))
+
+
+define(
+    "cast", lambda x, *, dtype: TensorType(x.shape, dtype, x.device),
+    lambda xp, x, *, dtype: cast_kernel(xp, x, dtype.name), lambda g, y, x, dtype: g.astype(x.dtype),
+    c="cast", kind="elementwise",
+)  # fmt: skip
 
 
 @function

@@ -1,22 +1,16 @@
-"""Picking elements."""
+"""Picking elements by their indices, and adding to them."""
 
-import math
-from collections.abc import Iterator
 from typing import Any
 
-from tinygrad_lstm.errors import DTypeError, IndexingError, ShapeError, UsageError
-from tinygrad_lstm.graph.convert import as_tensor, operands, shared_device
-from tinygrad_lstm.graph.dtypes import as_dtype, bool_, float32, int64
-from tinygrad_lstm.graph.operators import Operators
+from tinygrad_lstm.errors import DTypeError, ShapeError, UsageError
+from tinygrad_lstm.graph.convert import as_tensor, shared_device
 from tinygrad_lstm.graph.registry import define, function
 from tinygrad_lstm.graph.tensor import Tensor, make
-from tinygrad_lstm.graph.types import Shape, TensorType, broadcast_shapes, normalize_axis, whole
-from tinygrad_lstm.graph.variables import Variable
-from tinygrad_lstm.ops.logic import bitwise_and, equal, less, less_equal, where
-from tinygrad_lstm.ops.shape import broadcast_to, expand_dims, flip, reshape, transpose
-from tinygrad_lstm.ops.source import arange_node, full_node
+from tinygrad_lstm.graph.types import TensorType, normalize_axis, whole
+from tinygrad_lstm.kernels.movement import scatter_add as scatter_add_kernel
+from tinygrad_lstm.ops.shape import reshape
 
-__all__ = ["getitem", "one_hot", "scatter_add", "take", "take_along_axis"]
+__all__ = ["scatter_add", "take"]
 
 
 def _indices(indices: TensorType) -> None:
@@ -39,8 +33,10 @@ def _scatter_add(updates: TensorType, indices: TensorType, *, axis: int, size: i
     return TensorType(shape, updates.dtype, updates.device)
 
 
-define("take", _take, label="take")
-define("scatter_add", _scatter_add, label="scatter +")
+define(
+    "take", _take, lambda xp, x, indices, *, axis: xp.take(x, indices, axis=axis),
+    (lambda g, y, x, i, axis: scatter_add(g, i, axis, size=x.shape[axis]), None),
+)  # fmt: skip
 
 
 @function
@@ -65,6 +61,12 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:
     return make("take", node, as_tensor(indices, device=node.device), axis=normalize_axis(axis, node.ndim))
 
 
+define(
+    "scatter_add", _scatter_add, scatter_add_kernel, (lambda g, y, x, i, axis, size: take(g, i, axis), None),
+    label="scatter +",
+)  # fmt: skip
+
+
 @function
 def scatter_add(updates: Any, indices: Any, axis: int = 0, *, size: int) -> Tensor:
     """Zeros to which ``updates`` are added at ``indices`` along an axis of length ``size``: the transpose of ``take``.
@@ -79,224 +81,11 @@ def scatter_add(updates: Any, indices: Any, axis: int = 0, *, size: int) -> Tens
     rank = node.ndim - places.ndim + 1
     if rank < 1:
         raise ShapeError(f"scatter_add({node.type}, {places.type}): there are more axes of indices than of updates")
-    return make("scatter_add", node, places, axis=normalize_axis(axis, rank), size=_count("scatter_add: size", size))
+    return make("scatter_add", node, places, axis=normalize_axis(axis, rank), size=as_count("scatter_add: size", size))
 
 
-def _count(what: str, given: Any) -> int:
+def as_count(what: str, given: Any) -> int:
     count = whole(given)
     if count is None or count < 0:
         raise UsageError(f"{what} is an integer ≥ 0, not {given!r}")
     return count
-
-
-@function
-def one_hot(indices: Any, num_classes: int, dtype: Any = float32) -> Tensor:
-    """1 at the index, 0 elsewhere, along a new last axis; all zeros for an index out of range.
-
-    >>> print(tl.one_hot(tl.tensor([0, 2]), 3))
-    [[1. 0. 0.]
-     [0. 0. 1.]]
-    """
-    node = as_tensor(indices)
-    if node.dtype.kind not in "iu":
-        raise DTypeError(f"one_hot({node.type}): indices are integers; convert with .astype(tl.int64)")
-    classes = arange_node(_count("one_hot: num_classes", num_classes), node.dtype, node.device)
-    return equal(expand_dims(node, -1), classes).astype(as_dtype(dtype))
-
-
-@function
-def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Tensor:
-    """One element along ``axis`` for each index: ``y[i, j] = x[indices[i, j], j]`` for axis 0. None flattens.
-
-    Shapes: ``indices`` has the axes of ``x``; the others than ``axis`` broadcast.
-
-    Raises:
-        IndexingError: when an index is out of range (found when evaluated).
-
-    >>> print(tl.take_along_axis([[1.0, 2.0], [3.0, 4.0]], tl.tensor([[1], [0]]), axis=1))
-    [[2.]
-     [3.]]
-    """
-    device = shared_device(x, indices)
-    node, places = as_tensor(x, device=device), as_tensor(indices, device=device)
-    if axis is None:
-        node, axis = reshape(node, (node.size,)), 0
-    if places.ndim != node.ndim:
-        raise ShapeError(f"take_along_axis({node.type}, {places.type}): the indices need as many axes as the array")
-    along = normalize_axis(axis, node.ndim)
-    key: list[Any] = []
-    for a, n in enumerate(node.shape):
-        shape = tuple(-1 if k == a else 1 for k in range(node.ndim))
-        if a == along:
-            key.append(places)
-        elif n == 1:
-            key.append(0)
-        else:
-            key.append(reshape(arange_node(n, int64, node.device), shape))
-    sizes = [places.shape[a] if a == along else _common(n, places.shape[a]) for a, n in enumerate(node.shape)]
-    return broadcast_to(getitem(node, tuple(key)), tuple(sizes))
-
-
-def _common(size: int, given: int) -> int:
-    (common,) = broadcast_shapes((size,), (given,))
-    return common
-
-
-@function
-def getitem(x: Any, key: Any) -> Tensor:
-    """``x[key]`` by NumPy's rules for integers, slices, ``...``, ``None`` and arrays of integers.
-
-    Several arrays broadcast together. Their axes take the place of the first of them, or come first where a slice,
-    ``...`` or ``None`` stands between two of the arrays and integers.
-
-    Raises:
-        IndexingError: for too many indices, one out of range (in an array: when evaluated), a mask of bools, or
-            another kind of key.
-
-    >>> x = tl.reshape(tl.arange(12), (3, 4))
-    >>> print(x[1], x[:, -1], x[::-2, 0], x[[0, 2], [1, 3]])
-    [4 5 6 7] [ 3  7 11] [8 0] [ 1 11]
-    """
-    node = as_tensor(x)
-    items = _expanded(node, key if isinstance(key, tuple) else (key,))
-    result = _sliced(node, items)
-    # From here on integers are gone: an axis of the result belongs to a slice or to an array.
-    kept = [item for item in items if isinstance(item, slice | Tensor)]
-    axes = [a for a, item in enumerate(kept) if isinstance(item, Tensor)]
-    if not axes:
-        return reshape(result, _with_new_axes(items, iter(result.shape), ()))
-    arrays = [item for item in kept if isinstance(item, Tensor)]
-    result, at = _gathered(node, result, axes, arrays)
-    rank = result.ndim - (len(kept) - len(axes))
-    wanted = _place_of_arrays(items)
-    if at != wanted:
-        rest = [a for a in range(result.ndim) if not at <= a < at + rank]
-        result = transpose(result, (*rest[:wanted], *range(at, at + rank), *rest[wanted:]))
-    sizes = result.shape
-    others = iter((*sizes[:wanted], *sizes[wanted + rank :]))
-    return reshape(result, _with_new_axes(items, others, sizes[wanted : wanted + rank]))
-
-
-def _sliced(node: Tensor, items: list[Any]) -> Tensor:
-    """``node`` with slices and integers applied, and whole at the axes of arrays."""
-    start, stop, step = [0] * node.ndim, list(node.shape), [1] * node.ndim
-    reversed_axes: list[int] = []
-    dropped: list[int] = []
-    for axis, item in enumerate([item for item in items if item is not None and item is not Ellipsis]):
-        size = node.shape[axis]
-        if isinstance(item, slice):
-            first, last, stride = _bounds(item, size)
-            if stride < 0:
-                # a[first:last:-s] reversed is the forward slice that starts at its last element.
-                count = max(0, -(-(first - last) // -stride))
-                first, last, stride = first + (count - 1) * stride, first + 1, -stride
-                reversed_axes.append(axis)
-                if count == 0:
-                    first, last = 0, 0
-            start[axis], stop[axis], step[axis] = first, max(first, last), stride
-        elif not isinstance(item, Tensor):
-            index = item + size if item < 0 else item
-            if not 0 <= index < size:
-                raise IndexingError(
-                    f"getitem({node.type}): index {item} is out of range for axis {axis} of size {size}"
-                )
-            start[axis], stop[axis] = index, index + 1
-            dropped.append(axis)
-    result = node
-    if start != [0] * node.ndim or tuple(stop) != node.shape or step != [1] * node.ndim:
-        result = make("slice", node, start=tuple(start), stop=tuple(stop), step=tuple(step))
-    if reversed_axes:
-        result = flip(result, tuple(reversed_axes))
-    return reshape(result, tuple(n for a, n in enumerate(result.shape) if a not in dropped))
-
-
-def _gathered(node: Tensor, x: Tensor, axes: list[int], arrays: list[Tensor]) -> tuple[Tensor, int]:
-    """The elements at ``arrays`` of the ``axes`` of ``x``, and where the axes of the arrays are in the result."""
-    if len(axes) == 1:
-        return take(x, arrays[0], axes[0]), axes[0]
-    try:
-        shape = broadcast_shapes(*[i.shape for i in arrays])
-    except ShapeError:
-        told = " and ".join(str(list(i.shape)) for i in arrays)
-        raise IndexingError(f"getitem({node.type}): the arrays of indices {told} do not broadcast") from None
-    at = axes[0]
-    if axes[-1] - at + 1 != len(axes):
-        x = transpose(x, (*axes, *[a for a in range(x.ndim) if a not in axes]))
-        at = 0
-    sizes = x.shape[at : at + len(axes)]
-    total = math.prod(sizes)
-    flat = full_node((), 0, int64, node.device)
-    inside = full_node((), True, bool_, node.device)
-    for n, i in zip(sizes, arrays, strict=True):
-        index = i.astype(int64)
-        inside = bitwise_and(inside, bitwise_and(less_equal(-n, index), less(index, n)))
-        flat = flat * n + where(less(index, 0), index + n, index)
-    # One axis in place of several; an index out of range of its own axis stays out of range.
-    places = broadcast_to(where(inside, flat, total), shape)
-    return take(reshape(x, (*x.shape[:at], total, *x.shape[at + len(axes) :])), places, at), at
-
-
-def _place_of_arrays(items: list[Any]) -> int:
-    """Before which of the sliced axes NumPy puts those of the arrays."""
-    picks = [k for k, item in enumerate(items) if isinstance(item, Tensor | int)]
-    if picks[-1] - picks[0] + 1 != len(picks):
-        return 0
-    return sum(1 for item in items[: picks[0]] if isinstance(item, slice))
-
-
-def _with_new_axes(items: list[Any], sliced: Iterator[int], arrays: Shape) -> Shape:
-    """The shape of the result: of slices and None in order, and of the arrays in the place of the first of them."""
-    picks = [k for k, item in enumerate(items) if isinstance(item, Tensor | int)]
-    together = bool(picks) and picks[-1] - picks[0] + 1 == len(picks)
-    basic = [1 if item is None else next(sliced) for item in items if item is None or isinstance(item, slice)]
-    before = sum(item is not Ellipsis for item in items[: picks[0]]) if together else 0
-    return (*basic[:before], *arrays, *basic[before:])
-
-
-def _expanded(node: Tensor, key: tuple[Any, ...]) -> list[Any]:
-    items = [_checked(node, item) for item in key]
-    used = sum(1 for item in items if item is not None and item is not Ellipsis)
-    if used > node.ndim:
-        raise IndexingError(f"getitem({node.type}): {used} indices for {node.ndim} axes")
-    ellipses = [i for i, item in enumerate(items) if item is Ellipsis]
-    if len(ellipses) > 1:
-        raise IndexingError(f"getitem({node.type}): only one ... is allowed")
-    at = ellipses[0] if ellipses else len(items)
-    # Also where it stands for no axis, ``...`` stands between arrays.
-    whole: list[Any] = [slice(None)] * (node.ndim - used) or [Ellipsis] * len(ellipses)
-    return [*items[:at], *whole, *items[at + 1 :]]
-
-
-def _checked(node: Tensor, item: Any) -> Any:
-    if item is None or item is Ellipsis or isinstance(item, slice):
-        return item
-    if isinstance(item, bool) or getattr(item, "dtype", None) == bool_:
-        raise IndexingError(
-            f"getitem({node.type}): a mask of bools gives a shape that depends on values; use tl.where to choose"
-        )
-    if not isinstance(item, Operators | list) and (index := whole(item)) is not None:
-        return index
-    if isinstance(item, Tensor | Variable | list) or hasattr(item, "dtype"):
-        indices = as_tensor(item, device=node.device)
-        if indices.dtype.kind not in "iu":
-            raise IndexingError(f"getitem({node.type}): an array of indices holds integers, not {indices.dtype}")
-        return indices
-    raise IndexingError(
-        f"getitem({node.type}): {item!r} is no index; use integers, slices, ..., None or an array of integers"
-    )
-
-
-def _bounds(item: slice, size: int) -> tuple[int, int, int]:
-    try:
-        return item.indices(size)
-    except (TypeError, ValueError) as error:
-        raise IndexingError(f"the slice {item} is not made of integers with a step other than 0: {error}") from None
-
-
-def take_along_last(x: Any, indices: Any) -> Tensor:
-    """``x[…, indices[…]]``: one element of the last axis for each position; what is not chosen may be infinite."""
-    (node,) = operands(x)
-    chosen = one_hot(indices, node.shape[-1], bool_)
-    if chosen.shape != node.shape:
-        raise UsageError(f"indices {chosen.shape[:-1]} do not fit the leading axes of {node.type}")
-    return where(chosen, node, 0).sum(axis=-1)

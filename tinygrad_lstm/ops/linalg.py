@@ -10,7 +10,9 @@ from tinygrad_lstm.graph.dtypes import bool_
 from tinygrad_lstm.graph.registry import define, function
 from tinygrad_lstm.graph.tensor import Tensor, make
 from tinygrad_lstm.graph.types import TensorType, broadcast_shapes
-from tinygrad_lstm.ops.shape import reshape
+from tinygrad_lstm.kernels.products import contract
+from tinygrad_lstm.kernels.products import matmul as matmul_kernel
+from tinygrad_lstm.ops.shape import reshape, sum_to, transpose
 
 __all__ = ["matmul"]
 
@@ -30,7 +32,19 @@ def _matmul(a: TensorType, b: TensorType) -> TensorType:
     return TensorType((*batch, a.shape[-2], b.shape[-1]), a.dtype, a.device)
 
 
-define("matmul", _matmul, label="@", latex=r"\cdot")
+def _turned(x: Tensor) -> Tensor:
+    """The transposes of the matrices that the last two axes hold."""
+    return transpose(x, (*range(x.ndim - 2), -1, -2))
+
+
+define(
+    "matmul", _matmul, matmul_kernel,
+    (
+        lambda g, y, a, b: sum_to(g @ _turned(b), a.shape),
+        lambda g, y, a, b: sum_to(_turned(a) @ g, b.shape),
+    ),
+    label="@", latex=r"\cdot",
+)  # fmt: skip
 
 
 def _contract(a: TensorType, b: TensorType, *, left: str, right: str, out: str) -> TensorType:
@@ -48,7 +62,15 @@ def _contract(a: TensorType, b: TensorType, *, left: str, right: str, out: str) 
     return TensorType(tuple(sizes[letter] for letter in out), a.dtype, a.device)
 
 
-define("contract", _contract, label="@", latex=r"\cdot", kind="compiled")
+# Each letter of an operand is one of the other operand or of the result, so what is summed has always two of three.
+define(
+    "contract", _contract, contract,
+    (
+        lambda g, y, a, b, left, right, out: make("contract", g, b, left=out, right=right, out=left),
+        lambda g, y, a, b, left, right, out: make("contract", g, a, left=out, right=left, out=right),
+    ),
+    label="@", latex=r"\cdot", kind="compiled",
+)  # fmt: skip
 
 
 @function

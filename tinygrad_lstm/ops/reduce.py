@@ -8,6 +8,11 @@ from tinygrad_lstm.graph.dtypes import as_dtype, bool_, int64
 from tinygrad_lstm.graph.registry import define, function
 from tinygrad_lstm.graph.tensor import Tensor, make
 from tinygrad_lstm.graph.types import Shape, TensorType, normalize_axes, normalize_axis
+from tinygrad_lstm.kernels.reductions import logsumexp as logsumexp_kernel
+from tinygrad_lstm.kernels.reductions import total
+from tinygrad_lstm.ops.elementwise import exp
+from tinygrad_lstm.ops.logic import equal, where
+from tinygrad_lstm.ops.shape import broadcast_to, reshape
 
 __all__ = ["argmax", "logsumexp", "max", "min", "sum"]
 
@@ -19,10 +24,9 @@ def reduced_shape(shape: Shape, axes: tuple[int, ...], keepdims: bool) -> Shape:
     return tuple(n for i, n in enumerate(shape) if i not in axes)
 
 
-def _sum(x: TensorType, *, axis: tuple[int, ...], keepdims: bool) -> TensorType:
-    if x.dtype is bool_:
-        raise DTypeError("bools are no numbers; convert with .astype(tl.int64)")
-    return TensorType(reduced_shape(x.shape, axis, keepdims), x.dtype, x.device)
+def _kept(y: Tensor, x: Tensor, axis: Any) -> Tensor:
+    """A result of a reduction of ``x`` with the reduced axes as size 1."""
+    return reshape(y, reduced_shape(x.shape, axis, keepdims=True))
 
 
 def _extreme(x: TensorType, *, axis: tuple[int, ...], keepdims: bool) -> TensorType:
@@ -32,23 +36,16 @@ def _extreme(x: TensorType, *, axis: tuple[int, ...], keepdims: bool) -> TensorT
     return TensorType(reduced_shape(x.shape, axis, keepdims), x.dtype, x.device)
 
 
-def _logsumexp(x: TensorType, *, axis: tuple[int, ...], keepdims: bool) -> TensorType:
-    if not x.dtype.is_float:
-        raise DTypeError(f"floats are wanted, not {x.dtype}; convert with .astype(tl.float32)")
+def _sum(x: TensorType, *, axis: tuple[int, ...], keepdims: bool) -> TensorType:
+    if x.dtype is bool_:
+        raise DTypeError("bools are no numbers; convert with .astype(tl.int64)")
     return TensorType(reduced_shape(x.shape, axis, keepdims), x.dtype, x.device)
 
 
-def _argmax(x: TensorType, *, axis: int) -> TensorType:
-    if x.shape[axis] == 0:
-        raise ShapeError(f"axis {axis} has size 0, and an empty set has no largest element")
-    return TensorType(reduced_shape(x.shape, (axis,), keepdims=False), int64, x.device)
-
-
-define("sum", _sum, label="Σ", latex=r"\sum")
-define("max", _extreme, label="max", latex=r"\max")
-define("min", _extreme, label="min", latex=r"\min")
-define("logsumexp", _logsumexp, label="log Σ exp", latex=r"\log\sum\exp")
-define("argmax", _argmax, label="argmax", latex=r"\arg\max", differentiable=False)
+define(
+    "sum", _sum, total, lambda g, y, x, axis, keepdims: broadcast_to(_kept(g, x, axis), x.shape),
+    label="Σ", latex=r"\sum",
+)  # fmt: skip
 
 
 @function
@@ -79,6 +76,17 @@ def as_type(x: Any, dtype: Any) -> Tensor:
     return node if dtype is None else cast_to(node, as_dtype(dtype))
 
 
+def _extreme_gradient(g: Tensor, y: Tensor, x: Tensor, *, axis: Any, keepdims: bool) -> Tensor:
+    winners = equal(x, _kept(y, x, axis)).astype(x.dtype)
+    return _kept(g, x, axis) * (winners / winners.sum(axis, keepdims=True))
+
+
+define(
+    "max", _extreme, lambda xp, x, *, axis, keepdims: x.max(axis=axis, keepdims=keepdims), _extreme_gradient,
+    label="max", latex=r"\max",
+)  # fmt: skip
+
+
 @function
 def max(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     """The largest element over ``axis``, nan if one is among them; ties share the gradient equally.
@@ -91,6 +99,12 @@ def max(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     """
     node = as_tensor(x)
     return make("max", node, axis=normalize_axes(axis, node.ndim), keepdims=bool(keepdims))
+
+
+define(
+    "min", _extreme, lambda xp, x, *, axis, keepdims: x.min(axis=axis, keepdims=keepdims), _extreme_gradient,
+    label="min", latex=r"\min",
+)  # fmt: skip
 
 
 @function
@@ -107,6 +121,21 @@ def min(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     return make("min", node, axis=normalize_axes(axis, node.ndim), keepdims=bool(keepdims))
 
 
+def _logsumexp(x: TensorType, *, axis: tuple[int, ...], keepdims: bool) -> TensorType:
+    if not x.dtype.is_float:
+        raise DTypeError(f"floats are wanted, not {x.dtype}; convert with .astype(tl.float32)")
+    return TensorType(reduced_shape(x.shape, axis, keepdims), x.dtype, x.device)
+
+
+def _softmax(g: Tensor, y: Tensor, x: Tensor, *, axis: Any, keepdims: bool) -> Tensor:
+    total = _kept(y, x, axis)
+    # Where every element is −inf the weights are 0, not exp(−inf + inf).
+    return _kept(g, x, axis) * exp(x - where(equal(total, float("-inf")), 0, total))
+
+
+define("logsumexp", _logsumexp, logsumexp_kernel, _softmax, label="log Σ exp", latex=r"\log\sum\exp")
+
+
 @function
 def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     """``log Σ eˣ`` over ``axis`` without overflow; −inf over nothing. The gradient is the softmax.
@@ -117,6 +146,18 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     (node,) = float_operands(x)
     axes = normalize_axes(axis, node.ndim)
     return make("logsumexp", node, axis=axes, keepdims=bool(keepdims))
+
+
+def _argmax(x: TensorType, *, axis: int) -> TensorType:
+    if x.shape[axis] == 0:
+        raise ShapeError(f"axis {axis} has size 0, and an empty set has no largest element")
+    return TensorType(reduced_shape(x.shape, (axis,), keepdims=False), int64, x.device)
+
+
+define(
+    "argmax", _argmax, lambda xp, x, *, axis: x.argmax(axis=axis),
+    label="argmax", latex=r"\arg\max", differentiable=False,
+)  # fmt: skip
 
 
 @function

@@ -1,11 +1,11 @@
-"""Operations that rearrange elements."""
+"""Operations that rearrange elements: for each primitive its record, and the function that users call."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from tinygrad_lstm.errors import ShapeError, UsageError
 from tinygrad_lstm.graph.convert import as_tensor, operands
-from tinygrad_lstm.graph.registry import define, function
+from tinygrad_lstm.graph.registry import EachInput, define, function
 from tinygrad_lstm.graph.tensor import Tensor, make
 from tinygrad_lstm.graph.types import (
     Shape,
@@ -17,18 +17,15 @@ from tinygrad_lstm.graph.types import (
     normalize_axis,
     whole,
 )
+from tinygrad_lstm.kernels.movement import flip as flip_kernel
+from tinygrad_lstm.kernels.movement import pad as pad_kernel
 
 __all__ = [
     "broadcast_to",
     "concatenate",
-    "expand_dims",
     "flip",
     "pad",
-    "ravel",
     "reshape",
-    "squeeze",
-    "stack",
-    "swapaxes",
     "transpose",
 ]
 
@@ -46,46 +43,10 @@ def _reshape(x: TensorType, *, shape: Shape) -> TensorType:
     return TensorType(shape, x.dtype, x.device)
 
 
-def _transpose(x: TensorType, *, axes: tuple[int, ...]) -> TensorType:
-    return TensorType(tuple(x.shape[a] for a in axes), x.dtype, x.device)
-
-
-def _broadcast_to(x: TensorType, *, shape: Shape) -> TensorType:
-    if broadcast_shapes(x.shape, shape) != shape:
-        raise ShapeError(f"{list(x.shape)} does not broadcast to {list(shape)}; only sizes of 1 can grow")
-    return TensorType(shape, x.dtype, x.device)
-
-
-def _concatenate(*types: TensorType, axis: int) -> TensorType:
-    first = types[0]
-    for t in types[1:]:
-        if len(t.shape) != len(first.shape) or any(
-            a != b for i, (a, b) in enumerate(zip(t.shape, first.shape, strict=True)) if i != axis
-        ):
-            raise ShapeError(
-                f"all sizes but those of axis {axis} must be equal, got {list(first.shape)} and {list(t.shape)}"
-            )
-    joined = sum(t.shape[axis] for t in types)
-    return TensorType((*first.shape[:axis], joined, *first.shape[axis + 1 :]), first.dtype, first.device)
-
-
-def _slice(x: TensorType, *, start: Shape, stop: Shape, step: Shape) -> TensorType:
-    sizes = tuple(max(0, -(-(b - a) // s)) for a, b, s in zip(start, stop, step, strict=True))
-    return TensorType(sizes, x.dtype, x.device)
-
-
-def _pad(x: TensorType, *, low: Shape, high: Shape, interior: Shape) -> TensorType:
-    sizes = tuple(a + n + b + k * max(0, n - 1) for n, a, b, k in zip(x.shape, low, high, interior, strict=True))
-    return TensorType(sizes, x.dtype, x.device)
-
-
-define("reshape", _reshape, kind="view")
-define("transpose", _transpose, label="ᵀ", latex=r"^\top", kind="view")
-define("broadcast_to", _broadcast_to, label="broadcast", kind="view")
-define("flip", lambda x, *, axis: x, kind="view")
-define("slice", _slice, label="[ : ]", kind="view")
-define("pad", _pad)
-define("concatenate", _concatenate, label="concat", latex=r"\operatorname{concat}")
+define(
+    "reshape", _reshape, lambda xp, x, *, shape: x.reshape(shape), lambda g, y, x, shape: reshape(g, x.shape),
+    kind="view",
+)  # fmt: skip
 
 
 @function
@@ -113,14 +74,15 @@ def reshape(x: Any, shape: Any) -> Tensor:
     return node if target == node.shape else make("reshape", node, shape=target)
 
 
-@function
-def ravel(x: Any) -> Tensor:
-    """All elements in one axis, in row-major order.
+def _transpose(x: TensorType, *, axes: tuple[int, ...]) -> TensorType:
+    return TensorType(tuple(x.shape[a] for a in axes), x.dtype, x.device)
 
-    >>> tl.ravel(tl.zeros((2, 3))).shape
-    (6,)
-    """
-    return reshape(x, (-1,)) if as_tensor(x).size else reshape(x, (0,))
+
+define(
+    "transpose", _transpose, lambda xp, x, *, axes: x.transpose(axes),
+    lambda g, y, x, axes: transpose(g, sorted(range(len(axes)), key=axes.__getitem__)),
+    label="ᵀ", latex=r"^\top", kind="view",
+)  # fmt: skip
 
 
 @function
@@ -152,18 +114,27 @@ def transpose(x: Any, axes: Any = None) -> Tensor:
     return node if order == tuple(range(node.ndim)) else make("transpose", node, axes=order)
 
 
-@function
-def swapaxes(x: Any, axis1: int, axis2: int) -> Tensor:
-    """``x`` with two axes exchanged.
+def _broadcast_to(x: TensorType, *, shape: Shape) -> TensorType:
+    if broadcast_shapes(x.shape, shape) != shape:
+        raise ShapeError(f"{list(x.shape)} does not broadcast to {list(shape)}; only sizes of 1 can grow")
+    return TensorType(shape, x.dtype, x.device)
 
-    >>> tl.swapaxes(tl.zeros((2, 3, 4)), 0, -1).shape
-    (4, 3, 2)
-    """
-    node = as_tensor(x)
-    order = list(range(node.ndim))
-    a, b = normalize_axis(axis1, node.ndim), normalize_axis(axis2, node.ndim)
-    order[a], order[b] = order[b], order[a]
-    return transpose(node, order)
+
+define(
+    "broadcast_to", _broadcast_to, lambda xp, x, *, shape: xp.broadcast_to(x, shape),
+    lambda g, y, x, shape: sum_to(g, x.shape), label="broadcast", kind="view",
+)  # fmt: skip
+
+
+def sum_to(g: Tensor, shape: Shape) -> Tensor:
+    """``g`` summed over the axes along which a value of ``shape`` was repeated: what undoes a broadcast."""
+    if g.shape == shape:
+        return g
+    lead = g.ndim - len(shape)
+    axes = tuple(range(lead)) + tuple(
+        i for i, (n, wanted) in enumerate(zip(g.shape[lead:], shape, strict=True), lead) if wanted == 1 and n != 1
+    )
+    return reshape(make("sum", g, axis=axes, keepdims=False), shape)
 
 
 @function
@@ -182,36 +153,7 @@ def broadcast_to(x: Any, shape: Any) -> Tensor:
     return node if target == node.shape else make("broadcast_to", node, shape=target)
 
 
-@function
-def expand_dims(x: Any, axis: Any) -> Tensor:
-    """``x`` with axes of size 1 inserted at the places ``axis`` of the result.
-
-    >>> tl.expand_dims(tl.zeros((2, 3)), 1).shape
-    (2, 1, 3)
-    """
-    node = as_tensor(x)
-    new = axis if isinstance(axis, tuple | list) else (axis,)
-    places = normalize_axes(tuple(new), node.ndim + len(new))
-    sizes = iter(node.shape)
-    return reshape(node, tuple(1 if i in places else next(sizes) for i in range(node.ndim + len(new))))
-
-
-@function
-def squeeze(x: Any, axis: Any = None) -> Tensor:
-    """``x`` without axes of size 1: all of them, or those named.
-
-    Raises:
-        ShapeError: when a named axis has another size.
-
-    >>> tl.squeeze(tl.zeros((1, 3, 1)), axis=0).shape
-    (3, 1)
-    """
-    node = as_tensor(x)
-    places = normalize_axes(axis, node.ndim) if axis is not None else [i for i, n in enumerate(node.shape) if n == 1]
-    for a in places:
-        if node.shape[a] != 1:
-            raise ShapeError(f"squeeze({node.type}): axis {a} has size {node.shape[a]}, not 1")
-    return reshape(node, tuple(n for i, n in enumerate(node.shape) if i not in places))
+define("flip", lambda x, *, axis: x, flip_kernel, lambda g, y, x, axis: flip(g, axis), kind="view")
 
 
 @function
@@ -226,12 +168,39 @@ def flip(x: Any, axis: Any = None) -> Tensor:
     return make("flip", node, axis=axes) if axes else node
 
 
-def _list_of(arrays: Any, what: str) -> list[Tensor]:
+def listed_operands(arrays: Any, what: str) -> list[Tensor]:
     if not isinstance(arrays, tuple | list):
         raise UsageError(f"{what} takes a tuple or list of arrays, not {type(arrays).__name__}")
     if not arrays:
         raise UsageError(f"{what} needs at least one array")
     return operands(*arrays)
+
+
+def _concatenate(*types: TensorType, axis: int) -> TensorType:
+    first = types[0]
+    for t in types[1:]:
+        if len(t.shape) != len(first.shape) or any(
+            a != b for i, (a, b) in enumerate(zip(t.shape, first.shape, strict=True)) if i != axis
+        ):
+            raise ShapeError(
+                f"all sizes but those of axis {axis} must be equal, got {list(first.shape)} and {list(t.shape)}"
+            )
+    joined = sum(t.shape[axis] for t in types)
+    return TensorType((*first.shape[:axis], joined, *first.shape[axis + 1 :]), first.dtype, first.device)
+
+
+def _piece(g: Tensor, y: Tensor, k: int, *inputs: Tensor, axis: int) -> Tensor:
+    """The part of the cotangent that belongs to the ``k``-th of the joined arrays."""
+    before = sum(x.shape[axis] for x in inputs[:k])
+    start = tuple(before if i == axis else 0 for i in range(g.ndim))
+    stop = tuple(before + inputs[k].shape[axis] if i == axis else n for i, n in enumerate(g.shape))
+    return make("slice", g, start=start, stop=stop, step=(1,) * g.ndim)
+
+
+define(
+    "concatenate", _concatenate, lambda xp, *arrays, axis: xp.concatenate(arrays, axis=axis), EachInput(_piece),
+    label="concat", latex=r"\operatorname{concat}",
+)  # fmt: skip
 
 
 @function
@@ -244,29 +213,44 @@ def concatenate(arrays: Any, axis: int = 0) -> Tensor:
     >>> print(tl.concatenate([[1.0, 2.0], [3.0]]))
     [1. 2. 3.]
     """
-    nodes = _list_of(arrays, "concatenate")
+    nodes = listed_operands(arrays, "concatenate")
     if not nodes[0].shape:
         raise ShapeError("concatenate: arrays without axes have no ends; use stack")
     place = normalize_axis(axis, nodes[0].ndim)
     return nodes[0] if len(nodes) == 1 else make("concatenate", *nodes, axis=place)
 
 
-@function
-def stack(arrays: Any, axis: int = 0) -> Tensor:
-    """The arrays, all of one shape, along a new axis.
+def _slice(x: TensorType, *, start: Shape, stop: Shape, step: Shape) -> TensorType:
+    sizes = tuple(max(0, -(-(b - a) // s)) for a, b, s in zip(start, stop, step, strict=True))
+    return TensorType(sizes, x.dtype, x.device)
 
-    Raises:
-        ShapeError: when the shapes differ.
 
-    >>> tl.stack([tl.zeros(3), tl.ones(3)]).shape
-    (2, 3)
-    """
-    nodes = _list_of(arrays, "stack")
-    for node in nodes[1:]:
-        if node.shape != nodes[0].shape:
-            raise ShapeError(f"stack: all arrays must have one shape, got {nodes[0].type} and {node.type}")
-    place = normalize_axis(axis, nodes[0].ndim + 1)
-    return concatenate([expand_dims(node, place) for node in nodes], place)
+def _padded(g: Tensor, y: Tensor, x: Tensor, *, start: Any, stop: Any, step: Any) -> Tensor:
+    """The cotangent of a slice, with zeros where nothing was read."""
+    interior = tuple(s - 1 for s in step)
+    spans = [n + k * max(0, n - 1) for n, k in zip(g.shape, interior, strict=True)]
+    high = tuple(size - a - span for size, a, span in zip(x.shape, start, spans, strict=True))
+    return make("pad", g, low=start, high=high, interior=interior)
+
+
+define(
+    "slice", _slice, lambda xp, x, *, start, stop, step: x[tuple(map(slice, start, stop, step))], _padded,
+    label="[ : ]", kind="view",
+)  # fmt: skip
+
+
+def _pad(x: TensorType, *, low: Shape, high: Shape, interior: Shape) -> TensorType:
+    sizes = tuple(a + n + b + k * max(0, n - 1) for n, a, b, k in zip(x.shape, low, high, interior, strict=True))
+    return TensorType(sizes, x.dtype, x.device)
+
+
+def _unpadded(g: Tensor, y: Tensor, x: Tensor, *, low: Any, high: Any, interior: Any) -> Tensor:
+    step = tuple(k + 1 for k in interior)
+    stop = tuple(a + (n - 1) * s + 1 if n else a for a, n, s in zip(low, x.shape, step, strict=True))
+    return make("slice", g, start=low, stop=stop, step=step)
+
+
+define("pad", _pad, pad_kernel, _unpadded)
 
 
 @function

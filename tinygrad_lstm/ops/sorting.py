@@ -1,26 +1,21 @@
 """Order."""
 
-from typing import Any, NoReturn
+from typing import Any
 
-from tinygrad_lstm.errors import ShapeError, UsageError
-from tinygrad_lstm.graph.convert import as_tensor, operands
+from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.dtypes import int64
 from tinygrad_lstm.graph.registry import define, function
 from tinygrad_lstm.graph.tensor import Tensor, make
 from tinygrad_lstm.graph.types import TensorType, normalize_axis
-from tinygrad_lstm.ops.index import getitem, take_along_axis
-from tinygrad_lstm.ops.logic import invert, isnan, less, less_equal
-from tinygrad_lstm.ops.reduce import sum
-from tinygrad_lstm.ops.shape import expand_dims, flip, ravel
+from tinygrad_lstm.ops.shape import reshape
 
-__all__ = ["argsort", "searchsorted", "sort", "top_k", "unique"]
+__all__ = ["argsort"]
+
 
 define(
-    "argsort",
-    lambda x, *, axis: TensorType(x.shape, int64, x.device),
-    label="argsort",
-    differentiable=False,
-)
+    "argsort", lambda x, *, axis: TensorType(x.shape, int64, x.device),
+    lambda xp, x, *, axis: xp.argsort(x, axis=axis, kind="stable"), differentiable=False,
+)  # fmt: skip
 
 
 @function
@@ -32,76 +27,5 @@ def argsort(x: Any, axis: int | None = -1) -> Tensor:
     """
     node = as_tensor(x)
     if axis is None:
-        node, axis = ravel(node), 0
+        node, axis = reshape(node, (node.size,)), 0
     return make("argsort", node, axis=normalize_axis(axis, node.ndim))
-
-
-@function
-def sort(x: Any, axis: int | None = -1) -> Tensor:
-    """``x`` in ascending order along ``axis``, nan last; None flattens. The gradient goes where each element came from.
-
-    >>> print(tl.sort([3.0, 1.0, 2.0]))
-    [1. 2. 3.]
-    """
-    node = as_tensor(x)
-    if axis is None:
-        node, axis = ravel(node), 0
-    return take_along_axis(node, argsort(node, axis), axis)
-
-
-@function
-def top_k(x: Any, k: int) -> tuple[Tensor, Tensor]:
-    """The ``k`` largest elements along the last axis in descending order, and their indices (int64).
-
-    Of equals the first comes first; nan counts as the largest.
-
-    Raises:
-        ShapeError: when there are fewer than ``k``.
-
-    >>> print(*tl.top_k([3.0, 1.0, 2.0], 2))
-    [3. 2.] [0 2]
-    """
-    node = as_tensor(x)
-    if not node.shape or not 0 <= k <= node.shape[-1]:
-        raise ShapeError(f"top_k({node.type}): there are no {k} elements along the last axis")
-    descending = node.shape[-1] - 1 - flip(argsort(flip(node, -1), -1), -1)
-    indices = getitem(descending, (..., slice(k)))
-    return take_along_axis(node, indices, -1), indices
-
-
-@function
-def searchsorted(a: Any, v: Any, side: str = "left") -> Tensor:
-    """Where each ``v`` belongs in the ascending vector ``a``, as int64: before its equals, after with ``side="right"``.
-
-    Each ``v`` is compared with every element of ``a``; nan is the largest number, as for ``sort``.
-
-    >>> print(tl.searchsorted([1.0, 2.0, 2.0, 3.0], [2.0, 9.0]))
-    [1 4]
-    """
-    table, values = operands(a, v)
-    if table.ndim != 1 or side not in ("left", "right"):
-        raise UsageError(f"searchsorted({table.type}, side={side!r}): a is a vector, and side 'left' or 'right'")
-    wanted = expand_dims(values, -1)
-    before = less(table, wanted) if side == "left" else less_equal(table, wanted)
-    if table.dtype.is_float:
-        before = before | isnan(wanted) & (invert(isnan(table)) if side == "left" else True)
-    return sum(before, axis=-1)
-
-
-@function
-def unique(x: Any, *args: Any, **kwargs: Any) -> NoReturn:
-    """Refused: how many different elements there are is known only from their values, and a graph has fixed shapes.
-
-    Raises:
-        UsageError: always; sort instead, or call ``numpy.unique(x.numpy())``.
-
-    >>> try:
-    ...     tl.unique([1.0, 1.0])
-    ... except tl.errors.UsageError as error:
-    ...     print(str(error).partition(";")[0])
-    unique(f32[2]): the shape of the result depends on values
-    """
-    raise UsageError(
-        f"unique({as_tensor(x).type}): the shape of the result depends on values; "
-        "sort it with tl.sort, or take numpy.unique(x.numpy())"
-    )

@@ -39,8 +39,6 @@ define(
     kind="leaf",
     differentiable=False,
 )
-define("named", lambda x, *, name: x, label="name", kind="identity")
-define("stop_gradient", lambda x: x, label="stop ∂", kind="identity", differentiable=False)
 
 
 def symbol(name: str, shape: Any = (), dtype: Any = float32, device: str | None = None) -> Tensor:
@@ -70,6 +68,9 @@ def symbol(name: str, shape: Any = (), dtype: Any = float32, device: str | None 
     )
 
 
+define("named", lambda x, *, name: x, lambda xp, x, *, name: x, lambda g, y, x, name: g, label="name", kind="identity")
+
+
 @function
 def named(x: Any, name: str) -> Tensor:
     """``x`` under a name that pictures and expressions show; the value is unchanged.
@@ -81,6 +82,9 @@ def named(x: Any, name: str) -> Tensor:
         raise UsageError(f"a name is a non-empty string, not {name!r}")
     result: Tensor = make("named", as_tensor(x), name=name)
     return result
+
+
+define("stop_gradient", lambda x: x, lambda xp, x: x, label="stop ∂", kind="identity", differentiable=False)
 
 
 @function

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from typing import Any
 
+from tinygrad_lstm.functions.filling import full
 from tinygrad_lstm.graph.dtypes import float64
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.variables import Parameter, State, Variable
 from tinygrad_lstm.ops.elementwise import sqrt
-from tinygrad_lstm.ops.filling import full
 from tinygrad_lstm.optim.optimizer import Optimizer, at_least_0, fractions
 
 __all__ = ["Adam", "AdamW"]

@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from tinygrad_lstm.errors import DeviceError, UsageError
+from tinygrad_lstm.functions.filling import full, zeros
 from tinygrad_lstm.graph.dtypes import float16, float32
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.variables import Parameter, State, Variable, assign_all
 from tinygrad_lstm.nn.module import Module, with_article
-from tinygrad_lstm.ops.filling import full, zeros
 from tinygrad_lstm.ops.logic import where
 
 __all__ = ["Optimizer", "Targets", "at_least_0", "fractions", "widened"]

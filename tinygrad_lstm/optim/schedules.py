@@ -15,9 +15,9 @@ import math
 from collections.abc import Callable
 
 from tinygrad_lstm.errors import UsageError
+from tinygrad_lstm.functions.filling import full
 from tinygrad_lstm.graph.variables import State
 from tinygrad_lstm.nn.module import Module
-from tinygrad_lstm.ops.filling import full
 from tinygrad_lstm.optim.optimizer import Optimizer, at_least_0
 
 __all__ = ["Plateau", "Schedule", "cosine", "exponential", "one_cycle", "step_decay", "warm_up"]

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from tinygrad_lstm.autodiff.reverse import gradients
 from tinygrad_lstm.errors import ConformanceError, DeviceError, IndexingError
+from tinygrad_lstm.functions import random
 from tinygrad_lstm.graph.dtypes import DTYPES, float16, float32, float64, uint32
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.tensor import Tensor, make
 from tinygrad_lstm.kernels.table import kernels
-from tinygrad_lstm.ops import random
 from tinygrad_lstm.ops.elementwise import sigmoid, sin, tanh
 from tinygrad_lstm.ops.index import scatter_add, take
 from tinygrad_lstm.ops.loop import scan

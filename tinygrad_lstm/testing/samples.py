@@ -12,12 +12,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_lstm.autodiff.table import RULES
 from tinygrad_lstm.errors import Error
 from tinygrad_lstm.graph.dtypes import DTYPES, DType
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.types import Shape, TensorType
-from tinygrad_lstm.kernels.custom import CUSTOM
 from tinygrad_lstm.kernels.table import kernels
 
 __all__ = ["ROWS", "Sample", "covered", "samples"]
@@ -124,7 +122,7 @@ _EXACT: Final = frozenset((
 
 def covered() -> set[str]:
     """The ops that have samples."""
-    return {name for name, op in OPS.items() if op.kind == "elementwise" and name not in CUSTOM} | set(ROWS)
+    return {name for name, op in OPS.items() if op.kind == "elementwise" and not op.user} | set(ROWS)
 
 
 def samples() -> Iterator[Sample]:
@@ -143,8 +141,9 @@ def samples() -> Iterator[Sample]:
 
 
 def _arity(name: str, kernel: Any) -> int:
-    if name in RULES:
-        return len(RULES[name])
+    gradient = OPS[name].gradient
+    if isinstance(gradient, tuple):
+        return len(gradient)
     return int(getattr(kernel, "nin", 1))
 
 

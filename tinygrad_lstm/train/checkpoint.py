@@ -19,7 +19,7 @@ import numpy as np
 
 from tinygrad_lstm.data.vocabulary import Vocabulary
 from tinygrad_lstm.errors import CheckpointError, Error, StateDictError
-from tinygrad_lstm.ops import random
+from tinygrad_lstm.functions import random
 from tinygrad_lstm.runtime.files import Array, check_writable, read_arrays, write_arrays
 from tinygrad_lstm.train.language_model import LanguageModel, ModelConfig
 

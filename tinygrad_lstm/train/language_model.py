@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tinygrad_lstm.errors import DTypeError, ShapeError, UsageError
+from tinygrad_lstm.functions import random
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.nn.layers import Embedding, Linear
 from tinygrad_lstm.nn.module import Module
 from tinygrad_lstm.nn.recurrent import GRU, LSTM, RNN
-from tinygrad_lstm.ops import random
 
 __all__ = ["CELLS", "LanguageModel", "ModelConfig", "at_least_one"]
 

@@ -13,12 +13,12 @@ from tinygrad_lstm.data.text import Corpus
 from tinygrad_lstm.data.vocabulary import Vocabulary
 from tinygrad_lstm.data.windows import Window, Windows, held_out_windows, split
 from tinygrad_lstm.errors import CheckpointError, EvaluationError, UsageError
+from tinygrad_lstm.functions import random
 from tinygrad_lstm.graph.structure import flatten, unflatten
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.variables import Variable, assign_all
 from tinygrad_lstm.jit.jitted import jit
 from tinygrad_lstm.nn.losses import cross_entropy
-from tinygrad_lstm.ops import random
 from tinygrad_lstm.optim.adam import Adam
 from tinygrad_lstm.optim.clipping import clip_grad_norm
 from tinygrad_lstm.runtime.creation import tensor

@@ -8,11 +8,11 @@ import numpy as np
 
 from tinygrad_lstm.data.vocabulary import Indices, Vocabulary
 from tinygrad_lstm.errors import UsageError
+from tinygrad_lstm.functions import random
 from tinygrad_lstm.graph.dtypes import int32
 from tinygrad_lstm.graph.structure import flatten, unflatten
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.nn.module import Module
-from tinygrad_lstm.ops import random
 from tinygrad_lstm.ops.source import symbol
 from tinygrad_lstm.runtime.creation import tensor
 from tinygrad_lstm.runtime.evaluation import evaluate, evaluated

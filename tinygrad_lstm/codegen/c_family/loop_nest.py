@@ -11,15 +11,18 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from tinygrad_lstm.codegen.program import Kernel, Store
+from tinygrad_lstm.graph.registry import OPS
 
-__all__ = ["EXPENSIVE", "LoopNest"]
+__all__ = ["LoopNest"]
 
-EXPENSIVE: Final = frozenset(
-    ("exp", "log", "log1p", "expm1", "tanh", "sigmoid", "softplus", "erf", "sin", "cos", "power", "arctan2")
-)
-"""Ops that are kept rather than computed twice."""
+
 _SHARED_FROM: Final = 16384
-"""The cost from which on a kernel is worth sharing among workers: 4 a point, and 8 more for each expensive op."""
+"""The cost from which on a kernel is worth sharing among workers: 4 a point, and 8 more for each costly op."""
+
+
+def _costly(op: str) -> bool:
+    """Whether the result of an op is kept rather than computed twice."""
+    return op in OPS and OPS[op].costly
 
 
 class LoopNest:
@@ -110,7 +113,7 @@ class LoopNest:
             depth = max([j + 1 for j in own] + [self.depth[a] for a in s.args], default=0)
             self.depth.append(len(self.outer) if self.stage[-1] and not self.varies[-1] else depth)
             self.costly.append(
-                not reduces and (s.op in EXPENSIVE or any(self.costly[a] and self.varies[a] for a in s.args))
+                not reduces and (_costly(s.op) or any(self.costly[a] and self.varies[a] for a in s.args))
             )
 
     def _plan_passes(self) -> tuple[list[list[Store]], list[set[int]]]:
@@ -186,7 +189,7 @@ class LoopNest:
     def _shared_axis(self) -> int | None:
         """The outermost loop whose turns write to different places."""
         loops = self.outer if self.reduces else self.loops
-        expensive = sum(s.op in EXPENSIVE for s, live in zip(self.kernel.body, self.live, strict=True) if live)
+        expensive = sum(_costly(s.op) for s, live in zip(self.kernel.body, self.live, strict=True) if live)
         if math.prod(self.kernel.shape) * (4 + 8 * expensive) < _SHARED_FROM:
             return None
         for k in loops:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from tinygrad_lstm.codegen import program
 from tinygrad_lstm.graph.dtypes import DType
+from tinygrad_lstm.graph.registry import OPS
 
 __all__ = ["REGISTER", "STORAGE", "SUFFIX", "combined", "expression", "identity", "literal", "loaded", "stored"]
 
@@ -32,17 +33,6 @@ SUFFIX: Final = {
 }
 """How the function of an op is called for a type: ``exp_f32``."""
 
-_INFIX: Final = {
-    "add": "+",
-    "subtract": "-",
-    "multiply": "*",
-    "divide": "/",
-    "equal": "==",
-    "less": "<",
-    "less_equal": "<=",
-    "bitwise_and": "&",
-    "bitwise_or": "|",
-}
 _EXACT_IN_HALF: Final = frozenset(("negative", "abs", "sign", "maximum", "minimum", "where"))
 """Ops whose result needs no rounding to float16 where their arguments are such."""
 
@@ -130,6 +120,13 @@ def _power(x: str, exponent: float | None, y: str, suffix: str) -> str:
             return f"power_{suffix}({x}, {y})"
 
 
+def _template(op: str) -> str:
+    text = OPS[op].c
+    if text is None:
+        raise AssertionError(f"{op} has no C text, so it cannot stand in a kernel")
+    return text
+
+
 def expression(op: str, args: list[str], source: DType, dtype: DType, exponent: float | None = None) -> str:
     """The C expression of an elementwise op.
 
@@ -145,21 +142,14 @@ def expression(op: str, args: list[str], source: DType, dtype: DType, exponent: 
     >>> expression("add", ["a", "b"], float16, float16)
     'rounded_to_half(a + b)'
     """
-    suffix = SUFFIX[source.name]
     if op == "cast":
         return _cast(args[0], source, dtype)
-    if op in _INFIX:
-        text = f"{args[0]} {_INFIX[op]} {args[1]}"
-    elif op == "where":
-        text = f"{args[0]} ? {args[1]} : {args[2]}"
-    elif op == "negative":
-        text = f"-{args[0]}"
-    elif op == "invert":
-        text = f"!{args[0]}" if dtype.kind == "b" else f"~{args[0]}"
+    if op == "invert" and dtype.kind == "b":
+        text = f"!{args[0]}"
     elif op == "power":
-        text = _power(args[0], exponent, args[1], suffix)
+        text = _power(args[0], exponent, args[1], SUFFIX[source.name])
     else:
-        text = f"{op}_{suffix}({', '.join(args)})"
+        text = _template(op).format(*args, t=SUFFIX[source.name])
     if dtype.name == "float16" and op not in _EXACT_IN_HALF:
         text = f"rounded_to_half({text})"
     return text

@@ -7,13 +7,13 @@ from typing import Any
 
 from tinygrad_lstm.draw.markup import last_name
 from tinygrad_lstm.errors import UsageError
+from tinygrad_lstm.functions import random
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.scopes import current_scope
 from tinygrad_lstm.graph.structure import Structure, flatten, paths, unflatten
 from tinygrad_lstm.graph.tensor import Tensor, make
 from tinygrad_lstm.graph.types import Shape
 from tinygrad_lstm.nn.module import Module
-from tinygrad_lstm.ops import random
 
 __all__ = ["TracedStep", "example", "first_state", "is_cell", "names_of", "trace_step"]
 

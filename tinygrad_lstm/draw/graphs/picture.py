@@ -91,7 +91,7 @@ def graph(
     >>> picture.description
     'A computation graph of 2 operations on 1 input. Result: f32[3].'
     >>> cell = tl.nn.LSTMCell(3, 4, key=tl.random.key(0))
-    >>> tl.draw.graph(variable, tl.ones((1, 3)), variable.zeros(1), values="statistics", theme="dark").title
+    >>> tl.draw.graph(cell, tl.ones((1, 3)), cell.zeros(1), values="statistics", theme="dark").title
     'Computation graph of LSTMCell'
     """
     _check(direction=(direction, Direction), loops=(loops, Loops), gradients=(gradients, Gradients))

@@ -11,10 +11,10 @@ from tinygrad_lstm.draw.time.figures import Curves, Figure, HeatMap, decades_of
 from tinygrad_lstm.draw.time.plotting import Array
 from tinygrad_lstm.draw.time.recurrence import loops_of, results_of
 from tinygrad_lstm.errors import ShapeError, UsageError
+from tinygrad_lstm.functions.filling import zeros
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.structure import flatten, unflatten
 from tinygrad_lstm.graph.tensor import Tensor
-from tinygrad_lstm.ops.filling import zeros
 from tinygrad_lstm.ops.loop import scan, stacked
 from tinygrad_lstm.runtime.evaluation import evaluated
 

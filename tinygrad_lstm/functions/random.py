@@ -1,7 +1,4 @@
-"""The random function: Threefry-2x32 with 20 rounds.
-
-Source: J. Salmon, M. Moraes, R. Dror, D. Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
-"""
+"""Random numbers: keys, and what is drawn with them. Each is a function of its key alone."""
 
 import functools
 import math
@@ -11,21 +8,23 @@ from collections.abc import Callable
 from typing import Any, ParamSpec
 
 from tinygrad_lstm.errors import DTypeError, ShapeError, UsageError
+from tinygrad_lstm.functions.arrangement import expand_dims, stack
+from tinygrad_lstm.functions.quantile import normal_quantile
 from tinygrad_lstm.graph.convert import as_tensor, constant, shared_device
 from tinygrad_lstm.graph.dtypes import as_dtype, float32, float64, int64, uint32
-from tinygrad_lstm.graph.registry import apply, define, function
-from tinygrad_lstm.graph.tensor import Tensor, make, settled
+from tinygrad_lstm.graph.registry import apply
+from tinygrad_lstm.graph.tensor import Tensor, settled
 from tinygrad_lstm.graph.tracing import tracer
-from tinygrad_lstm.graph.types import TensorType, as_shape, normalize_axis, whole
+from tinygrad_lstm.graph.types import as_shape, normalize_axis, whole
 from tinygrad_lstm.graph.variables import Variable
 from tinygrad_lstm.ops.elementwise import cos, log, maximum, minimum, right_shift, sqrt
 from tinygrad_lstm.ops.index import take
 from tinygrad_lstm.ops.logic import less
-from tinygrad_lstm.ops.quantile import normal_quantile
 from tinygrad_lstm.ops.reduce import argmax
-from tinygrad_lstm.ops.shape import broadcast_to, concatenate, expand_dims, reshape, stack
+from tinygrad_lstm.ops.shape import broadcast_to, concatenate, reshape
 from tinygrad_lstm.ops.sorting import argsort
 from tinygrad_lstm.ops.source import arange_node, full_node
+from tinygrad_lstm.ops.threefry import as_key, threefry2x32
 
 __all__ = [
     "bernoulli",
@@ -47,36 +46,6 @@ __all__ = [
 
 
 P = ParamSpec("P")
-
-
-def _threefry(key: TensorType, counters: TensorType) -> TensorType:
-    if key.dtype is not uint32 or counters.dtype is not uint32:
-        raise DTypeError("key and counters are uint32; make keys with tl.random.key")
-    if key.shape != (2,) or counters.shape[-1:] != (2,):
-        raise ShapeError("a key has shape [2] and counters end in an axis of size 2")
-    return counters
-
-
-define("threefry2x32", _threefry, label="threefry", differentiable=False)
-
-
-@function
-def threefry2x32(key: Any, counters: Any) -> Tensor:
-    """Two random words for each pair of counter words, a bijection that the key chooses.
-
-    Shapes: key ``uint32[2]``, counters ``uint32[…, 2]`` → ``uint32[…, 2]``.
-
-    >>> zero = tl.zeros(2, dtype=tl.uint32)
-    >>> [hex(word) for word in tl.threefry2x32(zero, zero).tolist()]
-    ['0x6b200159', '0x99ba4efe']
-    """
-    return make("threefry2x32", _as_key(key), as_tensor(counters))
-
-
-def _as_key(value: Any) -> Tensor:
-    if isinstance(value, int):
-        raise DTypeError(f"a key is u32[2], not the number {value}; make one with tl.random.key({value})")
-    return as_tensor(value)
 
 
 def key(seed: int) -> Tensor:
@@ -135,7 +104,7 @@ def bits(key: Any, shape: Any) -> Tensor:
     for n in target:
         count *= n
     pairs = -(-count // 2)
-    node = _as_key(key)
+    node = as_key(key)
     low = expand_dims(arange_node(pairs, uint32, node.device), 1)
     words = reshape(
         threefry2x32(node, concatenate([full_node(low.shape, 0, uint32, low.device), low], axis=1)), (2 * pairs,)
@@ -161,7 +130,7 @@ def fold_in(key: Any, data: int) -> Tensor:
     >>> tl.random.fold_in(tl.random.key(0), 1).shape
     (2,)
     """
-    node = _as_key(key)
+    node = as_key(key)
     # The high word keeps these counters apart from those of `bits`.
     return threefry2x32(node, stack([constant(1, uint32, node.device), constant(data, uint32, node.device)]))
 

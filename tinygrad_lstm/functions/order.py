@@ -1,0 +1,88 @@
+"""What sorting gives: order, ranks and places."""
+
+from typing import Any, NoReturn
+
+from tinygrad_lstm.errors import ShapeError, UsageError
+from tinygrad_lstm.functions.arrangement import expand_dims, ravel
+from tinygrad_lstm.functions.indexing import getitem, take_along_axis
+from tinygrad_lstm.functions.predicates import isnan
+from tinygrad_lstm.graph.convert import as_tensor, operands
+from tinygrad_lstm.graph.registry import function
+from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.ops.logic import invert, less, less_equal
+from tinygrad_lstm.ops.reduce import sum
+from tinygrad_lstm.ops.shape import flip
+from tinygrad_lstm.ops.sorting import argsort
+
+__all__ = ["searchsorted", "sort", "top_k", "unique"]
+
+
+@function
+def sort(x: Any, axis: int | None = -1) -> Tensor:
+    """``x`` in ascending order along ``axis``, nan last; None flattens. The gradient goes where each element came from.
+
+    >>> print(tl.sort([3.0, 1.0, 2.0]))
+    [1. 2. 3.]
+    """
+    node = as_tensor(x)
+    if axis is None:
+        node, axis = ravel(node), 0
+    return take_along_axis(node, argsort(node, axis), axis)
+
+
+@function
+def top_k(x: Any, k: int) -> tuple[Tensor, Tensor]:
+    """The ``k`` largest elements along the last axis in descending order, and their indices (int64).
+
+    Of equals the first comes first; nan counts as the largest.
+
+    Raises:
+        ShapeError: when there are fewer than ``k``.
+
+    >>> print(*tl.top_k([3.0, 1.0, 2.0], 2))
+    [3. 2.] [0 2]
+    """
+    node = as_tensor(x)
+    if not node.shape or not 0 <= k <= node.shape[-1]:
+        raise ShapeError(f"top_k({node.type}): there are no {k} elements along the last axis")
+    descending = node.shape[-1] - 1 - flip(argsort(flip(node, -1), -1), -1)
+    indices = getitem(descending, (..., slice(k)))
+    return take_along_axis(node, indices, -1), indices
+
+
+@function
+def searchsorted(a: Any, v: Any, side: str = "left") -> Tensor:
+    """Where each ``v`` belongs in the ascending vector ``a``, as int64: before its equals, after with ``side="right"``.
+
+    Each ``v`` is compared with every element of ``a``; nan is the largest number, as for ``sort``.
+
+    >>> print(tl.searchsorted([1.0, 2.0, 2.0, 3.0], [2.0, 9.0]))
+    [1 4]
+    """
+    table, values = operands(a, v)
+    if table.ndim != 1 or side not in ("left", "right"):
+        raise UsageError(f"searchsorted({table.type}, side={side!r}): a is a vector, and side 'left' or 'right'")
+    wanted = expand_dims(values, -1)
+    before = less(table, wanted) if side == "left" else less_equal(table, wanted)
+    if table.dtype.is_float:
+        before = before | isnan(wanted) & (invert(isnan(table)) if side == "left" else True)
+    return sum(before, axis=-1)
+
+
+@function
+def unique(x: Any, *args: Any, **kwargs: Any) -> NoReturn:
+    """Refused: how many different elements there are is known only from their values, and a graph has fixed shapes.
+
+    Raises:
+        UsageError: always; sort instead, or call ``numpy.unique(x.numpy())``.
+
+    >>> try:
+    ...     tl.unique([1.0, 1.0])
+    ... except tl.errors.UsageError as error:
+    ...     print(str(error).partition(";")[0])
+    unique(f32[2]): the shape of the result depends on values
+    """
+    raise UsageError(
+        f"unique({as_tensor(x).type}): the shape of the result depends on values; "
+        "sort it with tl.sort, or take numpy.unique(x.numpy())"
+    )
