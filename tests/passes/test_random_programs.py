@@ -14,7 +14,7 @@ from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.passes import compiling, optimize, stages
 
 POINTS = [np.array([0.3, -0.7, 0.9]), np.array([-0.4, 0.1, 0.8])]
-Passes = dict[str, compiling.Rewriting]
+Passes = dict[str, compiling.Pass]
 MOST = 60
 """Stages of a program of this size; passes that undo each other give hundreds."""
 

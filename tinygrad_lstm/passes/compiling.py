@@ -1,10 +1,12 @@
 """The passes that make a program fast, in their order; none of them knows what an LSTM is."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 
 from tinygrad_lstm.graph.function import Graph
+from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.tensor import Node, Tensor
 from tinygrad_lstm.graph.verify import verify
+from tinygrad_lstm.graph.walk import topological
 from tinygrad_lstm.passes.contraction import contractions
 from tinygrad_lstm.passes.cse import cse
 from tinygrad_lstm.passes.dead_code import dead_code, lift
@@ -15,6 +17,7 @@ from tinygrad_lstm.passes.inline_views import inline_views
 from tinygrad_lstm.passes.loops import everywhere
 from tinygrad_lstm.passes.merge import merge
 from tinygrad_lstm.passes.normal_form import normal_form
+from tinygrad_lstm.passes.rewriting import Pass
 from tinygrad_lstm.passes.simplify import simplify
 from tinygrad_lstm.passes.sink import sink
 from tinygrad_lstm.passes.split_concat import split_concat
@@ -22,8 +25,6 @@ from tinygrad_lstm.passes.split_slice import split_slice
 from tinygrad_lstm.passes.stack_matmuls import stack_matmuls
 
 __all__ = ["PASSES", "optimize", "stages"]
-
-Pass = Callable[[Iterable[Tensor]], list[Tensor]]
 
 
 def _inside_and_out(rewriting: Pass) -> Pass:
@@ -58,6 +59,8 @@ ACROSS: dict[str, Pass] = {
     "lift": lift,
 }
 PASSES = tuple(dict.fromkeys((*START, *IN_BODIES, *ACROSS)))
+OF_LOOPS = frozenset(("inline_views", "merge", "dead_code", "lift", "split_concat", "split_slice", "sink", "hoist"))
+"""Passes that do nothing to a graph without loops, and are not run there."""
 ROUNDS = 8
 """More than any program needed; a bound, so that two passes that undo each other cannot run for ever."""
 
@@ -77,6 +80,8 @@ def stages(graph: Graph) -> Iterator[tuple[str, Graph]]:
     def applied(passes: dict[str, Pass]) -> Iterator[tuple[str, Graph]]:
         nonlocal outputs
         for name, rewriting in passes.items():
+            if name in OF_LOOPS and not _has_loops(outputs):
+                continue
             after = rewriting(outputs)
             if not _same(after, outputs):
                 outputs = after
@@ -93,6 +98,10 @@ def stages(graph: Graph) -> Iterator[tuple[str, Graph]]:
         yield from applied(ACROSS)
         if _same(before, outputs):
             break
+
+
+def _has_loops(outputs: list[Tensor]) -> bool:
+    return any(OPS[node.op].kind == "loop" for node in topological(outputs))
 
 
 def _same(a: list[Tensor], b: list[Tensor]) -> bool:

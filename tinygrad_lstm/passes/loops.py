@@ -8,10 +8,9 @@ from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.tensor import Node, Tensor, make_like, remake
 from tinygrad_lstm.graph.types import TensorType
 from tinygrad_lstm.graph.walk import substitute, topological
+from tinygrad_lstm.passes.rewriting import Pass
 
 __all__ = ["LoopParts", "each_loop", "everywhere", "inner_symbol", "while_found"]
-
-Pass = Callable[[Iterable[Tensor]], list[Tensor]]
 
 
 @dataclass(slots=True)

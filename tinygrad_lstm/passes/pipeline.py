@@ -1,16 +1,15 @@
 """The passes in their order. The graph is verified after each."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from tinygrad_lstm.graph.tensor import Node, Tensor
 from tinygrad_lstm.graph.verify import verify
 from tinygrad_lstm.passes.drop_names import drop_names
 from tinygrad_lstm.passes.fold_constants import fold_constants
+from tinygrad_lstm.passes.rewriting import Pass
 from tinygrad_lstm.passes.simplify import simplify
 
 __all__ = ["Pass", "run", "simplified", "simplified_gradients"]
-
-Pass = Callable[[Iterable[Tensor]], list[Tensor]]
 
 
 def run(outputs: Iterable[Tensor], passes: Sequence[Pass]) -> list[Tensor]:

@@ -6,8 +6,10 @@ from typing import Any
 from tinygrad_lstm.graph.tensor import Node, Tensor, remake
 from tinygrad_lstm.graph.walk import topological
 
-__all__ = ["Rewrite", "rewrite"]
+__all__ = ["Pass", "Rewrite", "rewrite"]
 
+Pass = Callable[[Iterable[Tensor]], list[Tensor]]
+"""From the outputs of a graph to those of another one with the same values."""
 Rewrite = Callable[[Any], Node | None]
 """From a node, whose inputs are rewritten already, to what takes its place, or None to keep it."""
 
