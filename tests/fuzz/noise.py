@@ -75,6 +75,7 @@ def disturbed(reasons: frozenset[str], seed: int, scale: float) -> Iterator[None
     if "functions" in reasons:
         for op in SOURCES["functions"] - {"logsumexp", "remainder", "floor_divide"}:
             table[op] = noise.function(table[op])
+        table["power"] = noise.rooted(table["power"])
         # NumPy's 1/(1 + exp(−x)) is 0 as soon as exp overflows.
         table["sigmoid"] = noise.flushed(table["sigmoid"])
     if "sums" in reasons:
@@ -142,6 +143,20 @@ class _Noise:
             size = np.asarray(kernel(*terms, **attrs))
             disturbed_ = self._around(y, np.where(np.isfinite(size), size, 0), 1)
             return self._odd(y, disturbed_, size)
+
+        return disturb
+
+    def rooted(self, power: Callable[..., Any]) -> Callable[..., Any]:
+        """The square root for an exponent of 0.5, as NumPy takes it where one exponent stands for all elements.
+
+        It differs from the power at −∞ (nan, not ∞) and at −0.0 (−0.0, not 0.0).
+        """
+
+        def disturb(x: Any, y: Any) -> Any:
+            result = np.asarray(power(x, y))
+            half = np.broadcast_to(np.asarray(y) == 0.5, result.shape) & (self._rng.random(result.shape) < 0.5)
+            with np.errstate(invalid="ignore"):
+                return np.where(half, np.sqrt(np.asarray(x)), result).astype(result.dtype)
 
         return disturb
 
