@@ -291,3 +291,10 @@ def test_mistakes(message: str, call) -> None:
     with pytest.raises(UsageError, match=message):
         call()
     assert issubclass(UsageError, Error)
+
+
+def test_an_optimiser_is_no_module() -> None:
+    for holder in (tl.optim.Adam([tl.Parameter(1.0)]), tl.optim.Average([tl.Parameter(1.0)])):
+        assert not isinstance(holder, tl.nn.Module)
+        assert not hasattr(holder, "forward")
+        assert set(holder.state_dict())

@@ -7,14 +7,14 @@ from typing import Any
 from tinygrad_lstm.errors import DTypeError, UsageError
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.tensor import Tensor
-from tinygrad_lstm.nn.module import Module, with_article
+from tinygrad_lstm.nn.holder import Holder, with_article
 from tinygrad_lstm.runtime.creation import tensor
 from tinygrad_lstm.runtime.files import read_arrays, write_arrays
 
 __all__ = ["load", "save"]
 
 
-def save(path: str | os.PathLike[str], source: Module | Mapping[str, Any]) -> None:
+def save(path: str | os.PathLike[str], source: Holder | Mapping[str, Any]) -> None:
     """Write the values of a module, an optimiser, or a dict of tensors to a safetensors file.
 
     The path changes at once or not at all. Other programs read it as any safetensors file.
@@ -31,7 +31,7 @@ def save(path: str | os.PathLike[str], source: Module | Mapping[str, Any]) -> No
     >>> float(tl.max(tl.abs(model.weight - other.weight)))
     0.0
     """
-    if isinstance(source, Module):
+    if isinstance(source, Holder):
         source = source.state_dict()
     if not isinstance(source, Mapping):
         raise UsageError(
@@ -41,7 +41,7 @@ def save(path: str | os.PathLike[str], source: Module | Mapping[str, Any]) -> No
     for name, value in source.items():
         if not isinstance(name, str):
             raise UsageError(f"save: names are strings, not {name!r}; give a flat dict such as a state_dict()")
-        if isinstance(value, Mapping | Module):
+        if isinstance(value, Mapping | Holder):
             raise UsageError(
                 f"save: {name} is {with_article(type(value).__name__)}; give a flat dict such as a state_dict()"
             )

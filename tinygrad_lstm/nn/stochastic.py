@@ -12,6 +12,7 @@ from tinygrad_lstm.graph.tensor import Tensor, settled
 from tinygrad_lstm.graph.types import normalize_axes
 from tinygrad_lstm.graph.variables import State, Variable
 from tinygrad_lstm.jit.jitted import rebound
+from tinygrad_lstm.nn.holder import Holder
 from tinygrad_lstm.nn.module import Module, beside
 from tinygrad_lstm.ops.logic import where
 
@@ -99,7 +100,7 @@ def deterministic(module: Module) -> Module:
 
     def copy(value: Any) -> Any:
         # As deep as modules are nested.
-        if isinstance(value, Module):
+        if isinstance(value, Holder):
             if id(value) not in copied:
                 twin = copied[id(value)] = object.__new__(type(value))
                 for name, item in value.__dict__.items():
@@ -114,7 +115,7 @@ def deterministic(module: Module) -> Module:
             same.update({key: copy(item) for key, item in value.items()})
             return same
         # A method that a module holds as an attribute, such as tl.jit(self.step), is bound to the twin.
-        return rebound(value, lambda owner: copy(owner) if isinstance(owner, Module) else owner)
+        return rebound(value, lambda owner: copy(owner) if isinstance(owner, Holder) else owner)
 
     result: Module = copy(module)
     return result

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from tinygrad_lstm.graph.variables import Parameter, State, assign_all
-from tinygrad_lstm.nn.module import Module
+from tinygrad_lstm.nn.holder import Holder
 from tinygrad_lstm.optim.optimizer import Targets, fractions, widened
 
 __all__ = ["Average"]
 
 
-class Average(Module):
+class Average(Holder):
     """An exponential moving average of parameters: ``a ← d·a + (1 − d)·p``, starting at the parameters' values.
 
     The averages are smoother than the parameters and often the better model. They are in ``state_dict()``.

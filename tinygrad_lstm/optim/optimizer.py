@@ -9,13 +9,13 @@ from tinygrad_lstm.functions.filling import full, zeros
 from tinygrad_lstm.graph.dtypes import float16, float32
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.variables import Parameter, State, Variable, assign_all
-from tinygrad_lstm.nn.module import Module, with_article
+from tinygrad_lstm.nn.holder import Holder, with_article
 from tinygrad_lstm.ops.logic import where
 
 __all__ = ["Optimizer", "Targets", "at_least_0", "fractions", "widened"]
 
 
-class Optimizer(Module):
+class Optimizer(Holder):
     """Base of the optimisers: parameters, a learning rate, and one State for each moment of each parameter.
 
     ``backward()`` adds to the gradients, and only ``zero_grad()`` forgets them. So a batch that is too large for the
@@ -163,7 +163,7 @@ class Targets:
     __slots__ = ("parameters",)
 
     def __init__(self, parameters: Iterable[Parameter], kind: str) -> None:
-        if isinstance(parameters, Module | Variable):
+        if isinstance(parameters, Holder | Variable):
             raise UsageError(
                 f"{kind}: an iterable of parameters is wanted, not {with_article(type(parameters).__name__)}; "
                 "give model.parameters(), or a list"

@@ -12,7 +12,7 @@ from tinygrad_lstm.graph.dtypes import float32, int32
 from tinygrad_lstm.graph.tensor import Tensor, settled
 from tinygrad_lstm.graph.tracing import Tracer, tracer
 from tinygrad_lstm.graph.variables import State, assign_all
-from tinygrad_lstm.nn.module import Module
+from tinygrad_lstm.nn.holder import Holder
 from tinygrad_lstm.ops.logic import where
 from tinygrad_lstm.optim.optimizer import Optimizer, widened
 
@@ -21,7 +21,7 @@ __all__ = ["GradScaler"]
 _LARGEST: Final = 2.0**24
 
 
-class GradScaler(Module):
+class GradScaler(Holder):
     """Multiplies the loss, so that small gradients are no zeros in float16, and divides the gradients again::
 
         loss′ = s·loss      g = g′ / s, in float32

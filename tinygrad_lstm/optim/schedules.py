@@ -17,7 +17,7 @@ from collections.abc import Callable
 from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.functions.filling import full
 from tinygrad_lstm.graph.variables import State
-from tinygrad_lstm.nn.module import Module
+from tinygrad_lstm.nn.holder import Holder
 from tinygrad_lstm.optim.optimizer import Optimizer, at_least_0
 
 __all__ = ["Plateau", "Schedule", "cosine", "exponential", "one_cycle", "step_decay", "warm_up"]
@@ -111,7 +111,7 @@ def one_cycle(
     return rule
 
 
-class Plateau(Module):
+class Plateau(Holder):
     """Multiplies an optimiser's rate by ``factor`` when a loss has not become smaller for a while.
 
     What it remembers is in ``state_dict()``.

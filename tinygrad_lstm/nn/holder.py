@@ -1,0 +1,172 @@
+"""What holds Parameters and States as its attributes: a module, and an optimiser."""
+
+from collections.abc import Iterator, Mapping
+from reprlib import recursive_repr
+from textwrap import indent
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from tinygrad_lstm.errors import StateDictError, UsageError
+from tinygrad_lstm.graph.convert import as_tensor
+from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.graph.variables import Variable, assign_all, moments, move_all
+from tinygrad_lstm.jit.jitted import rebound
+from tinygrad_lstm.reflexes import unknown
+
+__all__ = ["Holder", "with_article"]
+
+
+class Holder:
+    """Its Parameters and States, also those in lists, dicts and holders that it holds, are found by their paths.
+
+    They are saved by ``state_dict``, put back by ``load_state_dict``, and moved by ``to``.
+    """
+
+    _elsewhere: ClassVar[Mapping[str, str]] = {}
+    """Attributes of other libraries, and what to write here."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(self.__dict__.get(name), Variable) and not isinstance(value, Variable | Holder | None):
+            kind, what = (
+                type(self.__dict__[name]).__name__,
+                "a tensor" if isinstance(value, Tensor) else "a plain value",
+            )
+            raise UsageError(
+                f"{type(self).__name__}.{name} is a {kind}; {what} in its place would end its training. "
+                f"Write self.{name}.assign(…) to change its value"
+            )
+        for key, item in _children(name, value):
+            if isinstance(item, Variable) and item.name is None:
+                item.name = key
+            elif isinstance(item, Holder) and "_name" not in item.__dict__:
+                item.__dict__["_name"] = key
+                for path, variable in item.named_variables():
+                    if variable.name == path:
+                        variable.name = f"{key}.{path}"
+        before = self.__dict__.get(name)
+        object.__setattr__(self, name, value)
+        if before is not value:
+            for _, item in _children(name, before):
+                for variable in [item] if isinstance(item, Variable) else [c for _, c in item.named_variables()]:
+                    variable.replaced = next(moments)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            unknown(with_article(type(self).__name__), name, self._elsewhere, self)
+
+    def __copy__(self) -> Self:
+        """Another one with the same Parameters and holders; its methods that it holds as attributes are bound to it."""
+        new = object.__new__(type(self))
+        new.__dict__.update(
+            {
+                name: rebound(value, lambda owner: new if owner is self else owner)
+                for name, value in self.__dict__.items()
+            }
+        )
+        return new
+
+    def named_variables(self) -> Iterator[tuple[str, Variable]]:
+        """Every Parameter and State with its path, such as ``cells.0.forget.weight``; shared ones once."""
+        seen: set[int] = set()
+        pending: list[tuple[str, Any]] = [("", self)]
+        while pending:
+            path, item = pending.pop()
+            if id(item) in seen:
+                continue
+            seen.add(id(item))
+            if isinstance(item, Variable):
+                yield path, item
+                continue
+            children = [pair for name, value in item.__dict__.items() for pair in _children(name, value)]
+            pending += [(f"{path}.{name}" if path else name, child) for name, child in reversed(children)]
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The values of all variables by path, as evaluated leaves."""
+        return {path: variable.detach() for path, variable in self.named_variables()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Put in the values of a ``state_dict``, wherever they live; the variables stay on their devices.
+
+        Raises:
+            StateDictError: when paths are missing or too many, or a shape or element type differs. Nothing has
+                changed then.
+        """
+        if not isinstance(state, Mapping):
+            raise UsageError(
+                f"load_state_dict takes a dict of arrays by path, not {type(state).__name__}; read a file with tl.load"
+            )
+        variables = dict(self.named_variables())
+        missing, extra = [p for p in variables if p not in state], [p for p in state if p not in variables]
+        if missing or extra:
+            parts = [f"missing are {_some(missing)}"] if missing else []
+            parts += [f"not known are {_some(extra)}"] if extra else []
+            raise StateDictError(f"the state does not fit {type(self).__name__}: {'; '.join(parts)}")
+        values = {path: as_tensor(state[path], like=variable.leaf) for path, variable in variables.items()}
+        wrong = [
+            f"{path} is {variable.leaf.type} here and {values[path].type} there"
+            for path, variable in variables.items()
+            if values[path].shape != variable.shape or values[path].dtype is not variable.dtype
+        ]
+        if wrong:
+            raise StateDictError(f"the state does not fit {type(self).__name__}: {'; '.join(wrong)}")
+        assign_all([(variable, values[path]) for path, variable in variables.items()])
+
+    def to(self, device: str) -> Self:
+        """Move every variable to another device, all of them or none; the gradients of what moves are dropped.
+
+        An optimiser has variables of its own, moments and a learning rate: move it as well. What is there already is
+        left as it is.
+
+        Raises:
+            BackendError: when no backend serves the device.
+            EvaluationError: when its memory does not suffice.
+
+        >>> tl.nn.Linear(2, 3).to("cpu").weight.device
+        'cpu'
+        """
+        move_all([variable for _, variable in self.named_variables()], device)
+        return self
+
+    @recursive_repr("…")
+    def __repr__(self) -> str:
+        held = [pair for name, value in self.__dict__.items() for pair in _children(name, value)]
+        parts, nested = [], False
+        for name, child in held:
+            if isinstance(child, Variable):
+                parts.append(f"{name}: {child.leaf.type}")
+            # What stands for a variant that is not there, such as an Identity, holds nothing.
+            elif "." in name or any(child.named_variables()):
+                parts.append(f"{name}: {child!r}")
+                nested = True
+        line = f"{type(self).__name__}({', '.join(parts)})"
+        if not nested and len(line) <= 100:
+            return line
+        return f"{type(self).__name__}(\n{indent(chr(10).join(parts), '  ')}\n)"
+
+
+def with_article(name: str) -> str:
+    """The name of a class with its article, as it is spoken.
+
+    >>> with_article("Linear"), with_article("LSTM"), with_article("GRU"), with_article("Embedding")
+    ('a Linear', 'an LSTM', 'a GRU', 'an Embedding')
+    """
+    vowels = "AEFHILMNORSX" if name[1:2].isupper() else "AEIOaeio"
+    return f"{'an' if name[0] in vowels else 'a'} {name}"
+
+
+def _some(paths: list[str]) -> str:
+    """The first few of many paths."""
+    shown = ", ".join(map(str, paths[:4]))
+    return shown if len(paths) <= 4 else f"{shown} and {len(paths) - 4} more"
+
+
+def _children(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """The holders and variables that an attribute holds, with their names."""
+    if isinstance(value, Holder | Variable):
+        yield name, value
+    elif isinstance(value, list | tuple):
+        for i, item in enumerate(value):
+            yield from _children(f"{name}.{i}", item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _children(f"{name}.{key}", item)
