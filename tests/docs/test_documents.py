@@ -1,6 +1,7 @@
 """Every Python block of the documents runs, in order, in a folder of its own."""
 
 import contextlib
+import html
 import inspect
 import io
 import re
@@ -84,3 +85,20 @@ def test_links_lead_somewhere() -> None:
         for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8")):
             if not target.startswith(("http://", "https://")):
                 assert (document.parent / target).exists(), f"{document.name} links to {target}"
+
+
+def test_the_picture_of_the_rooms_is_that_of_the_source() -> None:
+    packages = runpy.run_path(str(ROOT / "docs" / "packages.py"))
+    assert set(packages["SUBJECTS"]) - {"backends"} == {
+        path.parent.name for path in (ROOT / "tinygrad_lstm").glob("*/__init__.py")
+    }
+    titles = re.findall(r"<title>(.*?)</title>", packages["PICTURE"].read_text(encoding="utf-8"))
+    drawn = {tuple(html.unescape(title).split("->")) for title in titles if "->" in html.unescape(title)}
+    assert drawn == set(packages["reduced"](packages["rooms"]()))
+
+
+def test_the_glossary_is_in_alphabetical_order() -> None:
+    text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    words = re.findall(r"^\| \*\*(.+?)\*\* \|", text, re.MULTILINE)
+    assert len(words) > 50
+    assert words == sorted(words, key=str.lower)
