@@ -36,7 +36,7 @@ class RowNest(LoopNest):
 
 
 class LaunchMemory:
-    """Memory behind the arena for what the parts of one step hand on; each step begins at its start again."""
+    """Memory behind the arena for what the parts of one step pass on; each step begins at its start again."""
 
     def __init__(self, buffers: Sequence[Buffer], arena: int) -> None:
         self.buffers = list(buffers)

@@ -120,7 +120,7 @@ class Estimate:
         """The estimate for readers."""
         what = "nodes of a graph" if self.recorded else "launches"
         each = NODE if self.recorded else LAUNCH
-        whose = self.figures.name + (f", for want of those of {self.foreign}" if self.foreign else "")
+        whose = self.figures.name + (f", as those of {self.foreign} are not known" if self.foreign else "")
         lines = [
             f"should take at least {_time(self.total)}, by the published figures of the {whose}:",
             f"  {self.launches:,} {what} of {1e6 * each:g} µs: {_time(self.starting)}",

@@ -40,7 +40,7 @@ def _scatter_add(cp: Any, updates: Any, indices: Any, *, axis: int, size: int) -
     if not count or not out.size:
         return out
     places = cp.arange(count)
-    # The place breaks ties, so that the order does not hang on how the sort treats equal keys.
+    # The place breaks ties, so that the order does not depend on how the sort treats equal keys.
     order = cp.argsort(flat * count + places)
     sorted_ = flat[order]
     first = cp.searchsorted(sorted_, sorted_, side="left")

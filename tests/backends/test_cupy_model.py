@@ -55,7 +55,7 @@ def test_an_estimate_says_whose_figures_it_takes() -> None:
     assert (
         estimated(program, "Abacus 0", True)
         .lines()[0]
-        .endswith("by the published figures of the H100, for want of those of Abacus 0:")
+        .endswith("by the published figures of the H100, as those of Abacus 0 are not known:")
     )
     assert estimated(program, "NVIDIA A100-SXM4-80GB", True).figures.bandwidth == 2.039e12
     assert [f.name for f in FIGURES] == [figures_of(" ".join(f.marks)).name for f in FIGURES]  # type: ignore[union-attr]

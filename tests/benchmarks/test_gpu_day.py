@@ -54,7 +54,7 @@ def test_the_whole_of_it_on_a_stand_in(tmp_path: Path) -> None:
     assert set(side["measured"]) == {"whole", "products", "kernels", "idle"}
     assert set(side["model"]) == {"whole", "products", "kernels", "starting"}
     assert "| microseconds | measured | share | at least | ratio |" in told
-    assert "for want of those of Abacus 0" in side["estimate"][0]
+    assert "as those of Abacus 0 are not known" in side["estimate"][0]
     assert (tmp_path / "gpu.jsonl").stat().st_size < 100_000
 
 

@@ -61,7 +61,7 @@ def gradients(ys: Any, xs: Any, cotangents: Any = None, *, allow_unused: bool = 
             raise UsageError(f"gradients: differentiate by a tensor, symbol or Parameter, not {type(x).__name__}{what}")
         if not x.dtype.is_float:
             raise GradientError(f"gradients: x is {as_tensor(x).type}; only floats have derivatives")
-        # A variable may hold another leaf by now than when the graph was built: what counts is what the graph read.
+        # A variable may hold another leaf now than when the graph was built: what the graph read counts.
         sources.append(by_variable.get(x, [x.leaf]) if isinstance(x, Variable) else [x])
     seeds = list(zip(results, _seeds(results, cotangents, y_structure), strict=True))
     flat = [x for group in sources for x in group]

@@ -1,4 +1,4 @@
-"""Why there is no way from a result to what it is to be differentiated by: often a name means another object by now."""
+"""Why a result does not depend on what it is to be differentiated by: often a name stands for another object since."""
 
 from collections.abc import Sequence
 
@@ -48,7 +48,7 @@ def without_parameter(order: Sequence[Node]) -> GradientError:
     if gone:
         which = f"Parameter {name_of(gone[0])!r}" if name_of(gone[0]) else "Parameter"
         return GradientError(
-            f"backward: the {which} that the loss was computed from is gone: its variable holds something else by now, "
+            f"backward: the {which} that the loss was computed from is gone: its variable holds something else now, "
             "as when a cell of a notebook runs again. Compute the loss again from the new one"
         )
     if symbols:
@@ -72,7 +72,7 @@ def without_rule(node: Node) -> GradientError:
 
 
 def _gone(node: Node) -> bool:
-    """Whether the variable that held a leaf is there no more."""
+    """Whether the variable that held a leaf no longer exists."""
     return node.variable is not None and node.variable() is None
 
 

@@ -31,7 +31,7 @@ class Theme:
         background: behind everything.
         text: on nodes; ``soft`` is small print and labels of edges and clusters.
         edge: lines; ``lent`` are those from the forward pass to a gradient.
-        gradient: outlines of what helps to compute a gradient, ties, and what a loop hands on.
+        gradient: outlines of what helps to compute a gradient, ties, and what a loop passes on.
         fills: fill and outline by kind of vertex.
         tints: fill and outline of clusters by role, of loops, and of the others under ``""``.
         heat: fills from small to large values, each readable under ``text`` or ``inverse``.

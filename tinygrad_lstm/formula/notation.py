@@ -26,7 +26,7 @@ class Notation(Protocol):
         """What the user called something."""
 
     def again(self, name: str, count: int) -> str:
-        """The ``count``-th thing that bears a name."""
+        """The ``count``-th thing of a name."""
 
     def local(self, number: int) -> str:
         """The name of a subexpression."""

@@ -126,7 +126,7 @@ class Variable(Operators):
 
     def _no_rebinding(self, other: Any) -> NoReturn:
         kind = type(self).__name__
-        raise UsageError(f"a {kind} does not change by += and its kin; write p.assign(p + …)")
+        raise UsageError(f"a {kind} does not change by += and the like; write p.assign(p + …)")
 
     __iadd__ = __isub__ = __imul__ = __itruediv__ = __ifloordiv__ = __imod__ = __ipow__ = __imatmul__ = _no_rebinding
     __iand__ = __ior__ = __ixor__ = __ilshift__ = __irshift__ = _no_rebinding

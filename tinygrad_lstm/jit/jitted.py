@@ -171,7 +171,7 @@ class Jitted(Generic[P, R]):
 
 
 class _Method:
-    """A function under :func:`jit`, bound to an object; unlike a ``MethodType`` with ``explain`` and its kin."""
+    """A function under :func:`jit`, bound to an object; unlike a ``MethodType`` it has ``explain`` and the other attributes of the function."""
 
     __slots__ = ("__func__", "__self__", "__weakref__")
 
@@ -241,7 +241,7 @@ def jit(f: Any = None, *, static_argnames: str | Iterable[str] = (), cache_size:
     value is no other form.
 
     The results are evaluated tensors without history, so ``backward`` is called inside of ``f``. If ``f`` raises,
-    nothing has changed. In another jitted function, under ``grad`` and its kin, and inside ``detect_anomaly``, it is
+    nothing has changed. In another jitted function, under ``grad`` and other transforms, and inside ``detect_anomaly``, it is
     called as it is. Threads may call it at the same time, but where they change one Parameter, updates are lost.
     Ctrl-C takes effect when the running program has ended.
 

@@ -21,7 +21,7 @@ def detect_anomaly() -> Iterator[None]:
     """Inside the ``with`` block an evaluation stops at the first operation that gives a nan or an infinity.
 
     The error names the operation, its scope, the line that made it, what it gave, and its inputs, so that one sees
-    which of them was not finite already. A node of a gradient bears the line of the node that it differentiates; in
+    which of them was not finite already. A node of a gradient has the line of the node that it differentiates; in
     the body of a scan the step is named too. Each value is looked at, which costs time: it is for finding a fault.
 
     >>> x = tl.tensor([1.0, -1.0])

@@ -77,7 +77,7 @@ class RegisterProgram:
 
 
 def _explained(error: Exception, node: Node) -> Error:
-    """A failure of a kernel, or for want of memory, in terms of the graph."""
+    """What a kernel raised, also when memory does not suffice, as an error about a node of the graph."""
     operands = ", ".join(str(x.type) for x in node.inputs if not isinstance(x.type, tuple))
     scope = f" in {str(node.scope)!r}" if node.scope else ""
     line = f" [{node.line[0]}:{node.line[1]}]" if node.line else ""

@@ -156,7 +156,7 @@ class _Rules:
         return [piece for piece in pieces if piece != ""]
 
     def leaving(self, loop: ShownLoop, outer: Mapping[Node, Item]) -> None:
-        """What goes into a loop, and what its body hands on: to the next step, and out."""
+        """What goes into a loop, and what its body passes on, to the next step and out."""
         body = loop.node.attrs["body"]
         carries, xs = loop.node.attrs.get("carries", 0), loop.node.attrs.get("xs", 0)
         for k, (symbol, given) in enumerate(zip(body.inputs[: carries + xs], loop.node.inputs, strict=False)):
