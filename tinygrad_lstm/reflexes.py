@@ -102,7 +102,7 @@ FRAMEWORK: Final[Mapping[str, str]] = {
 """Of the package itself."""
 
 
-_INNER: Final = frozenset(("as_tensor", "dlpack_device", "getitem", "to_dlpack", "to_numpy"))
+_INNER: Final = frozenset(("as_tensor", "dlpack_device", "getitem", "settled", "to_dlpack", "to_numpy"))
 """Functions that operators find by name, and ``tl`` does not offer."""
 
 

@@ -47,7 +47,7 @@ def test_graphs_built_before_keep_the_old_values() -> None:
     assert w.numpy().tolist() == [3.0, 4.0]
     assert before.tolist() == [10.0, 20.0]
     assert leaf.tolist() == [1.0, 2.0]
-    assert w.leaf.cell() is w
+    assert w.leaf.variable() is w
     (w * w).sum().backward()
     assert w.grad is not None
     assert w.grad.tolist() == [6.0, 8.0]

@@ -13,8 +13,8 @@ from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.scopes import Scope
 from tinygrad_lstm.graph.slots import slots
 from tinygrad_lstm.graph.structure import flatten, unflatten
-from tinygrad_lstm.graph.tensor import Deriving, Node, Tensor, deriving, settled
-from tinygrad_lstm.graph.variables import Parameter, Variable
+from tinygrad_lstm.graph.tensor import Deriving, Node, Tensor, deriving
+from tinygrad_lstm.graph.variables import Parameter, Variable, settled
 from tinygrad_lstm.graph.walk import topological
 from tinygrad_lstm.ops.shape import sum_to
 from tinygrad_lstm.ops.source import full_node

@@ -3,24 +3,18 @@
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
 from tinygrad_lstm.errors import AnomalyError, DeviceError, Error, UsageError
 from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm.graph.operators import Operators
-from tinygrad_lstm.graph.registry import OPS, NodeType
+from tinygrad_lstm.graph.registry import OPS, NodeType, apply
 from tinygrad_lstm.graph.scopes import Line, Scope, current_scope, user_line
 from tinygrad_lstm.graph.slots import slots
-from tinygrad_lstm.graph.tracing import tracer
 from tinygrad_lstm.graph.types import Shape, TensorType
-
-if TYPE_CHECKING:
-    from tinygrad_lstm.graph.variables import Variable
 
 __all__ = [
     "Deriving",
-    "Label",
     "Node",
     "Tensor",
     "bind_variable",
@@ -33,7 +27,6 @@ __all__ = [
     "origin_of",
     "remake",
     "set_value",
-    "settled",
 ]
 
 
@@ -76,7 +69,7 @@ class Node:
     line: Line | None
     symbolic: bool
     origin: "weakref.ref[Node] | None"
-    variable: "weakref.ref[Variable] | None"
+    variable: "weakref.ref[Any] | None"
     value: Any
 
     def __init__(self, *_: Any, **__: Any) -> None:
@@ -95,7 +88,7 @@ class Node:
         raise UsageError("a node of the graph cannot be pickled; save numpy() of it, or a module's state_dict()")
 
 
-class Tensor(Node, Operators):
+class Tensor(Node, Operators["Tensor"]):
     """An array-valued node of the graph. Make one with ``tl.tensor``, ``tl.symbol``, or an operation."""
 
     __slots__ = ()
@@ -135,7 +128,7 @@ class Tensor(Node, Operators):
 
     def detach(self) -> "Tensor":
         """An evaluated leaf with the same value and no history: gradients stop, and what came before is freed."""
-        return settled((self,))[0]
+        return cast(Tensor, apply("settled", (self,))[0])
 
     def backward(self) -> None:
         """Evaluate this scalar and its gradients, and add them to ``.grad`` of every Parameter reached.
@@ -300,26 +293,7 @@ def make_leaves(values: Sequence[Any], types: Sequence[TensorType]) -> list[Tens
     return leaves
 
 
-def settled(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """New leaves with the values of ``tensors`` and no history, computed in one evaluation.
-
-    In a trace, symbols stand for those that have no value yet.
-    """
-    tracing = tracer.get()
-    known = tuple(t for t in tensors if not t.symbolic) if tracing is not None else tuple(tensors)
-    slots.evaluate(known, None)
-    return [tracing.cut(t) if tracing is not None and t.symbolic else make_leaf(t.value, t.type) for t in tensors]
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """Kind and name that a variable had when a leaf was put in: pictures show them when the variable itself is gone."""
-
-    kind: str
-    name: str | None
-
-
-def bind_variable(leaf: Tensor, variable: "Variable", label: Label | None = None) -> None:
+def bind_variable(leaf: Tensor, variable: object, label: object = None) -> None:
     """Note, weakly, that ``leaf`` is the content of ``variable``. Done once, before anyone else sees the leaf."""
     _set_variable(leaf, weakref.ref(variable))
     if leaf.op == "leaf":  # a symbol, which stands for the content in a trace, has a name of its own

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from tinygrad_lstm.errors import UsageError
-from tinygrad_lstm.graph.tensor import Tensor, settled
-from tinygrad_lstm.graph.variables import Parameter
+from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.graph.variables import Parameter, settled
 from tinygrad_lstm.ops.elementwise import maximum, minimum, sqrt
 from tinygrad_lstm.optim.optimizer import widened
 

@@ -9,9 +9,8 @@ from tinygrad_lstm.functions.filling import full
 from tinygrad_lstm.functions.predicates import isfinite, logical_and
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.dtypes import float32, int32
-from tinygrad_lstm.graph.tensor import Tensor, settled
-from tinygrad_lstm.graph.tracing import Tracer, tracer
-from tinygrad_lstm.graph.variables import State, assign_all
+from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.graph.variables import State, Tracer, assign_all, settled, tracer
 from tinygrad_lstm.nn.module import Module
 from tinygrad_lstm.ops.logic import where
 from tinygrad_lstm.optim.optimizer import Optimizer, widened

@@ -13,9 +13,8 @@ from tinygrad_lstm.graph.number import Number
 from tinygrad_lstm.graph.registry import FUNCTIONS, function
 from tinygrad_lstm.graph.slots import slots
 from tinygrad_lstm.graph.tensor import Tensor, make_leaf
-from tinygrad_lstm.graph.tracing import tracer
 from tinygrad_lstm.graph.types import TensorType
-from tinygrad_lstm.graph.variables import Parameter, Variable
+from tinygrad_lstm.graph.variables import Parameter, Variable, tracer
 from tinygrad_lstm.kernels import casts
 from tinygrad_lstm.runtime.backend import backend_for
 

@@ -8,8 +8,7 @@ from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.scopes import user_line
 from tinygrad_lstm.graph.slots import slots
 from tinygrad_lstm.graph.tensor import Node, Tensor, make_leaf, set_value
-from tinygrad_lstm.graph.tracing import tracer
-from tinygrad_lstm.graph.variables import Variable
+from tinygrad_lstm.graph.variables import Variable, tracer
 from tinygrad_lstm.runtime.backend import backend_for
 from tinygrad_lstm.runtime.creation import tensor
 from tinygrad_lstm.runtime.interpreter import register_program

@@ -8,7 +8,7 @@ from tinygrad_lstm.draw.cells.anatomy import Anatomy, Part, dissect
 from tinygrad_lstm.draw.cells.equations import described
 from tinygrad_lstm.draw.cells.placed import CELL, INK, LEGEND, LOOKS, SIZES, Canvas, blank, faint
 from tinygrad_lstm.draw.cells.placement import Placement, Spot, UnplacedError
-from tinygrad_lstm.draw.cells.tracing import trace_step
+from tinygrad_lstm.draw.cells.timestep import trace_step
 from tinygrad_lstm.draw.cells.wires import Plan, plan
 from tinygrad_lstm.draw.drawing import Drawing
 from tinygrad_lstm.draw.markup import plain, pretty, rich

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from tinygrad_lstm.draw.cells.anatomy import Anatomy, dissect
 from tinygrad_lstm.draw.cells.picture import cell, identifiers
-from tinygrad_lstm.draw.cells.tracing import example, first_state, is_cell, trace_step
+from tinygrad_lstm.draw.cells.timestep import example, first_state, is_cell, trace_step
 from tinygrad_lstm.draw.graphs.sources import Sources, sources
 from tinygrad_lstm.draw.markup import pretty
 from tinygrad_lstm.draw.pages.page_graph import GIVEN, PageGraph, structure
