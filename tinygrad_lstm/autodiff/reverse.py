@@ -9,9 +9,8 @@ from tinygrad_lstm.autodiff.unreached import constant, unreached, without_parame
 from tinygrad_lstm.errors import DTypeError, GradientError, ShapeError, UsageError
 from tinygrad_lstm.functions.filling import ones_like, zeros_like
 from tinygrad_lstm.graph.convert import as_tensor, is_scalar
-from tinygrad_lstm.graph.registry import OPS
+from tinygrad_lstm.graph.registry import OPS, function
 from tinygrad_lstm.graph.scopes import Scope
-from tinygrad_lstm.graph.slots import slots
 from tinygrad_lstm.graph.structure import flatten, unflatten
 from tinygrad_lstm.graph.tensor import Deriving, Node, Tensor, deriving
 from tinygrad_lstm.graph.variables import Parameter, Variable, settled
@@ -19,7 +18,7 @@ from tinygrad_lstm.graph.walk import topological
 from tinygrad_lstm.ops.shape import sum_to
 from tinygrad_lstm.ops.source import full_node
 
-__all__ = ["cotangents", "gradients"]
+__all__ = ["backward", "cotangents", "gradients"]
 
 
 def gradients(ys: Any, xs: Any, cotangents: Any = None, *, allow_unused: bool = False) -> Any:
@@ -53,7 +52,7 @@ def gradients(ys: Any, xs: Any, cotangents: Any = None, *, allow_unused: bool = 
     if not results:
         raise UsageError("gradients: there is nothing to differentiate, ys is empty")
     order = topological(results)
-    by_variable = _leaves_by_cell(order)
+    by_variable = _leaves_by_variable(order)
     sources: list[list[Tensor]] = []
     for x in x_leaves:
         if not isinstance(x, Tensor | Variable):
@@ -103,7 +102,7 @@ def _seeds(results: list[Tensor], cotangents: Any, structure: Any) -> list[Tenso
     return nodes
 
 
-def _leaves_by_cell(order: list[Node]) -> Mapping[Any, list[Tensor]]:
+def _leaves_by_variable(order: list[Node]) -> Mapping[Any, list[Tensor]]:
     found: dict[Any, list[Tensor]] = {}
     for node in order:
         if node.variable is not None:
@@ -198,6 +197,7 @@ def _gradient_scope(scope: Scope | None, made: dict[Scope | None, Scope]) -> Sco
     return made[scope]
 
 
+@function
 def backward(loss: Tensor) -> None:
     """Evaluate ``loss`` and add its gradients to ``.grad`` of every Parameter that it reaches."""
     if loss.shape != () and loss.size != 1:
@@ -205,7 +205,7 @@ def backward(loss: Tensor) -> None:
     if not loss.dtype.is_float:
         raise GradientError(f"backward: the loss is {loss.type}; only floats have derivatives")
     order = topological((loss,))
-    reached = {c: leaves for c, leaves in _leaves_by_cell(order).items() if isinstance(c, Parameter)}
+    reached = {c: leaves for c, leaves in _leaves_by_variable(order).items() if isinstance(c, Parameter)}
     if not reached:
         raise without_parameter(order)
     flat = [x for leaves in reached.values() for x in leaves]
@@ -219,6 +219,3 @@ def backward(loss: Tensor) -> None:
     _, *grads = settled((loss, *new))
     for variable, leaf in zip(reached, grads, strict=True):
         variable.grad = leaf
-
-
-slots.differentiate = backward

@@ -10,7 +10,6 @@ from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm.graph.operators import Operators
 from tinygrad_lstm.graph.registry import OPS, NodeType, apply
 from tinygrad_lstm.graph.scopes import Line, Scope, current_scope, user_line
-from tinygrad_lstm.graph.slots import slots
 from tinygrad_lstm.graph.types import Shape, TensorType
 
 __all__ = [
@@ -124,7 +123,7 @@ class Tensor(Node, Operators["Tensor"]):
         >>> print((x * x).evaluate({x: 3.0}))
         9.0
         """
-        return cast(Tensor, slots.evaluate((self,), bindings)[0])
+        return cast(Tensor, apply("evaluated", (self,), bindings)[0])
 
     def detach(self) -> "Tensor":
         """An evaluated leaf with the same value and no history: gradients stop, and what came before is freed."""
@@ -136,7 +135,7 @@ class Tensor(Node, Operators["Tensor"]):
         Raises:
             GradientError: when this is no scalar of a float type, or reaches no Parameter.
         """
-        slots.differentiate(self)
+        apply("backward", self)
 
     def __repr__(self) -> str:
         if not self.symbolic:
@@ -150,7 +149,7 @@ class Tensor(Node, Operators["Tensor"]):
 
     def __str__(self) -> str:
         if self.symbolic:
-            return slots.express(self) or repr(self)
+            return apply("expressed", self) or repr(self)
         try:
             return str(self.numpy())
         except AnomalyError:

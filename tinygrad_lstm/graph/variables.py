@@ -14,7 +14,6 @@ from tinygrad_lstm.graph.dtypes import DType, float16, float32
 from tinygrad_lstm.graph.function import fresh_symbol
 from tinygrad_lstm.graph.operators import Operators
 from tinygrad_lstm.graph.registry import apply, function
-from tinygrad_lstm.graph.slots import slots
 from tinygrad_lstm.graph.tensor import Tensor, bind_variable, make_leaf, name_of, remake, set_value
 from tinygrad_lstm.graph.types import Shape
 
@@ -286,7 +285,7 @@ def settled(tensors: Sequence[Tensor]) -> list[Tensor]:
     """
     tracing = tracer.get()
     known = tuple(t for t in tensors if not t.symbolic) if tracing is not None else tuple(tensors)
-    slots.evaluate(known, None)
+    apply("evaluated", known)
     return [tracing.cut(t) if tracing is not None and t.symbolic else make_leaf(t.value, t.type) for t in tensors]
 
 

@@ -11,13 +11,13 @@ from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.function import Graph, fresh_symbol
 from tinygrad_lstm.graph.number import Number
 from tinygrad_lstm.graph.scopes import inside
-from tinygrad_lstm.graph.slots import slots
 from tinygrad_lstm.graph.structure import Structure, flatten
 from tinygrad_lstm.graph.tensor import Node, Tensor, bind_variable, make_leaf, remake
 from tinygrad_lstm.graph.trace import resolved, trace
 from tinygrad_lstm.graph.types import TensorType
 from tinygrad_lstm.graph.variables import Parameter, Tracer, Variable
 from tinygrad_lstm.graph.walk import topological
+from tinygrad_lstm.runtime.evaluation import evaluated
 
 __all__ = ["Effects", "Kept", "effects_of"]
 
@@ -192,8 +192,8 @@ def _data_evaluated(outputs: Iterable[Tensor]) -> list[Tensor]:
         if node not in data:
             # A tuple-typed node is no value by itself: its projections, which are data too, stand for it.
             wanted.update((x, None) for x in node.inputs if x in data)
-    known = tuple(wanted)
-    slots.evaluate(known, None)
+    known: tuple[Any, ...] = tuple(wanted)  # of a loop only its projections
+    evaluated(known)
     new: dict[Node, Any] = {n: n if n.op == "leaf" else make_leaf(n.value, n.type) for n in known}
     for node in order:
         if node not in new:

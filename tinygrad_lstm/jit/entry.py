@@ -13,7 +13,6 @@ from tinygrad_lstm.errors import DTypeError, EvaluationError
 from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.registry import OPS
-from tinygrad_lstm.graph.slots import slots
 from tinygrad_lstm.graph.structure import unflatten
 from tinygrad_lstm.graph.tensor import Tensor, make_leaf, make_leaves
 from tinygrad_lstm.graph.variables import Variable, moments
@@ -23,6 +22,7 @@ from tinygrad_lstm.jit.interpreted import Interpreted
 from tinygrad_lstm.jit.naming import Named, weakly
 from tinygrad_lstm.passes.compiling import optimize
 from tinygrad_lstm.runtime.backend import Backend, Compiler, Executable
+from tinygrad_lstm.runtime.evaluation import evaluated
 from tinygrad_lstm.runtime.interpreter import without_kernel
 from tinygrad_lstm.runtime.memory import exhausted, lacking
 
@@ -200,7 +200,7 @@ class Entry:
         """The backend's array for one input."""
         if leaf.__class__ is Tensor:
             if leaf.value is None:
-                slots.evaluate((leaf,), None)
+                evaluated((leaf,))
             return leaf.value
         array = leaf if isinstance(leaf, np.ndarray) else _number(leaf, type_.dtype)
         backend = self.compiled.backend
