@@ -3,7 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tinygrad_lstm.codegen.program import Buffer, Call, Gather, Gemm, Kernel, Loop, Program, Scatter, Step, View
+from tinygrad_lstm.codegen.program import (
+    Buffer,
+    Call,
+    Gather,
+    Gemm,
+    Kernel,
+    Loop,
+    Program,
+    Scatter,
+    Step,
+    View,
+    share_bytes,
+)
 from tinygrad_lstm.graph.dtypes import int64
 from tinygrad_lstm_cupy.cuda_kernel import Function, part_functions
 from tinygrad_lstm_cupy.cuda_parts import LaunchMemory, parts
@@ -138,11 +150,7 @@ class _Printer:
         return Launch(self.functions[key].name, f.grid, f.threads, f.views)
 
     def _overlap(self, a: int, b: int) -> bool:
-        first, second = self.scratch.buffers[a], self.scratch.buffers[b]
-        if a == b or "temporary" not in (first.role, second.role) or first.role != second.role:
-            return a == b
-        ends = [x.offset + x.size * x.dtype.itemsize for x in (first, second)]
-        return first.offset < ends[1] and second.offset < ends[0]
+        return a == b or share_bytes(self.scratch.buffers[a], self.scratch.buffers[b])
 
 
 def _launches(items: Sequence[Item]) -> int:

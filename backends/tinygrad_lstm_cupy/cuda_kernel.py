@@ -18,9 +18,10 @@ from tinygrad_lstm.codegen.c_family.scalar import (
     loaded,
     stored,
 )
+from tinygrad_lstm.codegen.operations import row_major
 from tinygrad_lstm.codegen.program import Buffer, Kernel, Scalar, Store, View
 from tinygrad_lstm.graph.dtypes import DType, float32
-from tinygrad_lstm_cupy.cuda_parts import KernelPart, LaunchMemory, RowNest, row_major
+from tinygrad_lstm_cupy.cuda_parts import KernelPart, LaunchMemory, RowNest
 
 __all__ = ["Function", "part_functions", "points_geometry"]
 

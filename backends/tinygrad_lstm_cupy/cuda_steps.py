@@ -8,6 +8,7 @@ from typing import Final
 
 from tinygrad_lstm.codegen.c_family.layout import block
 from tinygrad_lstm.codegen.c_family.scalar import REGISTER, STORAGE, loaded, stored
+from tinygrad_lstm.codegen.products import blas_matrix
 from tinygrad_lstm.codegen.program import Gather, Gemm, Scatter, View
 from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm_cupy.cuda_kernel import Function, points_geometry
@@ -47,30 +48,15 @@ def products(gemm: Gemm, dtype: DType) -> list[Product] | list[Function]:
     n = gemm.right.shape[-1]
     if not math.prod(gemm.out.shape):
         return []
-    left, right = _matrix(m, k, gemm.left.strides), _matrix(k, n, gemm.right.strides)
-    out = _matrix(m, n, gemm.out.strides)
-    if not k or left is None or right is None or out is None or out[0]:
+    left, right = blas_matrix(m, k, gemm.left.strides), blas_matrix(k, n, gemm.right.strides)
+    out = blas_matrix(m, n, gemm.out.strides)
+    if not k or left is None or right is None or out is None or out.transposed:
         return [_plain(gemm, dtype)]
+    transposed, leading = (left.transposed, right.transposed), (left.leading, right.leading, out.leading)
     return [
-        Product(
-            *views, dtype, (m, n, k), (left[0], right[0]), (left[1], right[1], out[1]), batch, steps, gemm.accumulate
-        )
+        Product(*views, dtype, (m, n, k), transposed, leading, batch, steps, gemm.accumulate)
         for views, batch, steps in _batches(gemm)
     ]
-
-
-def _matrix(rows: int, columns: int, strides: tuple[int, ...]) -> tuple[bool, int] | None:
-    """Whether a matrix is transposed, and the distance of its rows; None where BLAS cannot see it as one."""
-    down, along = strides[-2:]
-    if along == 1 or columns == 1:
-        leading = down if rows > 1 else columns
-        if leading >= columns:
-            return False, leading
-    if down == 1 or rows == 1:
-        leading = along if columns > 1 else rows
-        if leading >= rows:
-            return True, leading
-    return None
 
 
 def _batches(gemm: Gemm) -> Iterator[tuple[tuple[View, View, View], int, tuple[int, int, int]]]:

@@ -9,6 +9,7 @@ from tinygrad_lstm.autodiff.unreached import constant, unreached, without_parame
 from tinygrad_lstm.errors import DTypeError, GradientError, ShapeError, UsageError
 from tinygrad_lstm.functions.filling import ones_like, zeros_like
 from tinygrad_lstm.graph.convert import as_tensor, is_scalar
+from tinygrad_lstm.graph.function import slot_of
 from tinygrad_lstm.graph.registry import OPS, function
 from tinygrad_lstm.graph.scopes import Scope
 from tinygrad_lstm.graph.structure import flatten, unflatten
@@ -151,7 +152,7 @@ def cotangents(
             if node in projected:
                 _through_loop(node, projected.pop(node), active, collected)
             elif OPS[node.op].kind == "projection":
-                slot = node.attrs["index"] if node.op == "item" else node.attrs["value"]
+                slot = slot_of(node)
                 # Several projections may read one slot: the user's, and those that an earlier gradient made.
                 arrived = projected.setdefault(node.inputs[0], {})
                 arrived[slot] = arrived[slot] + g if slot in arrived else g

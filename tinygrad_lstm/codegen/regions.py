@@ -20,7 +20,7 @@ from tinygrad_lstm.codegen.operations import (
 from tinygrad_lstm.codegen.program import identity
 from tinygrad_lstm.codegen.references import at_time, broadcast, canonical
 from tinygrad_lstm.graph.dtypes import DType, bool_, float16
-from tinygrad_lstm.graph.function import Graph
+from tinygrad_lstm.graph.function import Graph, slot_of
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.tensor import Node
 from tinygrad_lstm.graph.types import Shape
@@ -81,7 +81,7 @@ class Builder:
         requested: dict[Node, dict[Any, None]] = {}
         for node in order:
             if node.op in ("item", "stacked") and node not in environment and not _known(node):
-                slot = node.attrs["index"] if node.op == "item" else node.attrs["value"]
+                slot = slot_of(node)
                 requested.setdefault(node.inputs[0], {})[slot] = None
         for node in order:
             if node in environment:
@@ -97,7 +97,7 @@ class Builder:
                 self.visit([ys[k] for k in requested.get(node, ())], inner, block)
                 environment[node] = {k: inner[ys[k]] for k in requested.get(node, ())}
             elif node.op in ("item", "stacked"):
-                slot = node.attrs["index"] if node.op == "item" else node.attrs["value"]
+                slot = slot_of(node)
                 environment[node] = environment[node.inputs[0]][slot]
             elif OPS[node.op].kind == "identity":
                 environment[node] = environment[node.inputs[0]]

@@ -9,7 +9,7 @@ from tinygrad_lstm.errors import AnomalyError, DeviceError, Error, UsageError
 from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm.graph.operators import Operators
 from tinygrad_lstm.graph.registry import OPS, NodeType, apply
-from tinygrad_lstm.graph.scopes import Line, Scope, current_scope, user_line
+from tinygrad_lstm.graph.scopes import Line, Scope, at_line, current_scope, in_scope, user_line
 from tinygrad_lstm.graph.types import Shape, TensorType
 
 __all__ = [
@@ -18,12 +18,14 @@ __all__ = [
     "Tensor",
     "bind_variable",
     "deriving",
+    "explained",
     "make",
     "make_leaf",
     "make_leaves",
     "make_like",
     "name_of",
     "origin_of",
+    "rebuilt",
     "remake",
     "set_value",
 ]
@@ -248,7 +250,7 @@ def make(op: str, *inputs: Tensor, **attrs: Any) -> Tensor:
                     raise _apart(device, x.type.device)
         type_ = definition.infer(*[x.type for x in inputs], **attrs)
     except Error as error:
-        raise type(error)(_explained(op, inputs, str(error))) from None
+        raise type(error)(_told(op, inputs, current_scope(), user_line(), str(error))) from None
     by = deriving.get()
     if by is not None:
         return cast(Tensor, _build(op, inputs, attrs, type_, by.scope, by.line, by.origin))
@@ -264,13 +266,14 @@ def _apart(first: str, second: str) -> DeviceError:
     )
 
 
-def _explained(op: str, inputs: tuple[Tensor, ...], message: str) -> str:
-    where = current_scope()
-    line = user_line()
-    operands = ", ".join(str(x.type) for x in inputs)
-    place = f" in {str(where)!r}" if where else ""
-    at = f" [{line[0]}:{line[1]}]" if line else ""
-    return f"{op}({operands}){place}: {message}{at}"
+def _told(op: str, inputs: Sequence[Node], scope: Scope | None, line: Line | None, message: str) -> str:
+    operands = ", ".join(str(x.type) for x in inputs if not isinstance(x.type, tuple))
+    return f"{op}({operands}){in_scope(scope)}: {message}{at_line(line)}"
+
+
+def explained(node: Node, message: str) -> str:
+    """How errors about a node read: ``op(operands) in scope: message [file:line]``."""
+    return _told(node.op, node.inputs, node.scope, node.line, message)
 
 
 def make_leaf(value: Any, type_: TensorType) -> Tensor:
@@ -313,6 +316,15 @@ def remake(node: Node, inputs: tuple[Tensor, ...], attrs: Mapping[str, Any] | No
     same = attrs is node.attrs and all(a.type == b.type for a, b in zip(inputs, node.inputs, strict=True))
     type_ = node.type if same else OPS[node.op].infer(*[x.type for x in inputs], **attrs)
     return _build(node.op, inputs, attrs, type_, node.scope, node.line, node.origin)
+
+
+def rebuilt(node: Node, new: Mapping[Node, Any]) -> Any:
+    """``node`` on what its inputs became; itself where they are the same."""
+    inputs = node.inputs
+    for x in inputs:
+        if new.get(x, x) is not x:
+            return remake(node, tuple([new.get(y, y) for y in inputs]))
+    return node
 
 
 def make_like(place: Node, op: str, *inputs: Tensor, **attrs: Any) -> Tensor:

@@ -9,7 +9,7 @@ from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.function import Graph, close, fresh_symbol
 from tinygrad_lstm.graph.number import NumberArgument
 from tinygrad_lstm.graph.scopes import user_line
-from tinygrad_lstm.graph.tensor import Node, Tensor, remake
+from tinygrad_lstm.graph.tensor import Node, Tensor, rebuilt
 from tinygrad_lstm.graph.types import TensorType
 from tinygrad_lstm.graph.variables import Tracer, moments, repeated, tracer
 
@@ -115,10 +115,8 @@ def resolved(outputs: Sequence[Tensor], stands_for: Mapping[Any, Tensor]) -> tup
         stack.pop()
         if value is not None:
             new[node] = new[value]
-        elif any(new[x] is not x for x in before):
-            new[node] = remake(node, tuple([new[x] for x in before]))
         else:
-            new[node] = node
+            new[node] = rebuilt(node, new) if before else node
             if node.op == "symbol":
                 symbols.add(node)
     return [new[y] for y in outputs], symbols

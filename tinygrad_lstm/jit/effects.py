@@ -12,7 +12,7 @@ from tinygrad_lstm.graph.function import Graph, fresh_symbol
 from tinygrad_lstm.graph.number import Number
 from tinygrad_lstm.graph.scopes import inside
 from tinygrad_lstm.graph.structure import Structure, flatten
-from tinygrad_lstm.graph.tensor import Node, Tensor, bind_variable, make_leaf, remake
+from tinygrad_lstm.graph.tensor import Node, Tensor, bind_variable, make_leaf, rebuilt
 from tinygrad_lstm.graph.trace import resolved, trace
 from tinygrad_lstm.graph.types import TensorType
 from tinygrad_lstm.graph.variables import Parameter, Tracer, Variable
@@ -197,8 +197,7 @@ def _data_evaluated(outputs: Iterable[Tensor]) -> list[Tensor]:
     new: dict[Node, Any] = {n: n if n.op == "leaf" else make_leaf(n.value, n.type) for n in known}
     for node in order:
         if node not in new:
-            changed = node not in data and any(new[x] is not x for x in node.inputs)
-            new[node] = remake(node, tuple([new[x] for x in node.inputs])) if changed else node
+            new[node] = node if node in data else rebuilt(node, new)
     return [new[y] for y in outputs]
 
 

@@ -23,8 +23,8 @@ from tinygrad_lstm.jit.naming import Named, weakly
 from tinygrad_lstm.passes.compiling import optimize
 from tinygrad_lstm.runtime.backend import Backend, Compiler, Executable
 from tinygrad_lstm.runtime.evaluation import evaluated
+from tinygrad_lstm.runtime.failures import exhausted, lacking
 from tinygrad_lstm.runtime.interpreter import without_kernel
-from tinygrad_lstm.runtime.memory import exhausted, lacking
 
 __all__ = ["Compiled", "Entry"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm.graph.function import Graph
-from tinygrad_lstm.graph.tensor import Node, Tensor, remake
+from tinygrad_lstm.graph.tensor import Node, Tensor, rebuilt
 from tinygrad_lstm.graph.walk import topological
 
 __all__ = ["bits", "cse"]
@@ -29,13 +29,11 @@ def cse(outputs: Iterable[Tensor]) -> list[Tensor]:
     seen: dict[Any, Node] = {}
     new: dict[Node, Any] = {}
     for node in topological(outputs):
-        inputs = tuple([new[x] for x in node.inputs])
-        changed = any(a is not b for a, b in zip(inputs, node.inputs, strict=True))
-        candidate = remake(node, inputs) if changed else node
+        candidate = rebuilt(node, new)
         if node.op in ("leaf", "symbol"):
             new[node] = candidate
             continue
-        key = (node.op, inputs, bits(node.attrs), node.type if not node.inputs else None)
+        key = (node.op, candidate.inputs, bits(node.attrs), node.type if not node.inputs else None)
         new[node] = seen.setdefault(key, candidate)
     return [new[y] for y in outputs]
 

@@ -6,7 +6,7 @@ from typing import Any
 from tinygrad_lstm.errors import DTypeError, ShapeError, TraceError, UsageError
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.registry import function
-from tinygrad_lstm.graph.scopes import user_line
+from tinygrad_lstm.graph.scopes import at_line, user_line
 from tinygrad_lstm.graph.tensor import Node, Tensor, make_leaf, set_value
 from tinygrad_lstm.graph.variables import Variable, tracer
 from tinygrad_lstm.runtime.backend import backend_for
@@ -62,11 +62,9 @@ def evaluated(tensors: tuple[Tensor, ...], bindings: Mapping[Tensor, Any] | None
 
 
 def _traced(tensor: Tensor, owner: str) -> TraceError:
-    line = user_line()
-    at = f" [{line[0]}:{line[1]}]" if line else ""
     return TraceError(
         f"{tensor!r} is traced in {owner} and has no value yet, so Python cannot read it; choose between values with "
-        f"tl.where, repeat steps with tl.scan, and return what you want to see{at}"
+        f"tl.where, repeat steps with tl.scan, and return what you want to see{at_line(user_line())}"
     )
 
 

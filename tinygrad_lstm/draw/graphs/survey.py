@@ -12,7 +12,7 @@ from typing import Any
 from tinygrad_lstm.draw.graphs.unrolling import Path
 from tinygrad_lstm.draw.graphs.vertices import Cluster, Edge, Vertex, VertexKind
 from tinygrad_lstm.formula.notation import power_of
-from tinygrad_lstm.graph.function import Graph
+from tinygrad_lstm.graph.function import Graph, slot_value
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.scopes import Scope
 from tinygrad_lstm.graph.tensor import Node, name_of, origin_of
@@ -237,7 +237,7 @@ class _Survey:
     def _projected(self, node: Node, part: _Part) -> _Value:
         loop = node.inputs[0]
         index = node.attrs.get("index")
-        value = loop.attrs["body"].outputs[index] if index is not None else node.attrs["value"]
+        value = slot_value(node)
         note = "all steps"
         if index is not None:
             note = "" if loop.op == "call" else "last" if index < loop.attrs["carries"] else note

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tinygrad_lstm.formula.notation import power_of
+from tinygrad_lstm.graph.function import slot_value
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.tensor import Node, Tensor, name_of
 from tinygrad_lstm.graph.walk import topological
@@ -240,7 +241,7 @@ class _Building:
     ) -> None:
         source = node.inputs[0]
         index = node.attrs.get("index")
-        value = source.attrs["body"].outputs[index] if index is not None else node.attrs["value"]
+        value = slot_value(node)
         label = "all steps"
         if index is not None and index < source.attrs.get("carries", 0):
             label = "last step"
