@@ -12,8 +12,8 @@ from tinygrad_lstm.kernels.table import ArrayFunction
 from tinygrad_lstm.runtime.failures import failure, out_of_bounds
 from tinygrad_lstm.runtime.host import Turns
 from tinygrad_lstm_c.blas import find_blas
-from tinygrad_lstm_c.printing import Driven, Item, Segment, print_c
-from tinygrad_lstm_c.shared_object import compiled
+from tinygrad_lstm_c.printing import Driven, RunItem, Segment, print_c
+from tinygrad_lstm_c.shared_object import shared_object
 from tinygrad_lstm_c.team import BUSY, MOST, processors, team_of
 
 __all__ = ["CExecutable"]
@@ -57,7 +57,7 @@ class CExecutable:
         printed = print_c(program)
         self.source, self._items, self._checked = printed.source, printed.items, printed.checked
         blas = find_blas()
-        library = compiled(f"{printed.prelude}\n{printed.source}", f"-DBLAS_INT={blas.integer}")
+        library = shared_object(f"{printed.prelude}\n{printed.source}", f"-DBLAS_INT={blas.integer}")
         self._functions: dict[str, Any] = {}
         self._collect(printed.items, library)
         self._arena = _aligned(program.arena)
@@ -81,7 +81,7 @@ class CExecutable:
         )
         self._turns = Turns()
 
-    def _collect(self, items: Sequence[Item], library: ctypes.CDLL) -> None:
+    def _collect(self, items: Sequence[RunItem], library: ctypes.CDLL) -> None:
         for item in items:
             if isinstance(item, Segment):
                 function = getattr(library, item.name)
@@ -121,7 +121,7 @@ class CExecutable:
                     self._arrays[k] = None
         return outputs
 
-    def _run(self, items: Sequence[Item]) -> None:
+    def _run(self, items: Sequence[RunItem]) -> None:
         for item in items:
             if isinstance(item, Segment):
                 self._run_segment(item)

@@ -23,7 +23,7 @@ from tinygrad_lstm_c.packed import pack_text, packable, packed_bytes, packed_tex
 from tinygrad_lstm_c.prelude import PRELUDE
 from tinygrad_lstm_c.steps import StepText, gather_text, gemm_text, scatter_text
 
-__all__ = ["Driven", "Item", "Printed", "Segment", "print_c"]
+__all__ = ["Driven", "Printed", "RunItem", "Segment", "print_c"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +47,10 @@ class Driven:
     place: int
     length: int
     reverse: bool
-    items: "tuple[Item, ...]"
+    items: "tuple[RunItem, ...]"
 
 
-Item = Segment | Driven | Call
+RunItem = Segment | Driven | Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Printed:
 
     prelude: str
     source: str
-    items: tuple[Item, ...]
+    items: tuple[RunItem, ...]
     loops: tuple[int, ...]
     scratch: int
     packed: int
@@ -122,8 +122,8 @@ class _Printer:
         scratch = max((t.scratch for t in self.texts.values() if isinstance(t, KernelText)), default=0)
         return Printed(PRELUDE, source, items, tuple(self.loops), scratch, self.packed, tuple(self.checked))
 
-    def _items(self, steps: Sequence[Step]) -> tuple[Item, ...]:
-        items: list[Item] = []
+    def _items(self, steps: Sequence[Step]) -> tuple[RunItem, ...]:
+        items: list[RunItem] = []
         run: list[Step] = []
         for step in steps:
             if not _called(step):

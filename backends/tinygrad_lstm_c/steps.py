@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from tinygrad_lstm.codegen.c_family.layout import block
+from tinygrad_lstm.codegen.c_family.braces import braced
 from tinygrad_lstm.codegen.c_family.scalar import STORAGE, SUFFIX
 from tinygrad_lstm.codegen.products import blas_matrix
 from tinygrad_lstm.codegen.program import Gather, Gemm, Scatter, View
@@ -84,7 +84,7 @@ def gemm_text(gemm: Gemm, dtype: DType) -> StepText:
     if not blas:
         line = _plain(gemm, ctype, a, b, c, m_text, n_text, k)
     loops = [f"for (int64_t {j} = 0; {j} < {size}; ++{j}) {{" for j, size in zip(letters, batch, strict=True)]
-    body = block([*loops, *line.splitlines(), *["}"] * len(loops)])
+    body = braced([*loops, *line.splitlines(), *["}"] * len(loops)])
     parameters = (
         f"(const int64_t low, const int64_t high, const context *w, const {ctype} *p0, const {ctype} *p1, "
         f"{ctype} *restrict p2)"
@@ -135,7 +135,7 @@ for (int64_t k = 0; k < {after}; ++k) {element}
 }}
 }}"""
     return StepText(
-        _parameters(dtype, indices), block(body.splitlines()), (step.source, step.indices, step.out), shared
+        _parameters(dtype, indices), braced(body.splitlines()), (step.source, step.indices, step.out), shared
     )
 
 
@@ -161,5 +161,5 @@ for (int64_t j = 0; j < {count}; ++j) {{
 }}
 }}"""
     return StepText(
-        _parameters(dtype, indices), block(body.splitlines()), (step.updates, step.indices, step.out), shared
+        _parameters(dtype, indices), braced(body.splitlines()), (step.updates, step.indices, step.out), shared
     )

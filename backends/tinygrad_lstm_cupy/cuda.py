@@ -20,9 +20,9 @@ from tinygrad_lstm.graph.dtypes import int64
 from tinygrad_lstm_cupy.cuda_kernel import Function, part_functions
 from tinygrad_lstm_cupy.cuda_parts import LaunchMemory, parts
 from tinygrad_lstm_cupy.cuda_prelude import PRELUDE
-from tinygrad_lstm_cupy.cuda_steps import Product, gather_functions, products, scatter_functions
+from tinygrad_lstm_cupy.cuda_steps import Product, gather_functions, product_launches, scatter_functions
 
-__all__ = ["CudaFunction", "Item", "Launch", "PrintedCuda", "Product", "Repeat", "print_cuda"]
+__all__ = ["CudaFunction", "Launch", "PrintedCuda", "Product", "Repeat", "RunItem", "print_cuda"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +51,10 @@ class Repeat:
     number: int
     length: int
     reverse: bool
-    items: "tuple[Item, ...]"
+    items: "tuple[RunItem, ...]"
 
 
-Item = Launch | Product | Call | Repeat
+RunItem = Launch | Product | Call | Repeat
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class PrintedCuda:
     prelude: str
     source: str
     functions: tuple[CudaFunction, ...]
-    items: tuple[Item, ...]
+    items: tuple[RunItem, ...]
     buffers: tuple[Buffer, ...]
     arena: int
     fault: int
@@ -116,8 +116,8 @@ class _Printer:
             _launches(items),
         )
 
-    def _items(self, steps: Sequence[Step]) -> tuple[Item, ...]:
-        items: list[Item] = []
+    def _items(self, steps: Sequence[Step]) -> tuple[RunItem, ...]:
+        items: list[RunItem] = []
         for step in steps:
             self.scratch.begin()
             match step:
@@ -135,7 +135,7 @@ class _Printer:
     def _other(self, step: Gemm | Gather | Scatter) -> Sequence[Function | Product]:
         dtype = self.program.buffers[step.out.buffer].dtype
         if isinstance(step, Gemm):
-            return products(step, dtype)
+            return product_launches(step, dtype)
         self.checked.append(step)
         indices = self.program.buffers[step.indices.buffer].dtype
         fault = View(self.fault, (2,), (1,))
@@ -153,5 +153,5 @@ class _Printer:
         return a == b or share_bytes(self.scratch.buffers[a], self.scratch.buffers[b])
 
 
-def _launches(items: Sequence[Item]) -> int:
+def _launches(items: Sequence[RunItem]) -> int:
     return sum(i.length * _launches(i.items) if isinstance(i, Repeat) else 1 for i in items)

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from tinygrad_lstm.codegen.c_family.layout import block
+from tinygrad_lstm.codegen.c_family.braces import braced
 from tinygrad_lstm.codegen.c_family.scalar import REGISTER, STORAGE, loaded, stored
 from tinygrad_lstm.codegen.products import blas_matrix
 from tinygrad_lstm.codegen.program import Gather, Gemm, Scatter, View
 from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm_cupy.cuda_kernel import Function, points_geometry
 
-__all__ = ["Product", "gather_functions", "products", "scatter_functions"]
+__all__ = ["Product", "gather_functions", "product_launches", "scatter_functions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Product:
     accumulate: bool
 
 
-def products(gemm: Gemm, dtype: DType) -> list[Product] | list[Function]:
+def product_launches(gemm: Gemm, dtype: DType) -> list[Product] | list[Function]:
     """What computes a product of matrices; nothing where it has no elements."""
     *_, m, k = gemm.left.shape
     n = gemm.right.shape[-1]
@@ -112,7 +112,7 @@ def _plain(gemm: Gemm, dtype: DType) -> Function:
         lines.append(f"for (int64_t l = 0; l < {k}; ++l) sum += {factors};")
     lines += [f"{out} = {stored('sum', dtype)};", "}"]
     parameters = f"(const {ctype} *p0, const {ctype} *p1, {ctype} *__restrict__ p2)"
-    return Function(parameters, block(lines), (gemm.left, gemm.right, gemm.out), grid, threads)
+    return Function(parameters, braced(lines), (gemm.left, gemm.right, gemm.out), grid, threads)
 
 
 _AT: Final = """const int64_t given = (int64_t)p1[j * (int64_t){stride}];
@@ -146,7 +146,7 @@ def gather_functions(step: Gather, dtype: DType, indices: DType, fault: View, nu
     if size:
         lines.append(f"p2[{_offset(['i', 'j', 'k'], step.out.strides)}] = {source};")
     views = (step.source, step.indices, step.out, fault)
-    return [Function(_parameters(dtype, indices), block([*lines, "}"]), views, grid, threads)]
+    return [Function(_parameters(dtype, indices), braced([*lines, "}"]), views, grid, threads)]
 
 
 def _checked(step: Gather | Scatter, dtype: DType, indices: DType, fault: View, number: int) -> list[Function]:
@@ -160,7 +160,7 @@ def _checked(step: Gather | Scatter, dtype: DType, indices: DType, fault: View, 
     grid, threads = points_geometry(count)
     lines = [_header(count, threads), "const int64_t j = x;", *_at(step.indices.strides[0], size, number), "}"]
     views = (source, step.indices, step.out, fault)
-    return [Function(_parameters(dtype, indices), block(lines), views, grid, threads)]
+    return [Function(_parameters(dtype, indices), braced(lines), views, grid, threads)]
 
 
 def scatter_functions(step: Scatter, dtype: DType, indices: DType, fault: View, number: int) -> list[Function]:
@@ -185,7 +185,7 @@ def scatter_functions(step: Scatter, dtype: DType, indices: DType, fault: View, 
             return []
         grid, threads = points_geometry(points)
         lines = [_header(points, threads), *_coordinates(["i", letter, "k"], shape, "x"), *body, "}"]
-        return [Function(_parameters(dtype, indices), block(lines), views, grid, threads)]
+        return [Function(_parameters(dtype, indices), braced(lines), views, grid, threads)]
 
     def where(name: str, j: str) -> list[str]:
         at = f"(int64_t)p1[{j} * (int64_t){stride}]"

@@ -5,7 +5,7 @@ from typing import Any
 
 from tinygrad_lstm.autodiff.active import active_nodes
 from tinygrad_lstm.autodiff.table import LOOP_RULES
-from tinygrad_lstm.autodiff.unreached import constant, unreached, without_parameter, without_rule
+from tinygrad_lstm.autodiff.unreached import rightly_constant, unreached, without_parameter, without_rule
 from tinygrad_lstm.errors import DTypeError, GradientError, ShapeError, UsageError
 from tinygrad_lstm.functions.filling import ones_like, zeros_like
 from tinygrad_lstm.graph.convert import as_tensor, is_scalar
@@ -66,7 +66,7 @@ def gradients(ys: Any, xs: Any, cotangents: Any = None, *, allow_unused: bool = 
     seeds = list(zip(results, _seeds(results, cotangents, y_structure), strict=True))
     flat = [x for group in sources for x in group]
     _check_history("gradients", order, flat)
-    if flat and not allow_unused and set(flat).isdisjoint(order) and not constant(flat, order):
+    if flat and not allow_unused and set(flat).isdisjoint(order) and not rightly_constant(flat, order):
         raise unreached(x_leaves, order)
     found = iter(_cotangents(seeds, flat, order))
     return unflatten(x_structure, [_total([next(found) for _ in group], group[0]) for group in sources])

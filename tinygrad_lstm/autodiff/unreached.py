@@ -8,10 +8,10 @@ from tinygrad_lstm.graph.tensor import Node, Tensor, name_of, origin_of
 from tinygrad_lstm.graph.variables import Variable
 from tinygrad_lstm.graph.walk import topological
 
-__all__ = ["constant", "unreached", "without_parameter", "without_rule"]
+__all__ = ["rightly_constant", "unreached", "without_parameter", "without_rule"]
 
 
-def constant(xs: Sequence[Node], order: Sequence[Node]) -> bool:
+def rightly_constant(xs: Sequence[Node], order: Sequence[Node]) -> bool:
     """Whether results whose ancestors, ``order``, hold none of ``xs`` are rightly constant.
 
     A number is, and so is a derivative that was taken until the ``xs`` had gone from it: 120 of ``x⁵``.

@@ -18,7 +18,7 @@ __all__ = [
     "Tensor",
     "bind_variable",
     "deriving",
-    "explained",
+    "located",
     "make",
     "make_leaf",
     "make_leaves",
@@ -271,7 +271,7 @@ def _told(op: str, inputs: Sequence[Node], scope: Scope | None, line: Line | Non
     return f"{op}({operands}){in_scope(scope)}: {message}{at_line(line)}"
 
 
-def explained(node: Node, message: str) -> str:
+def located(node: Node, message: str) -> str:
     """How errors about a node read: ``op(operands) in scope: message [file:line]``."""
     return _told(node.op, node.inputs, node.scope, node.line, message)
 

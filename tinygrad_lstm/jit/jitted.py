@@ -20,7 +20,7 @@ from tinygrad_lstm.jit.effects import effects_of
 from tinygrad_lstm.jit.entry import Compiled, Entry
 from tinygrad_lstm.jit.explain import Explanation, explained
 from tinygrad_lstm.jit.signature import Invocation, Signature
-from tinygrad_lstm.passes.cse import bits
+from tinygrad_lstm.passes.cse import exact_form
 from tinygrad_lstm.runtime.anomaly import detecting
 from tinygrad_lstm.runtime.backend import backend_for, current_backend
 
@@ -162,7 +162,7 @@ class Jitted(Generic[P, R]):
             raise
         devices = [y.type.device for y in (*effects.graph.inputs, *effects.graph.outputs)]
         backend = backend_for(devices[0]) if devices else current_backend()
-        form = (backend.name, bits(effects.graph))
+        form = (backend.name, exact_form(effects.graph))
         compiled = self._compiled.get(form)
         if compiled is None:
             compiled = self._compiled[form] = Compiled(self._owner, effects.graph, backend)

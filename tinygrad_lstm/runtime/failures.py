@@ -4,7 +4,7 @@ import math
 from typing import Any, Final
 
 from tinygrad_lstm.errors import Error, EvaluationError, IndexingError
-from tinygrad_lstm.graph.tensor import Node, explained
+from tinygrad_lstm.graph.tensor import Node, located
 
 __all__ = ["exhausted", "failure", "lacking", "out_of_bounds"]
 
@@ -44,11 +44,11 @@ def failure(error: Exception, node: Node) -> Error:
         types = node.type if isinstance(node.type, tuple) else (node.type,)
         size = sum(math.prod(t.shape) * t.dtype.itemsize for t in types)
         what = lacking(" and ".join(map(str, types)), size)
-    told = explained(node, what)
+    told = located(node, what)
     return IndexingError(told) if isinstance(error, IndexError) else EvaluationError(told)
 
 
 def out_of_bounds(node: Node, index: int, size: int) -> IndexingError:
     """For an index that a compiled program met."""
     axis = node.attrs.get("axis", 0)
-    return IndexingError(explained(node, f"index {index} is out of bounds for axis {axis} with size {size}"))
+    return IndexingError(located(node, f"index {index} is out of bounds for axis {axis} with size {size}"))

@@ -8,7 +8,7 @@ from tinygrad_lstm.codegen.program import Call, Gather, Program, View
 from tinygrad_lstm.errors import Error, EvaluationError
 from tinygrad_lstm.kernels.table import ArrayFunction
 from tinygrad_lstm.runtime.failures import failure, out_of_bounds
-from tinygrad_lstm_cupy.cuda import Item, Launch, PrintedCuda, Product, Repeat, print_cuda
+from tinygrad_lstm_cupy.cuda import Launch, PrintedCuda, Product, Repeat, RunItem, print_cuda
 from tinygrad_lstm_cupy.device import Device
 
 __all__ = ["CupyExecutable", "unrecordable"]
@@ -154,7 +154,7 @@ class CupyExecutable:
         for step in self._steps:
             step()
 
-    def _step(self, item: Item) -> Callable[[], None]:
+    def _step(self, item: RunItem) -> Callable[[], None]:
         device = self._device
         match item:
             case Launch(name, grid, threads, views):
@@ -237,7 +237,7 @@ def unrecordable(printed: PrintedCuda) -> str:
     return "" if printed.launches > 1 else "one launch needs no graph"
 
 
-def _calls(items: Sequence[Item]) -> Iterator[str]:
+def _calls(items: Sequence[RunItem]) -> Iterator[str]:
     """The ops that have no kernel of their own."""
     for item in items:
         if isinstance(item, Call):
@@ -246,9 +246,9 @@ def _calls(items: Sequence[Item]) -> Iterator[str]:
             yield from _calls(item.items)
 
 
-def _only(items: Sequence[Item], kind: type[Launch] | type[Product]) -> list[Item]:
+def _only(items: Sequence[RunItem], kind: type[Launch] | type[Product]) -> list[RunItem]:
     """The items of one kind, in the loops that they stand in."""
-    found: list[Item] = []
+    found: list[RunItem] = []
     for item in items:
         if isinstance(item, Repeat):
             inner = _only(item.items, kind)

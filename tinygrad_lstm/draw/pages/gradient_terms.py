@@ -19,7 +19,7 @@ from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.tensor import Node, Tensor, name_of
 from tinygrad_lstm.graph.walk import substitute
 
-__all__ = ["Term", "references", "rules_of"]
+__all__ = ["Term", "rules_of", "short_texts"]
 
 Term = list[Any]
 """When it counts (``""``, ``"next"`` or ``"last"`` step), whose gradient it needs, then text and numbers of items."""
@@ -32,7 +32,7 @@ _TWICE: Final = re.compile(r"\((\(the [^()]*\))\)")
 _SHAPED: Final = re.compile(rf"(?:reshape|broadcast_to)\({_ARRIVING}, shape=(?:\([^()]*\)|\d+)\)")
 
 
-def references(shown: PageGraph, texts: Mapping[Node, str]) -> dict[Item, str]:
+def short_texts(shown: PageGraph, texts: Mapping[Node, str]) -> dict[Item, str]:
     """What to call each item where another is explained: by its name, its expression if short, or what it is for.
 
     Args:
