@@ -102,8 +102,10 @@ FRAMEWORK: Final[Mapping[str, str]] = {
 """Of the package itself."""
 
 
-_INNER: Final = frozenset(("as_tensor", "dlpack_device", "getitem", "to_dlpack", "to_numpy"))
-"""Functions that operators find by name, and ``tl`` does not offer."""
+_INNER: Final = frozenset(
+    ("as_tensor", "dlpack_device", "evaluated", "expressed", "getitem", "settled", "to_dlpack", "to_numpy")
+)
+"""Functions that the graph finds by name, and ``tl`` does not offer."""
 
 
 def unknown(owner: str, name: str, instead: Mapping[str, str], found: Any, functions: Container[str] = ()) -> NoReturn:

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm.codegen.program import Call, Gather, Program, View
-from tinygrad_lstm.errors import Error, EvaluationError, IndexingError
+from tinygrad_lstm.errors import Error
 from tinygrad_lstm.kernels.table import ArrayFunction
+from tinygrad_lstm.runtime.failures import failure, out_of_bounds
 from tinygrad_lstm.runtime.host import Turns
 from tinygrad_lstm_c.blas import find_blas
-from tinygrad_lstm_c.printing import Driven, Item, Segment, print_c
-from tinygrad_lstm_c.shared_object import compiled
+from tinygrad_lstm_c.printing import Driven, RunItem, Segment, print_c
+from tinygrad_lstm_c.shared_object import shared_object
 from tinygrad_lstm_c.team import BUSY, MOST, processors, team_of
 
 __all__ = ["CExecutable"]
@@ -56,7 +57,7 @@ class CExecutable:
         printed = print_c(program)
         self.source, self._items, self._checked = printed.source, printed.items, printed.checked
         blas = find_blas()
-        library = compiled(f"{printed.prelude}\n{printed.source}", f"-DBLAS_INT={blas.integer}")
+        library = shared_object(f"{printed.prelude}\n{printed.source}", f"-DBLAS_INT={blas.integer}")
         self._functions: dict[str, Any] = {}
         self._collect(printed.items, library)
         self._arena = _aligned(program.arena)
@@ -80,7 +81,7 @@ class CExecutable:
         )
         self._turns = Turns()
 
-    def _collect(self, items: Sequence[Item], library: ctypes.CDLL) -> None:
+    def _collect(self, items: Sequence[RunItem], library: ctypes.CDLL) -> None:
         for item in items:
             if isinstance(item, Segment):
                 function = getattr(library, item.name)
@@ -120,7 +121,7 @@ class CExecutable:
                     self._arrays[k] = None
         return outputs
 
-    def _run(self, items: Sequence[Item]) -> None:
+    def _run(self, items: Sequence[RunItem]) -> None:
         for item in items:
             if isinstance(item, Segment):
                 self._run_segment(item)
@@ -159,8 +160,7 @@ class CExecutable:
         for each in self._contexts:
             each.fault = 0
         size = (step.source if isinstance(step, Gather) else step.out).shape[1]
-        axis = step.node.attrs.get("axis", 0)
-        return IndexingError(_told(step.node, f"index {index} is out of bounds for axis {axis} with size {size}"))
+        return out_of_bounds(step.node, index, size)
 
     def _call(self, call: Call) -> None:
         arrays = [self._view(v) for v in call.reads]
@@ -170,8 +170,7 @@ class CExecutable:
         except Error:
             raise
         except Exception as error:
-            told = _told(call.node, str(error) or type(error).__name__)
-            raise (IndexingError(told) if isinstance(error, IndexError) else EvaluationError(told)) from error
+            raise failure(error, call.node) from error
         self._view(call.out)[...] = result
 
     def _view(self, view: View) -> Any:
@@ -181,10 +180,3 @@ class CExecutable:
             return np.empty(view.shape, dtype=base.dtype)
         size = base.itemsize
         return np.ndarray(view.shape, base.dtype, base, offset * size, [s * size for s in view.strides])
-
-
-def _told(node: Any, what: str) -> str:
-    operands = ", ".join(str(x.type) for x in node.inputs if not isinstance(x.type, tuple))
-    scope = f" in {str(node.scope)!r}" if node.scope else ""
-    line = f" [{node.line[0]}:{node.line[1]}]" if node.line else ""
-    return f"{node.op}({operands}){scope}: {what}{line}"

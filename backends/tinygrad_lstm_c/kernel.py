@@ -4,15 +4,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tinygrad_lstm.codegen.c_family.layout import block
+from tinygrad_lstm.codegen.c_family.braces import braced
 from tinygrad_lstm.codegen.c_family.loop_nest import LoopNest
 from tinygrad_lstm.codegen.c_family.scalar import (
     REGISTER,
     STORAGE,
     SUFFIX,
+    c_expression,
     combined,
-    expression,
-    identity,
+    identity_text,
     literal,
     loaded,
     stored,
@@ -107,7 +107,7 @@ class _Printer:
             body = self.kernel.body
             exponent = body[s.args[1]] if s.op == "power" else None
             constant = float(exponent.attr) if exponent is not None and exponent.op == "constant" else None
-            text = expression(s.op, [self._name(a) for a in s.args], body[s.args[-1]].dtype, s.dtype, constant)
+            text = c_expression(s.op, [self._name(a) for a in s.args], body[s.args[-1]].dtype, s.dtype, constant)
         return [f"const {REGISTER[s.dtype.name]} v{k} = {text};"]
 
     def _row(self, k: int) -> str:
@@ -170,7 +170,7 @@ class _Printer:
             dtype, place = self._dtype(store.view), self._place(store.view)
             # Where the loops outside are all the target's own, each place is met once.
             once = all(own[:depth]) and depth < len(loops) and depth <= len(self.nest.outer)
-            start = identity(store.combine, dtype)
+            start = identity_text(store.combine, dtype)
             if not once:
                 fills += self._fill(store, stored(start, dtype))
             if depth == len(loops) or depth > len(self.nest.outer):
@@ -209,7 +209,7 @@ class _Printer:
             a.part = f"part_{a.name}" if partial else a.name
         narrowed: list[str] = []
         for a, k in zip(summing[-len(reduces) or len(summing) :], reduces, strict=True):
-            register, start = REGISTER[a.dtype.name], identity(a.combine, a.dtype)
+            register, start = REGISTER[a.dtype.name], identity_text(a.combine, a.dtype)
             if partial and a.combine == "add" and a.dtype.is_float:
                 # Many parts are added up in float64: the error is that of one part.
                 a.name = f"total{k}"
@@ -240,7 +240,7 @@ class _Printer:
             lines.append(f"const int64_t end = chunk + {_CHUNK} < {high} ? chunk + {_CHUNK} : {high};")
             header = f"for (int64_t i{axis} = chunk; i{axis} < end; ++i{axis}) {{"
         if partial:
-            lines += [f"{REGISTER[a.dtype.name]} {a.part} = {identity(a.combine, a.dtype)};" for a in summing]
+            lines += [f"{REGISTER[a.dtype.name]} {a.part} = {identity_text(a.combine, a.dtype)};" for a in summing]
         if not self._races(stores, accumulators):
             lines.append(self._pragma(summing))
         lines += [header, *point, "}"]
@@ -301,4 +301,4 @@ class _Printer:
             restrict = "restrict " if alone else ""
             parameters.append(f"{const}{STORAGE[self._dtype(view).name]} *{restrict}p{j}")
         shared = self.kernel.shape[self.nest.split] if self.nest.split is not None else 0
-        return KernelText(f"({', '.join(parameters)})", block(lines), tuple(self.views), shared, self.nest.scratch)
+        return KernelText(f"({', '.join(parameters)})", braced(lines), tuple(self.views), shared, self.nest.scratch)

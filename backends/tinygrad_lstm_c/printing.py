@@ -5,13 +5,25 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from tinygrad_lstm.codegen.c_family.scalar import STORAGE
-from tinygrad_lstm.codegen.program import Buffer, Call, Gather, Gemm, Kernel, Loop, Program, Scatter, Step, View
+from tinygrad_lstm.codegen.program import (
+    Call,
+    Gather,
+    Gemm,
+    Kernel,
+    Loop,
+    Program,
+    Scatter,
+    Step,
+    View,
+    share_bytes,
+    written_buffers,
+)
 from tinygrad_lstm_c.kernel import KernelText, kernel_text
 from tinygrad_lstm_c.packed import pack_text, packable, packed_bytes, packed_text
 from tinygrad_lstm_c.prelude import PRELUDE
 from tinygrad_lstm_c.steps import StepText, gather_text, gemm_text, scatter_text
 
-__all__ = ["Driven", "Item", "Printed", "Segment", "print_c"]
+__all__ = ["Driven", "Printed", "RunItem", "Segment", "print_c"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +47,10 @@ class Driven:
     place: int
     length: int
     reverse: bool
-    items: "tuple[Item, ...]"
+    items: "tuple[RunItem, ...]"
 
 
-Item = Segment | Driven | Call
+RunItem = Segment | Driven | Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +69,7 @@ class Printed:
 
     prelude: str
     source: str
-    items: tuple[Item, ...]
+    items: tuple[RunItem, ...]
     loops: tuple[int, ...]
     scratch: int
     packed: int
@@ -95,7 +107,6 @@ class _Lines:
 class _Printer:
     def __init__(self, program: Program) -> None:
         self.program = program
-        self.ranges = [_range(b) for b in program.buffers]
         self.functions: dict[tuple[str, str], str] = {}
         self.texts: dict[int, KernelText | StepText] = {}
         self.segments: list[str] = []
@@ -111,8 +122,8 @@ class _Printer:
         scratch = max((t.scratch for t in self.texts.values() if isinstance(t, KernelText)), default=0)
         return Printed(PRELUDE, source, items, tuple(self.loops), scratch, self.packed, tuple(self.checked))
 
-    def _items(self, steps: Sequence[Step]) -> tuple[Item, ...]:
-        items: list[Item] = []
+    def _items(self, steps: Sequence[Step]) -> tuple[RunItem, ...]:
+        items: list[RunItem] = []
         run: list[Step] = []
         for step in steps:
             if not _called(step):
@@ -172,7 +183,7 @@ class _Printer:
 
     def _pack(self, loop: Loop, shared: bool, lines: _Lines, pad: str) -> None:
         """Pack, before a loop, what its products take from the right and its steps don't change."""
-        written = [b for step in loop.steps for b in _written(step)]
+        written = [b for step in loop.steps for b in written_buffers(step)]
         for step in loop.steps:
             if not isinstance(step, Gemm) or not packable(step, loop.length):
                 continue
@@ -235,26 +246,7 @@ class _Printer:
                 raise TypeError(f"{type(step).__name__} has no C text")
 
     def _overlap(self, a: int, b: int) -> bool:
-        first, second = self.ranges[a], self.ranges[b]
-        return a == b or (first[0] < second[1] and second[0] < first[1])
-
-
-def _written(step: Step) -> list[int]:
-    """The buffers that a step writes to."""
-    match step:
-        case Kernel():
-            return [s.view.buffer for s in step.stores]
-        case Loop():
-            return [b for s in step.steps for b in _written(s)]
-        case _:
-            return [step.out.buffer]
-
-
-def _range(buffer: Buffer) -> tuple[int, int]:
-    """The bytes of the arena that a buffer takes; none where it lies elsewhere."""
-    if buffer.role != "temporary":
-        return (-1, -1)
-    return (buffer.offset, buffer.offset + buffer.size * buffer.dtype.itemsize)
+        return a == b or share_bytes(self.program.buffers[a], self.program.buffers[b])
 
 
 def _address(view: View) -> str:

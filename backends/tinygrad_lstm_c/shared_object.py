@@ -8,10 +8,10 @@ from tinygrad_lstm.errors import BackendError
 from tinygrad_lstm.runtime.cache import cached
 from tinygrad_lstm_c.toolchain import find_compiler, processor
 
-__all__ = ["compiled"]
+__all__ = ["shared_object"]
 
 
-def compiled(source: str, *flags: str) -> ctypes.CDLL:
+def shared_object(source: str, *flags: str) -> ctypes.CDLL:
     """The shared object of a C text, from the disk cache where it was compiled before.
 
     Raises:

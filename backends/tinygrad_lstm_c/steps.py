@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Final
 
-from tinygrad_lstm.codegen.c_family.layout import block
+from tinygrad_lstm.codegen.c_family.braces import braced
 from tinygrad_lstm.codegen.c_family.scalar import STORAGE, SUFFIX
+from tinygrad_lstm.codegen.products import blas_matrix
 from tinygrad_lstm.codegen.program import Gather, Gemm, Scatter, View
 from tinygrad_lstm.graph.dtypes import DType
 
@@ -33,27 +34,6 @@ class StepText:
     extent: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Matrix:
-    """How BLAS sees a matrix: whether transposed, and the distance of its rows."""
-
-    transposed: bool
-    leading: int
-
-
-def _matrix(rows: int, columns: int, strides: tuple[int, int]) -> _Matrix | None:
-    down, along = strides
-    if along == 1 or columns == 1:
-        leading = down if rows > 1 else columns
-        if leading >= max(columns, 1):
-            return _Matrix(False, leading)
-    if down == 1 or rows == 1:
-        leading = along if columns > 1 else rows
-        if leading >= max(rows, 1):
-            return _Matrix(True, leading)
-    return None
-
-
 def gemm_text(gemm: Gemm, dtype: DType) -> StepText:
     """A product of matrices: by BLAS where it takes the strides, else as three loops."""
     *batch, m, k = gemm.left.shape
@@ -78,8 +58,7 @@ def gemm_text(gemm: Gemm, dtype: DType) -> StepText:
     one, beta = (
         ("1.0f", "1.0f" if gemm.accumulate else "0.0f") if suffix == "f32" else ("1.0", f"{gemm.accumulate:d}.0")
     )
-    lm, rm = _matrix(m, k, (left[0], left[1])), _matrix(k, n, (right[0], right[1]))
-    om = _matrix(m, n, (out[0], out[1]))
+    lm, rm, om = blas_matrix(m, k, left), blas_matrix(k, n, right), blas_matrix(m, n, out)
     blas = lm is not None and rm is not None and om is not None and not om.transposed and min(m, n, k) > 0
     if blas and n == 1 and k > 1 and lm is not None:
         shape = f"{k}, {m_text}" if lm.transposed else f"{m_text}, {k}"
@@ -105,7 +84,7 @@ def gemm_text(gemm: Gemm, dtype: DType) -> StepText:
     if not blas:
         line = _plain(gemm, ctype, a, b, c, m_text, n_text, k)
     loops = [f"for (int64_t {j} = 0; {j} < {size}; ++{j}) {{" for j, size in zip(letters, batch, strict=True)]
-    body = block([*loops, *line.splitlines(), *["}"] * len(loops)])
+    body = braced([*loops, *line.splitlines(), *["}"] * len(loops)])
     parameters = (
         f"(const int64_t low, const int64_t high, const context *w, const {ctype} *p0, const {ctype} *p1, "
         f"{ctype} *restrict p2)"
@@ -156,7 +135,7 @@ for (int64_t k = 0; k < {after}; ++k) {element}
 }}
 }}"""
     return StepText(
-        _parameters(dtype, indices), block(body.splitlines()), (step.source, step.indices, step.out), shared
+        _parameters(dtype, indices), braced(body.splitlines()), (step.source, step.indices, step.out), shared
     )
 
 
@@ -182,5 +161,5 @@ for (int64_t j = 0; j < {count}; ++j) {{
 }}
 }}"""
     return StepText(
-        _parameters(dtype, indices), block(body.splitlines()), (step.updates, step.indices, step.out), shared
+        _parameters(dtype, indices), braced(body.splitlines()), (step.updates, step.indices, step.out), shared
     )

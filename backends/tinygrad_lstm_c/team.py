@@ -11,7 +11,7 @@ import threading
 from functools import lru_cache
 from typing import Any, Final
 
-from tinygrad_lstm_c.shared_object import compiled
+from tinygrad_lstm_c.shared_object import shared_object
 
 __all__ = ["BUSY", "MOST", "Team", "processors", "team_of"]
 
@@ -179,7 +179,7 @@ class Team:
     """
 
     def __init__(self, workers: int) -> None:
-        library = compiled(SOURCE, "-pthread")
+        library = shared_object(SOURCE, "-pthread")
         library.team_new.restype = ctypes.c_void_p
         library.team_run.restype = None
         self._run: Any = library.team_run

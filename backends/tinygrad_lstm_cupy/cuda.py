@@ -3,14 +3,26 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tinygrad_lstm.codegen.program import Buffer, Call, Gather, Gemm, Kernel, Loop, Program, Scatter, Step, View
+from tinygrad_lstm.codegen.program import (
+    Buffer,
+    Call,
+    Gather,
+    Gemm,
+    Kernel,
+    Loop,
+    Program,
+    Scatter,
+    Step,
+    View,
+    share_bytes,
+)
 from tinygrad_lstm.graph.dtypes import int64
 from tinygrad_lstm_cupy.cuda_kernel import Function, part_functions
 from tinygrad_lstm_cupy.cuda_parts import LaunchMemory, parts
 from tinygrad_lstm_cupy.cuda_prelude import PRELUDE
-from tinygrad_lstm_cupy.cuda_steps import Product, gather_functions, products, scatter_functions
+from tinygrad_lstm_cupy.cuda_steps import Product, gather_functions, product_launches, scatter_functions
 
-__all__ = ["CudaFunction", "Item", "Launch", "PrintedCuda", "Product", "Repeat", "print_cuda"]
+__all__ = ["CudaFunction", "Launch", "PrintedCuda", "Product", "Repeat", "RunItem", "print_cuda"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +51,10 @@ class Repeat:
     number: int
     length: int
     reverse: bool
-    items: "tuple[Item, ...]"
+    items: "tuple[RunItem, ...]"
 
 
-Item = Launch | Product | Call | Repeat
+RunItem = Launch | Product | Call | Repeat
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +76,7 @@ class PrintedCuda:
     prelude: str
     source: str
     functions: tuple[CudaFunction, ...]
-    items: tuple[Item, ...]
+    items: tuple[RunItem, ...]
     buffers: tuple[Buffer, ...]
     arena: int
     fault: int
@@ -104,8 +116,8 @@ class _Printer:
             _launches(items),
         )
 
-    def _items(self, steps: Sequence[Step]) -> tuple[Item, ...]:
-        items: list[Item] = []
+    def _items(self, steps: Sequence[Step]) -> tuple[RunItem, ...]:
+        items: list[RunItem] = []
         for step in steps:
             self.scratch.begin()
             match step:
@@ -123,7 +135,7 @@ class _Printer:
     def _other(self, step: Gemm | Gather | Scatter) -> Sequence[Function | Product]:
         dtype = self.program.buffers[step.out.buffer].dtype
         if isinstance(step, Gemm):
-            return products(step, dtype)
+            return product_launches(step, dtype)
         self.checked.append(step)
         indices = self.program.buffers[step.indices.buffer].dtype
         fault = View(self.fault, (2,), (1,))
@@ -138,12 +150,8 @@ class _Printer:
         return Launch(self.functions[key].name, f.grid, f.threads, f.views)
 
     def _overlap(self, a: int, b: int) -> bool:
-        first, second = self.scratch.buffers[a], self.scratch.buffers[b]
-        if a == b or "temporary" not in (first.role, second.role) or first.role != second.role:
-            return a == b
-        ends = [x.offset + x.size * x.dtype.itemsize for x in (first, second)]
-        return first.offset < ends[1] and second.offset < ends[0]
+        return a == b or share_bytes(self.scratch.buffers[a], self.scratch.buffers[b])
 
 
-def _launches(items: Sequence[Item]) -> int:
+def _launches(items: Sequence[RunItem]) -> int:
     return sum(i.length * _launches(i.items) if isinstance(i, Repeat) else 1 for i in items)

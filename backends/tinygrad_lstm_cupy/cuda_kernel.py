@@ -6,21 +6,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from tinygrad_lstm.codegen.c_family.layout import block
+from tinygrad_lstm.codegen.c_family.braces import braced
 from tinygrad_lstm.codegen.c_family.scalar import (
     REGISTER,
     STORAGE,
     SUFFIX,
+    c_expression,
     combined,
-    expression,
-    identity,
+    identity_text,
     literal,
     loaded,
     stored,
 )
+from tinygrad_lstm.codegen.operations import row_major
 from tinygrad_lstm.codegen.program import Buffer, Kernel, Scalar, Store, View
 from tinygrad_lstm.graph.dtypes import DType, float32
-from tinygrad_lstm_cupy.cuda_parts import KernelPart, LaunchMemory, RowNest, row_major
+from tinygrad_lstm_cupy.cuda_parts import KernelPart, LaunchMemory, RowNest
 
 __all__ = ["Function", "part_functions", "points_geometry"]
 
@@ -138,7 +139,7 @@ class _Text:
             if s.op in _WRAPPING and s.dtype.kind == "i":
                 # To C an overflow of signed integers means nothing, and NVRTC would answer x + 1 > x without looking.
                 args = [f"(u{STORAGE[s.dtype.name]}){a}" for a in args]
-            text = expression(s.op, args, body[s.args[-1]].dtype, s.dtype, constant)
+            text = c_expression(s.op, args, body[s.args[-1]].dtype, s.dtype, constant)
         return [f"const {REGISTER[s.dtype.name]} v{k} = {text};"]
 
     def definitions(self, wanted: Callable[[int], bool]) -> list[str]:
@@ -155,7 +156,7 @@ class _Text:
             alone = not any(v != view and self.overlap(v.buffer, view.buffer) for v in self.views)
             const = "" if view in written else "const "
             parameters.append(f"{const}{STORAGE[self.dtype(view).name]} *{'__restrict__ ' if alone else ''}p{j}")
-        return Function(f"({', '.join(parameters)})", block(lines), tuple(self.views), grid, threads, waits)
+        return Function(f"({', '.join(parameters)})", braced(lines), tuple(self.views), grid, threads, waits)
 
 
 def _points(kernel: Kernel, buffers: Sequence[Buffer], overlap: Callable[[int, int], bool]) -> list[Function]:
@@ -235,7 +236,7 @@ def _rows(kernel: Kernel, buffers: Sequence[Buffer], overlap: Callable[[int, int
     ]
     once = [s for s in kernel.stores if not nest.within(s)]
     for p, (stores, needed, found) in enumerate(zip(nest.stores_in, nest.needed, passes, strict=True)):
-        lines += [f"{REGISTER[body[k].dtype.name]} v{k} = {identity(body[k].attr, body[k].dtype)};" for k in found]
+        lines += [f"{REGISTER[body[k].dtype.name]} v{k} = {identity_text(body[k].attr, body[k].dtype)};" for k in found]
         if row and (found or stores):
             lines += [f"for ({index} j = lane; j < {row}; j += {lanes}) {{", *text.coordinates(nest.inner, "j")]
             lines += text.definitions(lambda k, needed=needed: k in needed)  # type: ignore[misc]
@@ -294,7 +295,7 @@ def _sums(kernel: Kernel, scratch: LaunchMemory, overlap: Callable[[int, int], b
         f"const {index} q = mine < {targets} ? mine : {targets - 1};",
         *text.coordinates(kept, "q"),
         *[
-            f"{REGISTER[v.dtype.name]} part{j} = {identity(how, v.dtype)};"
+            f"{REGISTER[v.dtype.name]} part{j} = {identity_text(how, v.dtype)};"
             for j, (v, how) in enumerate(zip(values, hows, strict=True))
         ],
     ]

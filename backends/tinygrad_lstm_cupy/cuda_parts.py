@@ -16,10 +16,11 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from tinygrad_lstm.codegen.c_family.loop_nest import LoopNest
+from tinygrad_lstm.codegen.operations import row_major
 from tinygrad_lstm.codegen.program import Buffer, Kernel, Scalar, Store, View
 from tinygrad_lstm.graph.dtypes import DType, float32
 
-__all__ = ["KernelPart", "LaunchMemory", "RowNest", "parts", "row_major"]
+__all__ = ["KernelPart", "LaunchMemory", "RowNest", "parts"]
 
 _FEW_ROWS: Final = 64
 _LONG_ROW: Final = 2048
@@ -60,18 +61,6 @@ class KernelPart:
 
     kind: Literal["points", "rows", "sums"]
     kernel: Kernel
-
-
-def row_major(shape: Sequence[int]) -> tuple[int, ...]:
-    """The strides of an array without gaps.
-
-    >>> row_major((2, 3, 4))
-    (12, 4, 1)
-    """
-    strides = [1] * len(shape)
-    for k in range(len(shape) - 2, -1, -1):
-        strides[k] = strides[k + 1] * shape[k + 1]
-    return tuple(strides)
 
 
 def parts(kernel: Kernel, scratch: LaunchMemory, overlap: Callable[[int, int], bool]) -> list[KernelPart]:

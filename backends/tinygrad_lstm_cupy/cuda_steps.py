@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from tinygrad_lstm.codegen.c_family.layout import block
+from tinygrad_lstm.codegen.c_family.braces import braced
 from tinygrad_lstm.codegen.c_family.scalar import REGISTER, STORAGE, loaded, stored
+from tinygrad_lstm.codegen.products import blas_matrix
 from tinygrad_lstm.codegen.program import Gather, Gemm, Scatter, View
 from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm_cupy.cuda_kernel import Function, points_geometry
 
-__all__ = ["Product", "gather_functions", "products", "scatter_functions"]
+__all__ = ["Product", "gather_functions", "product_launches", "scatter_functions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,36 +42,21 @@ class Product:
     accumulate: bool
 
 
-def products(gemm: Gemm, dtype: DType) -> list[Product] | list[Function]:
+def product_launches(gemm: Gemm, dtype: DType) -> list[Product] | list[Function]:
     """What computes a product of matrices; nothing where it has no elements."""
     *_, m, k = gemm.left.shape
     n = gemm.right.shape[-1]
     if not math.prod(gemm.out.shape):
         return []
-    left, right = _matrix(m, k, gemm.left.strides), _matrix(k, n, gemm.right.strides)
-    out = _matrix(m, n, gemm.out.strides)
-    if not k or left is None or right is None or out is None or out[0]:
+    left, right = blas_matrix(m, k, gemm.left.strides), blas_matrix(k, n, gemm.right.strides)
+    out = blas_matrix(m, n, gemm.out.strides)
+    if not k or left is None or right is None or out is None or out.transposed:
         return [_plain(gemm, dtype)]
+    transposed, leading = (left.transposed, right.transposed), (left.leading, right.leading, out.leading)
     return [
-        Product(
-            *views, dtype, (m, n, k), (left[0], right[0]), (left[1], right[1], out[1]), batch, steps, gemm.accumulate
-        )
+        Product(*views, dtype, (m, n, k), transposed, leading, batch, steps, gemm.accumulate)
         for views, batch, steps in _batches(gemm)
     ]
-
-
-def _matrix(rows: int, columns: int, strides: tuple[int, ...]) -> tuple[bool, int] | None:
-    """Whether a matrix is transposed, and the distance of its rows; None where BLAS cannot see it as one."""
-    down, along = strides[-2:]
-    if along == 1 or columns == 1:
-        leading = down if rows > 1 else columns
-        if leading >= columns:
-            return False, leading
-    if down == 1 or rows == 1:
-        leading = along if columns > 1 else rows
-        if leading >= rows:
-            return True, leading
-    return None
 
 
 def _batches(gemm: Gemm) -> Iterator[tuple[tuple[View, View, View], int, tuple[int, int, int]]]:
@@ -126,7 +112,7 @@ def _plain(gemm: Gemm, dtype: DType) -> Function:
         lines.append(f"for (int64_t l = 0; l < {k}; ++l) sum += {factors};")
     lines += [f"{out} = {stored('sum', dtype)};", "}"]
     parameters = f"(const {ctype} *p0, const {ctype} *p1, {ctype} *__restrict__ p2)"
-    return Function(parameters, block(lines), (gemm.left, gemm.right, gemm.out), grid, threads)
+    return Function(parameters, braced(lines), (gemm.left, gemm.right, gemm.out), grid, threads)
 
 
 _AT: Final = """const int64_t given = (int64_t)p1[j * (int64_t){stride}];
@@ -160,7 +146,7 @@ def gather_functions(step: Gather, dtype: DType, indices: DType, fault: View, nu
     if size:
         lines.append(f"p2[{_offset(['i', 'j', 'k'], step.out.strides)}] = {source};")
     views = (step.source, step.indices, step.out, fault)
-    return [Function(_parameters(dtype, indices), block([*lines, "}"]), views, grid, threads)]
+    return [Function(_parameters(dtype, indices), braced([*lines, "}"]), views, grid, threads)]
 
 
 def _checked(step: Gather | Scatter, dtype: DType, indices: DType, fault: View, number: int) -> list[Function]:
@@ -174,7 +160,7 @@ def _checked(step: Gather | Scatter, dtype: DType, indices: DType, fault: View, 
     grid, threads = points_geometry(count)
     lines = [_header(count, threads), "const int64_t j = x;", *_at(step.indices.strides[0], size, number), "}"]
     views = (source, step.indices, step.out, fault)
-    return [Function(_parameters(dtype, indices), block(lines), views, grid, threads)]
+    return [Function(_parameters(dtype, indices), braced(lines), views, grid, threads)]
 
 
 def scatter_functions(step: Scatter, dtype: DType, indices: DType, fault: View, number: int) -> list[Function]:
@@ -199,7 +185,7 @@ def scatter_functions(step: Scatter, dtype: DType, indices: DType, fault: View, 
             return []
         grid, threads = points_geometry(points)
         lines = [_header(points, threads), *_coordinates(["i", letter, "k"], shape, "x"), *body, "}"]
-        return [Function(_parameters(dtype, indices), block(lines), views, grid, threads)]
+        return [Function(_parameters(dtype, indices), braced(lines), views, grid, threads)]
 
     def where(name: str, j: str) -> list[str]:
         at = f"(int64_t)p1[{j} * (int64_t){stride}]"

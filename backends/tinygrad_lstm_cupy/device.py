@@ -8,7 +8,7 @@ from typing import Any, Final
 from tinygrad_lstm.errors import EvaluationError
 from tinygrad_lstm_cupy.cublas import Cublas
 from tinygrad_lstm_cupy.cuda import PrintedCuda, Product
-from tinygrad_lstm_cupy.nvrtc import compiled
+from tinygrad_lstm_cupy.nvrtc import machine_code
 
 __all__ = ["Device"]
 
@@ -56,7 +56,7 @@ class Device:
             return {}
         text = f"{printed.prelude}\n{printed.source}"
         module = self.cupy.cuda.function.Module()
-        module.load(compiled(self.cupy, text, int(self.cupy.cuda.Device(self.number).compute_capability)))
+        module.load(machine_code(self.cupy, text, int(self.cupy.cuda.Device(self.number).compute_capability)))
         return {f.name: module.get_function(f.name) for f in printed.functions}
 
     def empty(self, shape: tuple[int, ...], dtype: str) -> Any:

@@ -11,9 +11,9 @@ from tinygrad_lstm.codegen.program import Program
 from tinygrad_lstm.errors import DeviceError, EvaluationError
 from tinygrad_lstm.kernels.table import ArrayFunction, kernels
 from tinygrad_lstm.runtime.copies import Copies
-from tinygrad_lstm_cupy.compiled import CupyExecutable, unrecordable
 from tinygrad_lstm_cupy.cuda import print_cuda
 from tinygrad_lstm_cupy.device import Device
+from tinygrad_lstm_cupy.executable import CupyExecutable, unrecordable
 from tinygrad_lstm_cupy.model import estimated
 from tinygrad_lstm_cupy.probe import working_cupy
 from tinygrad_lstm_cupy.rows import rows

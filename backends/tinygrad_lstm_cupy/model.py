@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Final
 
 from tinygrad_lstm.codegen.program import Call, View
-from tinygrad_lstm_cupy.cuda import Item, PrintedCuda, Product, Repeat
+from tinygrad_lstm_cupy.cuda import PrintedCuda, Product, Repeat, RunItem
 
 __all__ = ["Estimate", "Figures", "estimated", "figures_of"]
 
@@ -170,7 +170,7 @@ class _Tally:
         self.operations = self.moved = self.calls = 0
         self.products = 0.0
 
-    def add(self, items: Sequence[Item], times: int) -> None:
+    def add(self, items: Sequence[RunItem], times: int) -> None:
         """Count ``items``, which run ``times`` times."""
         for item in items:
             match item:

@@ -6,12 +6,12 @@ from typing import Any, Final
 from tinygrad_lstm.errors import BackendError
 from tinygrad_lstm.runtime.cache import cached
 
-__all__ = ["compiled"]
+__all__ = ["machine_code"]
 
 _OPTIONS: Final = ("--std=c++17", "--fmad=false", "-w")
 
 
-def compiled(cupy: Any, text: str, capability: int) -> bytes:
+def machine_code(cupy: Any, text: str, capability: int) -> bytes:
     """Machine code for GPUs of a compute capability such as 90, or PTX where this NVRTC is older than the GPU.
 
     What was compiled before, in whatever process, comes from the disk cache. Subnormal numbers are kept, and every

@@ -8,7 +8,7 @@ import numpy as np
 from tinygrad_lstm.codegen.program import Program
 from tinygrad_lstm.kernels.table import ArrayFunction, kernels
 from tinygrad_lstm.runtime.host import HostArrays
-from tinygrad_lstm_numpy.compiled import CompiledProgram
+from tinygrad_lstm_numpy.executable import CompiledProgram
 
 __all__ = ["NumpyBackend", "backend"]
 

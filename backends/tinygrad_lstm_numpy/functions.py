@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm.codegen.program import Node
-from tinygrad_lstm.errors import IndexingError
 from tinygrad_lstm.kernels import casts
+from tinygrad_lstm.runtime.failures import out_of_bounds
 
 __all__ = ["FUNCTIONS", "gather", "scatter_add", "truncate", "view"]
 
@@ -70,16 +70,8 @@ def _check(indices: Any, size: int, node: Node) -> None:
     if not indices.size:
         return
     low, high = int(indices.min()), int(indices.max())
-    if -size <= low and high < size:
-        return
-    operands = ", ".join(str(x.type) for x in node.inputs)
-    scope = f" in {str(node.scope)!r}" if node.scope else ""
-    line = f" [{node.line[0]}:{node.line[1]}]" if node.line else ""
-    bad = low if low < -size else high
-    axis = node.attrs.get("axis", 0)
-    raise IndexingError(
-        f"{node.op}({operands}){scope}: index {bad} is out of bounds for axis {axis} with size {size}{line}"
-    )
+    if not -size <= low <= high < size:
+        raise out_of_bounds(node, low if low < -size else high, size)
 
 
 FUNCTIONS = {

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from tinygrad_lstm.codegen.program import Kernel, Program, Store, View
+from tinygrad_lstm.codegen.program import Kernel, Program, Store, View, share_bytes
 
 __all__ = ["Scratch", "Shape", "last_reads", "narrow", "overlap", "resting", "shapes_of", "with_axis", "written"]
 
@@ -14,10 +14,7 @@ Shape = tuple[int, ...]
 def overlap(program: Program, a: View, b: View) -> bool:
     """Whether two views have an element in common, as far as that can be told without the time index."""
     if a.buffer != b.buffer:
-        x, y = program.buffers[a.buffer], program.buffers[b.buffer]
-        if x.role != "temporary" or y.role != "temporary":
-            return False
-        return x.offset < y.offset + y.size * y.dtype.itemsize and y.offset < x.offset + x.size * x.dtype.itemsize
+        return share_bytes(program.buffers[a.buffer], program.buffers[b.buffer])
     if dict(a.loops) != dict(b.loops):
         return True
     return bool(np.shares_memory(np.asarray(_Addresses(a)), np.asarray(_Addresses(b))))

@@ -5,13 +5,24 @@ constant and a temporary; ``b4_`` is a view of one, ``b4t`` the part of one that
 pieces of the scratch memory, ``c`` are numbers.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from math import prod
 from typing import Any
 
-from tinygrad_lstm.codegen.program import Call, Gather, Gemm, Kernel, Loop, Program, Scatter, Step, View
+from tinygrad_lstm.codegen.program import (
+    Call,
+    Gather,
+    Gemm,
+    Kernel,
+    Loop,
+    Program,
+    Scatter,
+    Step,
+    View,
+    written_buffers,
+)
 from tinygrad_lstm_numpy.functions import FUNCTIONS
 from tinygrad_lstm_numpy.kernels import KernelPrinter
 from tinygrad_lstm_numpy.views import Lines, Names, Open, dense
@@ -116,7 +127,7 @@ class _Printer:
         return self.names.view(view) if view.shape else f"{self.names.view(view)}[0:1].reshape(())"
 
     def _loop(self, step: Loop, block: Lines) -> None:
-        entered = Open(step, frozenset(_written(step.steps)))
+        entered = Open(step, frozenset(written_buffers(step)))
         inner = Lines(block.indent + "    ")
         self.names.open.append(entered)
         self._steps(step.steps, inner)
@@ -139,17 +150,6 @@ class _Printer:
         name = self.names.fresh(stem)
         self.names.values[name] = value
         return name
-
-
-def _written(steps: tuple[Step, ...]) -> Iterator[int]:
-    """The buffers that some steps write to."""
-    for step in steps:
-        if isinstance(step, Loop):
-            yield from _written(step.steps)  # as deep as loops are nested
-        elif isinstance(step, Kernel):
-            yield from (store.view.buffer for store in step.stores)
-        else:
-            yield step.out.buffer
 
 
 def _one_line(text: str) -> str:

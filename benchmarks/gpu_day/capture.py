@@ -5,8 +5,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from tinygrad_lstm_cupy.compiled import CupyExecutable
 from tinygrad_lstm_cupy.cuda import print_cuda
+from tinygrad_lstm_cupy.executable import CupyExecutable
 
 import tinygrad_lstm as tl
 from benchmarks.gpu_day.part import Check, Context, FailedError

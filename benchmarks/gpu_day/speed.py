@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import numpy as np
-from tinygrad_lstm_cupy.compiled import CupyExecutable
 from tinygrad_lstm_cupy.cuda import Launch, Product, print_cuda
+from tinygrad_lstm_cupy.executable import CupyExecutable
 from tinygrad_lstm_cupy.model import Estimate, estimated
 
 import tinygrad_lstm as tl

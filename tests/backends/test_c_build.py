@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tinygrad_lstm_c import shared_object, toolchain
-from tinygrad_lstm_c.shared_object import compiled
+from tinygrad_lstm_c import shared_object as module
+from tinygrad_lstm_c import toolchain
+from tinygrad_lstm_c.shared_object import shared_object
 from tinygrad_lstm_c.team import processors
 
 import tinygrad_lstm as tl
@@ -47,7 +48,7 @@ def without_compiler(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def built(text: str = ANSWER) -> list[Path]:
     """Compile, and say which files the cache has then."""
-    assert compiled(text).answer() == 42
+    assert shared_object(text).answer() == 42
     return sorted(cache.directory().glob("*.so"))
 
 
@@ -64,7 +65,7 @@ def test_compiled_once(place: Path) -> None:
 
 def test_the_key_holds_the_compiler_and_its_flags(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     built()
-    compiled(ANSWER, "-DX=1")
+    shared_object(ANSWER, "-DX=1")
     assert len(list(place.glob("*.so"))) == 2
     monkeypatch.setattr(toolchain, "_identified", lambda *args: "another version")
     assert len(built()) == 3
@@ -133,7 +134,7 @@ def test_the_oldest_entries_go_first(place: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_two_processes_at_once(place: Path) -> None:
-    code = f"from tinygrad_lstm_c.shared_object import compiled; print(compiled({ANSWER!r}).answer())"
+    code = f"from tinygrad_lstm_c.shared_object import shared_object; print(shared_object({ANSWER!r}).answer())"
     running = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
     assert [p.communicate()[0] for p in running] == ["42\n", "42\n"]
     assert len(built()) == 1
@@ -177,13 +178,13 @@ def test_a_compiler_that_makes_nothing(place: Path, tmp_path: Path, monkeypatch:
     fake.chmod(0o700)
     monkeypatch.setenv("CC", str(fake))
     with pytest.raises(BackendError, match="reported success but made no file; name another one in the environment"):
-        compiled(ANSWER)
+        shared_object(ANSWER)
     assert not list(place.iterdir())
 
 
 def test_a_compiler_that_fails(place: Path) -> None:
     with pytest.raises(BackendError, match=r"failed: .*name another one in the environment variable CC"):
-        compiled("this is no C\n")
+        shared_object("this is no C\n")
     assert not list(place.iterdir())
 
 
@@ -199,7 +200,7 @@ def test_the_key_holds_the_options_of_cc(place: Path, monkeypatch: pytest.Monkey
     command = toolchain.find_compiler().command
     for answer in (42, 43, 42):
         monkeypatch.setenv("CC", " ".join([*command, f"-DANSWER={answer}"]))
-        assert compiled(text).answer() == answer
+        assert shared_object(text).answer() == answer
     assert len(list(place.glob("*.so"))) == 2
 
 
@@ -297,13 +298,13 @@ def test_why_a_compiled_program_is_not_loaded(place: Path, monkeypatch: pytest.M
     def refused(path: str) -> Any:
         raise OSError(f"{path}: undefined symbol: fancy")
 
-    monkeypatch.setattr(shared_object.ctypes, "CDLL", refused)
+    monkeypatch.setattr(module.ctypes, "CDLL", refused)
     with pytest.raises(
         BackendError, match=r"undefined symbol: fancy; delete it to have it compiled again; if that"
     ) as told:
-        compiled(ANSWER)
+        shared_object(ANSWER)
     assert str(place) in str(told.value)
     assert "TINYGRAD_LSTM_CACHE" not in str(told.value)
-    monkeypatch.setattr(shared_object.os, "statvfs", lambda path: SimpleNamespace(f_flag=os.ST_NOEXEC))
+    monkeypatch.setattr(module.os, "statvfs", lambda path: SimpleNamespace(f_flag=os.ST_NOEXEC))
     with pytest.raises(BackendError, match=r"; name a directory that programs may be loaded from in .*_CACHE"):
-        compiled(ANSWER)
+        shared_object(ANSWER)

@@ -10,7 +10,7 @@ import pytest
 from tinygrad_lstm_cupy import cublas, device
 from tinygrad_lstm_cupy.cublas import Cublas
 from tinygrad_lstm_cupy.cuda import Product, print_cuda
-from tinygrad_lstm_cupy.cuda_steps import products
+from tinygrad_lstm_cupy.cuda_steps import product_launches
 from tinygrad_lstm_cupy.device import Device
 
 from tests.backends.fake_cupy import CUDAError
@@ -114,7 +114,7 @@ def test_products_are_asked_for_in_the_order_of_columns(library: Library, case: 
     product = seen(left, arrays[0]).astype(float) @ seen(right, arrays[1]).astype(float)
     seen(out, want)[...] = product + (seen(out, want) if accumulate else 0)
     handle = Cublas(CUPY)
-    for p in products(Gemm(left, right, out, accumulate), dtype):
+    for p in product_launches(Gemm(left, right, out, accumulate), dtype):
         assert isinstance(p, Product)
         at = [a.ctypes.data + v.offset * a.itemsize for a, v in zip(arrays, (p.left, p.right, p.out), strict=True)]
         handle.product(p, at)
@@ -286,7 +286,9 @@ def test_memory_that_cuda_itself_lacks(made: tuple[Device, Cuda], status: int, k
 def test_functions_copies_and_launches(made: tuple[Device, Cuda], monkeypatch: pytest.MonkeyPatch) -> None:
     gpu, cuda = made
     texts: list[Any] = []
-    monkeypatch.setattr(device, "compiled", lambda cupy, text, capability: texts.append((text, capability)) or b"code")
+    monkeypatch.setattr(
+        device, "machine_code", lambda cupy, text, capability: texts.append((text, capability)) or b"code"
+    )
     printed = print_cuda(lstm_program(2, 2, 3, 4))
     assert list(gpu.functions(printed)) == [f.name for f in printed.functions]
     assert texts == [(f"{printed.prelude}\n{printed.source}", 90)]

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tinygrad_lstm_cupy.compiled import CupyExecutable
 from tinygrad_lstm_cupy.cuda import Launch, Product, print_cuda
+from tinygrad_lstm_cupy.executable import CupyExecutable
 from tinygrad_lstm_cupy.model import FIGURES, Estimate, estimated, figures_of
 
 import tinygrad_lstm as tl

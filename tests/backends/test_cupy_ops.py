@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tinygrad_lstm_cupy.compiled import CupyExecutable
+from tinygrad_lstm_cupy.executable import CupyExecutable
 
 from tests.backends import test_c
 from tests.backends.test_c import test_gradients, test_in_the_body_of_a_loop, test_values

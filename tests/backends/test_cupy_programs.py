@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tinygrad_lstm_cupy.compiled import CupyExecutable
+from tinygrad_lstm_cupy.executable import CupyExecutable
 
 import tinygrad_lstm as tl
 from tests.codegen.cuda_shim import needs_compiler
@@ -17,7 +17,7 @@ from tests.codegen.traced import cell, loop, straight
 from tests.nn.test_variants import CELLS, named
 from tests.programs import Program, programs
 from tinygrad_lstm.codegen.lowering import lower
-from tinygrad_lstm.codegen.printing import counts
+from tinygrad_lstm.codegen.program_text import counts
 from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.kernels.table import kernels

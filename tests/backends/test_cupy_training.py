@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tinygrad_lstm_cupy.compiled import CupyExecutable
+from tinygrad_lstm_cupy.executable import CupyExecutable
 
 from tests.codegen.cuda_shim import needs_compiler
 from tests.codegen.host_device import HostDevice

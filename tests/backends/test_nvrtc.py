@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tinygrad_lstm_cupy.cuda import print_cuda
-from tinygrad_lstm_cupy.nvrtc import compiled
+from tinygrad_lstm_cupy.nvrtc import machine_code
 
 import tinygrad_lstm as tl
 from tests.codegen.lstm_program import lstm_program
@@ -45,7 +45,7 @@ def assert_compiles(program: Program) -> None:
         return
     for capability in (80, 90):
         text = f"{printed.prelude}\n{printed.source}"
-        code = compiled(importlib.import_module("cupy"), text, capability)
+        code = machine_code(importlib.import_module("cupy"), text, capability)
         assert code.startswith(b"\x7fELF")
         assert all(f.name.encode() in code for f in printed.functions)
 
@@ -90,7 +90,7 @@ def test_the_table_of_cases(part: int) -> None:
 def ptx(outputs: Any, *inputs: Any) -> bytes:
     """What the compiler makes of a function, in words that can be read."""
     printed = print_cuda(lower(Graph(inputs, (outputs,))))
-    return compiled(importlib.import_module("cupy"), f"{printed.prelude}\n{printed.source}", 9999)
+    return machine_code(importlib.import_module("cupy"), f"{printed.prelude}\n{printed.source}", 9999)
 
 
 def test_products_and_sums_are_rounded_one_by_one() -> None:
@@ -114,26 +114,26 @@ def test_many_reductions_of_one_kernel_fit_into_shared_memory(axis: int) -> None
 
 def test_a_newer_gpu_than_this_nvrtc_knows_gets_ptx() -> None:
     cupy = importlib.import_module("cupy")
-    assert b".target sm_" in compiled(cupy, 'extern "C" __global__ void f() {}', 9999)
+    assert b".target sm_" in machine_code(cupy, 'extern "C" __global__ void f() {}', 9999)
     with pytest.raises(BackendError, match=r"does not know GPUs as old as compute capability 1\.0"):
-        compiled(cupy, "", 10)
+        machine_code(cupy, "", 10)
 
 
 def test_compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TINYGRAD_LSTM_CACHE", str(tmp_path / "cache"))
     cupy = importlib.import_module("cupy")
     text = 'extern "C" __global__ void f() {}'
-    code = compiled(cupy, text, 90)
+    code = machine_code(cupy, text, 90)
     (entry,) = cache.directory().iterdir()
     assert entry.suffix == ".cubin"
     made = entry.stat().st_mtime_ns
-    assert compiled(cupy, text, 90) == code
+    assert machine_code(cupy, text, 90) == code
     assert [e.stat().st_mtime_ns for e in cache.directory().iterdir()] == [made]
-    compiled(cupy, text, 80)
-    compiled(cupy, text, 9999)
+    machine_code(cupy, text, 80)
+    machine_code(cupy, text, 9999)
     assert sorted(e.suffix for e in cache.directory().iterdir()) == [".cubin", ".cubin", ".ptx"]
 
 
 def test_a_text_that_does_not_compile_is_told() -> None:
     with pytest.raises(BackendError, match=r"NVRTC cannot compile the generated text: tinygrad_lstm.cu\(1\): error"):
-        compiled(importlib.import_module("cupy"), "void f( {", 90)
+        machine_code(importlib.import_module("cupy"), "void f( {", 90)

@@ -142,7 +142,7 @@ def test_ctrl_c_while_the_checkpoint_is_written_tells_what_is_saved(run, monkeyp
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tinygrad_lstm.train.loop.write_checkpoint", interrupt)
+    monkeypatch.setattr("tinygrad_lstm.train.trainer.write_checkpoint", interrupt)
     status, _, err = run(train(3))
     assert status == 130
     assert err.splitlines()[-1] == "tinygrad-lstm: interrupted before there was anything to save"
@@ -215,7 +215,7 @@ def test_a_checkout_that_was_never_installed_says_so(capsys, monkeypatch):
     def missing(name):
         raise metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr("tinygrad_lstm.cli.program.metadata.version", missing)
+    monkeypatch.setattr("tinygrad_lstm.cli.command.metadata.version", missing)
     with pytest.raises(SystemExit):
         main(["--version"])
     assert "pip install -e ." in capsys.readouterr().out.replace("\n", " ")

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
+from tinygrad_lstm.codegen.operations import row_major
 from tinygrad_lstm.codegen.program import Buffer, Kernel, Program, Scalar, Step, Store, View
 from tinygrad_lstm.errors import BackendError
 from tinygrad_lstm.graph.dtypes import DTYPES, DType, as_dtype, bool_, float32, float64
 from tinygrad_lstm.runtime.backend import load_backend
 
-__all__ = ["compile_c", "elementwise", "kernels_of", "needs_c", "program_of", "row_major", "whole"]
+__all__ = ["compile_c", "elementwise", "kernels_of", "needs_c", "program_of", "whole"]
 
 
 def _missing() -> str:
@@ -31,15 +32,8 @@ def compile_c(program: Program) -> Callable[[Sequence[Any]], list[Any]]:
     return load_backend("c").compile(program)  # type: ignore[attr-defined, no-any-return]
 
 
-def row_major(shape: Sequence[int]) -> tuple[int, ...]:
-    strides = [1] * len(shape)
-    for k in range(len(shape) - 2, -1, -1):
-        strides[k] = strides[k + 1] * max(shape[k + 1], 1)
-    return tuple(strides)
-
-
 def whole(buffer: int, shape: Sequence[int], offset: int = 0) -> View:
-    return View(buffer, tuple(shape), row_major(shape), offset)
+    return View(buffer, tuple(shape), row_major(tuple(shape)), offset)
 
 
 def program_of(
@@ -95,7 +89,7 @@ def kernels_of(draw: st.DrawFn) -> tuple[Program, list[Any]]:
         order = draw(st.permutations(range(rank)))
         memory = [own[a] for a in order]
         strides = [0] * rank
-        for a, s in zip(order, row_major(memory), strict=True):
+        for a, s in zip(order, row_major(tuple(memory)), strict=True):
             strides[a] = 0 if own[a] == 1 and shape[a] != 1 else s
         offset = 0
         for a in range(rank):
@@ -141,7 +135,7 @@ def kernels_of(draw: st.DrawFn) -> tuple[Program, list[Any]]:
         else:
             how = draw(st.sampled_from(["add", "maximum", "minimum"]))
             kept = tuple(n if draw(st.booleans()) else 1 for n in shape)
-            strides = tuple(s if a == n else 0 for s, a, n in zip(row_major(kept), kept, shape, strict=True))
+            strides = tuple(s if a == n else 0 for s, a, n in zip(row_major(tuple(kept)), kept, shape, strict=True))
             stores.append(Store(value, View(buffer, shape, strides), how))
             outputs.append((kept, dtype))
     kernel = Kernel(shape, reduced, tuple(reads), tuple(body), tuple(stores))

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from tinygrad_lstm_cupy import cuda_parts
-from tinygrad_lstm_cupy.compiled import CupyExecutable
 from tinygrad_lstm_cupy.cuda import Launch, print_cuda
+from tinygrad_lstm_cupy.executable import CupyExecutable
 
 from tests.codegen.cuda_shim import needs_compiler
 from tests.codegen.host_device import HostDevice

@@ -25,14 +25,14 @@ for number in range({first}, {last}):
 """
 TEXT = """
 import ctypes
-from tinygrad_lstm_c.shared_object import compiled
+from tinygrad_lstm_c.shared_object import shared_object
 
 text = "#include <stdint.h>\\n#include <stdlib.h>\\n" + '''
 int64_t past_the_end(int64_t n) {{ char *volatile p = malloc(8); p[n] = 1; int64_t r = p[n]; free(p); return r; }}
 int64_t cast(int64_t n) {{ volatile double x = 1e30 * n; return (int32_t)x; }}
 int64_t shift(int64_t n) {{ return 1 << n; }}
 '''
-f = compiled(text).{name}
+f = shared_object(text).{name}
 f.argtypes, f.restype = [ctypes.c_int64], ctypes.c_int64
 print(f({value}))
 """

@@ -12,7 +12,7 @@ import pytest
 import tinygrad_lstm as tl
 from tests.codegen.test_lowering import symbols
 from tinygrad_lstm.codegen.lowering import lowered
-from tinygrad_lstm.codegen.verify import verify
+from tinygrad_lstm.codegen.verify_program import verify_program
 from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.passes import optimize
 
@@ -62,4 +62,4 @@ def test_every_row_is_read_before_it_is_written_over(seed: int) -> None:
         graph = program(k)
         for one in (graph, optimize(graph)):
             forms = lowered(one)
-            verify(forms.operations, forms.emitted)
+            verify_program(forms.operations, forms.emitted)

@@ -10,8 +10,8 @@ import pytest
 import tinygrad_lstm as tl
 from tests.codegen.executor import run
 from tinygrad_lstm.codegen.lowering import lower
-from tinygrad_lstm.codegen.printing import Counts, counts, printed_program
 from tinygrad_lstm.codegen.program import Call, Gemm, Kernel, Loop, Program
+from tinygrad_lstm.codegen.program_text import Counts, counts, printed_program
 from tinygrad_lstm.errors import GraphError
 from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.tensor import Tensor

@@ -17,7 +17,7 @@ from tinygrad_lstm.codegen.lowering import Lowering, lower, lowered
 from tinygrad_lstm.codegen.program import Gemm, Kernel, Loop, Program, Step, View
 from tinygrad_lstm.codegen.references import coordinates
 from tinygrad_lstm.codegen.scheduling import schedule
-from tinygrad_lstm.codegen.verify import verify
+from tinygrad_lstm.codegen.verify_program import verify_program
 from tinygrad_lstm.errors import ProgramError
 from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.passes import optimize
@@ -30,7 +30,7 @@ def graph(f: Callable[..., Any], *values: Any) -> Graph:
 
 
 def verified(forms: Lowering, program: Program | None = None) -> None:
-    verify(forms.operations, forms.emitted if program is None else replace(forms.emitted, program=program))
+    verify_program(forms.operations, forms.emitted if program is None else replace(forms.emitted, program=program))
 
 
 def reshaped_beside_itself(x: Any) -> Any:
@@ -188,7 +188,7 @@ def test_what_changes_a_result_is_found() -> None:
 
 def test_the_variable_of_the_environment_turns_it_on(monkeypatch: pytest.MonkeyPatch) -> None:
     at = graph(permuted_beside_its_reader, np.zeros((2, 3)))
-    monkeypatch.setattr(lowering, "verify", lambda *_: (_ for _ in ()).throw(ProgramError("was asked")))
+    monkeypatch.setattr(lowering, "verify_program", lambda *_: (_ for _ in ()).throw(ProgramError("was asked")))
     monkeypatch.setenv("TINYGRAD_LSTM_VERIFY", "0")
     lower(at)
     monkeypatch.setenv("TINYGRAD_LSTM_VERIFY", "1")

@@ -6,7 +6,7 @@ import tinygrad_lstm as tl
 from tests.draw import dot
 from tinygrad_lstm import draw, nn
 from tinygrad_lstm.draw.cells.anatomy import dissect
-from tinygrad_lstm.draw.cells.tracing import trace_step
+from tinygrad_lstm.draw.cells.timestep import trace_step
 from tinygrad_lstm.errors import UsageError
 
 

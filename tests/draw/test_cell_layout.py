@@ -9,7 +9,7 @@ from tests.draw import dot
 from tinygrad_lstm import draw, nn
 from tinygrad_lstm.draw.cells.anatomy import dissect, value_of
 from tinygrad_lstm.draw.cells.picture import identifiers
-from tinygrad_lstm.draw.cells.tracing import trace_step
+from tinygrad_lstm.draw.cells.timestep import trace_step
 from tinygrad_lstm.errors import UsageError
 
 CELLS = {

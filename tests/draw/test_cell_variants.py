@@ -5,7 +5,7 @@ import pytest
 from tests.draw import dot
 from tinygrad_lstm import draw, nn
 from tinygrad_lstm.draw.cells.anatomy import dissect
-from tinygrad_lstm.draw.cells.tracing import trace_step
+from tinygrad_lstm.draw.cells.timestep import trace_step
 
 VARIANTS = {
     "peephole": nn.LSTMCell(3, 4, peephole=True),

@@ -18,7 +18,7 @@ from tinygrad_lstm import cli
 from tinygrad_lstm.draw.graphs.sources import sources
 from tinygrad_lstm.draw.pages.grids import shown
 from tinygrad_lstm.draw.pages.layout import lay_out
-from tinygrad_lstm.draw.pages.page_graph import structure
+from tinygrad_lstm.draw.pages.page_graph import page_graph_of
 from tinygrad_lstm.draw.pages.payload import graph_data
 from tinygrad_lstm.draw.pages.running import kept_steps, run
 from tinygrad_lstm.errors import DrawingError, ShapeError, UsageError
@@ -52,7 +52,7 @@ def arrays(graph, x, which="v"):
 def played(f, *args):
     """Structure and run of a function, as a page makes them."""
     found = sources(f, args, "draw.page")
-    built = structure(found.inputs, found.outputs, found.names)
+    built = page_graph_of(found.inputs, found.outputs, found.names)
     return found, built, *run(built, found.outputs, found.bindings)
 
 
@@ -384,7 +384,7 @@ def test_a_loop_of_no_steps():
 
 def test_a_layout_without_values():
     found = sources(lambda x: tl.sin(x), (tl.symbol("x"),))
-    built = structure(found.inputs, found.outputs, found.names)
+    built = page_graph_of(found.inputs, found.outputs, found.names)
     assert graph_data(built, None)["values"] == []
     assert len(lay_out(built, "TB")["sites"]) == 3
 

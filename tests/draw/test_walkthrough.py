@@ -11,7 +11,7 @@ from tests.draw import dot
 from tinygrad_lstm import draw, nn
 from tinygrad_lstm.draw.cells.anatomy import dissect
 from tinygrad_lstm.draw.cells.equations import equations
-from tinygrad_lstm.draw.cells.tracing import trace_step
+from tinygrad_lstm.draw.cells.timestep import trace_step
 from tinygrad_lstm.errors import DrawingError, Error, UsageError
 
 GREY = "#c4c4c4"

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tinygrad_lstm_c.toolchain import find_compiler
-from tinygrad_lstm_numpy.compiled import CompiledProgram
+from tinygrad_lstm_numpy.executable import CompiledProgram
 
 import tinygrad_lstm as tl
 from tests.codegen.small_programs import needs_c

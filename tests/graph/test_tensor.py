@@ -20,8 +20,7 @@ from tinygrad_lstm.errors import (
     UnboundSymbolError,
     UsageError,
 )
-from tinygrad_lstm.graph.registry import apply
-from tinygrad_lstm.graph.slots import slots
+from tinygrad_lstm.graph.registry import FUNCTIONS, apply
 from tinygrad_lstm.graph.tensor import Node, make_leaf, origin_of
 from tinygrad_lstm.graph.walk import topological
 
@@ -350,7 +349,7 @@ def test_print_hides_no_fault_of_the_printer(monkeypatch) -> None:
     def broken(tensor):
         raise AssertionError("a bug of the printer")
 
-    monkeypatch.setattr(slots, "express", broken)
+    monkeypatch.setitem(FUNCTIONS, "expressed", broken)
     with pytest.raises(AssertionError, match="a bug of the printer"):
         str(tl.symbol("x") * 2)
     monkeypatch.setattr(tl.Tensor, "numpy", broken)

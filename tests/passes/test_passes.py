@@ -12,10 +12,10 @@ from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.tensor import Tensor, _build
 from tinygrad_lstm.graph.types import TensorType
 from tinygrad_lstm.passes import optimize
-from tinygrad_lstm.passes.cse import bits
+from tinygrad_lstm.passes.cse import exact_form
 from tinygrad_lstm.passes.drop_names import drop_names
 from tinygrad_lstm.passes.fold_constants import fold_constants
-from tinygrad_lstm.passes.pipeline import run, simplified
+from tinygrad_lstm.passes.pipeline import run_passes, simplified
 from tinygrad_lstm.passes.simplify import simplify
 
 X = tl.symbol("x", (2,))
@@ -80,7 +80,7 @@ def test_the_pipeline_names_what_a_broken_pass_left() -> None:
         return [lying]
 
     with pytest.raises(tl.errors.GraphError, match="tanh claims the type"):
-        run([X], [broken])  # type: ignore[list-item]  # it answers for any iterable
+        run_passes([X], [broken])  # type: ignore[list-item]  # it answers for any iterable
 
 
 def test_simplify_leaves_a_graph_that_is_simple_as_it_is() -> None:
@@ -117,11 +117,11 @@ def test_what_differs_in_bits_is_not_merged() -> None:
         ((0.0,), 1), ((0.0,), 1.0),
         {"a": 0.0}, {"a": -0.0}, {"b": 0.0}, tl.float32, tl.float64, object_, Unhashable(), frozenset((1,)),
     ]  # fmt: skip
-    forms = [bits(value) for value in values]
+    forms = [exact_form(value) for value in values]
     assert len(set(forms)) == len(values)
     again = [(0.0, float("nan")), {"b": 1, "a": [2.0]}, frozenset((1, 2)), object_]
     for value, copy in zip(again, [(0.0, float("nan")), {"a": [2.0], "b": 1}, frozenset((2, 1)), object_], strict=True):
-        assert bits(value) == bits(copy)
+        assert exact_form(value) == exact_form(copy)
 
 
 LEAVES = st.sampled_from([X, tl.full((), 2.0), tl.full((), 0.0), tl.full((), 1.0), tl.full((), -1.5)])

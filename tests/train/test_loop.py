@@ -75,7 +75,7 @@ def test_a_first_step_that_is_interrupted_leaves_nothing(trainer, corpus, monkey
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(f"tinygrad_lstm.train.loop.{place}", interrupt)
+        patch.setattr(f"tinygrad_lstm.train.trainer.{place}", interrupt)
         with pytest.raises(KeyboardInterrupt):
             trainer.step()
     assert everything(trainer) == before
@@ -171,7 +171,7 @@ def test_a_run_is_compiled_once_for_each_shape_of_a_window(trainer, monkeypatch)
         traced.append(targets.shape)
         return cross_entropy(logits, targets)
 
-    monkeypatch.setattr("tinygrad_lstm.train.loop.cross_entropy", counting)
+    monkeypatch.setattr("tinygrad_lstm.train.trainer.cross_entropy", counting)
     trainer.run()
     held_out = dict.fromkeys(window.targets.shape for window in trainer._held_out)
     assert len(held_out) == 2

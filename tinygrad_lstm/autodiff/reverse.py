@@ -5,21 +5,21 @@ from typing import Any
 
 from tinygrad_lstm.autodiff.active import active_nodes
 from tinygrad_lstm.autodiff.table import LOOP_RULES
-from tinygrad_lstm.autodiff.unreached import constant, unreached, without_parameter, without_rule
+from tinygrad_lstm.autodiff.unreached import rightly_constant, unreached, without_parameter, without_rule
 from tinygrad_lstm.errors import DTypeError, GradientError, ShapeError, UsageError
 from tinygrad_lstm.functions.filling import ones_like, zeros_like
 from tinygrad_lstm.graph.convert import as_tensor, is_scalar
-from tinygrad_lstm.graph.registry import OPS
+from tinygrad_lstm.graph.function import slot_of
+from tinygrad_lstm.graph.registry import OPS, function
 from tinygrad_lstm.graph.scopes import Scope
-from tinygrad_lstm.graph.slots import slots
 from tinygrad_lstm.graph.structure import flatten, unflatten
-from tinygrad_lstm.graph.tensor import Deriving, Node, Tensor, deriving, settled
-from tinygrad_lstm.graph.variables import Parameter, Variable
+from tinygrad_lstm.graph.tensor import Deriving, Node, Tensor, deriving
+from tinygrad_lstm.graph.variables import Parameter, Variable, settled
 from tinygrad_lstm.graph.walk import topological
 from tinygrad_lstm.ops.shape import sum_to
 from tinygrad_lstm.ops.source import full_node
 
-__all__ = ["cotangents", "gradients"]
+__all__ = ["backward", "cotangents", "gradients"]
 
 
 def gradients(ys: Any, xs: Any, cotangents: Any = None, *, allow_unused: bool = False) -> Any:
@@ -53,7 +53,7 @@ def gradients(ys: Any, xs: Any, cotangents: Any = None, *, allow_unused: bool = 
     if not results:
         raise UsageError("gradients: there is nothing to differentiate, ys is empty")
     order = topological(results)
-    by_variable = _leaves_by_cell(order)
+    by_variable = _leaves_by_variable(order)
     sources: list[list[Tensor]] = []
     for x in x_leaves:
         if not isinstance(x, Tensor | Variable):
@@ -66,7 +66,7 @@ def gradients(ys: Any, xs: Any, cotangents: Any = None, *, allow_unused: bool = 
     seeds = list(zip(results, _seeds(results, cotangents, y_structure), strict=True))
     flat = [x for group in sources for x in group]
     _check_history("gradients", order, flat)
-    if flat and not allow_unused and set(flat).isdisjoint(order) and not constant(flat, order):
+    if flat and not allow_unused and set(flat).isdisjoint(order) and not rightly_constant(flat, order):
         raise unreached(x_leaves, order)
     found = iter(_cotangents(seeds, flat, order))
     return unflatten(x_structure, [_total([next(found) for _ in group], group[0]) for group in sources])
@@ -103,7 +103,7 @@ def _seeds(results: list[Tensor], cotangents: Any, structure: Any) -> list[Tenso
     return nodes
 
 
-def _leaves_by_cell(order: list[Node]) -> Mapping[Any, list[Tensor]]:
+def _leaves_by_variable(order: list[Node]) -> Mapping[Any, list[Tensor]]:
     found: dict[Any, list[Tensor]] = {}
     for node in order:
         if node.variable is not None:
@@ -152,7 +152,7 @@ def cotangents(
             if node in projected:
                 _through_loop(node, projected.pop(node), active, collected)
             elif OPS[node.op].kind == "projection":
-                slot = node.attrs["index"] if node.op == "item" else node.attrs["value"]
+                slot = slot_of(node)
                 # Several projections may read one slot: the user's, and those that an earlier gradient made.
                 arrived = projected.setdefault(node.inputs[0], {})
                 arrived[slot] = arrived[slot] + g if slot in arrived else g
@@ -198,6 +198,7 @@ def _gradient_scope(scope: Scope | None, made: dict[Scope | None, Scope]) -> Sco
     return made[scope]
 
 
+@function
 def backward(loss: Tensor) -> None:
     """Evaluate ``loss`` and add its gradients to ``.grad`` of every Parameter that it reaches."""
     if loss.shape != () and loss.size != 1:
@@ -205,7 +206,7 @@ def backward(loss: Tensor) -> None:
     if not loss.dtype.is_float:
         raise GradientError(f"backward: the loss is {loss.type}; only floats have derivatives")
     order = topological((loss,))
-    reached = {c: leaves for c, leaves in _leaves_by_cell(order).items() if isinstance(c, Parameter)}
+    reached = {c: leaves for c, leaves in _leaves_by_variable(order).items() if isinstance(c, Parameter)}
     if not reached:
         raise without_parameter(order)
     flat = [x for leaves in reached.values() for x in leaves]
@@ -219,6 +220,3 @@ def backward(loss: Tensor) -> None:
     _, *grads = settled((loss, *new))
     for variable, leaf in zip(reached, grads, strict=True):
         variable.grad = leaf
-
-
-slots.differentiate = backward

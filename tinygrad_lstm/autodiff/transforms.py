@@ -12,7 +12,7 @@ from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.dtypes import int64
 from tinygrad_lstm.graph.structure import flatten, unflatten
 from tinygrad_lstm.graph.tensor import Tensor, make
-from tinygrad_lstm.graph.tracing import followed
+from tinygrad_lstm.graph.trace import followed
 from tinygrad_lstm.graph.types import whole
 from tinygrad_lstm.graph.variables import Variable
 from tinygrad_lstm.ops.call import called

@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 
 from tinygrad_lstm.errors import GradientError
+from tinygrad_lstm.graph.scopes import at_line
 from tinygrad_lstm.graph.tensor import Node, Tensor, name_of, origin_of
 from tinygrad_lstm.graph.variables import Variable
 from tinygrad_lstm.graph.walk import topological
 
-__all__ = ["constant", "unreached", "without_parameter", "without_rule"]
+__all__ = ["rightly_constant", "unreached", "without_parameter", "without_rule"]
 
 
-def constant(xs: Sequence[Node], order: Sequence[Node]) -> bool:
+def rightly_constant(xs: Sequence[Node], order: Sequence[Node]) -> bool:
     """Whether results whose ancestors, ``order``, hold none of ``xs`` are rightly constant.
 
     A number is, and so is a derivative that was taken until the ``xs`` had gone from it: 120 of ``x⁵``.
@@ -65,9 +66,9 @@ def without_parameter(order: Sequence[Node]) -> GradientError:
 
 def without_rule(node: Node) -> GradientError:
     """For an op that nobody gave a gradient."""
-    at = f" [{node.line[0]}:{node.line[1]}]" if node.line else ""
     return GradientError(
-        f"op {node.op!r} has no gradient; give tl.define_op one, or cut the gradient with tl.stop_gradient{at}"
+        f"op {node.op!r} has no gradient; give tl.define_op one, or cut the gradient with tl.stop_gradient"
+        + at_line(node.line)
     )
 
 
@@ -88,7 +89,7 @@ def _described(x: Tensor | Variable) -> str:
     if x.op == "symbol":
         return f"the symbol {x.attrs['name']!r}"
     if x.inputs:
-        return f"this {x.type} of {x.op}" + (f" [{x.line[0]}:{x.line[1]}]" if x.line else "")
+        return f"this {x.type} of {x.op}{at_line(x.line)}"
     return f"a tensor {x.type}"
 
 

@@ -6,7 +6,7 @@ from typing import Final, NoReturn
 
 from tinygrad_lstm.errors import UsageError
 
-__all__ = ["Parser", "count", "count_from_zero", "not_negative", "path", "positive", "seed"]
+__all__ = ["Parser", "count", "count_from_zero", "not_negative", "path", "positive_number", "seed_number"]
 
 _MOST: Final = 10**9
 
@@ -51,12 +51,12 @@ def count_from_zero(text: str) -> int:
     return _integer(text, 0, _MOST, "an integer from 0 to a billion")
 
 
-def seed(text: str) -> int:
+def seed_number(text: str) -> int:
     """An integer of 64 bits."""
     return _integer(text, 0, 2**64 - 1, "an integer between 0 and 2**64 - 1")
 
 
-def positive(text: str) -> float:
+def positive_number(text: str) -> float:
     """A finite number above 0."""
     value = _number(text)
     if not 0 < value < math.inf:

@@ -10,7 +10,7 @@ from tinygrad_lstm.codegen.references import coordinates, through
 from tinygrad_lstm.graph.dtypes import int64
 from tinygrad_lstm.graph.types import Shape
 
-__all__ = ["Draft", "NotSeparableError", "draft", "simplified", "store"]
+__all__ = ["Draft", "NotSeparableError", "draft", "store", "with_joined_axes"]
 
 
 class NotSeparableError(Exception):
@@ -176,7 +176,7 @@ def store(op: Operation, value: int, view: View, space: Shape) -> Store:
     return Store(value, View(view.buffer, space, tuple(strides), view.offset, view.loops), combine)
 
 
-def simplified(kernel: Kernel) -> Kernel:
+def with_joined_axes(kernel: Kernel) -> Kernel:
     """The same with adjacent axes joined where every view runs through them in one go."""
     views = [*kernel.reads, *[s.view for s in kernel.stores]]
     counted = {s.attr for s in kernel.body if s.op == "index"}

@@ -6,8 +6,8 @@ from math import prod
 from typing import Any, Final
 
 from tinygrad_lstm.codegen.arena import arranged
-from tinygrad_lstm.codegen.bodies import Draft, simplified, store
-from tinygrad_lstm.codegen.operations import Block, Operation, Reference, row_major, whole
+from tinygrad_lstm.codegen.bodies import Draft, store, with_joined_axes
+from tinygrad_lstm.codegen.operations import Block, Operation, Reference, row_major, whole_result
 from tinygrad_lstm.codegen.places import Place, Storage, seen_at
 from tinygrad_lstm.codegen.products import Axes, Grouping, grouped
 from tinygrad_lstm.codegen.program import (
@@ -137,7 +137,7 @@ class _Emission:
         if at is None:
             op = ref.operation
             own = self.own(op.shape, op.dtype, block)
-            before += self.copied(self.place_of(op), own, whole(op))
+            before += self.copied(self.place_of(op), own, whole_result(op))
             at = seen_at(ref, own, self.lengths)
             assert at is not None
         return at, ref.shape
@@ -169,7 +169,7 @@ class _Emission:
             body = (*body, Scalar("load", (), dtype, 1), Scalar("add", (1, 0), dtype))
             stored = 2
         reads = tuple(views if added else views[:1])
-        kernel = simplified(Kernel(space, 0, reads, body, (KernelStore(stored, views[1]),)))
+        kernel = with_joined_axes(Kernel(space, 0, reads, body, (KernelStore(stored, views[1]),)))
         return [self.noted(kernel, [] if added else [(_of(ref, space), views[0])], (_of(ref, space), views[1]))]
 
     # Steps
@@ -218,9 +218,9 @@ class _Emission:
         for op in stored:
             target = self.view(self.place_of(op), op.shape)
             stores.append(store(op, draft.values[op], target, draft.space))
-            meant.append((whole(op), target))
+            meant.append((whole_result(op), target))
         kernel = Kernel(draft.space, draft.reduced, tuple(reads), draft.body, tuple(stores), _scope(draft.members))
-        return [*before, self.noted(simplified(kernel), list(zip(draft.reads, reads, strict=True)), *meant)]
+        return [*before, self.noted(with_joined_axes(kernel), list(zip(draft.reads, reads, strict=True)), *meant)]
 
     def contract(self, op: Operation, block: Block) -> list[Step]:
         letters = op.attr
@@ -228,7 +228,7 @@ class _Emission:
         sizes = {x: n for ref, names in zip(refs, letters, strict=False) for x, n in zip(names, ref.shape, strict=True)}
         addition = self.placed.additions.get(op)
         # What is written is the sum, where the product is added to something.
-        result = whole(op) if addition is None else Reference(addition.sum, op.shape, row_major(op.shape))
+        result = whole_result(op) if addition is None else Reference(addition.sum, op.shape, row_major(op.shape))
         out = self.place_of(op)
         if prod(sizes.values()) == 0:
             return self.zeros(out, op) if addition is None else []
@@ -265,7 +265,7 @@ class _Emission:
         if target is out:
             return [*steps, self.noted(gemm, reads, (result, self.view(out, op.shape)))]
         target = replace(target, strides=tuple([target_axes.stride(x) for x in letters[2]]))
-        steps.append(self.noted(gemm, reads, (whole(op), self.view(target, op.shape))))
+        steps.append(self.noted(gemm, reads, (whole_result(op), self.view(target, op.shape))))
         return [*steps, *self.copied(target, out, result, added=addition is not None)]
 
     def packed(
@@ -288,8 +288,8 @@ class _Emission:
         space, strides = canonical(op.shape, at.strides)
         body = (Scalar("constant", (), op.dtype, 0),)
         view = self.view(replace(at, strides=strides), space)
-        kernel = simplified(Kernel(space, 0, (), body, (KernelStore(0, view),)))
-        return [self.noted(kernel, [], (_of(whole(op), space), view))]
+        kernel = with_joined_axes(Kernel(space, 0, (), body, (KernelStore(0, view),)))
+        return [self.noted(kernel, [], (_of(whole_result(op), space), view))]
 
     def joined(self, ref: Reference, shape: Shape, block: Block, steps: list[Step]) -> tuple[Place, Place]:
         """Where a reference lies, copied where it has to be: with its axes joined to ``shape``, and as they are."""
@@ -323,9 +323,9 @@ class _Emission:
         make: Any = Gather if op.kind == "gather" else Scatter
         step = make(self.view(source, shape), self.view(picked, (count,)), written, op.node)
         reads = [(values, self.view(lying, values.shape)), (indices, self.view(listed, indices.shape))]
-        steps.append(self.noted(step, reads, (whole(op), self.view(target, op.shape))))
+        steps.append(self.noted(step, reads, (whole_result(op), self.view(target, op.shape))))
         if target is not out:
-            steps += self.copied(target, out, whole(op))
+            steps += self.copied(target, out, whole_result(op))
         return steps
 
     def call(self, op: Operation, block: Block) -> list[Step]:
@@ -336,7 +336,7 @@ class _Emission:
         reads = [self.view(*at) for at in lying]
         out = self.view(self.place_of(op), op.shape)
         step = Call(op.node, op.node.attrs, tuple(reads), out)
-        return [*steps, self.noted(step, list(zip(op.args, reads, strict=True)), (whole(op), out))]
+        return [*steps, self.noted(step, list(zip(op.args, reads, strict=True)), (whole_result(op), out))]
 
 
 _EMITTERS: Final[dict[str, Callable[[_Emission, Operation, Block], list[Step]]]] = {

@@ -13,7 +13,7 @@ from tinygrad_lstm.codegen.placing import Placed, place
 from tinygrad_lstm.codegen.program import Program
 from tinygrad_lstm.codegen.scheduling import Scheduled, schedule
 from tinygrad_lstm.codegen.translation import build
-from tinygrad_lstm.codegen.verify import verify
+from tinygrad_lstm.codegen.verify_program import verify_program
 from tinygrad_lstm.graph.function import Graph
 
 __all__ = ["Lowering", "lower", "lowered"]
@@ -79,5 +79,5 @@ def lower(graph: Graph, halves: bool = False) -> Program:
     verifying = os.environ.get("TINYGRAD_LSTM_VERIFY", "0") not in ("", "0")
     forms = lowered(graph, halves, verifying)
     if verifying:
-        verify(forms.operations, forms.emitted)
+        verify_program(forms.operations, forms.emitted)
     return forms.program

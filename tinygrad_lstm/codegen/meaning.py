@@ -17,7 +17,17 @@ from numpy.typing import NDArray
 from tinygrad_lstm.codegen.operations import Block, Operation, Operations, Reference
 from tinygrad_lstm.graph.dtypes import DType
 
-__all__ = ["COMBINE", "IDENTITY", "Numbers", "Values", "applied", "called", "elements", "number", "picked"]
+__all__ = [
+    "COMBINE",
+    "IDENTITY",
+    "Numbers",
+    "Values",
+    "applied",
+    "elements",
+    "meaning_of_call",
+    "meaning_of_constant",
+    "picked",
+]
 
 Numbers = NDArray[np.uint64]
 COMBINE: Final[Mapping[str, Any]] = {"add": np.add, "maximum": np.maximum, "minimum": np.minimum}
@@ -37,7 +47,7 @@ def _seed(*words: str) -> np.uint64:
     return np.uint64(reduce(lambda h, c: (h * 1000003 + ord(c)) % 2**64, "/".join(words), 1469598103934665603))
 
 
-def number(value: Any, dtype: DType) -> np.uint64:
+def meaning_of_constant(value: Any, dtype: DType) -> np.uint64:
     """The number that stands for a constant; that of 0 is 0, and integers stand for themselves."""
     if dtype.kind in "iub":
         return np.uint64(int(value) % 2**64)
@@ -59,7 +69,7 @@ def applied(name: str, dtype: DType, args: Sequence[Numbers]) -> Numbers:
     return np.asarray(result, np.uint64).reshape(np.broadcast_shapes(*[x.shape for x in args]))
 
 
-def called(op: int, shape: Sequence[int], args: Sequence[Numbers]) -> Numbers:
+def meaning_of_call(op: int, shape: Sequence[int], args: Sequence[Numbers]) -> Numbers:
     """An op of which only this is known: each element of its result depends on all elements of its arguments."""
     digest = np.full(1, np.uint64(op % 2**64))
     for x in args:
@@ -160,7 +170,7 @@ class Values:
         if op.kind == "array":
             return self.array(op.attr, op.size).reshape(op.shape)
         if op.kind == "constant":
-            return np.asarray(number(op.attr, op.dtype))
+            return np.asarray(meaning_of_constant(op.attr, op.dtype))
         args = [self.at(ref) for ref in op.args]
         if op.kind == "map" and op.name == "arange":
             at = np.arange(op.size, dtype=np.uint64).reshape(op.shape)
@@ -170,7 +180,7 @@ class Values:
         if op.kind == "reduce":
             return np.asarray(COMBINE[op.name].reduce(args[0], axis=op.attr, initial=IDENTITY[op.name]))
         if op.kind == "call":
-            return called(id(op.node), op.shape, args)
+            return meaning_of_call(id(op.node), op.shape, args)
         if op.kind == "contract":
             return self.product(op, args)
         if op.kind in ("gather", "scatter"):

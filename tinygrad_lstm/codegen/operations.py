@@ -17,18 +17,18 @@ from tinygrad_lstm.graph.types import Shape
 __all__ = [
     "Block",
     "Carried",
-    "Kind",
     "Operation",
+    "OperationKind",
     "Operations",
     "Readers",
     "Reference",
     "Region",
     "row_major",
     "wanted",
-    "whole",
+    "whole_result",
 ]
 
-Kind = Literal[
+OperationKind = Literal[
     "input", "array", "constant", "map", "reduce", "join", "pad", "contract", "gather", "scatter", "call", "loop",
     "carry", "last", "stack",
 ]  # fmt: skip
@@ -76,7 +76,7 @@ class Operation:
         rowwise: whether it is a reduction over the trailing axes: one value for each row.
     """
 
-    kind: Kind
+    kind: OperationKind
     shape: Shape
     dtype: DType
     block: Block
@@ -114,7 +114,7 @@ class Reference:
     loops: tuple[tuple[int, int], ...] = ()
 
 
-def whole(operation: Operation) -> Reference:
+def whole_result(operation: Operation) -> Reference:
     """The result as it is."""
     return Reference(operation, operation.shape, row_major(operation.shape))
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tinygrad_lstm.codegen.operations import Block, Operation, Reference, row_major
-from tinygrad_lstm.codegen.references import canonical, coordinates, joined, through
+from tinygrad_lstm.codegen.references import canonical, coordinates, joined_loops, through
 from tinygrad_lstm.graph.dtypes import DType
 
 __all__ = ["Place", "Storage", "fresh", "seen_at"]
@@ -51,7 +51,7 @@ def seen_at(ref: Reference, place: Place, lengths: Mapping[int, int]) -> Place |
     below = ref.operation.shape
     plain = row_major(below)
     if place.strides == plain or canonical(below, place.strides) == canonical(below, plain):
-        return Place(place.storage, ref.strides, place.offset + ref.offset, joined(place.loops, ref.loops))
+        return Place(place.storage, ref.strides, place.offset + ref.offset, joined_loops(place.loops, ref.loops))
     axes = coordinates(ref, below, lengths)
     if axes is None:
         return None

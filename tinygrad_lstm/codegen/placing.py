@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from tinygrad_lstm.codegen.operations import Block, Carried, Operation, Operations, Readers, Reference, row_major
 from tinygrad_lstm.codegen.places import Place, Storage, fresh, seen_at
-from tinygrad_lstm.codegen.references import canonical, is_whole, permutation, regrouped
+from tinygrad_lstm.codegen.references import axis_order, canonical, is_whole, regrouped
 
 __all__ = ["Addition", "Placed", "place"]
 
@@ -305,7 +305,7 @@ class _Placing:
 
 def _seen_by_source(ref: Reference, target: Place) -> tuple[int, ...] | None:
     """The strides of the target for the axes of the copied operation."""
-    axes = permutation(ref)
+    axes = axis_order(ref)
     if axes is not None:
         return tuple([target.strides[k] if k >= 0 else 0 for k in axes])
     if is_whole(ref):

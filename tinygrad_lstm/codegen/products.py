@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
-__all__ = ["Axes", "Grouping", "grouped", "is_matrix", "leading"]
+__all__ = ["Axes", "BlasMatrix", "Grouping", "blas_matrix", "grouped", "is_matrix", "leading"]
 
 Stretch = tuple[int, int]
 """A size and a stride."""
@@ -51,6 +51,32 @@ class Grouping:
 def is_matrix(rows: int, columns: int, row: int, column: int) -> bool:
     """Whether BLAS can read it: adjacent along one axis, and along the other at least that long apart."""
     return (column == 1 and (row >= columns or rows == 1)) or (row == 1 and (column >= rows or columns == 1))
+
+
+@dataclass(frozen=True, slots=True)
+class BlasMatrix:
+    """How BLAS sees a matrix: whether transposed, and the distance of its rows."""
+
+    transposed: bool
+    leading: int
+
+
+def blas_matrix(rows: int, columns: int, strides: Sequence[int]) -> BlasMatrix | None:
+    """A matrix as BLAS sees it; None where it cannot. The last two of ``strides`` count.
+
+    >>> blas_matrix(2, 3, (3, 1)), blas_matrix(2, 3, (1, 2)), blas_matrix(2, 3, (6, 2))
+    (BlasMatrix(transposed=False, leading=3), BlasMatrix(transposed=True, leading=2), None)
+    """
+    down, along = strides[-2:]
+    if along == 1 or columns == 1:
+        distance = down if rows > 1 else columns
+        if distance >= max(columns, 1):
+            return BlasMatrix(False, distance)
+    if down == 1 or rows == 1:
+        distance = along if columns > 1 else rows
+        if distance >= max(rows, 1):
+            return BlasMatrix(True, distance)
+    return None
 
 
 def leading(rows: int, columns: int, row: int, column: int) -> tuple[int, int]:

@@ -4,7 +4,7 @@ A step is a fused kernel, a product of matrices, a gather or scatter, a loop of 
 printer knows. Nothing is allocated while it runs: each temporary has its place in one arena.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import inf
 from typing import Any, Literal
@@ -27,6 +27,8 @@ __all__ = [
     "Store",
     "View",
     "identity",
+    "share_bytes",
+    "written_buffers",
 ]
 
 Combine = Literal["add", "maximum", "minimum"]
@@ -226,3 +228,22 @@ class Program:
     outputs: tuple[int, ...]
     output_shapes: tuple[tuple[int, ...], ...]
     arena: int
+
+
+def share_bytes(a: Buffer, b: Buffer) -> bool:
+    """Whether two buffers are temporaries that lie, if only in part, in the same bytes of the arena."""
+    if a.role != "temporary" or b.role != "temporary":
+        return False
+    return a.offset < b.offset + b.size * b.dtype.itemsize and b.offset < a.offset + a.size * a.dtype.itemsize
+
+
+def written_buffers(step: Step) -> Iterator[int]:
+    """The numbers of the buffers that a step writes to."""
+    match step:
+        case Loop():
+            for inner in step.steps:
+                yield from written_buffers(inner)  # as deep as loops are nested
+        case Kernel():
+            yield from (store.view.buffer for store in step.stores)
+        case _:
+            yield step.out.buffer

@@ -10,12 +10,12 @@ from tinygrad_lstm.graph.types import Shape
 __all__ = [
     "Axis",
     "at_time",
+    "axis_order",
     "broadcast",
     "canonical",
     "coordinates",
     "flipped",
     "is_whole",
-    "permutation",
     "regrouped",
     "reshaped",
     "sliced",
@@ -61,11 +61,11 @@ def broadcast(ref: Reference, shape: Shape) -> Reference:
 def at_time(ref: Reference, loop: int) -> Reference:
     """The slice of the first axis that a loop has come to."""
     return replace(
-        ref, shape=ref.shape[1:], strides=ref.strides[1:], loops=joined(ref.loops, ((loop, ref.strides[0]),))
+        ref, shape=ref.shape[1:], strides=ref.strides[1:], loops=joined_loops(ref.loops, ((loop, ref.strides[0]),))
     )
 
 
-def joined(a: Loops, b: Loops) -> Loops:
+def joined_loops(a: Loops, b: Loops) -> Loops:
     """Both movements together."""
     if not b:
         return a
@@ -192,11 +192,11 @@ def through(outer: Sequence[Axis], shape: Shape, inner: Reference) -> Reference:
             for k, s in enumerate(axis.strides):
                 strides[k] += s * stride
             if axis.loops:
-                loops = joined(loops, tuple([(loop, s * stride) for loop, s in axis.loops]))
+                loops = joined_loops(loops, tuple([(loop, s * stride) for loop, s in axis.loops]))
     return Reference(inner.operation, shape, tuple(strides), offset, loops)
 
 
-def permutation(ref: Reference) -> list[int] | None:
+def axis_order(ref: Reference) -> list[int] | None:
     """For each axis of the operation the axis of ``ref`` that runs along it, if ``ref`` reads each element once."""
     if ref.offset or ref.loops or 0 in ref.shape:
         return None

@@ -8,19 +8,19 @@ from typing import Any
 from tinygrad_lstm.codegen.operations import (
     Block,
     Carried,
-    Kind,
     Operation,
+    OperationKind,
     Operations,
     Reference,
     Region,
     row_major,
     wanted,
-    whole,
+    whole_result,
 )
 from tinygrad_lstm.codegen.program import identity
 from tinygrad_lstm.codegen.references import at_time, broadcast, canonical
 from tinygrad_lstm.graph.dtypes import DType, bool_, float16
-from tinygrad_lstm.graph.function import Graph
+from tinygrad_lstm.graph.function import Graph, slot_of
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.tensor import Node
 from tinygrad_lstm.graph.types import Shape
@@ -56,7 +56,7 @@ class Builder:
         for x in graph.inputs:
             op = self.add(self.top, "input", x.shape, x.dtype, node=x)
             inputs.append(op)
-            environment[x] = whole(op)
+            environment[x] = whole_result(op)
         self.visit(graph.outputs, environment, self.top)
         outputs = [self.copy(environment[y], self.top, y) for y in graph.outputs]
         self._inputs, self._outputs = tuple(inputs), tuple(outputs)
@@ -69,7 +69,7 @@ class Builder:
             regions[block] = Region(block, tuple(operations), tuple(carried), tuple(self._stacks.get(block, ())))
         return wanted(Operations(regions, self.top, self._inputs, self._outputs, self.lengths))
 
-    def add(self, block: Block, kind: Kind, shape: Shape, dtype: DType, **rest: Any) -> Operation:
+    def add(self, block: Block, kind: OperationKind, shape: Shape, dtype: DType, **rest: Any) -> Operation:
         """A new operation at the end of a block."""
         op = Operation(kind, shape, dtype, block, **rest)
         self._operations[block].append(op)
@@ -81,14 +81,14 @@ class Builder:
         requested: dict[Node, dict[Any, None]] = {}
         for node in order:
             if node.op in ("item", "stacked") and node not in environment and not _known(node):
-                slot = node.attrs["index"] if node.op == "item" else node.attrs["value"]
+                slot = slot_of(node)
                 requested.setdefault(node.inputs[0], {})[slot] = None
         for node in order:
             if node in environment:
                 continue
             if _known(node):
                 op = self.add(block, "array", node.type.shape, node.type.dtype, attr=node.value, node=node)
-                environment[node] = whole(op)
+                environment[node] = whole_result(op)
             elif node.op == "scan":
                 environment[node] = self.scan(node, list(requested.get(node, ())), environment, block)
             elif node.op == "call":
@@ -97,7 +97,7 @@ class Builder:
                 self.visit([ys[k] for k in requested.get(node, ())], inner, block)
                 environment[node] = {k: inner[ys[k]] for k in requested.get(node, ())}
             elif node.op in ("item", "stacked"):
-                slot = node.attrs["index"] if node.op == "item" else node.attrs["value"]
+                slot = slot_of(node)
                 environment[node] = environment[node.inputs[0]][slot]
             elif OPS[node.op].kind == "identity":
                 environment[node] = environment[node.inputs[0]]
@@ -116,7 +116,7 @@ class Builder:
     def call(self, node: Any, refs: list[Reference], block: Block) -> Reference:
         """An op that is left to the backend's own kernel."""
         args = tuple([self.array(ref, block) for ref in refs])
-        return whole(self.add(block, "call", node.shape, node.dtype, args=args, node=node))
+        return whole_result(self.add(block, "call", node.shape, node.dtype, args=args, node=node))
 
     def elementwise(self, node: Any, refs: list[Reference], block: Block) -> Reference:
         """An op of the elementwise table; halves are left to the backend's own kernel where it does not want them."""
@@ -154,7 +154,7 @@ class Builder:
 
     def constant(self, value: Any, dtype: DType, block: Block) -> Reference:
         """A number."""
-        return whole(self.add(block, "constant", (), dtype, attr=value))
+        return whole_result(self.add(block, "constant", (), dtype, attr=value))
 
     def array(self, ref: Reference, block: Block) -> Reference:
         """The same, from memory: what is no kernel cannot make constants up."""
@@ -162,7 +162,7 @@ class Builder:
             return ref
         source = self._arrays.get(ref.operation)
         if source is None or source.block is not block:
-            source = self._arrays[ref.operation] = self.copy(whole(ref.operation), block)
+            source = self._arrays[ref.operation] = self.copy(whole_result(ref.operation), block)
         return replace(ref, operation=source)
 
     def contiguous(self, ref: Reference, block: Block, node: Node | None) -> Reference:
@@ -208,12 +208,12 @@ class Builder:
         for k in changing:
             x = graph.inputs[k]
             symbols[k] = self.add(body, "carry", x.shape, x.dtype, node=x)
-            environment[x] = whole(symbols[k])
+            environment[x] = whole_result(symbols[k])
         stacked = {s: v for s, v in values.items() if not isinstance(s, int) or s >= n}
         self.visit([*graph.outputs[:n], *stacked.values()], environment, body)
 
         initial = {k: self.copy(refs[k], block, node) for k in changing}
-        starts = tuple([whole(x) for x in initial.values()])
+        starts = tuple([whole_result(x) for x in initial.values()])
         loop = self.add(block, "loop", (), bool_, args=starts, attr=body, node=node)
         results: dict[Any, Reference] = {}
         stacks: dict[Reference, Operation] = {}
@@ -223,13 +223,13 @@ class Builder:
                 shape = (length, *value.type.shape)
                 stacks[ref] = self.add(block, "stack", shape, value.type.dtype, attr=loop, node=node)
                 self._stacks[body].append((stacks[ref], self.copy(ref, body, value)))
-            results[slot] = whole(stacks[ref])
+            results[slot] = whole_result(stacks[ref])
         for k in changing:
             ref = environment[graph.outputs[k]]
             last = self.add(block, "last", graph.inputs[k].shape, graph.inputs[k].dtype, attr=loop, node=node)
             updated = self.copy(ref, body, graph.outputs[k])
             self.carried[body].append(Carried(initial[k], symbols[k], updated, last, stacks.get(ref)))
-            results[k] = whole(last)
+            results[k] = whole_result(last)
         for k in range(n):
             results.setdefault(k, refs[k])
         return results

@@ -6,7 +6,15 @@ from dataclasses import replace
 from math import inf
 from typing import Any, Final
 
-from tinygrad_lstm.codegen.operations import Block, Carried, Kind, Operations, Reference, row_major, whole
+from tinygrad_lstm.codegen.operations import (
+    Block,
+    Carried,
+    OperationKind,
+    Operations,
+    Reference,
+    row_major,
+    whole_result,
+)
 from tinygrad_lstm.codegen.references import (
     broadcast,
     canonical,
@@ -113,18 +121,18 @@ def _concatenate(built: Builder, node: Any, refs: list[Reference], block: Block)
         return parts[0]
     carried = _previous(built, parts, block) if axis == 0 and len(parts) == 2 else None
     if carried is not None and carried in built.before:
-        return whole(built.before[carried])
+        return whole_result(built.before[carried])
     if carried is None:
         parts = [piece for ref in parts for piece in _pieces(built, ref, axis)]
     ends = [0]
     for ref in parts:
         ends.append(ends[-1] + ref.shape[axis])
-    args = tuple([whole(built.copy(ref, block, node)) for ref in parts])
+    args = tuple([whole_result(built.copy(ref, block, node)) for ref in parts])
     spans = list(itertools.pairwise(ends))
     join = built.add(block, "join", node.shape, node.dtype, args=args, attr=(axis, spans), node=node)
     if carried is not None:
         built.before[carried] = join
-    return whole(join)
+    return whole_result(join)
 
 
 def _previous(built: Builder, parts: list[Reference], block: Block) -> Carried | None:
@@ -167,8 +175,8 @@ def _pad(built: Builder, node: Any, refs: list[Reference], block: Block) -> Refe
         return Reference(zero, node.shape, row_major(node.shape))
     part = built.copy(refs[0], block, node, after=(zero,))
     lies = (low, tuple([k + 1 for k in interior]), refs[0].shape)
-    args = (whole(zero), whole(part))
-    return whole(built.add(block, "pad", node.shape, node.dtype, args=args, attr=lies, node=node, after=(zero,)))
+    args = (whole_result(zero), whole_result(part))
+    return whole_result(built.add(block, "pad", node.shape, node.dtype, args=args, attr=lies, node=node, after=(zero,)))
 
 
 def _sum(built: Builder, node: Any, refs: list[Reference], block: Block) -> Reference:
@@ -227,7 +235,7 @@ def _product(
             node,
         )
     args = tuple([built.array(ref, block) for ref in refs])
-    return whole(built.add(block, "contract", node.shape, node.dtype, args=args, attr=letters, node=node))
+    return whole_result(built.add(block, "contract", node.shape, node.dtype, args=args, attr=letters, node=node))
 
 
 def _along(ref: Reference, letters: str, out: str) -> Reference:
@@ -252,10 +260,10 @@ def _matmul(built: Builder, node: Any, refs: list[Reference], block: Block) -> R
 
 def _take(built: Builder, node: Any, refs: list[Reference], block: Block) -> Reference:
     args = tuple([built.array(ref, block) for ref in refs])
-    kind: Kind = "gather" if node.op == "take" else "scatter"
+    kind: OperationKind = "gather" if node.op == "take" else "scatter"
     if kind == "scatter" and (node.dtype is bool_ or (node.dtype.is_float and node.dtype not in built.floats)):
         return built.call(node, refs, block)
-    return whole(built.add(block, kind, node.shape, node.dtype, args=args, node=node))
+    return whole_result(built.add(block, kind, node.shape, node.dtype, args=args, node=node))
 
 
 _RULES: Final[Mapping[str, Translation]] = {

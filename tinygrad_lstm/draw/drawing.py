@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from tinygrad_lstm.draw.files import check_folder, open_in_browser, write_picture
+from tinygrad_lstm.draw.output import check_folder, open_in_browser, write_picture
 from tinygrad_lstm.draw.render import Engine, render
 from tinygrad_lstm.errors import DrawingError, UsageError
 from tinygrad_lstm.formula.characters import legal_text

@@ -10,13 +10,13 @@ from tinygrad_lstm.formula.algebra import ATOM, COMPARISON, POWER, PRODUCT, Alge
 from tinygrad_lstm.formula.notation import LATEX, TEXT, Notation
 from tinygrad_lstm.graph.convert import as_tensor, is_scalar
 from tinygrad_lstm.graph.dtypes import DType
-from tinygrad_lstm.graph.slots import slots
+from tinygrad_lstm.graph.registry import function
 from tinygrad_lstm.graph.tensor import Node, Tensor, name_of
 from tinygrad_lstm.graph.variables import Variable
 from tinygrad_lstm.graph.walk import topological
 from tinygrad_lstm.passes.pipeline import simplified
 
-__all__ = ["Formula", "latex", "node_texts", "text"]
+__all__ = ["Formula", "expressed", "latex", "node_texts", "text"]
 
 _LONG: Final = 160
 _NAMED_FROM: Final = 24
@@ -153,7 +153,8 @@ def _with_names(whole: str, writing: "_Writing") -> str:
     return writing.notation.where(named(whole), [(named(name), named(e)) for name, e in definitions], left_out)
 
 
-def _expressed(tensor: Tensor) -> str | None:
+@function
+def expressed(tensor: Tensor) -> str | None:
     """What ``print`` shows of a tensor without a value; None where its graph or its expression is large."""
     count, seen, pending = 0, {tensor}, [tensor]
     while pending:
@@ -167,9 +168,6 @@ def _expressed(tensor: Tensor) -> str | None:
         pending += fresh
     expression = text(tensor)
     return expression if len(expression) <= _LONG else None
-
-
-slots.express = _expressed
 
 
 class _Writing:

@@ -13,10 +13,9 @@ from tinygrad_lstm.functions.quantile import normal_quantile
 from tinygrad_lstm.graph.convert import as_tensor, constant, shared_device
 from tinygrad_lstm.graph.dtypes import as_dtype, float32, float64, int64, uint32
 from tinygrad_lstm.graph.registry import apply
-from tinygrad_lstm.graph.tensor import Tensor, settled
-from tinygrad_lstm.graph.tracing import tracer
+from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.types import as_shape, normalize_axis, whole
-from tinygrad_lstm.graph.variables import Variable
+from tinygrad_lstm.graph.variables import Variable, settled, tracer
 from tinygrad_lstm.ops.elementwise import cos, log, maximum, minimum, right_shift, sqrt
 from tinygrad_lstm.ops.index import take
 from tinygrad_lstm.ops.logic import less

@@ -20,7 +20,7 @@ __all__ = [
     "weak_dtype",
 ]
 
-Kind = Literal["b", "i", "u", "f"]
+DTypeKind = Literal["b", "i", "u", "f"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class DType:
     """An element type: its NumPy name, its kind (bool, int, unsigned, float) and its size in bytes."""
 
     name: str
-    kind: Kind
+    kind: DTypeKind
     itemsize: int
     short: str
 

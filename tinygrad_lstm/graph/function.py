@@ -8,7 +8,7 @@ from tinygrad_lstm.graph.tensor import Node, Tensor, make, name_of
 from tinygrad_lstm.graph.types import TensorType
 from tinygrad_lstm.graph.walk import substitute, topological
 
-__all__ = ["Graph", "close", "fresh_symbol"]
+__all__ = ["Graph", "close", "fresh_symbol", "slot_of", "slot_value"]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -64,3 +64,15 @@ def close(inputs: Sequence[Tensor], outputs: Iterable[Tensor], owner: str) -> tu
         lift(y)
     body = substitute(outputs, mapping) if mapping else outputs
     return Graph((*inputs, *mapping.values()), tuple(body)), operands
+
+
+def slot_of(projection: Node) -> Any:
+    """Which result of a loop or call a projection reads: its number, or the node of the body whose values it stacks."""
+    return projection.attrs["index"] if projection.op == "item" else projection.attrs["value"]
+
+
+def slot_value(projection: Node) -> Tensor:
+    """The node of the body whose value, or whose values over time, a projection reads."""
+    slot = slot_of(projection)
+    value: Tensor = projection.inputs[0].attrs["body"].outputs[slot] if isinstance(slot, int) else slot
+    return value

@@ -1,21 +1,18 @@
 """The methods that tensors and variables share: NumPy's, each the function of the same name in ``tl``."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm.graph.registry import apply
-
-if TYPE_CHECKING:
-    from tinygrad_lstm.graph.dtypes import DType
-    from tinygrad_lstm.graph.tensor import Tensor
-    from tinygrad_lstm.graph.types import Shape
+from tinygrad_lstm.graph.types import Shape
 
 __all__ = ["Methods"]
 
-_apply: "Final[Callable[..., Tensor]]" = apply
+R = TypeVar("R")
+"""What an operation gives: the tensor, which stands above this file."""
 
 
-class Methods:
+class Methods(Generic[R]):
     """NumPy's methods, in terms of the registered functions."""
 
     __slots__ = ()
@@ -34,113 +31,119 @@ class Methods:
         def device(self) -> str:
             """Where the elements live."""
 
+        def _apply(self, name: str, /, *args: Any, **kwargs: Any) -> R:
+            """The registered function ``name`` of these arguments."""
+
+    else:
+        _apply = staticmethod(apply)
+
     # Elementwise functions
 
-    def exp(self) -> "Tensor":
+    def exp(self) -> R:
         """``tl.exp`` of this array."""
-        return _apply("exp", self)
+        return self._apply("exp", self)
 
-    def log(self) -> "Tensor":
+    def log(self) -> R:
         """``tl.log`` of this array."""
-        return _apply("log", self)
+        return self._apply("log", self)
 
-    def sqrt(self) -> "Tensor":
+    def sqrt(self) -> R:
         """``tl.sqrt`` of this array."""
-        return _apply("sqrt", self)
+        return self._apply("sqrt", self)
 
-    def sin(self) -> "Tensor":
+    def sin(self) -> R:
         """``tl.sin`` of this array."""
-        return _apply("sin", self)
+        return self._apply("sin", self)
 
-    def cos(self) -> "Tensor":
+    def cos(self) -> R:
         """``tl.cos`` of this array."""
-        return _apply("cos", self)
+        return self._apply("cos", self)
 
-    def tanh(self) -> "Tensor":
+    def tanh(self) -> R:
         """``tl.tanh`` of this array."""
-        return _apply("tanh", self)
+        return self._apply("tanh", self)
 
-    def sigmoid(self) -> "Tensor":
+    def sigmoid(self) -> R:
         """``tl.sigmoid`` of this array."""
-        return _apply("sigmoid", self)
+        return self._apply("sigmoid", self)
 
-    def round(self, decimals: int = 0) -> "Tensor":
+    def round(self, decimals: int = 0) -> R:
         """``tl.round`` of this array."""
-        return _apply("round", self, decimals)
+        return self._apply("round", self, decimals)
 
-    def clip(self, min: Any = None, max: Any = None) -> "Tensor":
+    def clip(self, min: Any = None, max: Any = None) -> R:
         """This array within bounds; see ``tl.clip``."""
-        return _apply("clip", self, min, max)
+        return self._apply("clip", self, min, max)
 
-    def astype(self, dtype: Any) -> "Tensor":
+    def astype(self, dtype: Any) -> R:
         """This array with elements of another type; see ``tl.cast``."""
-        return _apply("cast", self, dtype)
+        return self._apply("cast", self, dtype)
 
-    def to(self, device: str) -> "Tensor":
+    def to(self, device: str) -> R:
         """This array on another device; see ``tl.to``."""
-        return _apply("to", self, device)
+        return self._apply("to", self, device)
 
     # Reductions, running totals and order
 
-    def sum(self, axis: Any = None, keepdims: bool = False, *, dtype: Any = None) -> "Tensor":
+    def sum(self, axis: Any = None, keepdims: bool = False, *, dtype: Any = None) -> R:
         """Sum over ``axis``; see ``tl.sum``."""
-        return _apply("sum", self, axis, keepdims, dtype=dtype)
+        return self._apply("sum", self, axis, keepdims, dtype=dtype)
 
-    def mean(self, axis: Any = None, keepdims: bool = False, *, dtype: Any = None) -> "Tensor":
+    def mean(self, axis: Any = None, keepdims: bool = False, *, dtype: Any = None) -> R:
         """Mean over ``axis``; see ``tl.mean``."""
-        return _apply("mean", self, axis, keepdims, dtype=dtype)
+        return self._apply("mean", self, axis, keepdims, dtype=dtype)
 
-    def max(self, axis: Any = None, keepdims: bool = False) -> "Tensor":
+    def max(self, axis: Any = None, keepdims: bool = False) -> R:
         """Largest element over ``axis``; see ``tl.max``."""
-        return _apply("max", self, axis, keepdims)
+        return self._apply("max", self, axis, keepdims)
 
-    def min(self, axis: Any = None, keepdims: bool = False) -> "Tensor":
+    def min(self, axis: Any = None, keepdims: bool = False) -> R:
         """Smallest element over ``axis``; see ``tl.min``."""
-        return _apply("min", self, axis, keepdims)
+        return self._apply("min", self, axis, keepdims)
 
-    def prod(self, axis: Any = None, keepdims: bool = False, *, dtype: Any = None) -> "Tensor":
+    def prod(self, axis: Any = None, keepdims: bool = False, *, dtype: Any = None) -> R:
         """Product over ``axis``; see ``tl.prod``."""
-        return _apply("prod", self, axis, keepdims, dtype=dtype)
+        return self._apply("prod", self, axis, keepdims, dtype=dtype)
 
-    def any(self, axis: Any = None, keepdims: bool = False) -> "Tensor":
+    def any(self, axis: Any = None, keepdims: bool = False) -> R:
         """Whether some element is true over ``axis``; see ``tl.any``."""
-        return _apply("any", self, axis, keepdims)
+        return self._apply("any", self, axis, keepdims)
 
-    def all(self, axis: Any = None, keepdims: bool = False) -> "Tensor":
+    def all(self, axis: Any = None, keepdims: bool = False) -> R:
         """Whether every element is true over ``axis``; see ``tl.all``."""
-        return _apply("all", self, axis, keepdims)
+        return self._apply("all", self, axis, keepdims)
 
-    def var(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> "Tensor":
+    def var(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> R:
         """Variance over ``axis``; see ``tl.var``."""
-        return _apply("var", self, axis, ddof, keepdims)
+        return self._apply("var", self, axis, ddof, keepdims)
 
-    def std(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> "Tensor":
+    def std(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> R:
         """Standard deviation over ``axis``; see ``tl.std``."""
-        return _apply("std", self, axis, ddof, keepdims)
+        return self._apply("std", self, axis, ddof, keepdims)
 
-    def argmax(self, axis: Any = None) -> "Tensor":
+    def argmax(self, axis: Any = None) -> R:
         """Index of the largest element along ``axis``; see ``tl.argmax``."""
-        return _apply("argmax", self, axis)
+        return self._apply("argmax", self, axis)
 
-    def argmin(self, axis: Any = None) -> "Tensor":
+    def argmin(self, axis: Any = None) -> R:
         """Index of the smallest element along ``axis``; see ``tl.argmin``."""
-        return _apply("argmin", self, axis)
+        return self._apply("argmin", self, axis)
 
-    def cumsum(self, axis: int | None = None, *, dtype: Any = None) -> "Tensor":
+    def cumsum(self, axis: int | None = None, *, dtype: Any = None) -> R:
         """Sums so far along ``axis``; see ``tl.cumsum``."""
-        return _apply("cumsum", self, axis, dtype=dtype)
+        return self._apply("cumsum", self, axis, dtype=dtype)
 
-    def cumprod(self, axis: int | None = None, *, dtype: Any = None) -> "Tensor":
+    def cumprod(self, axis: int | None = None, *, dtype: Any = None) -> R:
         """Products so far along ``axis``; see ``tl.cumprod``."""
-        return _apply("cumprod", self, axis, dtype=dtype)
+        return self._apply("cumprod", self, axis, dtype=dtype)
 
-    def argsort(self, axis: int | None = -1) -> "Tensor":
+    def argsort(self, axis: int | None = -1) -> R:
         """Indices that sort along ``axis``; see ``tl.argsort``."""
-        return _apply("argsort", self, axis)
+        return self._apply("argsort", self, axis)
 
-    def sort(self, axis: int | None = -1) -> "Tensor":
+    def sort(self, axis: int | None = -1) -> R:
         """A sorted copy; see ``tl.sort``."""
-        return _apply("sort", self, axis)
+        return self._apply("sort", self, axis)
 
     # Shapes
 
@@ -157,59 +160,59 @@ class Methods:
             result *= n
         return result
 
-    def reshape(self, *shape: Any) -> "Tensor":
+    def reshape(self, *shape: Any) -> R:
         """The same elements in another shape; see ``tl.reshape``."""
-        return _apply("reshape", self, shape[0] if len(shape) == 1 else shape)
+        return self._apply("reshape", self, shape[0] if len(shape) == 1 else shape)
 
-    def transpose(self, *axes: Any) -> "Tensor":
+    def transpose(self, *axes: Any) -> R:
         """The axes in another order, reversed by default; see ``tl.transpose``."""
         order = (axes[0] if len(axes) == 1 and not hasattr(axes[0], "__index__") else axes) or None
-        return _apply("transpose", self, order)
+        return self._apply("transpose", self, order)
 
     @property
-    def T(self) -> "Tensor":
+    def T(self) -> R:
         """The axes in reversed order."""
-        return _apply("transpose", self)
+        return self._apply("transpose", self)
 
-    def swapaxes(self, axis1: int, axis2: int) -> "Tensor":
+    def swapaxes(self, axis1: int, axis2: int) -> R:
         """Two axes exchanged; see ``tl.swapaxes``."""
-        return _apply("swapaxes", self, axis1, axis2)
+        return self._apply("swapaxes", self, axis1, axis2)
 
-    def squeeze(self, axis: Any = None) -> "Tensor":
+    def squeeze(self, axis: Any = None) -> R:
         """Without axes of size 1; see ``tl.squeeze``."""
-        return _apply("squeeze", self, axis)
+        return self._apply("squeeze", self, axis)
 
-    def ravel(self) -> "Tensor":
+    def ravel(self) -> R:
         """All elements in one axis; see ``tl.ravel``."""
-        return _apply("ravel", self)
+        return self._apply("ravel", self)
 
-    def flatten(self) -> "Tensor":
+    def flatten(self) -> R:
         """All elements in one axis; see ``tl.ravel``."""
-        return _apply("ravel", self)
+        return self._apply("ravel", self)
 
-    def repeat(self, repeats: Any, axis: int | None = None) -> "Tensor":
+    def repeat(self, repeats: Any, axis: int | None = None) -> R:
         """Each element repeated; see ``tl.repeat``."""
-        return _apply("repeat", self, repeats, axis)
+        return self._apply("repeat", self, repeats, axis)
 
-    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> "Tensor":
+    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> R:
         """A diagonal; see ``tl.diagonal``."""
-        return _apply("diagonal", self, offset, axis1, axis2)
+        return self._apply("diagonal", self, offset, axis1, axis2)
 
-    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> "Tensor":
+    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> R:
         """Sum of a diagonal; see ``tl.trace``."""
-        return _apply("trace", self, offset, axis1, axis2)
+        return self._apply("trace", self, offset, axis1, axis2)
 
     # Choice and products
 
-    def take(self, indices: Any, axis: int | None = None) -> "Tensor":
+    def take(self, indices: Any, axis: int | None = None) -> R:
         """The slices at ``indices``; see ``tl.take``."""
-        return _apply("take", self, indices, axis)
+        return self._apply("take", self, indices, axis)
 
-    def dot(self, other: Any) -> "Tensor":
+    def dot(self, other: Any) -> R:
         """Sum of products; see ``tl.dot``."""
-        return _apply("dot", self, other)
+        return self._apply("dot", self, other)
 
     @property
     def at(self) -> Any:
-        """Functional assignment, ``x.at[key].set(v)``; see ``tl.ops.assignment``."""
-        return _apply("at", self)
+        """A place to change in a copy: ``x.at[key].set(v)`` is a new array."""
+        return apply("at", self)

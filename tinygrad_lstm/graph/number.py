@@ -35,7 +35,7 @@ def number_kind(value: Any) -> type:
     return bool if isinstance(value, bool) else int if isinstance(value, numbers.Integral) else float
 
 
-class Number(Operators):
+class Number(Operators[Tensor]):
     """Stands for a Python number while a function is traced.
 
     Like the number, it takes the element type and the device of the tensor that it meets, and arithmetic among numbers

@@ -1,7 +1,6 @@
 """The operators and protocols that tensors and variables share. Each dispatches by name."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tinygrad_lstm.errors import TraceError, UsageError
 from tinygrad_lstm.graph.methods import Methods
@@ -9,144 +8,146 @@ from tinygrad_lstm.graph.numpy_calls import OTHER_NAMES, refuse_options, transla
 from tinygrad_lstm.graph.registry import FUNCTIONS, apply
 from tinygrad_lstm.reflexes import ARRAYS, unknown
 
-if TYPE_CHECKING:
-    from tinygrad_lstm.graph.tensor import Tensor
-
 __all__ = ["Operators"]
 
-_apply: "Final[Callable[..., Tensor]]" = apply
+R = TypeVar("R")
 
 
-class Operators(Methods):
-    """NumPy's operators and protocols, in terms of the registered functions."""
+class Operators(Methods[R]):
+    """NumPy's operators and protocols, in terms of the registered functions; ``R`` is what they give."""
 
     __slots__ = ()
 
-    _operate = staticmethod(_apply)
-    """How an operator is carried out; a number that is traced does it otherwise."""
+    if TYPE_CHECKING:
+
+        def _operate(self, name: str, /, *values: Any) -> R:
+            """How an operator is carried out; a number that is traced does it otherwise."""
+
+    else:
+        _operate = staticmethod(apply)
 
     # Arithmetic
 
-    def __add__(self, other: Any) -> "Tensor":
+    def __add__(self, other: Any) -> R:
         return self._operate("add", self, other)
 
-    def __radd__(self, other: Any) -> "Tensor":
+    def __radd__(self, other: Any) -> R:
         return self._operate("add", other, self)
 
-    def __sub__(self, other: Any) -> "Tensor":
+    def __sub__(self, other: Any) -> R:
         return self._operate("subtract", self, other)
 
-    def __rsub__(self, other: Any) -> "Tensor":
+    def __rsub__(self, other: Any) -> R:
         return self._operate("subtract", other, self)
 
-    def __mul__(self, other: Any) -> "Tensor":
+    def __mul__(self, other: Any) -> R:
         return self._operate("multiply", self, other)
 
-    def __rmul__(self, other: Any) -> "Tensor":
+    def __rmul__(self, other: Any) -> R:
         return self._operate("multiply", other, self)
 
-    def __truediv__(self, other: Any) -> "Tensor":
+    def __truediv__(self, other: Any) -> R:
         return self._operate("divide", self, other)
 
-    def __rtruediv__(self, other: Any) -> "Tensor":
+    def __rtruediv__(self, other: Any) -> R:
         return self._operate("divide", other, self)
 
-    def __floordiv__(self, other: Any) -> "Tensor":
+    def __floordiv__(self, other: Any) -> R:
         return self._operate("floor_divide", self, other)
 
-    def __rfloordiv__(self, other: Any) -> "Tensor":
+    def __rfloordiv__(self, other: Any) -> R:
         return self._operate("floor_divide", other, self)
 
-    def __mod__(self, other: Any) -> "Tensor":
+    def __mod__(self, other: Any) -> R:
         return self._operate("remainder", self, other)
 
-    def __rmod__(self, other: Any) -> "Tensor":
+    def __rmod__(self, other: Any) -> R:
         return self._operate("remainder", other, self)
 
-    def __divmod__(self, other: Any) -> "tuple[Tensor, Tensor]":
+    def __divmod__(self, other: Any) -> tuple[R, R]:
         return self // other, self % other
 
-    def __pow__(self, other: Any) -> "Tensor":
+    def __pow__(self, other: Any) -> R:
         return self._operate("power", self, other)
 
-    def __rpow__(self, other: Any) -> "Tensor":
+    def __rpow__(self, other: Any) -> R:
         return self._operate("power", other, self)
 
-    def __matmul__(self, other: Any) -> "Tensor":
+    def __matmul__(self, other: Any) -> R:
         return self._operate("matmul", self, other)
 
-    def __rmatmul__(self, other: Any) -> "Tensor":
+    def __rmatmul__(self, other: Any) -> R:
         return self._operate("matmul", other, self)
 
-    def __neg__(self) -> "Tensor":
+    def __neg__(self) -> R:
         return self._operate("negative", self)
 
-    def __pos__(self) -> "Tensor":
+    def __pos__(self) -> R:
         return self._operate("positive", self)
 
-    def __abs__(self) -> "Tensor":
+    def __abs__(self) -> R:
         return self._operate("abs", self)
 
-    def __round__(self, ndigits: int | None = None) -> "Tensor":
-        return _apply("round", self, ndigits or 0)
+    def __round__(self, ndigits: int | None = None) -> R:
+        return self._apply("round", self, ndigits or 0)
 
     # Comparisons are elementwise, so a tensor hashes by identity.
 
     # An array is never None: Python then answers False and True itself, as PyTorch does.
 
-    def __eq__(self, other: object) -> "Tensor":  # type: ignore[override]
+    def __eq__(self, other: object) -> R:  # type: ignore[override]
         return NotImplemented if other is None else self._operate("equal", self, other)
 
-    def __ne__(self, other: object) -> "Tensor":  # type: ignore[override]
+    def __ne__(self, other: object) -> R:  # type: ignore[override]
         return NotImplemented if other is None else self._operate("not_equal", self, other)
 
-    def __lt__(self, other: Any) -> "Tensor":
+    def __lt__(self, other: Any) -> R:
         return self._operate("less", self, other)
 
-    def __le__(self, other: Any) -> "Tensor":
+    def __le__(self, other: Any) -> R:
         return self._operate("less_equal", self, other)
 
-    def __gt__(self, other: Any) -> "Tensor":
+    def __gt__(self, other: Any) -> R:
         return self._operate("greater", self, other)
 
-    def __ge__(self, other: Any) -> "Tensor":
+    def __ge__(self, other: Any) -> R:
         return self._operate("greater_equal", self, other)
 
     __hash__ = object.__hash__
 
     # Of bits, and of the truth of bools.
 
-    def __and__(self, other: Any) -> "Tensor":
+    def __and__(self, other: Any) -> R:
         return self._operate("bitwise_and", self, other)
 
-    def __rand__(self, other: Any) -> "Tensor":
+    def __rand__(self, other: Any) -> R:
         return self._operate("bitwise_and", other, self)
 
-    def __or__(self, other: Any) -> "Tensor":
+    def __or__(self, other: Any) -> R:
         return self._operate("bitwise_or", self, other)
 
-    def __ror__(self, other: Any) -> "Tensor":
+    def __ror__(self, other: Any) -> R:
         return self._operate("bitwise_or", other, self)
 
-    def __xor__(self, other: Any) -> "Tensor":
+    def __xor__(self, other: Any) -> R:
         return self._operate("bitwise_xor", self, other)
 
-    def __rxor__(self, other: Any) -> "Tensor":
+    def __rxor__(self, other: Any) -> R:
         return self._operate("bitwise_xor", other, self)
 
-    def __lshift__(self, other: Any) -> "Tensor":
+    def __lshift__(self, other: Any) -> R:
         return self._operate("left_shift", self, other)
 
-    def __rlshift__(self, other: Any) -> "Tensor":
+    def __rlshift__(self, other: Any) -> R:
         return self._operate("left_shift", other, self)
 
-    def __rshift__(self, other: Any) -> "Tensor":
+    def __rshift__(self, other: Any) -> R:
         return self._operate("right_shift", self, other)
 
-    def __rrshift__(self, other: Any) -> "Tensor":
+    def __rrshift__(self, other: Any) -> R:
         return self._operate("right_shift", other, self)
 
-    def __invert__(self) -> "Tensor":
+    def __invert__(self) -> R:
         return self._operate("invert", self)
 
     # Indexing
@@ -156,8 +157,8 @@ class Operators(Methods):
             raise UsageError("an array without axes has no length")
         return self.shape[0]
 
-    def __getitem__(self, key: Any) -> "Tensor":
-        return _apply("getitem", self, key)
+    def __getitem__(self, key: Any) -> R:
+        return self._apply("getitem", self, key)
 
     def __setitem__(self, key: Any, value: Any) -> None:
         raise UsageError("an array never changes; make a new one with x.at[key].set(value)")
@@ -175,15 +176,15 @@ class Operators(Methods):
 
     # Graph
 
-    def named(self, name: str) -> "Tensor":
+    def named(self, name: str) -> R:
         """This value under a name that pictures and expressions show."""
-        return _apply("named", self, name)
+        return self._apply("named", self, name)
 
     # Values
 
     def numpy(self) -> Any:
         """The value as a read-only NumPy array; evaluates the graph if that was not done."""
-        return _apply("to_numpy", self)
+        return apply("to_numpy", self)
 
     def item(self) -> Any:
         """The value of an array of one element as a Python scalar."""
@@ -234,11 +235,11 @@ class Operators(Methods):
         if name not in FUNCTIONS:
             return NotImplemented
         positional, named = translated(func, FUNCTIONS[name], args, kwargs)
-        return _apply(name, *positional, **named)
+        return apply(name, *positional, **named)
 
     def __dlpack__(self, **options: Any) -> Any:
-        return _apply("to_dlpack", self, **options)
+        return apply("to_dlpack", self, **options)
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        device: tuple[int, int] = _apply("dlpack_device", self)  # type: ignore[assignment]  # no tensor
+        device: tuple[int, int] = apply("dlpack_device", self)
         return device

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tinygrad_lstm.graph.dtypes import DType
-from tinygrad_lstm.graph.function import Graph
+from tinygrad_lstm.graph.function import Graph, slot_of
 from tinygrad_lstm.graph.tensor import Node, name_of
 from tinygrad_lstm.graph.types import TensorType
 from tinygrad_lstm.graph.walk import topological
@@ -81,7 +81,8 @@ def _in_body(loop: Node, name: str, value: Node) -> str:
     if value in places:
         return places[value]
     inner = value.inputs[0]
-    slot = value.attrs["index"] if value.op == "item" else _in_body(inner, places[inner], value.attrs["value"])
+    slot = slot_of(value)
+    slot = slot if isinstance(slot, int) else _in_body(inner, places[inner], slot)
     return f"{value.op}({places[inner]},{slot})"
 
 

@@ -111,7 +111,7 @@ def define(
 
 
 def function(f: F) -> F:
-    """Make ``f`` callable by its name through :func:`apply`, so that methods and operators find it.
+    """Make ``f`` callable by its name through :func:`apply`: what stands below it, such as the methods, finds it so.
 
     Raises:
         NameConflictError: when the name is taken.
@@ -123,7 +123,9 @@ def function(f: F) -> F:
 
 
 def apply(name: str, *args: Any, **kwargs: Any) -> Any:
-    """Call the registered function ``name``; this is how operators reach ops that the graph does not import."""
+    """Call the registered function ``name``. This is the one way from the graph to what stands above it: the functions
+    register when the package is imported.
+    """
     try:
         f = FUNCTIONS[name]
     except KeyError:

@@ -10,7 +10,7 @@ from typing import Final, Literal, get_args
 
 from tinygrad_lstm.errors import UsageError
 
-__all__ = ["ROLES", "Line", "Role", "Scope", "current_scope", "inside", "scope", "user_line"]
+__all__ = ["ROLES", "Line", "Role", "Scope", "at_line", "current_scope", "in_scope", "inside", "scope", "user_line"]
 
 Role = Literal["cell", "layer", "gate", "pointwise", "state"]
 ROLES: Final[tuple[str, ...]] = get_args(Role)
@@ -88,6 +88,20 @@ def inside(entered: Scope | None) -> Iterator[Scope]:
         yield entered  # type: ignore[misc]  # None is yielded only where nobody reads it
     finally:
         _current.reset(token)
+
+
+def in_scope(scope: Scope | None) -> str:
+    """`` in 'outer/inner'``, as errors say it."""
+    return f" in {str(scope)!r}" if scope is not None else ""
+
+
+def at_line(line: Line | None) -> str:
+    """`` [file:line]``, as errors end; nothing where the line is not known.
+
+    >>> at_line(("lstm.py", 12))
+    ' [lstm.py:12]'
+    """
+    return f" [{line[0]}:{line[1]}]" if line is not None else ""
 
 
 def user_line() -> Line | None:

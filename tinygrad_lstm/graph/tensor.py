@@ -3,37 +3,31 @@
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
 from tinygrad_lstm.errors import AnomalyError, DeviceError, Error, UsageError
 from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm.graph.operators import Operators
-from tinygrad_lstm.graph.registry import OPS, NodeType
-from tinygrad_lstm.graph.scopes import Line, Scope, current_scope, user_line
-from tinygrad_lstm.graph.slots import slots
-from tinygrad_lstm.graph.tracing import tracer
+from tinygrad_lstm.graph.registry import OPS, NodeType, apply
+from tinygrad_lstm.graph.scopes import Line, Scope, at_line, current_scope, in_scope, user_line
 from tinygrad_lstm.graph.types import Shape, TensorType
-
-if TYPE_CHECKING:
-    from tinygrad_lstm.graph.variables import Variable
 
 __all__ = [
     "Deriving",
-    "Label",
     "Node",
     "Tensor",
     "bind_variable",
     "deriving",
+    "located",
     "make",
     "make_leaf",
     "make_leaves",
     "make_like",
     "name_of",
     "origin_of",
+    "rebuilt",
     "remake",
     "set_value",
-    "settled",
 ]
 
 
@@ -76,7 +70,7 @@ class Node:
     line: Line | None
     symbolic: bool
     origin: "weakref.ref[Node] | None"
-    variable: "weakref.ref[Variable] | None"
+    variable: "weakref.ref[Any] | None"
     value: Any
 
     def __init__(self, *_: Any, **__: Any) -> None:
@@ -95,7 +89,7 @@ class Node:
         raise UsageError("a node of the graph cannot be pickled; save numpy() of it, or a module's state_dict()")
 
 
-class Tensor(Node, Operators):
+class Tensor(Node, Operators["Tensor"]):
     """An array-valued node of the graph. Make one with ``tl.tensor``, ``tl.symbol``, or an operation."""
 
     __slots__ = ()
@@ -131,11 +125,11 @@ class Tensor(Node, Operators):
         >>> print((x * x).evaluate({x: 3.0}))
         9.0
         """
-        return cast(Tensor, slots.evaluate((self,), bindings)[0])
+        return cast(Tensor, apply("evaluated", (self,), bindings)[0])
 
     def detach(self) -> "Tensor":
         """An evaluated leaf with the same value and no history: gradients stop, and what came before is freed."""
-        return settled((self,))[0]
+        return cast(Tensor, apply("settled", (self,))[0])
 
     def backward(self) -> None:
         """Evaluate this scalar and its gradients, and add them to ``.grad`` of every Parameter reached.
@@ -143,7 +137,7 @@ class Tensor(Node, Operators):
         Raises:
             GradientError: when this is no scalar of a float type, or reaches no Parameter.
         """
-        slots.differentiate(self)
+        apply("backward", self)
 
     def __repr__(self) -> str:
         if not self.symbolic:
@@ -157,7 +151,7 @@ class Tensor(Node, Operators):
 
     def __str__(self) -> str:
         if self.symbolic:
-            return slots.express(self) or repr(self)
+            return apply("expressed", self) or repr(self)
         try:
             return str(self.numpy())
         except AnomalyError:
@@ -256,7 +250,7 @@ def make(op: str, *inputs: Tensor, **attrs: Any) -> Tensor:
                     raise _apart(device, x.type.device)
         type_ = definition.infer(*[x.type for x in inputs], **attrs)
     except Error as error:
-        raise type(error)(_explained(op, inputs, str(error))) from None
+        raise type(error)(_told(op, inputs, current_scope(), user_line(), str(error))) from None
     by = deriving.get()
     if by is not None:
         return cast(Tensor, _build(op, inputs, attrs, type_, by.scope, by.line, by.origin))
@@ -272,13 +266,14 @@ def _apart(first: str, second: str) -> DeviceError:
     )
 
 
-def _explained(op: str, inputs: tuple[Tensor, ...], message: str) -> str:
-    where = current_scope()
-    line = user_line()
-    operands = ", ".join(str(x.type) for x in inputs)
-    place = f" in {str(where)!r}" if where else ""
-    at = f" [{line[0]}:{line[1]}]" if line else ""
-    return f"{op}({operands}){place}: {message}{at}"
+def _told(op: str, inputs: Sequence[Node], scope: Scope | None, line: Line | None, message: str) -> str:
+    operands = ", ".join(str(x.type) for x in inputs if not isinstance(x.type, tuple))
+    return f"{op}({operands}){in_scope(scope)}: {message}{at_line(line)}"
+
+
+def located(node: Node, message: str) -> str:
+    """How errors about a node read: ``op(operands) in scope: message [file:line]``."""
+    return _told(node.op, node.inputs, node.scope, node.line, message)
 
 
 def make_leaf(value: Any, type_: TensorType) -> Tensor:
@@ -300,26 +295,7 @@ def make_leaves(values: Sequence[Any], types: Sequence[TensorType]) -> list[Tens
     return leaves
 
 
-def settled(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """New leaves with the values of ``tensors`` and no history, computed in one evaluation.
-
-    In a trace, symbols stand for those that have no value yet.
-    """
-    tracing = tracer.get()
-    known = tuple(t for t in tensors if not t.symbolic) if tracing is not None else tuple(tensors)
-    slots.evaluate(known, None)
-    return [tracing.cut(t) if tracing is not None and t.symbolic else make_leaf(t.value, t.type) for t in tensors]
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """Kind and name that a variable had when a leaf was put in: pictures show them when the variable itself is gone."""
-
-    kind: str
-    name: str | None
-
-
-def bind_variable(leaf: Tensor, variable: "Variable", label: Label | None = None) -> None:
+def bind_variable(leaf: Tensor, variable: object, label: object = None) -> None:
     """Note, weakly, that ``leaf`` is the content of ``variable``. Done once, before anyone else sees the leaf."""
     _set_variable(leaf, weakref.ref(variable))
     if leaf.op == "leaf":  # a symbol, which stands for the content in a trace, has a name of its own
@@ -340,6 +316,15 @@ def remake(node: Node, inputs: tuple[Tensor, ...], attrs: Mapping[str, Any] | No
     same = attrs is node.attrs and all(a.type == b.type for a, b in zip(inputs, node.inputs, strict=True))
     type_ = node.type if same else OPS[node.op].infer(*[x.type for x in inputs], **attrs)
     return _build(node.op, inputs, attrs, type_, node.scope, node.line, node.origin)
+
+
+def rebuilt(node: Node, new: Mapping[Node, Any]) -> Any:
+    """``node`` on what its inputs became; itself where they are the same."""
+    inputs = node.inputs
+    for x in inputs:
+        if new.get(x, x) is not x:
+            return remake(node, tuple([new.get(y, y) for y in inputs]))
+    return node
 
 
 def make_like(place: Node, op: str, *inputs: Tensor, **attrs: Any) -> Tensor:

@@ -1,25 +1,49 @@
-"""The only mutable objects: named variables that hold an evaluated leaf."""
+"""The only mutable objects: named variables that hold an evaluated leaf. While a function is traced, a tracer stands
+between them and whoever reads or changes them.
+"""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
 from itertools import count
 from typing import Any, Final, NoReturn, Self
 
 from tinygrad_lstm.errors import DTypeError, ShapeError, UsageError
 from tinygrad_lstm.graph.device import as_device
 from tinygrad_lstm.graph.dtypes import DType, float16, float32
+from tinygrad_lstm.graph.function import fresh_symbol
 from tinygrad_lstm.graph.operators import Operators
-from tinygrad_lstm.graph.registry import apply
-from tinygrad_lstm.graph.tensor import Label, Tensor, bind_variable, remake, set_value, settled
-from tinygrad_lstm.graph.tracing import repeated, tracer
+from tinygrad_lstm.graph.registry import apply, function
+from tinygrad_lstm.graph.tensor import Tensor, bind_variable, make_leaf, name_of, remake, set_value
 from tinygrad_lstm.graph.types import Shape
 
-__all__ = ["Parameter", "State", "Variable", "assign_all", "moments", "move_all"]
+__all__ = [
+    "Label",
+    "Parameter",
+    "State",
+    "Tracer",
+    "Variable",
+    "assign_all",
+    "moments",
+    "move_all",
+    "repeated",
+    "settled",
+    "tracer",
+]
 
 moments: Final = count(1)
 """A clock that only says what came first."""
 
 
-class Variable(Operators):
+@dataclass(frozen=True, slots=True)
+class Label:
+    """Kind and name that a variable had when a leaf was put in: pictures show them when the variable itself is gone."""
+
+    kind: str
+    name: str | None
+
+
+class Variable(Operators[Tensor]):
     """A place for a value that changes. Operations read the leaf it holds at the moment they are called."""
 
     __slots__ = ("__weakref__", "_label", "_leaf", "_made", "replaced")
@@ -202,6 +226,67 @@ class State(Variable):
     """A value that changes but is not trained: a moment, a step count, a learning rate, a random key."""
 
     __slots__ = ()
+
+
+class Tracer:
+    """Stands between the variables and a function that is traced. What the variables themselves hold stays as it is.
+
+    This one gives what a variable holds as it is, and keeps the changes; pictures are made with it.
+
+    Args:
+        owner: what is traced, for errors.
+    """
+
+    def __init__(self, owner: str) -> None:
+        self.owner = owner
+        self.contents: dict[Variable, Tensor] = {}
+        self.gradients: dict[Parameter, Tensor | None] = {}
+        self.stands_for: dict[Tensor, Tensor] = {}
+
+    def read(self, variable: Variable, held: Tensor) -> Tensor:
+        """The content of ``variable``, which outside the trace is ``held``."""
+        return self.contents.get(variable, held)
+
+    def write(self, variable: Variable, leaf: Tensor) -> None:
+        """From here on the content of ``variable`` is ``leaf``."""
+        self.contents[variable] = leaf
+
+    def read_gradient(self, variable: Parameter, held: Tensor | None) -> Tensor | None:
+        """The gradient of ``variable``, which outside the trace is ``held``."""
+        return self.gradients.get(variable, held)
+
+    def write_gradient(self, variable: Parameter, value: Tensor | None) -> None:
+        """From here on the gradient of ``variable`` is ``value``."""
+        self.gradients[variable] = value
+
+    def cut(self, value: Tensor) -> Tensor:
+        """``value`` without its history: an evaluated leaf, or a symbol where it has no value yet."""
+        return self.symbol_for(value) if value.symbolic else settled((value,))[0]
+
+    def symbol_for(self, value: Tensor) -> Tensor:
+        """A symbol that stands for ``value`` until the trace has ended."""
+        symbol = fresh_symbol(name_of(value) or value.op, value.type, self.owner)
+        self.stands_for[symbol] = value
+        return symbol
+
+
+tracer: Final[ContextVar[Tracer | None]] = ContextVar("tracer", default=None)
+"""Who traces here, if anyone does."""
+
+repeated: Final[ContextVar[tuple[str, int] | None]] = ContextVar("repeated", default=None)
+"""The body of a loop that is being traced, and the moment when that began; it is called once, and not at each step."""
+
+
+@function
+def settled(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """New leaves with the values of ``tensors`` and no history, computed in one evaluation.
+
+    In a trace, symbols stand for those that have no value yet.
+    """
+    tracing = tracer.get()
+    known = tuple(t for t in tensors if not t.symbolic) if tracing is not None else tuple(tensors)
+    apply("evaluated", known)
+    return [tracing.cut(t) if tracing is not None and t.symbolic else make_leaf(t.value, t.type) for t in tensors]
 
 
 def assign_all(updates: list[tuple[Variable, Any]]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from tinygrad_lstm.graph.tensor import Node, Tensor, remake
+from tinygrad_lstm.graph.tensor import Node, Tensor, rebuilt
 
 __all__ = ["reaching", "substitute", "topological"]
 
@@ -53,12 +53,6 @@ def substitute(outputs: Iterable[Tensor], mapping: Mapping[Any, Tensor]) -> list
     new: dict[Node, Node] = {}
     new.update(mapping)
     for node in topological(outputs, stop=new.__contains__):
-        if node in new:
-            continue
-        for x in node.inputs:
-            if new[x] is not x:
-                new[node] = remake(node, tuple(new[y] for y in node.inputs))  # type: ignore[misc]  # inputs are tensors
-                break
-        else:
-            new[node] = node
+        if node not in new:
+            new[node] = rebuilt(node, new)
     return [new[y] for y in outputs]  # type: ignore[misc]  # an output's replacement is a tensor

@@ -13,18 +13,18 @@ from tinygrad_lstm.errors import DTypeError, EvaluationError
 from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.registry import OPS
-from tinygrad_lstm.graph.slots import slots
 from tinygrad_lstm.graph.structure import unflatten
 from tinygrad_lstm.graph.tensor import Tensor, make_leaf, make_leaves
 from tinygrad_lstm.graph.variables import Variable, moments
+from tinygrad_lstm.jit.effects import Effects
 from tinygrad_lstm.jit.explain import held
 from tinygrad_lstm.jit.interpreted import Interpreted
 from tinygrad_lstm.jit.naming import Named, weakly
-from tinygrad_lstm.jit.tracing import Traced
 from tinygrad_lstm.passes.compiling import optimize
 from tinygrad_lstm.runtime.backend import Backend, Compiler, Executable
+from tinygrad_lstm.runtime.evaluation import evaluated
+from tinygrad_lstm.runtime.failures import exhausted, lacking
 from tinygrad_lstm.runtime.interpreter import without_kernel
-from tinygrad_lstm.runtime.memory import exhausted, lacking
 
 __all__ = ["Compiled", "Entry"]
 
@@ -92,33 +92,35 @@ class Entry:
     """A function traced for one form of its arguments. It keeps nothing of the user's alive.
 
     Args:
-        traced: what the function does.
+        effects: what the function does.
         compiled: what was made of its graph.
         named: the function, and the arguments that belong to the form.
     """
 
-    def __init__(self, traced: Traced, compiled: Compiled, named: Iterable[Any]) -> None:
-        self.graph, self._structure = traced.graph, traced.structure
-        self._results = [r if isinstance(r, int) else _kept(r.value) for r in traced.results]
+    def __init__(self, effects: Effects, compiled: Compiled, named: Iterable[Any]) -> None:
+        self.graph, self._structure = effects.graph, effects.structure
+        self._results = [r if isinstance(r, int) else _kept(r.value) for r in effects.results]
         self._returned = [kept for kept in self._results if isinstance(kept, ref)]
         self.compiled = compiled
         self._named = Named(named)
         self._moment = next(moments)
-        graph = traced.graph
+        graph = effects.graph
         # Equal types are one object, so that from the second call on they compare at once.
         same = {x.type: x.type for x in (*graph.outputs, *graph.inputs)}
         self._types = [same[y.type] for y in graph.outputs]
-        first = len(traced.arguments)
-        self._arguments = [(k, x.type) for k, x in zip(traced.arguments, graph.inputs, strict=False)]
-        self._variables = [(ref(c), same[x.type]) for c, x in zip(traced.variables, graph.inputs[first:], strict=False)]
-        first += len(traced.variables)
-        self._gradients = [(ref(p), same[x.type]) for p, x in zip(traced.gradients, graph.inputs[first:], strict=True)]
-        self._presence = [(ref(p), had) for p, had in traced.presence]
-        self._writes = [(ref(c), place) for c, place in traced.writes]
-        self._gradient_writes = [(ref(p), place) for p, place in traced.gradient_writes]
-        places = [place for _, place in (*traced.writes, *traced.gradient_writes)] + list(traced.results)
+        first = len(effects.arguments)
+        self._arguments = [(k, x.type) for k, x in zip(effects.arguments, graph.inputs, strict=False)]
+        self._variables = [
+            (ref(c), same[x.type]) for c, x in zip(effects.variables, graph.inputs[first:], strict=False)
+        ]
+        first += len(effects.variables)
+        self._gradients = [(ref(p), same[x.type]) for p, x in zip(effects.gradients, graph.inputs[first:], strict=True)]
+        self._presence = [(ref(p), had) for p, had in effects.presence]
+        self._writes = [(ref(c), place) for c, place in effects.writes]
+        self._gradient_writes = [(ref(p), place) for p, place in effects.gradient_writes]
+        places = [place for _, place in (*effects.writes, *effects.gradient_writes)] + list(effects.results)
         # A leaf belongs to one variable: what is also returned, or held by another, is no leaf of this one.
-        self._own = {place for _, place in traced.writes if isinstance(place, int) and places.count(place) == 1}
+        self._own = {place for _, place in effects.writes if isinstance(place, int) and places.count(place) == 1}
 
     @functools.cached_property
     def executable(self) -> Executable:
@@ -164,7 +166,7 @@ class Entry:
         """The result for one call, whose changes are made.
 
         Args:
-            leaves: what of the arguments is traced.
+            leaves: what of the arguments is effects.
             contents: what :meth:`contents` gave.
         """
         compiled = self.compiled
@@ -198,7 +200,7 @@ class Entry:
         """The backend's array for one input."""
         if leaf.__class__ is Tensor:
             if leaf.value is None:
-                slots.evaluate((leaf,), None)
+                evaluated((leaf,))
             return leaf.value
         array = leaf if isinstance(leaf, np.ndarray) else _number(leaf, type_.dtype)
         backend = self.compiled.backend

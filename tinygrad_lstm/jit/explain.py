@@ -10,14 +10,14 @@ from typing import Any, Final
 
 from tinygrad_lstm.codegen.forms import printed_forms
 from tinygrad_lstm.codegen.lowering import lowered
-from tinygrad_lstm.codegen.printing import Counts, counts, printed_program
 from tinygrad_lstm.codegen.program import Loop as ProgramLoop
 from tinygrad_lstm.codegen.program import Program
+from tinygrad_lstm.codegen.program_text import Counts, counts, printed_program
 from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.printed import printed_lines
 from tinygrad_lstm.graph.tensor import Node
-from tinygrad_lstm.jit.explain_page import Row, Section, page
+from tinygrad_lstm.jit.explain_page import Row, Section, explanation_page
 from tinygrad_lstm.passes.classes import CARRIED, FIXED, SLICED, Classes
 from tinygrad_lstm.passes.compiling import stages
 from tinygrad_lstm.passes.loops import LoopParts
@@ -155,7 +155,7 @@ class Explanation:
                 Section("generated code", f"{len(self.source)} characters", tuple(_plain(self.source.splitlines())))
             )
         table = [("", "nodes", "GEMMs", "a step of each loop"), *[_numbers(stage) for stage in self.stages]]
-        return page(f"{self.name} on {self.backend}", self._figures(), table, _LEGEND, sections)
+        return explanation_page(f"{self.name} on {self.backend}", self._figures(), table, _LEGEND, sections)
 
     def _repr_html_(self) -> str:
         return (

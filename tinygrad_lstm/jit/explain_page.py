@@ -7,7 +7,7 @@ from typing import Final
 
 from tinygrad_lstm.graph.tensor import Node
 
-__all__ = ["Row", "Section", "page"]
+__all__ = ["Row", "Section", "explanation_page"]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -61,7 +61,7 @@ addEventListener("hashchange", () => { const at = document.getElementById(locati
 </script>"""
 
 
-def page(
+def explanation_page(
     title: str, figures: Sequence[str], table: Sequence[Sequence[str]], legend: str, sections: Sequence[Section]
 ) -> str:
     """The page as text.

@@ -14,12 +14,13 @@ from tinygrad_lstm.codegen.program import Program
 from tinygrad_lstm.errors import BackendError, UsageError
 from tinygrad_lstm.graph.device import current_device
 from tinygrad_lstm.graph.function import Graph
-from tinygrad_lstm.graph.tracing import following, tracer
+from tinygrad_lstm.graph.trace import following
+from tinygrad_lstm.graph.variables import tracer
+from tinygrad_lstm.jit.effects import effects_of
 from tinygrad_lstm.jit.entry import Compiled, Entry
 from tinygrad_lstm.jit.explain import Explanation, explained
 from tinygrad_lstm.jit.signature import Invocation, Signature
-from tinygrad_lstm.jit.tracing import trace
-from tinygrad_lstm.passes.cse import bits
+from tinygrad_lstm.passes.cse import exact_form
 from tinygrad_lstm.runtime.anomaly import detecting
 from tinygrad_lstm.runtime.backend import backend_for, current_backend
 
@@ -143,13 +144,13 @@ class Jitted(Generic[P, R]):
         return entry, contents
 
     def _made(self, call: Invocation) -> tuple[Entry, list[Any]]:
-        def run(f: Callable[..., Any], given: list[Any]) -> Any:
+        def run(given: list[Any]) -> Any:
             args, kwargs = call.arguments(given)
-            return f(*args, **kwargs)
+            return self._f(*args, **kwargs)
 
         names = self._signature.names(call)
         try:
-            traced = trace(self._f, self._owner, names, call.types, run)
+            effects = effects_of(run, call.types, names, self._owner)
         except Exception as error:
             numbers = [n for n, leaf in zip(names, call.leaves, strict=True) if isinstance(leaf, int)]
             said = str(error)
@@ -159,19 +160,19 @@ class Jitted(Generic[P, R]):
                     f"jit traces the number {guilty[0]!r}; where Python needs its value, name it in static_argnames"
                 )
             raise
-        devices = [y.type.device for y in (*traced.graph.inputs, *traced.graph.outputs)]
+        devices = [y.type.device for y in (*effects.graph.inputs, *effects.graph.outputs)]
         backend = backend_for(devices[0]) if devices else current_backend()
-        form = (backend.name, bits(traced.graph))
+        form = (backend.name, exact_form(effects.graph))
         compiled = self._compiled.get(form)
         if compiled is None:
-            compiled = self._compiled[form] = Compiled(self._owner, traced.graph, backend)
-        entry = Entry(traced, compiled, [self._f, *call.fixed])
+            compiled = self._compiled[form] = Compiled(self._owner, effects.graph, backend)
+        entry = Entry(effects, compiled, [self._f, *call.fixed])
         # Asked now, while the trace holds the variables.
         return entry, entry.contents() or []
 
 
 class _Method:
-    """A function under :func:`jit`, bound to an object; unlike a ``MethodType`` it has ``explain`` and the other attributes of the function."""
+    """A function under :func:`jit`, bound to an object. A ``MethodType`` would lack ``explain`` and the like."""
 
     __slots__ = ("__func__", "__self__", "__weakref__")
 
@@ -241,8 +242,9 @@ def jit(f: Any = None, *, static_argnames: str | Iterable[str] = (), cache_size:
     value is no other form.
 
     The results are evaluated tensors without history, so ``backward`` is called inside of ``f``. If ``f`` raises,
-    nothing has changed. In another jitted function, under ``grad`` and other transforms, and inside ``detect_anomaly``, it is
-    called as it is. Threads may call it at the same time, but where they change one Parameter, updates are lost.
+    nothing has changed. In another jitted function, under ``grad`` and other transforms, and inside
+    ``detect_anomaly``, it is called as it is. Threads may call it at the same time, but where they change one
+    Parameter, updates are lost.
     Ctrl-C takes effect when the running program has ended.
 
     Args:

@@ -19,7 +19,7 @@ from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.types import TensorType
 from tinygrad_lstm.graph.variables import Variable
 from tinygrad_lstm.jit.naming import weakly
-from tinygrad_lstm.passes.cse import bits
+from tinygrad_lstm.passes.cse import exact_form
 from tinygrad_lstm.runtime.creation import native, tensor
 
 __all__ = ["Invocation", "Signature"]
@@ -54,7 +54,7 @@ class _Held:
             self._key = (kind, id(value.__func__), id(value.__self__))
         else:
             self._value = lambda: value
-            self._key = (kind, bits(value))
+            self._key = (kind, exact_form(value))
 
     @property
     def value(self) -> Any:
@@ -210,7 +210,7 @@ class Signature:
         symbolic = any(isinstance(leaf, Tensor) and leaf.symbolic for leaf in traced)
         # An array in place of a tensor is the same form.
         plain = not fixed and not kwargs and all(child.kind == "leaf" for child in structure.children[0].children)
-        form = None if plain else _Form(structure, tuple(fixed), bits(tuple(_compared(structure))))
+        form = None if plain else _Form(structure, tuple(fixed), exact_form(tuple(_compared(structure))))
         return Invocation(tuple(traced), tuple(types), form, symbolic)
 
     def _check_hashable(self, value: Any, name: str, static: bool) -> None:

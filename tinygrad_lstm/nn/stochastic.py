@@ -8,9 +8,9 @@ from tinygrad_lstm.functions import random
 from tinygrad_lstm.functions.arrangement import stack
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.dtypes import uint32
-from tinygrad_lstm.graph.tensor import Tensor, settled
+from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.types import normalize_axes
-from tinygrad_lstm.graph.variables import State, Variable
+from tinygrad_lstm.graph.variables import State, Variable, settled
 from tinygrad_lstm.jit.jitted import rebound
 from tinygrad_lstm.nn.holder import Holder
 from tinygrad_lstm.nn.module import Module, beside

@@ -5,12 +5,11 @@ from typing import Any
 
 from tinygrad_lstm.errors import ShapeError
 from tinygrad_lstm.graph.convert import as_tensor
-from tinygrad_lstm.graph.function import Graph, close, fresh_symbol
+from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.registry import NodeType, define
-from tinygrad_lstm.graph.scopes import user_line
 from tinygrad_lstm.graph.structure import flatten, paths, unflatten
 from tinygrad_lstm.graph.tensor import Tensor, make
-from tinygrad_lstm.graph.tracing import followed
+from tinygrad_lstm.graph.trace import name_body, trace
 
 __all__ = ["call_items", "called"]
 
@@ -35,9 +34,12 @@ def called(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any])
     """``f(*args, **kwargs)`` as one node; ``f`` is called on symbols, and keyword arguments are passed as they are."""
     leaves, structure = flatten(args)
     given = [as_tensor(v) for v in leaves]
-    line = user_line()
-    owner = f"the body of a call at {line[0]}:{line[1]}" if line else "the body of a call"
-    symbols = [fresh_symbol(p, x.type, owner) for p, x in zip(paths(structure, "argument"), given, strict=True)]
-    results, result_structure = flatten(followed(f, *unflatten(structure, symbols), **kwargs))
-    body, operands = close(symbols, [as_tensor(y) for y in results], owner)
+    traced = trace(
+        lambda symbols: f(*unflatten(structure, symbols), **kwargs),
+        [x.type for x in given],
+        paths(structure, "argument"),
+        name_body("call"),
+    )
+    results, result_structure = flatten(traced.result)
+    body, operands = traced.closed(results)
     return unflatten(result_structure, call_items(body, [*given, *operands]))

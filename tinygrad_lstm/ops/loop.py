@@ -6,14 +6,12 @@ from typing import Any, cast
 from tinygrad_lstm.errors import DTypeError, ShapeError, StructureError, UsageError
 from tinygrad_lstm.graph.convert import as_tensor, is_scalar, shared_device
 from tinygrad_lstm.graph.dtypes import float32
-from tinygrad_lstm.graph.function import Graph, close, fresh_symbol
+from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.registry import NodeType, define
-from tinygrad_lstm.graph.scopes import user_line
 from tinygrad_lstm.graph.structure import Structure, flatten, paths, unflatten
 from tinygrad_lstm.graph.tensor import Node, Tensor, make
-from tinygrad_lstm.graph.tracing import followed, repeated
+from tinygrad_lstm.graph.trace import name_body, trace
 from tinygrad_lstm.graph.types import TensorType, whole
-from tinygrad_lstm.graph.variables import moments
 
 __all__ = ["loop_items", "loop_node", "scan", "stacked"]
 
@@ -82,17 +80,17 @@ def scan(
     sequences = [as_tensor(v, device=device) for v in x_leaves]
     steps = _length(sequences, paths(x_structure, "xs"), length)
 
-    line = user_line()
-    owner = f"the body of a scan at {line[0]}:{line[1]}" if line else "the body of a scan"
     names = [_short(p) for p in paths(carry_structure, "carry")]
-    carries = [fresh_symbol(n, t.type, owner) for n, t in zip(names, first, strict=True)]
-    slices = [
-        fresh_symbol(_short(p), TensorType(s.shape[1:], s.dtype, s.device), owner)
-        for p, s in zip(paths(x_structure, "x"), sequences, strict=True)
-    ]
-    token = repeated.set((owner, next(moments)))
+    slices = [TensorType(s.shape[1:], s.dtype, s.device) for s in sequences]
+    count = len(first)
     try:
-        result = followed(_called, f, unflatten(carry_structure, carries), unflatten(x_structure, slices))
+        traced = trace(
+            lambda given: _called(f, unflatten(carry_structure, given[:count]), unflatten(x_structure, given[count:])),
+            [*[t.type for t in first], *slices],
+            [*names, *[_short(p) for p in paths(x_structure, "x")]],
+            name_body("scan"),
+            repeats=True,
+        )
     except DTypeError as error:
         for name, value, node in zip(names, init_leaves, first, strict=True):
             if is_scalar(value) and node.dtype.is_float:
@@ -101,20 +99,16 @@ def scan(
                     f"with tl.tensor({value!r}, dtype=…)"
                 )
         raise
-    finally:
-        repeated.reset(token)
+    result = traced.result
     if not isinstance(result, tuple) or len(result) != 2:
         raise StructureError(f"scan body: return a pair (carry, y), not {type(result).__name__}; y may be None")
     new_leaves, new_structure = flatten(result[0])
     numbers = [k for k, v in enumerate(init_leaves) if is_scalar(v)]
-    new = _checked_carries(names, carries, new_leaves, carry_structure, new_structure, numbers)
+    new = _checked_carries(names, list(traced.arguments[:count]), new_leaves, carry_structure, new_structure, numbers)
     y_leaves, y_structure = flatten(result[1])
-    ys = [as_tensor(v) for v in y_leaves]
-
-    body, operands = close([*carries, *slices], [*new, *ys], owner)
-    loop = loop_node(body, first, sequences, operands, steps, reverse)
-    items = loop_items(loop)
-    return unflatten(carry_structure, items[: len(first)]), unflatten(y_structure, items[len(first) :])
+    body, operands = traced.closed([*new, *y_leaves])
+    items = loop_items(loop_node(body, first, sequences, operands, steps, reverse))
+    return unflatten(carry_structure, items[:count]), unflatten(y_structure, items[count:])
 
 
 def loop_node(

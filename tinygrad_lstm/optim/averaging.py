@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from tinygrad_lstm.graph.variables import Parameter, State, assign_all
 from tinygrad_lstm.nn.holder import Holder
-from tinygrad_lstm.optim.optimizer import Targets, fractions, widened
+from tinygrad_lstm.optim.optimizer import Targets, at_least_float32, fractions
 
 __all__ = ["Average"]
 
@@ -40,12 +40,12 @@ class Average(Holder):
         self.decay = decay
         # In an object of its own, so that the parameters are not found as the average's.
         self.targets = Targets(parameters, "Average")
-        self.mean = [State(widened(p).detach(), f"mean.{k}") for k, p in enumerate(self.targets.parameters)]
+        self.mean = [State(at_least_float32(p).detach(), f"mean.{k}") for k, p in enumerate(self.targets.parameters)]
 
     def update(self) -> None:
         """Take in the parameters' values; call it after each step of the optimiser."""
         pairs = zip(self.mean, self.targets.parameters, strict=True)
-        assign_all([(a, self.decay * a + (1 - self.decay) * widened(p)) for a, p in pairs])
+        assign_all([(a, self.decay * a + (1 - self.decay) * at_least_float32(p)) for a, p in pairs])
 
     @contextmanager
     def applied(self) -> Iterator[None]:

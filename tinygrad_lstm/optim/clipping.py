@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 
 from tinygrad_lstm.errors import UsageError
-from tinygrad_lstm.graph.tensor import Tensor, settled
-from tinygrad_lstm.graph.variables import Parameter
+from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.graph.variables import Parameter, settled
 from tinygrad_lstm.ops.elementwise import maximum, minimum, sqrt
-from tinygrad_lstm.optim.optimizer import widened
+from tinygrad_lstm.optim.optimizer import at_least_float32
 
 __all__ = ["clip_grad_norm", "clip_grad_value"]
 
@@ -29,7 +29,7 @@ def clip_grad_norm(parameters: Iterable[Parameter], max_norm: float) -> Tensor:
         raise UsageError(f"clip_grad_norm: the bound is above 0, not {max_norm}")
     graded, grads = _graded("clip_grad_norm", parameters)
     # The square of a float16 number above 256 is inf.
-    wide = [widened(g) for g in grads]
+    wide = [at_least_float32(g) for g in grads]
     total = (wide[0] * wide[0]).sum()
     for g in wide[1:]:
         total = total + (g * g).sum().astype(total.dtype)

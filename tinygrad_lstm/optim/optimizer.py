@@ -12,7 +12,7 @@ from tinygrad_lstm.graph.variables import Parameter, State, Variable, assign_all
 from tinygrad_lstm.nn.holder import Holder, with_article
 from tinygrad_lstm.ops.logic import where
 
-__all__ = ["Optimizer", "Targets", "at_least_0", "fractions", "widened"]
+__all__ = ["Optimizer", "Targets", "at_least_0", "at_least_float32", "fractions"]
 
 
 class Optimizer(Holder):
@@ -85,7 +85,7 @@ class Optimizer(Holder):
         updates: list[tuple[Variable, Any]] = []
         for k, p in enumerate(self.parameters_to_update):
             if p.grad is not None:
-                new, moments = self._update(k, self._value(k, p), widened(p.grad))
+                new, moments = self._update(k, self._value(k, p), at_least_float32(p.grad))
                 updates += (
                     [*moments, (p, new)]
                     if k not in self.master
@@ -120,11 +120,11 @@ class Optimizer(Holder):
         raise UsageError(f"{type(self).__name__} has no update rule; write its _update")
 
     def _moments(self, name: str) -> list[State]:
-        values = [widened(p) for p in self.parameters_to_update]
+        values = [at_least_float32(p) for p in self.parameters_to_update]
         return [State(zeros(x.shape, x.dtype, x.device), f"{name}.{k}") for k, x in enumerate(values)]
 
 
-def widened(x: Variable | Tensor) -> Tensor:
+def at_least_float32(x: Variable | Tensor) -> Tensor:
     """A value in float32 where it is float16, else as it is."""
     leaf = x.leaf if isinstance(x, Variable) else x
     return leaf.astype(float32) if leaf.dtype is float16 else leaf

@@ -9,12 +9,11 @@ from tinygrad_lstm.functions.filling import full
 from tinygrad_lstm.functions.predicates import isfinite, logical_and
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.dtypes import float32, int32
-from tinygrad_lstm.graph.tensor import Tensor, settled
-from tinygrad_lstm.graph.tracing import Tracer, tracer
-from tinygrad_lstm.graph.variables import State, assign_all
+from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.graph.variables import State, Tracer, assign_all, settled, tracer
 from tinygrad_lstm.nn.holder import Holder
 from tinygrad_lstm.ops.logic import where
-from tinygrad_lstm.optim.optimizer import Optimizer, widened
+from tinygrad_lstm.optim.optimizer import Optimizer, at_least_float32
 
 __all__ = ["GradScaler"]
 
@@ -72,7 +71,7 @@ class GradScaler(Holder):
 
     def scale(self, loss: Any) -> Tensor:
         """The loss times s, in float32; call ``backward()`` on it."""
-        return widened(as_tensor(loss)) * self.factor
+        return at_least_float32(as_tensor(loss)) * self.factor
 
     def unscale(self, optimizer: Optimizer) -> None:
         """Divide the gradients by s; ``step`` does it, so call this only to clip them or to look at them before.
@@ -85,7 +84,7 @@ class GradScaler(Holder):
         graded = [(p, p.grad) for p in optimizer.parameters_to_update if p.grad is not None]
         if not graded:
             raise UsageError("GradScaler: no parameter has a gradient; call scaler.scale(loss).backward() first")
-        grads = [widened(g) / self.factor.astype(widened(g).dtype) for _, g in graded]
+        grads = [at_least_float32(g) / self.factor.astype(at_least_float32(g).dtype) for _, g in graded]
         finite = functools.reduce(logical_and, [isfinite(g).all() for g in grads])
         *grads, finite = settled([*grads, finite])
         for (p, _), g in zip(graded, grads, strict=True):

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from tinygrad_lstm.graph.tensor import Node, Tensor, make_like, remake
+from tinygrad_lstm.graph.tensor import Node, Tensor, make_like, rebuilt
 from tinygrad_lstm.graph.walk import topological
 from tinygrad_lstm.ops.linalg import LETTERS
 
@@ -43,9 +43,7 @@ def contractions(outputs: Iterable[Tensor]) -> list[Tensor]:
     readers.update(outputs)
     new: dict[Node, Any] = {}
     for node in order:
-        inputs = tuple([new[x] for x in node.inputs])
-        changed = any(a is not b for a, b in zip(inputs, node.inputs, strict=True))
-        candidate: Any = remake(node, inputs) if changed else node
+        candidate = rebuilt(node, new)
         if node.op == "matmul":
             candidate = _absorbed(_from_matmul(candidate))
         elif node.op == "contract":

@@ -6,10 +6,10 @@ from typing import Any
 
 from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm.graph.function import Graph
-from tinygrad_lstm.graph.tensor import Node, Tensor, remake
+from tinygrad_lstm.graph.tensor import Node, Tensor, rebuilt
 from tinygrad_lstm.graph.walk import topological
 
-__all__ = ["bits", "cse"]
+__all__ = ["cse", "exact_form"]
 
 
 def cse(outputs: Iterable[Tensor]) -> list[Tensor]:
@@ -29,18 +29,16 @@ def cse(outputs: Iterable[Tensor]) -> list[Tensor]:
     seen: dict[Any, Node] = {}
     new: dict[Node, Any] = {}
     for node in topological(outputs):
-        inputs = tuple([new[x] for x in node.inputs])
-        changed = any(a is not b for a, b in zip(inputs, node.inputs, strict=True))
-        candidate = remake(node, inputs) if changed else node
+        candidate = rebuilt(node, new)
         if node.op in ("leaf", "symbol"):
             new[node] = candidate
             continue
-        key = (node.op, inputs, bits(node.attrs), node.type if not node.inputs else None)
+        key = (node.op, candidate.inputs, exact_form(node.attrs), node.type if not node.inputs else None)
         new[node] = seen.setdefault(key, candidate)
     return [new[y] for y in outputs]
 
 
-def bits(value: Any) -> Any:
+def exact_form(value: Any) -> Any:
     """A hashable form in which only equals are equal."""
     if isinstance(value, float):
         return ("float", struct.pack("<d", value))
@@ -49,9 +47,9 @@ def bits(value: Any) -> Any:
     if isinstance(value, Graph):
         return _form(value)
     if isinstance(value, tuple | list):
-        return (type(value), tuple([bits(v) for v in value]))
+        return (type(value), tuple([exact_form(v) for v in value]))
     if hasattr(value, "items"):
-        return tuple([(k, bits(v)) for k, v in sorted(value.items())])
+        return tuple([(k, exact_form(v)) for k, v in sorted(value.items())])
     return value if value.__hash__ is not None else id(value)
 
 
@@ -68,7 +66,7 @@ def _form(graph: Graph) -> Any:
         elif node.op == "leaf":
             rows.append(("leaf", id(node)))
         else:
-            attrs = bits({k: v for k, v in node.attrs.items() if not isinstance(v, Node)})
+            attrs = exact_form({k: v for k, v in node.attrs.items() if not isinstance(v, Node)})
             values = tuple([number.get(v, id(v)) for v in node.attrs.values() if isinstance(v, Node)])
             rows.append((node.op, tuple([number[x] for x in node.inputs]), attrs, values, node.type))
     return (len(graph.inputs), tuple(rows), tuple([number[y] for y in graph.outputs]))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tinygrad_lstm.graph.function import Graph
-from tinygrad_lstm.graph.tensor import Node, Tensor, make_like, remake
+from tinygrad_lstm.graph.tensor import Node, Tensor, make_like, rebuilt, remake
 from tinygrad_lstm.graph.types import TensorType
 from tinygrad_lstm.graph.walk import substitute, topological
 from tinygrad_lstm.passes.rewriting import Pass
@@ -170,12 +170,10 @@ def everywhere(outputs: Iterable[Tensor], rewriting: Pass) -> list[Tensor]:
 
 def _updated(node: Node, new: Mapping[Node, Any], rewriting: Pass) -> Any:
     """A node with its inputs replaced by what is ``new``, and its body rewritten; itself where both stay."""
-    inputs = node.inputs
-    if not new.keys().isdisjoint(inputs):
-        inputs = tuple([new.get(x, x) for x in inputs])
     body = node.attrs.get("body")
     if isinstance(body, Graph):
         inside = rewriting(body.outputs)
         if any(a is not b for a, b in zip(inside, body.outputs, strict=True)):
+            inputs = tuple([new.get(x, x) for x in node.inputs])
             return remake(node, inputs, {**node.attrs, "body": Graph(body.inputs, tuple(inside))})
-    return node if inputs is node.inputs else remake(node, inputs)
+    return rebuilt(node, new)

@@ -5,7 +5,7 @@ from typing import Any
 
 from tinygrad_lstm.graph.tensor import Node, Tensor
 from tinygrad_lstm.graph.walk import reaching, substitute, topological
-from tinygrad_lstm.passes.cse import bits
+from tinygrad_lstm.passes.cse import exact_form
 from tinygrad_lstm.passes.loops import LoopParts, everywhere, inner_symbol
 
 __all__ = ["merge"]
@@ -120,7 +120,7 @@ def _equal_nodes(first: LoopParts, second: LoopParts, same: dict[int, int]) -> d
 
 
 def _key(node: Node, inputs: tuple[Any, ...]) -> Any:
-    return (node.op, tuple(map(id, inputs)), bits(node.attrs))
+    return (node.op, tuple(map(id, inputs)), exact_form(node.attrs))
 
 
 def _replaced(

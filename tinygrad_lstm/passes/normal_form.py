@@ -9,8 +9,9 @@ what it becomes, one step later.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from tinygrad_lstm.graph.function import slot_of, slot_value
 from tinygrad_lstm.graph.registry import OPS
-from tinygrad_lstm.graph.tensor import Node, Tensor, make_like, remake
+from tinygrad_lstm.graph.tensor import Node, Tensor, make_like, rebuilt, remake
 from tinygrad_lstm.graph.walk import substitute, topological
 from tinygrad_lstm.passes.building import history
 from tinygrad_lstm.passes.loops import LoopParts
@@ -115,23 +116,19 @@ def _normal(outputs: list[Any], given: dict[Node, Any]) -> dict[Node, Any]:
             # A name would stand between a value and the carry that it is, and each be kept.
             new[node] = new[node.inputs[0]]
             continue
-        inputs = tuple([new[x] for x in node.inputs])
         body = node.attrs.get("body")
         if body is not None:
-            inside = normal_form(body.outputs)
+            inputs, inside = tuple([new[x] for x in node.inputs]), normal_form(body.outputs)
             new[node] = remake(node, inputs, {**node.attrs, "body": type(body)(body.inputs, tuple(inside))})
             continue
-        changed = any(a is not b for a, b in zip(inputs, node.inputs, strict=True))
-        new[node] = remake(node, inputs) if changed else node
+        new[node] = rebuilt(node, new)
     return new
 
 
 def _value(projection: Any) -> Any:
     """What of a loop's body a projection reads: a node whose history it is, or the number of a last carry."""
-    if projection.op == "stacked":
-        return projection.attrs["value"]
-    loop, index = projection.inputs[0], projection.attrs["index"]
-    return index if index < loop.attrs["carries"] else loop.attrs["body"].outputs[index]
+    slot = slot_of(projection)
+    return slot if isinstance(slot, int) and slot < projection.inputs[0].attrs["carries"] else slot_value(projection)
 
 
 def _only_sliced(readers: list[tuple[Node, int]]) -> bool:

@@ -9,10 +9,10 @@ from tinygrad_lstm.passes.fold_constants import fold_constants
 from tinygrad_lstm.passes.rewriting import Pass
 from tinygrad_lstm.passes.simplify import simplify
 
-__all__ = ["Pass", "run", "simplified", "simplified_gradients"]
+__all__ = ["Pass", "run_passes", "simplified", "simplified_gradients"]
 
 
-def run(outputs: Iterable[Tensor], passes: Sequence[Pass]) -> list[Tensor]:
+def run_passes(outputs: Iterable[Tensor], passes: Sequence[Pass]) -> list[Tensor]:
     """``outputs`` after each of the passes in turn.
 
     Raises:
@@ -56,4 +56,4 @@ def simplified(*outputs: Tensor, keep_names: bool = False) -> list[Tensor]:
     return %2
     """
     names: list[Pass] = [] if keep_names else [drop_names]
-    return run(outputs, [*names, fold_constants, simplify])
+    return run_passes(outputs, [*names, fold_constants, simplify])

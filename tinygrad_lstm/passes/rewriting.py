@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from tinygrad_lstm.graph.tensor import Node, Tensor, remake
+from tinygrad_lstm.graph.tensor import Node, Tensor, rebuilt
 from tinygrad_lstm.graph.walk import topological
 
 __all__ = ["Pass", "Rewrite", "rewrite"]
@@ -23,9 +23,7 @@ def rewrite(outputs: Iterable[Tensor], rule: Rewrite, where: Callable[[Node], bo
     outputs = list(outputs)
     new: dict[Node, Any] = {}
     for node in topological(outputs):
-        inputs = tuple([new[x] for x in node.inputs])
-        changed = any(a is not b for a, b in zip(inputs, node.inputs, strict=True))
-        candidate = remake(node, inputs) if changed else node
+        candidate = rebuilt(node, new)
         replacement = rule(candidate) if where is None or where(candidate) else None
         new[node] = candidate if replacement is None else replacement
     return [new[y] for y in outputs]

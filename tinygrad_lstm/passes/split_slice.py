@@ -13,7 +13,7 @@ from tinygrad_lstm.passes.loops import LoopParts, each_loop, while_found
 
 __all__ = ["split_slice"]
 
-Window = tuple[int, ...]
+Bounds = tuple[int, ...]
 
 
 def split_slice(outputs: Iterable[Tensor]) -> list[Tensor]:
@@ -58,21 +58,21 @@ def _one(loop: LoopParts) -> dict[Tensor, Tensor]:
     return mapping
 
 
-def _window(slices: Sequence[Node]) -> tuple[Window, Window]:
+def _window(slices: Sequence[Node]) -> tuple[Bounds, Bounds]:
     """From where to where the parts reach that are used."""
     start = tuple(map(min, zip(*[r.attrs["start"] for r in slices], strict=True)))
     stop = tuple(map(max, zip(*[r.attrs["stop"] for r in slices], strict=True)))
     return start, stop
 
 
-def _within(part: Node, whole: Tensor, start: Window) -> Tensor:
+def _within(part: Node, whole: Tensor, start: Bounds) -> Tensor:
     """A slice of a node as a slice of that which begins at ``start`` of it."""
     low = tuple(n - first for n, first in zip(part.attrs["start"], start, strict=True))
     high = tuple(n - first for n, first in zip(part.attrs["stop"], start, strict=True))
     return _sliced(part, whole, low, high)
 
 
-def _pushed(node: Node, place: Node, start: Window, stop: Window) -> Tensor:
+def _pushed(node: Node, place: Node, start: Bounds, stop: Bounds) -> Tensor:
     """The slice of a sum or product as a sum or product of slices."""
     if node.op == "add":
         return make_like(node, "add", *[_sliced(place, x, start, stop) for x in node.inputs])
@@ -87,7 +87,7 @@ def _pushed(node: Node, place: Node, start: Window, stop: Window) -> Tensor:
     return contract(node, sides[0], sides[1], left, right, out)
 
 
-def _sliced(place: Node, x: Tensor, start: Window, stop: Window) -> Tensor:
+def _sliced(place: Node, x: Tensor, start: Bounds, stop: Bounds) -> Tensor:
     for axis, (low, high) in enumerate(zip(start, stop, strict=True)):
         x = slice_along(place, x, axis, low, high)
     return x

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from tinygrad_lstm.graph.tensor import Node, Tensor, make_like, remake
+from tinygrad_lstm.graph.tensor import Node, Tensor, make_like, rebuilt
 from tinygrad_lstm.graph.walk import topological
 from tinygrad_lstm.passes.building import joined, joins_freely, slice_along
 from tinygrad_lstm.passes.classes import FIXED, Classes
@@ -149,9 +149,7 @@ def _with_groups(outputs: list[Tensor], groups: "list[list[_Member]]") -> list[T
         if missing:
             stack.extend(missing)
         elif group is None:
-            inputs = tuple([new[x] for x in node.inputs])
-            same = all(a is b for a, b in zip(inputs, node.inputs, strict=True))
-            new[node] = node if same else remake(node, inputs)
+            new[node] = rebuilt(node, new)
         else:
             new.update(_side_by_side(group, new))
     return [new[y] for y in outputs]
@@ -285,9 +283,7 @@ def _with_sums(
         if node in sums:
             new[node] = _end_to_end(node, sums[node], new, rank)
             continue
-        inputs = tuple([new[x] for x in node.inputs])
-        same = all(a is b for a, b in zip(inputs, node.inputs, strict=True))
-        new[node] = node if same else remake(node, inputs)
+        new[node] = rebuilt(node, new)
     return [new[y] for y in outputs]
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from tinygrad_lstm.errors import AnomalyError
+from tinygrad_lstm.graph.scopes import at_line, in_scope
 from tinygrad_lstm.graph.tensor import Node, name_of, origin_of
 from tinygrad_lstm.runtime.backend import Backend
 
@@ -68,13 +69,12 @@ def _told(node: Node, values: Any, bad: Any, arrays: list[Any]) -> str:
     operands = ", ".join(str(x.type) for x in node.inputs)
     origin = origin_of(node)
     of = f" of the gradient of {origin.op}" if origin is not None else " of a gradient" if node.origin else ""
-    scope = f" in {str(node.scope)!r}" if node.scope else ""
-    line = f" [{node.line[0]}:{node.line[1]}]" if node.line else ""
     place = tuple(int(i) for i in np.argwhere(bad)[0])
     count = int(bad.sum())
     at = f" at {list(place)} ({count} of {bad.size} values {'is' if count == 1 else 'are'} not finite)" if place else ""
     inputs = [f"input {k}, {_name(x)}, {_range(a)}" for k, (x, a) in enumerate(zip(node.inputs, arrays, strict=True))]
-    return f"{node.op}({operands}){of}{scope} gives {values[place]}{at}{line}: {'; '.join(inputs)}"
+    op = f"{node.op}({operands}){of}{in_scope(node.scope)}"
+    return f"{op} gives {values[place]}{at}{at_line(node.line)}: {'; '.join(inputs)}"
 
 
 def _name(node: Node) -> str:

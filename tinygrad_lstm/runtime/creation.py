@@ -10,12 +10,10 @@ from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.device import as_device
 from tinygrad_lstm.graph.dtypes import DTYPES, as_dtype
 from tinygrad_lstm.graph.number import Number
-from tinygrad_lstm.graph.registry import FUNCTIONS, function
-from tinygrad_lstm.graph.slots import slots
+from tinygrad_lstm.graph.registry import apply, function
 from tinygrad_lstm.graph.tensor import Tensor, make_leaf
-from tinygrad_lstm.graph.tracing import tracer
 from tinygrad_lstm.graph.types import TensorType
-from tinygrad_lstm.graph.variables import Parameter, Variable
+from tinygrad_lstm.graph.variables import Parameter, Variable, tracer
 from tinygrad_lstm.kernels import casts
 from tinygrad_lstm.runtime.backend import backend_for
 
@@ -66,7 +64,7 @@ def tensor(value: Any, dtype: Any = None, requires_grad: bool = False, device: s
     return Parameter(leaf) if requires_grad else leaf
 
 
-FUNCTIONS["tensor"] = tensor
+function(tensor)
 
 
 def _as_array(value: Any) -> np.ndarray[Any, Any]:
@@ -148,7 +146,7 @@ def to_numpy(x: Any) -> np.ndarray[Any, Any]:
     array([2., 4.], dtype=float32)
     """
     node = as_tensor(x)
-    value = slots.evaluate((node,), None)[0].value
+    value = apply("evaluated", (node,))[0].value
     array: np.ndarray[Any, Any] = backend_for(node.device).get(value).view()
     array.flags.writeable = False
     return array
@@ -177,5 +175,5 @@ def to(x: Any, device: str) -> Tensor:
         )
     if node.device == device:
         return node
-    value = backend_for(node.device).get(slots.evaluate((node,), None)[0].value)
+    value = backend_for(node.device).get(apply("evaluated", (node,))[0].value)
     return make_leaf(backend_for(device).put(value, device), TensorType(node.shape, node.dtype, device))

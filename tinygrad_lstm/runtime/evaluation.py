@@ -5,16 +5,15 @@ from typing import Any
 
 from tinygrad_lstm.errors import DTypeError, ShapeError, TraceError, UsageError
 from tinygrad_lstm.graph.convert import as_tensor
-from tinygrad_lstm.graph.scopes import user_line
-from tinygrad_lstm.graph.slots import slots
+from tinygrad_lstm.graph.registry import function
+from tinygrad_lstm.graph.scopes import at_line, user_line
 from tinygrad_lstm.graph.tensor import Node, Tensor, make_leaf, set_value
-from tinygrad_lstm.graph.tracing import tracer
-from tinygrad_lstm.graph.variables import Variable
+from tinygrad_lstm.graph.variables import Variable, tracer
 from tinygrad_lstm.runtime.backend import backend_for
 from tinygrad_lstm.runtime.creation import tensor
 from tinygrad_lstm.runtime.interpreter import register_program
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "evaluated"]
 
 
 def evaluate(*tensors: Any) -> Any:
@@ -31,11 +30,12 @@ def evaluate(*tensors: Any) -> Any:
     (tensor([2., 3.]), tensor(3.))
     """
     nodes = tuple(as_tensor(t) for t in tensors)
-    evaluated(nodes, None)
+    evaluated(nodes)
     return nodes[0] if len(nodes) == 1 else nodes
 
 
-def evaluated(tensors: tuple[Tensor, ...], bindings: Mapping[Tensor, Any] | None) -> tuple[Tensor, ...]:
+@function
+def evaluated(tensors: tuple[Tensor, ...], bindings: Mapping[Tensor, Any] | None = None) -> tuple[Tensor, ...]:
     """``tensors`` with their values: themselves, or new leaves where symbols were bound for the occasion."""
     bound = _bound(bindings)
     pending = [t for t in tensors if t.value is None]
@@ -62,11 +62,9 @@ def evaluated(tensors: tuple[Tensor, ...], bindings: Mapping[Tensor, Any] | None
 
 
 def _traced(tensor: Tensor, owner: str) -> TraceError:
-    line = user_line()
-    at = f" [{line[0]}:{line[1]}]" if line else ""
     return TraceError(
         f"{tensor!r} is traced in {owner} and has no value yet, so Python cannot read it; choose between values with "
-        f"tl.where, repeat steps with tl.scan, and return what you want to see{at}"
+        f"tl.where, repeat steps with tl.scan, and return what you want to see{at_line(user_line())}"
     )
 
 
@@ -87,8 +85,5 @@ def _bound(bindings: Mapping[Tensor, Any] | None) -> dict[Node, Any]:
             raise ShapeError(f"symbol {name!r} is {symbol.type}, the value bound to it has shape {list(value.shape)}")
         if value.dtype is not symbol.dtype:
             raise DTypeError(f"symbol {name!r} is {symbol.type}, the value is {value.type}; convert it with .astype")
-        bound[symbol] = evaluated((value,), None)[0].value
+        bound[symbol] = evaluated((value,))[0].value
     return bound
-
-
-slots.evaluate = evaluated

@@ -8,11 +8,11 @@ from tinygrad_lstm.errors import DeviceError, DTypeError, Error, UsageError
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.dtypes import DTYPES
 from tinygrad_lstm.graph.registry import function
-from tinygrad_lstm.graph.slots import slots
 from tinygrad_lstm.graph.tensor import Tensor, make_leaf
 from tinygrad_lstm.graph.types import TensorType
 from tinygrad_lstm.runtime.backend import Borrower, backend_for
 from tinygrad_lstm.runtime.creation import to_numpy
+from tinygrad_lstm.runtime.evaluation import evaluated
 
 __all__ = ["dlpack_device", "from_dlpack", "to_dlpack"]
 
@@ -70,7 +70,7 @@ def to_dlpack(x: Any, **options: Any) -> Any:
     [1. 2.]
     """
     node = as_tensor(x)
-    value = slots.evaluate((node,), None)[0].value
+    value = evaluated((node,))[0].value
     version = options.get("max_version")
     if node.device == "cpu" and version is not None and version[0] >= 1:
         return to_numpy(node).__dlpack__(**options)
@@ -85,5 +85,5 @@ def dlpack_device(x: Any) -> tuple[int, int]:
     (1, 0)
     """
     node = as_tensor(x)
-    kind, number = slots.evaluate((node,), None)[0].value.__dlpack_device__()
+    kind, number = evaluated((node,))[0].value.__dlpack_device__()
     return int(kind), int(number)

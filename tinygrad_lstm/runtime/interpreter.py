@@ -4,7 +4,6 @@ A graph is lowered once to a list of calls on numbered registers, and the list i
 step for the body of a loop.
 """
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,17 +14,15 @@ from tinygrad_lstm.errors import (
     AnomalyError,
     BackendError,
     Error,
-    EvaluationError,
-    IndexingError,
     UnboundSymbolError,
 )
-from tinygrad_lstm.graph.function import Graph
+from tinygrad_lstm.graph.function import Graph, slot_of
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.tensor import Node, Tensor, set_value
 from tinygrad_lstm.graph.walk import topological
 from tinygrad_lstm.runtime.anomaly import at_step, detecting, watched
 from tinygrad_lstm.runtime.backend import Backend
-from tinygrad_lstm.runtime.memory import exhausted, lacking
+from tinygrad_lstm.runtime.failures import failure
 
 __all__ = ["RegisterProgram", "register_program", "without_kernel"]
 
@@ -52,7 +49,7 @@ class RegisterProgram:
         except Error:
             raise
         except Exception as error:
-            raise _explained(error, self.nodes[at]) from error
+            raise failure(error, self.nodes[at]) from error
 
     def run_releasing(self, registers: list[Any]) -> None:
         """The same, and every value is let go after its last use."""
@@ -66,7 +63,7 @@ class RegisterProgram:
         except Error:
             raise
         except Exception as error:
-            raise _explained(error, self.nodes[at]) from error
+            raise failure(error, self.nodes[at]) from error
 
     def fresh(self) -> list[Any]:
         """Registers that hold what is given."""
@@ -74,20 +71,6 @@ class RegisterProgram:
         for i, value in self.given.items():
             registers[i] = value
         return registers
-
-
-def _explained(error: Exception, node: Node) -> Error:
-    """What a kernel raised, also when memory does not suffice, as an error about a node of the graph."""
-    operands = ", ".join(str(x.type) for x in node.inputs if not isinstance(x.type, tuple))
-    scope = f" in {str(node.scope)!r}" if node.scope else ""
-    line = f" [{node.line[0]}:{node.line[1]}]" if node.line else ""
-    what = str(error) or type(error).__name__
-    if exhausted(error):
-        types = node.type if isinstance(node.type, tuple) else (node.type,)
-        size = sum(math.prod(t.shape) * t.dtype.itemsize for t in types)
-        what = lacking(" and ".join(map(str, types)), size)
-    told = f"{node.op}({operands}){scope}: {what}{line}"
-    return IndexingError(told) if isinstance(error, IndexError) else EvaluationError(told)
 
 
 def register_program(
@@ -113,7 +96,7 @@ def register_program(
         identity = OPS[node.op].kind == "identity" and node not in known and node.value is None
         registers[node] = registers[node.inputs[0]] if identity else len(registers)
         if node.op in _PROJECTIONS and node not in known and _value(node) is None:
-            requested.setdefault(node.inputs[0], []).append(_slot(node))
+            requested.setdefault(node.inputs[0], []).append(slot_of(node))
 
     program = RegisterProgram([], [], {}, registers, [])
     watching = detecting()
@@ -131,12 +114,12 @@ def register_program(
             except Error:
                 raise
             except Exception as error:
-                raise _explained(error, node) from error
+                raise failure(error, node) from error
         elif OPS[node.op].kind != "identity":
             if node.op in _BODIES:
                 f = _BODIES[node.op](node, requested.get(node, []), backend, keep)
             elif node.op in _PROJECTIONS:
-                f = itemgetter(_slot(node))
+                f = itemgetter(slot_of(node))
             else:
                 f = _kernel(node, backend)
                 if watching:
@@ -212,10 +195,6 @@ def without_kernel(op: str, backend: Backend) -> BackendError:
         f"the backend {backend.name!r} has no kernel for op {op!r}; evaluate it with another backend, such as "
         "tl.use_backend('numpy'), or give its kernels one"
     )
-
-
-def _slot(node: Node) -> Any:
-    return node.attrs["index"] if node.op == "item" else node.attrs["value"]
 
 
 def _loop(node: Node, slots: list[Any], backend: Backend, keep: bool) -> Callable[..., Mapping[Any, Any]]:

@@ -2,9 +2,9 @@
 
 from tinygrad_lstm.train.checkpoint import load_model
 from tinygrad_lstm.train.language_model import LanguageModel, ModelConfig
-from tinygrad_lstm.train.loop import TrainConfig, Trainer, bits, learning_rate
 from tinygrad_lstm.train.progress import Progress
 from tinygrad_lstm.train.sampling import sample
+from tinygrad_lstm.train.trainer import TrainConfig, Trainer, bits, learning_rate
 
 __all__ = [
     "LanguageModel",

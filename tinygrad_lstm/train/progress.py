@@ -6,7 +6,7 @@ from typing import IO, Final
 
 from tqdm import tqdm
 
-from tinygrad_lstm.train.loop import Trainer, bits
+from tinygrad_lstm.train.trainer import Trainer, bits
 
 __all__ = ["Progress"]
 
@@ -27,7 +27,7 @@ class Progress:
 
     >>> import sys
     >>> from tinygrad_lstm.data.text import Corpus
-    >>> from tinygrad_lstm.train.loop import TrainConfig
+    >>> from tinygrad_lstm.train.trainer import TrainConfig
     >>> trainer = Trainer(Corpus("abc " * 50, "abc"), config=TrainConfig(steps=1, window=4, batch=2))
     >>> with Progress(trainer, sys.stdout) as progress:
     ...     trainer.run(progress)

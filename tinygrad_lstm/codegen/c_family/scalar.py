@@ -8,7 +8,7 @@ from tinygrad_lstm.codegen import program
 from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm.graph.registry import OPS
 
-__all__ = ["REGISTER", "STORAGE", "SUFFIX", "combined", "expression", "identity", "literal", "loaded", "stored"]
+__all__ = ["REGISTER", "STORAGE", "SUFFIX", "c_expression", "combined", "identity_text", "literal", "loaded", "stored"]
 
 STORAGE: Final = {
     "bool": "uint8_t",
@@ -67,7 +67,7 @@ def literal(value: Any, dtype: DType) -> str:
     return f"({text})" if text.startswith("-") else text
 
 
-def identity(combine: str, dtype: DType) -> str:
+def identity_text(combine: str, dtype: DType) -> str:
     """What changes nothing in a sum, a maximum or a minimum."""
     return literal(program.identity(combine, dtype), dtype)
 
@@ -127,7 +127,7 @@ def _template(op: str) -> str:
     return text
 
 
-def expression(op: str, args: list[str], source: DType, dtype: DType, exponent: float | None = None) -> str:
+def c_expression(op: str, args: list[str], source: DType, dtype: DType, exponent: float | None = None) -> str:
     """The C expression of an elementwise op.
 
     Args:
@@ -137,9 +137,9 @@ def expression(op: str, args: list[str], source: DType, dtype: DType, exponent: 
         exponent: for ``power``, the second argument where it is a constant.
 
     >>> from tinygrad_lstm.graph.dtypes import float16, float32
-    >>> expression("add", ["a", "b"], float32, float32), expression("tanh", ["a"], float32, float32)
+    >>> c_expression("add", ["a", "b"], float32, float32), c_expression("tanh", ["a"], float32, float32)
     ('a + b', 'tanh_f32(a)')
-    >>> expression("add", ["a", "b"], float16, float16)
+    >>> c_expression("add", ["a", "b"], float16, float16)
     'rounded_to_half(a + b)'
     """
     if op == "cast":

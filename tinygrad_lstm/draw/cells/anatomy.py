@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tinygrad_lstm.draw.cells.tracing import TracedStep
+from tinygrad_lstm.draw.cells.timestep import TracedStep
 from tinygrad_lstm.formula.expression import text
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.scopes import Scope

@@ -12,7 +12,7 @@ from tinygrad_lstm.graph.scopes import Scope
 from tinygrad_lstm.graph.tensor import Node, name_of
 from tinygrad_lstm.graph.walk import topological
 
-__all__ = ["Equation", "described", "equations"]
+__all__ = ["Equation", "cell_in_words", "equations"]
 
 _SUM, _PRODUCT, _ATOM = range(3)
 _LONG: Final = 400
@@ -57,7 +57,7 @@ def equations(anatomy: Anatomy) -> list[Equation]:
     return _Writer(anatomy).equations()
 
 
-def described(anatomy: Anatomy) -> str:
+def cell_in_words(anatomy: Anatomy) -> str:
     """The picture in words: the layers, then the equations."""
     layers = [f"{p.about} ({p.label})" if p.about != p.label else p.about for p in anatomy.parts if p.kind == "layer"]
     words = [f"Layers: {', '.join(layers)}." if layers else "No layers."]

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tinygrad_lstm.draw.cells.anatomy import Anatomy, Part, dissect
-from tinygrad_lstm.draw.cells.equations import described
+from tinygrad_lstm.draw.cells.equations import cell_in_words
 from tinygrad_lstm.draw.cells.placed import CELL, INK, LEGEND, LOOKS, SIZES, Canvas, blank, faint
 from tinygrad_lstm.draw.cells.placement import Placement, Spot, UnplacedError
-from tinygrad_lstm.draw.cells.tracing import trace_step
+from tinygrad_lstm.draw.cells.timestep import trace_step
 from tinygrad_lstm.draw.cells.wires import Plan, plan
 from tinygrad_lstm.draw.drawing import Drawing
 from tinygrad_lstm.draw.markup import plain, pretty, rich
@@ -53,7 +53,7 @@ def cell(cell: Any, x: Any = None, state: Any = None, *, title: str | None = Non
     """
     anatomy = dissect(trace_step(cell, x, state))
     name = title if title is not None else f"{anatomy.title}: one step"
-    return picture(anatomy, name, described(anatomy), legend=legend)
+    return picture(anatomy, name, cell_in_words(anatomy), legend=legend)
 
 
 def picture(

@@ -12,7 +12,7 @@ from tinygrad_lstm.draw.cells.anatomy import Anatomy, Part, dissect
 from tinygrad_lstm.draw.cells.equations import Equation, equations
 from tinygrad_lstm.draw.cells.picture import Spotlight, picture
 from tinygrad_lstm.draw.cells.placement import find_conveyor
-from tinygrad_lstm.draw.cells.tracing import example, first_state, trace_step
+from tinygrad_lstm.draw.cells.timestep import example, first_state, trace_step
 from tinygrad_lstm.draw.drawing import Drawing
 from tinygrad_lstm.draw.markup import pretty
 from tinygrad_lstm.draw.pages.page import Page

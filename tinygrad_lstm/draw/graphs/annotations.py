@@ -12,9 +12,9 @@ from tinygrad_lstm.draw.graphs.unrolling import Path
 from tinygrad_lstm.draw.graphs.vertices import Edge, Vertex
 from tinygrad_lstm.graph.tensor import Node
 
-__all__ = ["Scale", "Values", "annotate_flow", "annotate_values", "place", "shown"]
+__all__ = ["Scale", "ValueStyle", "annotate_flow", "annotate_values", "fraction_between", "rounded"]
 
-Values = Literal["numbers", "statistics", "heat"]
+ValueStyle = Literal["numbers", "statistics", "heat"]
 FEW = 4
 """So many numbers fit on a node."""
 
@@ -29,7 +29,7 @@ class Scale:
     high: str = ""
 
 
-def annotate_values(vertices: Sequence[Vertex], measures: Measures, how: Values) -> Scale | None:
+def annotate_values(vertices: Sequence[Vertex], measures: Measures, how: ValueStyle) -> Scale | None:
     """Put values on the vertices, and say what the colours mean."""
     strengths: dict[Vertex, float] = {}
     for v in vertices:
@@ -40,16 +40,16 @@ def annotate_values(vertices: Sequence[Vertex], measures: Measures, how: Values)
             v.notes.append(_numbers(array, len(v.path)))
         else:
             strengths[v] = float(np.sqrt(np.mean(array.astype(np.float64) ** 2)))
-            v.notes += _statistics(array) if how == "statistics" else [f"rms {shown(strengths[v])}"]
+            v.notes += _statistics(array) if how == "statistics" else [f"rms {rounded(strengths[v])}"]
     if how != "heat":
         return None
     finite = [s for s in strengths.values() if math.isfinite(s) and s > 0]
     low, high = (min(finite), max(finite)) if finite else (0.0, 0.0)
     for v, strength in strengths.items():
         if math.isfinite(strength) and strength > 0:
-            v.heat = place(strength, low, high)
+            v.heat = fraction_between(strength, low, high)
     zeros = ", of 0 without a colour" * any(s == 0 for s in strengths.values())
-    return Scale("heat", f"root mean square of the values{zeros}", shown(low), shown(high))
+    return Scale("heat", f"root mean square of the values{zeros}", rounded(low), rounded(high))
 
 
 def _value(v: Vertex, values: Mapping[tuple[Path, Node], Array]) -> Array | None:
@@ -74,13 +74,15 @@ def annotate_flow(edges: Sequence[Edge], measures: Measures) -> Scale:
             e.range = float(norms.min()), e.flow
     found = [e.flow for e in edges if e.flow is not None and math.isfinite(e.flow) and e.flow > 0]
     text = "norm of the gradient that comes back over a line; dotted: none"
-    return Scale("flow", text, shown(min(found)), shown(max(found))) if found else Scale("flow", "no gradient flows")
+    return (
+        Scale("flow", text, rounded(min(found)), rounded(max(found))) if found else Scale("flow", "no gradient flows")
+    )
 
 
-def place(value: float, low: float, high: float) -> float:
+def fraction_between(value: float, low: float, high: float) -> float:
     """Where ``value`` stands between ``low`` and ``high``, from 0 to 1; by its logarithm, over 8 decades at most.
 
-    >>> place(1e-2, 1e-4, 1.0), place(0.0, 1e-4, 1.0), place(3.0, 3.0, 3.0)
+    >>> fraction_between(1e-2, 1e-4, 1.0), fraction_between(0.0, 1e-4, 1.0), fraction_between(3.0, 3.0, 3.0)
     (0.5, 0.0, 1.0)
     """
     if value <= 0 or not math.isfinite(value):
@@ -90,10 +92,10 @@ def place(value: float, low: float, high: float) -> float:
     return 1.0 if top - bottom < 1e-9 else min(1.0, max(0.0, (math.log10(value) - bottom) / (top - bottom)))
 
 
-def shown(value: float) -> str:
+def rounded(value: float) -> str:
     """A number for a label.
 
-    >>> shown(-0.123456), shown(3e-9), shown(2.0)
+    >>> rounded(-0.123456), rounded(3e-9), rounded(2.0)
     ('−0.123', '3e−9', '2')
     """
     text = f"{value:.3g}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
@@ -113,7 +115,7 @@ def _numbers(array: Array, steps: int) -> str:
 
 
 def _element(value: Any) -> str:
-    return str(value) if isinstance(value, bool | np.bool_ | int | np.integer) else shown(float(value))
+    return str(value) if isinstance(value, bool | np.bool_ | int | np.integer) else rounded(float(value))
 
 
 def _statistics(array: Array) -> list[str]:
@@ -122,8 +124,11 @@ def _statistics(array: Array) -> list[str]:
     if bad:
         return [f"{bad} of {array.size} not finite"]
     if array.size == 1:
-        return [shown(wide.item())]
-    return [f"mean {shown(wide.mean())}, std {shown(wide.std())}", f"{shown(wide.min())} … {shown(wide.max())}"]
+        return [rounded(wide.item())]
+    return [
+        f"mean {rounded(wide.mean())}, std {rounded(wide.std())}",
+        f"{rounded(wide.min())} … {rounded(wide.max())}",
+    ]
 
 
 def _flow(e: Edge, measures: Measures) -> Array | None:

@@ -8,13 +8,13 @@ from typing import Any, Final
 
 import graphviz
 
-from tinygrad_lstm.draw.graphs.annotations import Scale, place, shown
+from tinygrad_lstm.draw.graphs.annotations import Scale, fraction_between, rounded
 from tinygrad_lstm.draw.graphs.folding import Folded
 from tinygrad_lstm.draw.graphs.vertices import Cluster, Edge, Vertex
 from tinygrad_lstm.draw.markup import FONT, plain, pretty, rich
 from tinygrad_lstm.draw.themes import SHAPES, Theme, between, contrast
 
-__all__ = ["BOUNDED", "Style", "emit"]
+__all__ = ["BOUNDED", "Style", "dot_text"]
 
 BOUNDED: Final = 150
 """Above so many vertices Graphviz gets settings that bound its time, and edges lose their labels."""
@@ -49,7 +49,7 @@ class Style:
     title: str = ""
 
 
-def emit(folded: Folded, tooltips: Mapping[Vertex, str], style: Style) -> str:
+def dot_text(folded: Folded, tooltips: Mapping[Vertex, str], style: Style) -> str:
     """The picture in DOT; the same vertices give the same text."""
     return _Emission(folded, tooltips, style).text()
 
@@ -200,7 +200,7 @@ class _Emission:
         elif lent:
             look |= {"color": theme.lent, "penwidth": "0.7"}
         if e.flow is not None:
-            strength = f"{shown(e.range[0])} … {shown(e.range[1])}" if e.range is not None else shown(e.flow)
+            strength = f"{rounded(e.range[0])} … {rounded(e.range[1])}" if e.range is not None else rounded(e.flow)
             told.append(f"gradient {strength}")
             if not self.large:
                 parts = [*[p for p in parts if p == e.note], strength]
@@ -217,7 +217,7 @@ class _Emission:
             return {"penwidth": "5", "style": "bold,dashed", "color": self.theme.gradient}
         if flow == 0 or self.flows is None:
             return {"penwidth": "0.8", "style": "dotted", "color": self.theme.lent}
-        at = place(flow, *self.flows)
+        at = fraction_between(flow, *self.flows)
         look = {"penwidth": f"{0.6 + 4.4 * at:.2g}", "color": between(self.theme.flow, at)}
         return look | ({"style": "dashed"} if back else {})
 

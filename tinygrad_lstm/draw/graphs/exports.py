@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from tinygrad_lstm.draw.graphs.measures import Measures
-from tinygrad_lstm.draw.graphs.numbering import Numbering, number
+from tinygrad_lstm.draw.graphs.numbering import Numbering, number_nodes
 from tinygrad_lstm.draw.graphs.sources import Sources
 from tinygrad_lstm.draw.graphs.unrolling import Path
 from tinygrad_lstm.draw.graphs.vertices import place_of
@@ -79,7 +79,7 @@ def as_data(graph: Sources, title: str = "", measures: Measures | None = None) -
     >>> data["edges"], data["outputs"]
     ([{'source': '%0', 'target': '%1', 'slot': 0}], [{'node': '%1', 'name': 'result'}])
     """
-    numbers = number(graph.inputs, graph.outputs)
+    numbers = number_nodes(graph.inputs, graph.outputs)
     work = _Export(numbers, measures or Measures())
     # The bodies come after what they stand in.
     parts = {path: work.part(path) for path in numbers.parts}

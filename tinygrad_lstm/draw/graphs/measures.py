@@ -11,9 +11,9 @@ from tinygrad_lstm.draw.graphs.unrolling import Path, Stack, Unrolled, unroll
 from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.function import fresh_symbol
 from tinygrad_lstm.graph.registry import OPS
-from tinygrad_lstm.graph.slots import slots
 from tinygrad_lstm.graph.tensor import Node, Tensor, make
 from tinygrad_lstm.graph.walk import topological
+from tinygrad_lstm.runtime.evaluation import evaluated
 
 __all__ = ["Array", "Measures", "measure"]
 
@@ -107,7 +107,7 @@ def _joined(copies: Mapping[tuple[int, ...], Tensor | Stack], found: Mapping[Nod
 
 def _evaluated(tensors: Iterable[Tensor], at: Mapping[Tensor, Any]) -> dict[Node, Array]:
     listed = list(dict.fromkeys(tensors))
-    return {t: leaf.numpy() for t, leaf in zip(listed, slots.evaluate(tuple(listed), at or None), strict=True)}
+    return {t: leaf.numpy() for t, leaf in zip(listed, evaluated(tuple(listed), at or None), strict=True)}
 
 
 def _gradients(

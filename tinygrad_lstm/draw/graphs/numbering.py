@@ -9,7 +9,7 @@ from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.tensor import Node, origin_of
 from tinygrad_lstm.graph.walk import topological
 
-__all__ = ["Numbering", "number"]
+__all__ = ["Numbering", "number_nodes"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,11 +41,11 @@ class Numbering:
         return node_texts(order, {node: self.ids[path, node] for node in order})
 
 
-def number(inputs: Sequence[Node], outputs: Iterable[Node]) -> Numbering:
+def number_nodes(inputs: Sequence[Node], outputs: Iterable[Node]) -> Numbering:
     """The numbers of the graph of ``outputs``; inputs are counted whether something reads them or not.
 
     >>> y = tl.tanh(tl.symbol("x"))
-    >>> list(number((), (y,)).ids.values())
+    >>> list(number_nodes((), (y,)).ids.values())
     ['%0', '%1']
     """
     found = Numbering()

@@ -5,17 +5,17 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, get_args
 
 from tinygrad_lstm.draw.drawing import Drawing
-from tinygrad_lstm.draw.graphs.annotations import Values, annotate_flow, annotate_values
-from tinygrad_lstm.draw.graphs.dot import Style, emit
+from tinygrad_lstm.draw.graphs.annotations import ValueStyle, annotate_flow, annotate_values
+from tinygrad_lstm.draw.graphs.dot import Style, dot_text
 from tinygrad_lstm.draw.graphs.exports import as_json
 from tinygrad_lstm.draw.graphs.folding import Folded, fold_graph
 from tinygrad_lstm.draw.graphs.measures import Measures, measure
 from tinygrad_lstm.draw.graphs.mermaid import mermaid
-from tinygrad_lstm.draw.graphs.numbering import number
+from tinygrad_lstm.draw.graphs.numbering import number_nodes
 from tinygrad_lstm.draw.graphs.sources import Sources, sources
 from tinygrad_lstm.draw.graphs.survey import survey
 from tinygrad_lstm.draw.graphs.unrolling import unroll
-from tinygrad_lstm.draw.graphs.vertices import Vertex, described
+from tinygrad_lstm.draw.graphs.vertices import Vertex, node_in_words
 from tinygrad_lstm.draw.themes import THEMES
 from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.function import Graph
@@ -24,7 +24,7 @@ from tinygrad_lstm.passes.pipeline import simplified_gradients
 
 __all__ = ["graph"]
 
-Loops = Literal["rolled", "box", "unrolled"]
+LoopStyle = Literal["rolled", "box", "unrolled"]
 Gradients = Literal["apart", "together"]
 Direction = Literal["LR", "TB"]
 ThemeName = Literal["light", "dark"]
@@ -39,10 +39,10 @@ def graph(
     depth: int | None = None,
     fold: int = 400,
     repeats: bool | None = None,
-    loops: Loops = "rolled",
+    loops: LoopStyle = "rolled",
     gradients: Gradients = "apart",
     ties: bool = False,
-    values: Values | None = None,
+    values: ValueStyle | None = None,
     flow: bool = False,
     at: Mapping[Tensor, Any] | None = None,
     shapes: bool = True,
@@ -94,8 +94,8 @@ def graph(
     >>> tl.draw.graph(cell, tl.ones((1, 3)), cell.zeros(1), values="statistics", theme="dark").title
     'Computation graph of LSTMCell'
     """
-    _check(direction=(direction, Direction), loops=(loops, Loops), gradients=(gradients, Gradients))
-    _check(theme=(theme, ThemeName), **({} if values is None else {"values": (values, Values)}))
+    _check(direction=(direction, Direction), loops=(loops, LoopStyle), gradients=(gradients, Gradients))
+    _check(theme=(theme, ThemeName), **({} if values is None else {"values": (values, ValueStyle)}))
     for name, value in (("depth", depth), ("fold", fold)):
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
             raise UsageError(f"draw.graph: {name} is an integer of at least 0, not {value!r}")
@@ -128,7 +128,7 @@ def graph(
     style = Style(
         THEMES[theme], direction, shapes, ties, [line for line in legend if line], types, title if title else ""
     )
-    dot = emit(folded, _tooltips(found, folded.vertices), style)
+    dot = dot_text(folded, _tooltips(found, folded.vertices), style)
     title = title if title is not None else f"Computation graph of {found.called}"
     return Drawing(dot, "dot", title, description, _Content(found, title, measures, folded, style))
 
@@ -160,7 +160,7 @@ class _Content:
 
 
 def _tooltips(graph: Sources, vertices: Sequence[Vertex]) -> dict[Vertex, str]:
-    numbers = number(graph.inputs, graph.outputs)
+    numbers = number_nodes(graph.inputs, graph.outputs)
     texts: dict[Any, Mapping[Node, str]] = {}
     found = {}
     for v in vertices:
@@ -171,7 +171,7 @@ def _tooltips(graph: Sources, vertices: Sequence[Vertex]) -> dict[Vertex, str]:
         id = numbers.ids.get((v.path, v.node)) or numbers.first.get(v.node, "")
         said = texts[v.path].get(v.node, "")
         # A leaf of the outside that is drawn in a body belongs to another part.
-        lines = [f"{id}: {' = '.join([*v.names, said])}" if said else id, described(v.node)]
+        lines = [f"{id}: {' = '.join([*v.names, said])}" if said else id, node_in_words(v.node)]
         origin = numbers.origin_id(v.path, v.node)
         if origin is not None and v.origin is not None:
             lines.append(f"for the gradient of {origin}: {' '.join([v.origin.label, *v.origin.names])}")

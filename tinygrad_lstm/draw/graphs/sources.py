@@ -5,15 +5,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tinygrad_lstm.draw.graphs.watching import Watch
 from tinygrad_lstm.draw.markup import last_name, pretty
 from tinygrad_lstm.errors import Error, UsageError
 from tinygrad_lstm.graph.convert import as_tensor
-from tinygrad_lstm.graph.function import Graph, fresh_symbol
+from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.structure import flatten, paths, unflatten
 from tinygrad_lstm.graph.tensor import Tensor, name_of
-from tinygrad_lstm.graph.variables import Variable
+from tinygrad_lstm.graph.trace import resolved, trace
+from tinygrad_lstm.graph.variables import Tracer, Variable
 from tinygrad_lstm.nn.module import Module
+from tinygrad_lstm.ops.source import stop_gradient
 
 __all__ = ["Sources", "sources"]
 
@@ -76,11 +77,11 @@ def sources(what: Any, args: tuple[Any, ...] = (), caller: str = "draw.graph") -
         raise UsageError(f"{caller}: {what.__name__} is a class; make one of it first: {what.__name__}(…)")
     bindings: dict[Tensor, Tensor] = {}
     called = ""
-    watch: Watch | None = None
+    state: Tracer | None = None
     if callable(what) and not isinstance(what, Tensor | Variable):
         called = _title(what)
-        watch = Watch(f"the function {called} in {caller}")
-        what, bindings = _traced(what, args, caller, watch)
+        state = Tracer(f"the function {called} in {caller}")
+        what, bindings = _traced(what, args, caller, state)
     elif args:
         raise UsageError(f"{caller}: several tensors come as one tuple or list; further arguments are a function's")
     leaves, structure = flatten(what)
@@ -91,7 +92,7 @@ def sources(what: Any, args: tuple[Any, ...] = (), caller: str = "draw.graph") -
     names = [last_name(path) or name for path, name in zip(paths(structure), numbered, strict=True)]
     names = [y.attrs["name"] if y.op == "named" else name for y, name in zip(outputs, names, strict=True)]
     listed = ", ".join(pretty(n) for n in names[:3]) + (", …" if len(names) > 3 else "")
-    outputs, changes = watch.whole(outputs) if watch is not None else (outputs, {})
+    outputs, changes = _with_history(outputs, state) if state is not None else (outputs, {})
     return Sources(
         list(bindings), [*outputs, *changes.values()], [*names, *changes], called or listed, bindings, len(changes)
     )
@@ -148,23 +149,42 @@ def _called(f: Callable[..., Any], args: tuple[Any, ...], where: str, like: Call
 
 
 def _traced(
-    f: Callable[..., Any], args: tuple[Any, ...], caller: str, watch: Watch
+    f: Callable[..., Any], args: tuple[Any, ...], caller: str, state: Tracer
 ) -> tuple[Any, dict[Tensor, Tensor]]:
-    """The results of ``f`` on symbols, which take the names of its parameters; and what the symbols stand for."""
+    """The results of ``f`` on symbols, which take the names of its parameters; and what the symbols stand for.
+
+    What is a symbol already stands for itself.
+    """
     given = [name for name, p in (_parameters(f) or {}).items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    bindings: dict[Tensor, Tensor] = {}
-    new = []
+    leaves, structure = flatten(args)
+    names = []
     for k, arg in enumerate(args):
-        leaves, structure = flatten(arg)
-        name = given[k] if k < len(given) else f"x{k}"
-        made = []
-        for leaf, path in zip(leaves, paths(structure, name), strict=True):
-            try:
-                node = as_tensor(leaf)
-            except Error as error:
-                what = f"argument {path!r} of {_title(f)} is of type {type(leaf).__name__}"
-                raise UsageError(f"{caller}: {what} and no tensor ({error})") from None
-            made.append(node if node.op == "symbol" else fresh_symbol(path, node.type))
-            bindings[made[-1]] = node
-        new.append(unflatten(structure, made))
-    return watch.call(lambda: _called(f, tuple(new), f"{caller}: {_title(f)}")), bindings
+        names += paths(flatten(arg)[1], given[k] if k < len(given) else f"x{k}")
+    nodes = []
+    for leaf, name in zip(leaves, names, strict=True):
+        try:
+            nodes.append(as_tensor(leaf))
+        except Error as error:
+            what = f"argument {name!r} of {_title(f)} is of type {type(leaf).__name__}"
+            raise UsageError(f"{caller}: {what} and no tensor ({error})") from None
+    asked = [k for k, node in enumerate(nodes) if node.op != "symbol"]
+
+    def call(symbols: Sequence[Tensor]) -> Any:
+        stand_ins = dict(zip(asked, symbols, strict=True))
+        filled = unflatten(structure, [stand_ins.get(k, node) for k, node in enumerate(nodes)])
+        return _called(f, filled, f"{caller}: {_title(f)}")
+
+    traced = trace(call, [nodes[k].type for k in asked], [names[k] for k in asked], by=state)
+    stand_ins = dict(zip(asked, traced.arguments, strict=True))
+    return traced.result, {stand_ins.get(k, node): node for k, node in enumerate(nodes)}
+
+
+def _with_history(results: list[Tensor], state: Tracer) -> tuple[list[Tensor], dict[str, Tensor]]:
+    """Results with what was cut put back, and by name the gradients and contents that changed with the symbols."""
+    changes = {f"{p.name or 'parameter'}.grad": g for p, g in state.gradients.items() if g is not None}
+    changes |= {f"{variable.name or 'parameter'} after": leaf for variable, leaf in state.contents.items()}
+    changes = {name: value for name, value in changes.items() if value.symbolic}
+    # A result is shown as it was computed; inside the graph what was cut lets no gradient through.
+    asked = [state.stands_for.get(y, y) for y in (*results, *changes.values())]
+    shown, _ = resolved(asked, {symbol: stop_gradient(value) for symbol, value in state.stands_for.items()})
+    return shown[: len(results)], dict(zip(changes, shown[len(results) :], strict=True))

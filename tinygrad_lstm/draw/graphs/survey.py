@@ -12,7 +12,7 @@ from typing import Any
 from tinygrad_lstm.draw.graphs.unrolling import Path
 from tinygrad_lstm.draw.graphs.vertices import Cluster, Edge, Vertex, VertexKind
 from tinygrad_lstm.formula.notation import power_of
-from tinygrad_lstm.graph.function import Graph
+from tinygrad_lstm.graph.function import Graph, slot_value
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.scopes import Scope
 from tinygrad_lstm.graph.tensor import Node, name_of, origin_of
@@ -31,7 +31,7 @@ class _Value:
 
 
 @dataclass(frozen=True)
-class _Part:
+class _Frame:
     """The top level or a body: the values known there, the cluster and the scopes round it, and its loops."""
 
     env: dict[Node, _Value]
@@ -55,7 +55,7 @@ def survey(
         together: whether what computes a gradient stands in the scopes of the forward pass.
     """
     work = _Survey(boxes, together)
-    top = _Part({}, None, (), ())
+    top = _Frame({}, None, (), ())
     for node in inputs:
         top.env[node] = _Value(work.add(node, "symbol", node.attrs["name"], top, None))
     work.walk((*inputs, *outputs), top)
@@ -79,19 +79,19 @@ class _Survey:
         self.edges: list[Edge] = []
         self.clusters: dict[Any, Cluster] = {}
         self.standing: dict[Node, Vertex] = {}
-        # Two loops may share one body, and with it the loops inside: a loop is drawn once for each part it is in.
-        self.bodies: dict[tuple[int, Node], _Part | Vertex] = {}
+        # Two loops may share one body, and with it the loops inside: a loop is drawn once for each frame it is in.
+        self.bodies: dict[tuple[int, Node], _Frame | Vertex] = {}
 
-    def add(self, node: Node, kind: VertexKind, label: str, part: _Part, cluster: Cluster | None) -> Vertex:
-        vertex = Vertex(kind, label, cluster, type=node.type, node=node, path=part.path)
+    def add(self, node: Node, kind: VertexKind, label: str, frame: _Frame, cluster: Cluster | None) -> Vertex:
+        vertex = Vertex(kind, label, cluster, type=node.type, node=node, path=frame.path)
         vertex.gradient = node.origin is not None
         self.vertices.append(vertex)
         self.standing.setdefault(node, vertex)
         return vertex
 
-    def walk(self, outputs: Sequence[Node], part: _Part) -> None:
-        """Draw what ``outputs`` need and ``part`` does not have yet; called again for each loop within a loop."""
-        env = part.env
+    def walk(self, outputs: Sequence[Node], frame: _Frame) -> None:
+        """Draw what ``outputs`` need and ``frame`` does not have yet; called again for each loop within a loop."""
+        env = frame.env
         order = topological(outputs)
         joined = _stacked_only(order, outputs)
         for node in order:
@@ -99,13 +99,13 @@ class _Survey:
                 continue
             definition = OPS[node.op]
             if node.op == "symbol":
-                env[node] = _Value(self.add(node, "symbol", node.attrs["name"], part, None))
+                env[node] = _Value(self.add(node, "symbol", node.attrs["name"], frame, None))
             elif node.op == "named":
                 env[node] = self._named(node, env[node.inputs[0]])
             elif definition.kind == "loop":
-                self._loop(node, part)
+                self._loop(node, frame)
             elif definition.kind == "projection":
-                env[node] = self._projected(node, part)
+                env[node] = self._projected(node, frame)
             elif _is_repeated(node):
                 env[node] = _Value(None, node)
             elif definition.kind == "view" and _is_number(env[node.inputs[0]]):
@@ -116,28 +116,28 @@ class _Survey:
             elif _is_pick(node) and env[node.inputs[0]].vertex is not None:
                 env[node] = self._picked(node, env[node.inputs[0]])
             else:
-                self._operation(node, part, joined)
+                self._operation(node, frame, joined)
 
-    def _operation(self, node: Node, part: _Part, joined: set[Node]) -> None:
+    def _operation(self, node: Node, frame: _Frame, joined: set[Node]) -> None:
         definition = OPS[node.op]
-        cluster = self._cluster(node, part)
+        cluster = self._cluster(node, frame)
         if node.op == "leaf":
-            vertex = self.add(node, "leaf", "data", part, cluster)
+            vertex = self.add(node, "leaf", "data", frame, cluster)
         else:
             kinds: dict[str, VertexKind] = {"elementwise": "pointwise", "view": "view", "identity": "view"}
             label = node.op.replace("_", " ") if definition.kind == "view" else definition.label
             if any(x in joined for x in node.inputs):
                 label = "stack"
-            vertex = self.add(node, kinds.get(definition.kind, "op"), label, part, cluster)
-        exponent = _exponent(node, part.env)
+            vertex = self.add(node, kinds.get(definition.kind, "op"), label, frame, cluster)
+        exponent = _exponent(node, frame.env)
         if exponent is not None:
             vertex.label = exponent
         for slot, x in enumerate(node.inputs):
             if slot and exponent is not None:
                 continue
             read = x.inputs[0] if x in joined else x
-            self.connect(part.env[x], vertex, read, reads=(part.path, node, slot))
-        part.env[node] = _Value(vertex)
+            self.connect(frame.env[x], vertex, read, reads=(frame.path, node, slot))
+        frame.env[node] = _Value(vertex)
 
     def _named(self, node: Node, value: _Value) -> _Value:
         name = node.attrs["name"]
@@ -185,43 +185,43 @@ class _Survey:
         found = list(zip(path, keys, strict=True))
         return found[1:] if self.together else found
 
-    def _cluster(self, node: Node, part: _Part) -> Cluster | None:
+    def _cluster(self, node: Node, frame: _Frame) -> Cluster | None:
         """The innermost cluster of ``node``; scopes that are round the whole loop are not drawn again in its body."""
         scopes = self._scopes(node)
-        at = part.cluster
-        for s, own in scopes[_shared([s.name for s, _ in scopes], part.outer) :]:
+        at = frame.cluster
+        for s, own in scopes[_shared([s.name for s, _ in scopes], frame.outer) :]:
             key = (at, own)
             if key not in self.clusters:
                 self.clusters[key] = Cluster(s.name, s.role, at, at.level + 1 if at else 1)
             at = self.clusters[key]
         return at
 
-    def _loop(self, loop: Node, part: _Part) -> None:
+    def _loop(self, loop: Node, frame: _Frame) -> None:
         body: Graph = loop.attrs["body"]
         carries, xs = loop.attrs.get("carries", 0), loop.attrs.get("xs", 0)
-        around = self._cluster(loop, part)
-        reads = [(part.path, loop, slot) for slot in range(len(loop.inputs))]
+        around = self._cluster(loop, frame)
+        reads = [(frame.path, loop, slot) for slot in range(len(loop.inputs))]
         if self.boxes:
-            box = self.add(loop, "loop", _loop_label(loop), part, around)
+            box = self.add(loop, "loop", _loop_label(loop), frame, around)
             for slot, x in enumerate(loop.inputs):
                 note = "first" if slot < carries else "each step" if slot < carries + xs else ""
-                self.connect(part.env[x], box, x, note, reads[slot])
-            self.bodies[id(part.env), loop] = box
+                self.connect(frame.env[x], box, x, note, reads[slot])
+            self.bodies[id(frame.env), loop] = box
             return
         dashed = ", dashed: to the next step" if carries else ""
         cluster = Cluster(_loop_label(loop) + dashed, None, around, around.level + 1 if around else 1, loop=True)
         names = [s.name for s, _ in self._scopes(loop)]
-        outer = (*part.outer, *names[_shared(names, part.outer) :])
-        inner = _Part({}, cluster, outer, (*part.path, loop))
+        outer = (*frame.outer, *names[_shared(names, frame.outer) :])
+        inner = _Frame({}, cluster, outer, (*frame.path, loop))
         entering: list[Vertex] = []
         for k, (symbol, given) in enumerate(zip(body.inputs, loop.inputs, strict=True)):
             if k >= carries + xs:
-                inner.env[symbol] = part.env[given]
+                inner.env[symbol] = frame.env[given]
                 continue
             vertex = self.add(symbol, "carry" if k < carries else "slice", symbol.attrs["name"], inner, cluster)
             vertex.gradient = loop.origin is not None
             reader = (inner.path, symbol, -1)
-            self.connect(part.env[given], vertex, given, "first" if k < carries else "each step", reader)
+            self.connect(frame.env[given], vertex, given, "first" if k < carries else "each step", reader)
             inner.env[symbol] = _Value(vertex)
             entering.append(vertex)
         self.walk(body.outputs, inner)
@@ -232,16 +232,16 @@ class _Survey:
                 self.connect(value, vertex, result, "next", reader)
             elif value.vertex is not vertex:
                 self.edges.append(Edge(value.vertex, vertex, None, "next", back=True, reads=reader))
-        self.bodies[id(part.env), loop] = inner
+        self.bodies[id(frame.env), loop] = inner
 
-    def _projected(self, node: Node, part: _Part) -> _Value:
+    def _projected(self, node: Node, frame: _Frame) -> _Value:
         loop = node.inputs[0]
         index = node.attrs.get("index")
-        value = loop.attrs["body"].outputs[index] if index is not None else node.attrs["value"]
+        value = slot_value(node)
         note = "all steps"
         if index is not None:
             note = "" if loop.op == "call" else "last" if index < loop.attrs["carries"] else note
-        drawn = self.bodies[id(part.env), loop]
+        drawn = self.bodies[id(frame.env), loop]
         if isinstance(drawn, Vertex):
             return _Value(drawn, None, f"{note} {name_of(value)}" if name_of(value) and note else note)
         # A gradient stacks values that the body itself has no use for.

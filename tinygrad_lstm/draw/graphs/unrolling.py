@@ -9,7 +9,7 @@ from typing import Any
 
 from tinygrad_lstm.functions.arrangement import stack
 from tinygrad_lstm.functions.indexing import getitem
-from tinygrad_lstm.graph.function import Graph
+from tinygrad_lstm.graph.function import Graph, slot_of
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.scopes import Scope
 from tinygrad_lstm.graph.tensor import Deriving, Node, Tensor, deriving, make, origin_of
@@ -128,7 +128,7 @@ class _Unrolling:
                     results[node] = run(node, order, env, path, steps, inside, depth)
                     continue
                 if OPS[node.op].kind == "projection":
-                    slot = node.attrs["index"] if node.op == "item" else node.attrs["value"]
+                    slot = slot_of(node)
                     env[node] = results[node.inputs[0]][slot]
                 else:
                     env[node] = self.copy(node, env, steps, inside, depth)

@@ -9,7 +9,7 @@ from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm.graph.registry import NodeType
 from tinygrad_lstm.graph.tensor import Node
 
-__all__ = ["LEAVES", "Cluster", "Edge", "Vertex", "VertexKind", "described", "place_of"]
+__all__ = ["LEAVES", "Cluster", "Edge", "Vertex", "VertexKind", "node_in_words", "place_of"]
 
 VertexKind = Literal[
     "pointwise",
@@ -106,7 +106,7 @@ def place_of(node: Node) -> tuple[str, int] | None:
     return None if path.name == "tinygrad-lstm" or path.parent.name == "tinygrad-lstm.exe" else node.line
 
 
-def described(node: Node) -> str:
+def node_in_words(node: Node) -> str:
     """Operation, attributes, type and place in the user's file, in one line."""
     skipped = ("name", "label", "value", "body", "owner", "dtype", "device", "shape")
     attributes = [f"{k}={_shown(v)}" for k, v in node.attrs.items() if k not in skipped]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tinygrad_lstm.draw.files import open_in_browser, write_picture
+from tinygrad_lstm.draw.output import open_in_browser, write_picture
 from tinygrad_lstm.draw.pages.document import document
-from tinygrad_lstm.draw.pages.views import Subject, graph_of, picture_of, stage_of
+from tinygrad_lstm.draw.pages.subjects import Subject, graph_of, picture_of, stage_of
 from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.tensor import Tensor
 

@@ -9,13 +9,16 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tinygrad_lstm.formula.notation import power_of
+from tinygrad_lstm.graph.function import slot_value
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.tensor import Node, Tensor, name_of
 from tinygrad_lstm.graph.walk import topological
 
-__all__ = ["Box", "Item", "Kind", "PageGraph", "PageWire", "ShownLoop", "Site", "ordered", "structure"]
+__all__ = ["Box", "Item", "ItemKind", "PageGraph", "PageWire", "ShownLoop", "Site", "page_graph_of", "reading_order"]
 
-Kind = Literal["input", "parameter", "state", "data", "constant", "carry", "slice", "pointwise", "op", "view", "result"]
+ItemKind = Literal[
+    "input", "parameter", "state", "data", "constant", "carry", "slice", "pointwise", "op", "view", "result"
+]
 GIVEN = ("input", "parameter", "state", "data", "constant")
 """The kinds of what is there before anything is computed."""
 
@@ -60,7 +63,7 @@ class Item:
     """One value: its node, its names, and the loop whose steps it is computed in."""
 
     index: int
-    kind: Kind
+    kind: ItemKind
     label: str
     node: Tensor
     loop: ShownLoop | None
@@ -100,7 +103,7 @@ class PageGraph:
     env: dict[Node, Item] = field(default_factory=dict)
 
 
-def ordered(outputs: Iterable[Node], first: Iterable[Node] = ()) -> list[Node]:
+def reading_order(outputs: Iterable[Node], first: Iterable[Node] = ()) -> list[Node]:
     """The ancestors of ``outputs`` as a person would compute them: what is done soonest, with all it needs, first."""
     depth: dict[Node, int] = {}
     for node in topological(outputs := list(outputs)):
@@ -108,14 +111,14 @@ def ordered(outputs: Iterable[Node], first: Iterable[Node] = ()) -> list[Node]:
     return topological((*first, *sorted(outputs, key=lambda y: depth[y])))
 
 
-def structure(inputs: Sequence[Tensor], outputs: Sequence[Tensor], names: Sequence[str]) -> PageGraph:
+def page_graph_of(inputs: Sequence[Tensor], outputs: Sequence[Tensor], names: Sequence[str]) -> PageGraph:
     """The structure of the graph of ``outputs``, which bear ``names``."""
     return _Building(inputs, outputs, names).result
 
 
 class _Building:
     def __init__(self, inputs: Sequence[Tensor], outputs: Sequence[Tensor], names: Sequence[str]) -> None:
-        self.result = PageGraph(order=ordered(outputs, inputs))
+        self.result = PageGraph(order=reading_order(outputs, inputs))
         self.single: dict[Item, Site] = {}
         self.made: dict[Any, Box] = {}
         env = self.result.env
@@ -124,7 +127,9 @@ class _Building:
             item = self.add("result", name, y, None, self.result.program)
             self.connect(env[y], self.place(item, None))
 
-    def add(self, kind: Kind, label: str, node: Any, loop: ShownLoop | None, program: list[Item | ShownLoop]) -> Item:
+    def add(
+        self, kind: ItemKind, label: str, node: Any, loop: ShownLoop | None, program: list[Item | ShownLoop]
+    ) -> Item:
         item = Item(len(self.result.items), kind, label, node, loop)
         self.result.items.append(item)
         program.append(item)
@@ -208,7 +213,7 @@ class _Building:
         body = node.attrs["body"]
         stacks = [p.attrs["value"] for p in projections if "value" in p.attrs]
         loop = ShownLoop(
-            len(self.result.loops), node, _name(node), parent, ordered([*body.outputs, *stacks], body.inputs)
+            len(self.result.loops), node, _name(node), parent, reading_order([*body.outputs, *stacks], body.inputs)
         )
         self.result.loops.append(loop)
         program.append(loop)
@@ -219,7 +224,7 @@ class _Building:
             if k >= carries + xs:
                 inner[symbol] = env[given]
                 continue
-            kind: Kind = "carry" if k < carries else "slice"
+            kind: ItemKind = "carry" if k < carries else "slice"
             inner[symbol] = item = self.add(kind, symbol.attrs["name"], symbol, loop, loop.program)
             self.connect(env[given], self.place(item, box), "first step" if k < carries else "each step")
         path = tuple(s.name for s in node.scope.path) if node.scope is not None else ()
@@ -240,7 +245,7 @@ class _Building:
     ) -> None:
         source = node.inputs[0]
         index = node.attrs.get("index")
-        value = source.attrs["body"].outputs[index] if index is not None else node.attrs["value"]
+        value = slot_value(node)
         label = "all steps"
         if index is not None and index < source.attrs.get("carries", 0):
             label = "last step"
@@ -269,7 +274,7 @@ class _Building:
         return box
 
 
-def _told(node: Node) -> tuple[Kind, str]:
+def _told(node: Node) -> tuple[ItemKind, str]:
     """Kind and label of a node that is one item."""
     definition = OPS[node.op]
     if node.op == "symbol":
@@ -281,9 +286,9 @@ def _told(node: Node) -> tuple[Kind, str]:
         return "constant", f"0 … {node.attrs['length'] - 1}"
     if node.op == "leaf":
         label = node.attrs.get("label")
-        kind: Kind = label.kind if label is not None and label.kind in ("parameter", "state") else "data"
+        kind: ItemKind = label.kind if label is not None and label.kind in ("parameter", "state") else "data"
         return kind, name_of(node) or kind
-    kinds: dict[str, Kind] = {"elementwise": "pointwise", "view": "view", "identity": "view"}
+    kinds: dict[str, ItemKind] = {"elementwise": "pointwise", "view": "view", "identity": "view"}
     label = node.op.replace("_", " ") if definition.kind == "view" else definition.label
     return kinds.get(definition.kind, "op"), label
 

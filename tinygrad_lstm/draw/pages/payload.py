@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from tinygrad_lstm.draw.graphs.vertices import place_of
 from tinygrad_lstm.draw.markup import pretty
+from tinygrad_lstm.draw.pages.gradient_terms import rules_of, short_texts
 from tinygrad_lstm.draw.pages.grids import GRIDS, shown
 from tinygrad_lstm.draw.pages.layout import lay_out, word
 from tinygrad_lstm.draw.pages.page_graph import GIVEN, Item, PageGraph, ShownLoop
-from tinygrad_lstm.draw.pages.rules import references, rules_of
 from tinygrad_lstm.draw.pages.running import Array, Run, kept_steps
 from tinygrad_lstm.formula.expression import node_texts, text
 from tinygrad_lstm.graph.tensor import Node, name_of
@@ -37,7 +37,7 @@ def graph_data(structure: PageGraph, run: Run | None) -> dict[str, Any]:
     values = _Values(structure, run) if run is not None else None
     items = []
     texts = _texts(structure)
-    names = references(structure, texts)
+    names = short_texts(structure, texts)
     differentiated = run is not None and bool(run.gradients)
     rules = rules_of(structure, names) if differentiated else {}
     for item in structure.items:

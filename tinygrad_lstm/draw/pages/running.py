@@ -17,9 +17,9 @@ from tinygrad_lstm.draw.pages.page_graph import PageGraph, ShownLoop
 from tinygrad_lstm.errors import GradientError
 from tinygrad_lstm.graph.function import fresh_symbol
 from tinygrad_lstm.graph.registry import OPS
-from tinygrad_lstm.graph.slots import slots
 from tinygrad_lstm.graph.tensor import Node, Tensor
 from tinygrad_lstm.ops.loop import stacked
+from tinygrad_lstm.runtime.evaluation import evaluated
 
 __all__ = ["Array", "Run", "kept_steps", "run"]
 
@@ -101,7 +101,7 @@ class _Level:
     def forward(self, bindings: Mapping[Tensor, Any], keep: bool = True) -> Run:
         histories = [stack for _, steps in self.loops for stack in steps.histories]
         wanted = (*self.tensors, *histories)
-        found = [t.numpy() for t in slots.evaluate(wanted, bindings)]
+        found = [t.numpy() for t in evaluated(wanted, bindings)]
         result = Run({n: np.asarray(a) for n, a in zip(wanted, found, strict=True)})
         for symbol, value in bindings.items():
             result.values[symbol] = np.asarray(value.numpy() if isinstance(value, Tensor) else value)
@@ -136,7 +136,7 @@ class _Rule:
     def apply(self, values: Mapping[Node, Array], seeds: Sequence[Array]) -> dict[Node, Array]:
         bindings: dict[Tensor, Any] = {x: values[x] for x in self.symbols}
         bindings.update(zip(self.arriving, seeds, strict=True))
-        found = slots.evaluate(tuple(self.found.values()), bindings)
+        found = evaluated(tuple(self.found.values()), bindings)
         return {n: np.asarray(g.numpy()) for n, g in zip(self.found, found, strict=True)}
 
 

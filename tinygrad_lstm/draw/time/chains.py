@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from tinygrad_lstm.draw.cells.anatomy import Anatomy
 from tinygrad_lstm.draw.cells.curves import Point
-from tinygrad_lstm.draw.cells.equations import described
+from tinygrad_lstm.draw.cells.equations import cell_in_words
 from tinygrad_lstm.draw.cells.picture import fixed, identifiers, ranked
 from tinygrad_lstm.draw.cells.placed import LOOKS, SIZES, Canvas
 from tinygrad_lstm.draw.cells.placement import Placement, Spot, UnplacedError, spread
@@ -106,14 +106,14 @@ def chain(layer: Any, *, x: Any = None, loop: int = 0, legend: bool = False, tit
     try:
         placed = plan(Placement(anatomy))
     except UnplacedError:
-        return Drawing(ranked(anatomy, legend=legend, neighbours=True), "dot", title, described(anatomy))
+        return Drawing(ranked(anatomy, legend=legend, neighbours=True), "dot", title, cell_in_words(anatomy))
     canvas = Canvas()
     times = ("t+1", "t-1") if opened.reverse else ("t-1", "t+1")
     _neighbours(canvas, anatomy, placed, times)
     if legend:
         left, _, right, bottom = placed.box
         canvas.legend((left + right) / 2, bottom + 138)
-    return Drawing(canvas.source(), "nop2", title, described(anatomy))
+    return Drawing(canvas.source(), "nop2", title, cell_in_words(anatomy))
 
 
 def _neighbours(canvas: Canvas, anatomy: Anatomy, placed: Plan, times: tuple[str, str]) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.draw.files import check_folder, open_in_browser, write_picture
 from tinygrad_lstm.draw.markup import split_name
+from tinygrad_lstm.draw.output import check_folder, open_in_browser, write_picture
 from tinygrad_lstm.draw.time import plotting
 from tinygrad_lstm.draw.time.plotting import Array
 from tinygrad_lstm.errors import DrawingError, UsageError

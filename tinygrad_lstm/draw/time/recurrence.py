@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from tinygrad_lstm.draw.cells.anatomy import Anatomy, dissect
-from tinygrad_lstm.draw.cells.tracing import TracedStep, names_of, trace_step
+from tinygrad_lstm.draw.cells.timestep import TracedStep, names_of, trace_step
 from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.function import fresh_symbol
 from tinygrad_lstm.graph.structure import flatten, unflatten
-from tinygrad_lstm.graph.tensor import Node, Tensor, make
+from tinygrad_lstm.graph.tensor import Node, Tensor
+from tinygrad_lstm.graph.types import TensorType
 from tinygrad_lstm.graph.variables import Variable
 from tinygrad_lstm.graph.walk import substitute, topological
 from tinygrad_lstm.ops.loop import scan
@@ -64,7 +65,7 @@ def results_of(layer: Any, x: Any, caller: str, steps: int = 4) -> list[Tensor]:
         if not hasattr(layer, "input_size") or not hasattr(layer, "cells"):
             raise UsageError(f"{caller}: {kind} does not tell the shape of its input; give x=tl.symbol('x', (4, 1, 3))")
         shape = (1, steps, layer.input_size) if getattr(layer, "batch_first", False) else (steps, 1, layer.input_size)
-        x = make("symbol", name="x", shape=shape, dtype=layer.dtype, device=_device_of(layer), owner="")
+        x = fresh_symbol("x", TensorType(shape, layer.dtype, _device_of(layer)))
     results = flatten(layer(x))[0]
     return [v for v in results if isinstance(v, Tensor)]
 
@@ -78,7 +79,7 @@ def _over_time(cell: Any, caller: str, steps: int) -> list[Tensor]:
     step = trace_step(cell, caller=caller)
     zeros, structure = flatten(cell.zeros(1))
     (x,) = step.inputs
-    xs = make("symbol", name="x", shape=(steps, *x.shape), dtype=x.dtype, device=x.device, owner="")
+    xs = fresh_symbol("x", TensorType((steps, *x.shape), x.dtype, x.device))
 
     def body(state: Any, x_t: Tensor) -> tuple[Any, Any]:
         results = [v for v in flatten(cell(x_t, state))[0] if isinstance(v, Tensor)]

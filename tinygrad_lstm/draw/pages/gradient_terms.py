@@ -14,12 +14,12 @@ from tinygrad_lstm.draw.pages.layout import word
 from tinygrad_lstm.draw.pages.page_graph import GIVEN, Item, PageGraph, ShownLoop
 from tinygrad_lstm.errors import GradientError
 from tinygrad_lstm.formula.expression import text
-from tinygrad_lstm.graph.function import fresh_symbol
+from tinygrad_lstm.graph.function import fresh_symbol, slot_value
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.tensor import Node, Tensor, name_of
 from tinygrad_lstm.graph.walk import substitute
 
-__all__ = ["Term", "references", "rules_of"]
+__all__ = ["Term", "rules_of", "short_texts"]
 
 Term = list[Any]
 """When it counts (``""``, ``"next"`` or ``"last"`` step), whose gradient it needs, then text and numbers of items."""
@@ -32,7 +32,7 @@ _TWICE: Final = re.compile(r"\((\(the [^()]*\))\)")
 _SHAPED: Final = re.compile(rf"(?:reshape|broadcast_to)\({_ARRIVING}, shape=(?:\([^()]*\)|\d+)\)")
 
 
-def references(shown: PageGraph, texts: Mapping[Node, str]) -> dict[Item, str]:
+def short_texts(shown: PageGraph, texts: Mapping[Node, str]) -> dict[Item, str]:
     """What to call each item where another is explained: by its name, its expression if short, or what it is for.
 
     Args:
@@ -64,7 +64,7 @@ def _projected(node: Tensor) -> str | None:
     if OPS[node.op].kind != "projection" or node.inputs[0].op != "scan":
         return None
     loop, index = node.inputs[0], node.attrs.get("index")
-    value = loop.attrs["body"].outputs[index] if index is not None else node.attrs["value"]
+    value = slot_value(node)
     last = index is not None and index < loop.attrs["carries"]
     name = name_of(value)
     return f"{pretty(name)} of {'the last step' if last else 'all steps'}" if name is not None else None
@@ -171,7 +171,7 @@ class _Rules:
             if OPS[node.op].kind != "projection" or node.inputs[0] is not loop.node or item.node is not node:
                 continue
             index = node.attrs.get("index")
-            value = body.outputs[index] if index is not None else node.attrs["value"]
+            value = slot_value(node)
             if index is not None and index < carries:
                 self.inside(loop, value, ["last", item.index, item.index])
             else:

@@ -5,9 +5,10 @@ from dataclasses import replace
 from typing import Any, Final
 
 from tinygrad_lstm.codegen.program import Call, Gather, Program, View
-from tinygrad_lstm.errors import Error, EvaluationError, IndexingError
+from tinygrad_lstm.errors import Error, EvaluationError
 from tinygrad_lstm.kernels.table import ArrayFunction
-from tinygrad_lstm_cupy.cuda import Item, Launch, PrintedCuda, Product, Repeat, print_cuda
+from tinygrad_lstm.runtime.failures import failure, out_of_bounds
+from tinygrad_lstm_cupy.cuda import Launch, PrintedCuda, Product, Repeat, RunItem, print_cuda
 from tinygrad_lstm_cupy.device import Device
 
 __all__ = ["CupyExecutable", "unrecordable"]
@@ -153,7 +154,7 @@ class CupyExecutable:
         for step in self._steps:
             step()
 
-    def _step(self, item: Item) -> Callable[[], None]:
+    def _step(self, item: RunItem) -> Callable[[], None]:
         device = self._device
         match item:
             case Launch(name, grid, threads, views):
@@ -213,8 +214,7 @@ class CupyExecutable:
         except (Error, MemoryError):
             raise
         except Exception as error:
-            told = _told(call.node, str(error) or type(error).__name__)
-            raise (IndexingError(told) if isinstance(error, IndexError) else EvaluationError(told)) from error
+            raise failure(error, call.node) from error
         if 0 not in call.out.shape:
             self._view(call.out)[...] = result
 
@@ -224,8 +224,7 @@ class CupyExecutable:
         if number:
             step = self._printed.checked[number - 1]
             size = (step.source if isinstance(step, Gather) else step.out).shape[1]
-            axis = step.node.attrs.get("axis", 0)
-            raise IndexingError(_told(step.node, f"index {index} is out of bounds for axis {axis} with size {size}"))
+            raise out_of_bounds(step.node, index, size)
 
 
 def unrecordable(printed: PrintedCuda) -> str:
@@ -238,7 +237,7 @@ def unrecordable(printed: PrintedCuda) -> str:
     return "" if printed.launches > 1 else "one launch needs no graph"
 
 
-def _calls(items: Sequence[Item]) -> Iterator[str]:
+def _calls(items: Sequence[RunItem]) -> Iterator[str]:
     """The ops that have no kernel of their own."""
     for item in items:
         if isinstance(item, Call):
@@ -247,9 +246,9 @@ def _calls(items: Sequence[Item]) -> Iterator[str]:
             yield from _calls(item.items)
 
 
-def _only(items: Sequence[Item], kind: type[Launch] | type[Product]) -> list[Item]:
+def _only(items: Sequence[RunItem], kind: type[Launch] | type[Product]) -> list[RunItem]:
     """The items of one kind, in the loops that they stand in."""
-    found: list[Item] = []
+    found: list[RunItem] = []
     for item in items:
         if isinstance(item, Repeat):
             inner = _only(item.items, kind)
@@ -257,10 +256,3 @@ def _only(items: Sequence[Item], kind: type[Launch] | type[Product]) -> list[Ite
         elif isinstance(item, kind):
             found.append(item)
     return found
-
-
-def _told(node: Any, what: str) -> str:
-    operands = ", ".join(str(x.type) for x in node.inputs if not isinstance(x.type, tuple))
-    scope = f" in {str(node.scope)!r}" if node.scope else ""
-    line = f" [{node.line[0]}:{node.line[1]}]" if node.line else ""
-    return f"{node.op}({operands}){scope}: {what}{line}"

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 
-__all__ = ["block"]
+__all__ = ["braced"]
 
 
-def block(lines: Iterable[str]) -> str:
+def braced(lines: Iterable[str]) -> str:
     """Lines between braces, each indented by the braces that are open there.
 
-    >>> print(block(["for (;;) {", "f();", "}"]))
+    >>> print(braced(["for (;;) {", "f();", "}"]))
     {
       for (;;) {
         f();

@@ -15,20 +15,29 @@ import numpy as np
 
 from tinygrad_lstm.codegen.emission import Emitted
 from tinygrad_lstm.codegen.lifetimes import in_use
-from tinygrad_lstm.codegen.meaning import COMBINE, IDENTITY, Numbers, Values, applied, called, number, picked
+from tinygrad_lstm.codegen.meaning import (
+    COMBINE,
+    IDENTITY,
+    Numbers,
+    Values,
+    applied,
+    meaning_of_call,
+    meaning_of_constant,
+    picked,
+)
 from tinygrad_lstm.codegen.operations import Operations, Reference
-from tinygrad_lstm.codegen.printing import printed_step, printed_view
 from tinygrad_lstm.codegen.program import Call, Gather, Gemm, Kernel, Loop, Program, Scatter, Step, View
+from tinygrad_lstm.codegen.program_text import printed_step, printed_view
 from tinygrad_lstm.codegen.simulated_memory import Memory
 from tinygrad_lstm.errors import ProgramError
 
-__all__ = ["verify"]
+__all__ = ["verify_program"]
 
 _LIMIT: Final = 200_000
 """Points of kernels and products, in all steps of all loops, up to which a program is run."""
 
 
-def verify(form: Operations, emitted: Emitted, limit: int = _LIMIT) -> None:
+def verify_program(form: Operations, emitted: Emitted, limit: int = _LIMIT) -> None:
     """Return if the program does what its operations say.
 
     Args:
@@ -183,7 +192,7 @@ class _Run:
             memory.write(step.out, result, k)
         elif isinstance(step, Call):
             args = [memory.read(view).found for view in step.reads]
-            memory.write(step.out, called(id(step.node), step.out.shape, args), k)
+            memory.write(step.out, meaning_of_call(id(step.node), step.out.shape, args), k)
 
     def kernel(self, kernel: Kernel, k: int) -> None:
         outer = len(kernel.shape) - kernel.reduced
@@ -200,7 +209,7 @@ class _Run:
             if s.op == "load":
                 value = self.memory.read(kernel.reads[s.attr]).found
             elif s.op == "constant":
-                value = np.full((1,) * len(kernel.shape), number(s.attr, s.dtype))
+                value = np.full((1,) * len(kernel.shape), meaning_of_constant(s.attr, s.dtype))
             elif s.op == "index":
                 shape = [n if axis == s.attr else 1 for axis, n in enumerate(kernel.shape)]
                 value = np.arange(kernel.shape[s.attr], dtype=np.uint64).reshape(shape)

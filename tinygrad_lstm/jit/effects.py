@@ -1,6 +1,6 @@
-"""Tracing: a Python function, called once on symbols, becomes a graph that reads and changes variables."""
+"""What a traced function does: a graph, and the variables and gradients that it reads and changes."""
 
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,21 +9,21 @@ import numpy as np
 from tinygrad_lstm.errors import DeviceError, TraceError, UnboundSymbolError, UsageError
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.function import Graph, fresh_symbol
-from tinygrad_lstm.graph.number import Number, NumberArgument
+from tinygrad_lstm.graph.number import Number
 from tinygrad_lstm.graph.scopes import inside
-from tinygrad_lstm.graph.slots import slots
 from tinygrad_lstm.graph.structure import Structure, flatten
-from tinygrad_lstm.graph.tensor import Node, Tensor, bind_variable, make_leaf, name_of, remake
-from tinygrad_lstm.graph.tracing import tracer
+from tinygrad_lstm.graph.tensor import Node, Tensor, bind_variable, make_leaf, rebuilt
+from tinygrad_lstm.graph.trace import resolved, trace
 from tinygrad_lstm.graph.types import TensorType
-from tinygrad_lstm.graph.variables import Parameter, Variable
+from tinygrad_lstm.graph.variables import Parameter, Tracer, Variable
 from tinygrad_lstm.graph.walk import topological
+from tinygrad_lstm.runtime.evaluation import evaluated
 
-__all__ = ["Kept", "Traced", "resolved", "trace"]
+__all__ = ["Effects", "Kept", "effects_of"]
 
 
 @dataclass(frozen=True, slots=True)
-class Traced:
+class Effects:
     """What a function does, as a graph.
 
     Attributes:
@@ -58,52 +58,48 @@ class Kept:
     value: Any
 
 
-class _Trace:
-    """The tracer: what was read and written so far."""
+class _Recorder(Tracer):
+    """The tracer: what was read and written so far. What variables hold enters as symbols."""
 
     def __init__(self, owner: str) -> None:
-        self.owner = owner
+        super().__init__(owner)
         self.inputs: dict[Variable, Tensor] = {}
         self.gradient_inputs: dict[Parameter, Tensor] = {}
         self.presence: dict[Parameter, bool] = {}
-        self.contents: dict[Variable, Tensor] = {}
-        self.gradients: dict[Parameter, Tensor | None] = {}
         self.changed: dict[Variable, None] = {}
         self.graded: dict[Parameter, None] = {}
-        self.stands_for: dict[Node, Tensor] = {}
 
     def read(self, variable: Variable, held: Tensor) -> Tensor:
-        found = self.contents.get(variable)
-        if found is None:
+        known = self.contents.get(variable)
+        if known is None:
             # What holds a symbol was itself made by a traced function.
-            found = self.contents[variable] = held if held.symbolic else self._input(variable, held)
-            if found is not held:
-                self.inputs[variable] = found
-        return found
+            known = self.contents[variable] = held if held.symbolic else self._input(variable, held)
+            if known is not held:
+                self.inputs[variable] = known
+        return known
 
     def write(self, variable: Variable, leaf: Tensor) -> None:
-        self.contents[variable] = leaf
+        super().write(variable, leaf)
         self.changed[variable] = None
 
     def read_gradient(self, variable: Parameter, held: Tensor | None) -> Tensor | None:
         if variable not in self.gradients:
             self.presence[variable] = held is not None
-            found = None
+            symbol = None
             if held is not None:
                 with inside(None):
-                    found = fresh_symbol(f"grad of {variable.name or 'parameter'}", held.type, self.owner)
-                self.gradient_inputs[variable] = found
-            self.gradients[variable] = found
+                    symbol = fresh_symbol(f"grad of {variable.name or 'parameter'}", held.type, self.owner)
+                self.gradient_inputs[variable] = symbol
+            self.gradients[variable] = symbol
         return self.gradients[variable]
 
     def write_gradient(self, variable: Parameter, value: Tensor | None) -> None:
-        self.gradients[variable] = value
+        super().write_gradient(variable, value)
         self.graded[variable] = None
 
     def cut(self, value: Tensor) -> Tensor:
-        symbol = fresh_symbol(name_of(value) or value.op, value.type, self.owner)
-        self.stands_for[symbol] = value
-        return symbol
+        # A variable that the function makes is a new one at each run, so even what has a value is none of its own.
+        return self.symbol_for(value)
 
     def _input(self, variable: Variable, held: Tensor) -> Tensor:
         with inside(None):
@@ -112,36 +108,24 @@ class _Trace:
         return symbol
 
 
-def trace(
-    f: Callable[..., Any],
-    owner: str,
-    names: Sequence[str],
-    types: Sequence[TensorType | type],
-    call: Callable[..., Any],
-) -> Traced:
-    """What ``f`` does. If it raises, nothing has changed.
+def effects_of(
+    function: Callable[[list[Any]], Any], types: Sequence[TensorType | type], names: Sequence[str], owner: str
+) -> Effects:
+    """What ``function`` does. If it raises, nothing has changed.
 
     Args:
+        types: of the arguments; ``float``, ``int`` or ``bool`` for a Python number.
+        names: of the arguments.
         owner: what is traced, for errors.
-        names: of the traced arguments.
-        types: of the traced arguments; ``float``, ``int`` or ``bool`` for a Python number.
-        call: called with ``f`` and what stands for the arguments; it calls ``f``.
 
     Raises:
         TraceError: when Python needs the value of a traced tensor, or when one escapes.
         DeviceError: when the function works on two devices.
         UsageError: when it returns a generator or a coroutine.
     """
-    arguments: list[Tensor | Number] = [
-        fresh_symbol(n, t, owner) if isinstance(t, TensorType) else NumberArgument(t, n, owner)
-        for n, t in zip(names, types, strict=True)
-    ]
-    state = _Trace(owner)
-    token = tracer.set(state)
-    try:
-        leaves, structure = flatten(call(f, arguments))
-    finally:
-        tracer.reset(token)
+    state = _Recorder(owner)
+    traced = trace(function, types, names, owner, by=state)
+    leaves, structure = flatten(traced.result)
     for leaf in leaves:
         if isinstance(leaf, Generator | Coroutine | AsyncGenerator):
             if isinstance(leaf, Coroutine):
@@ -166,7 +150,7 @@ def trace(
     gradient_writes = tuple((p, place(state.gradients[p])) for p in state.graded if not p.leaf.symbolic)
 
     known_by, symbols = resolved(list(outputs), state.stands_for)
-    entering = [(k, x) for k, a in enumerate(arguments) for x in _inputs(a, symbols)]
+    entering = [(k, x) for k, a in enumerate(traced.arguments) for x in _inputs(a, symbols)]
     known = {*(x for _, x in entering), *state.inputs.values(), *state.gradient_inputs.values()}
     for symbol in symbols - known:
         raise _escaped(symbol, owner)
@@ -183,7 +167,7 @@ def trace(
         )
     presence = tuple((p, had) for p, had in state.presence.items() if not p.leaf.symbolic)
     places = tuple(k for k, _ in entering)
-    return Traced(
+    return Effects(
         graph, places, tuple(variables), tuple(gradients), presence, structure, results, writes, gradient_writes
     )
 
@@ -193,36 +177,6 @@ def _inputs(argument: Tensor | Number, symbols: set[Node]) -> list[Tensor]:
     if isinstance(argument, Tensor):
         return [argument]
     return [x for x in argument.made.values() if x in symbols] or [argument.typed(argument.dtype, argument.device)]
-
-
-def resolved(outputs: list[Tensor], stands_for: Mapping[Node, Tensor]) -> tuple[list[Tensor], set[Node]]:
-    """``outputs`` with symbols replaced by what they stand for, and the symbols that are left."""
-    new: dict[Node, Any] = {}
-    symbols: set[Node] = set()
-    stack: list[Node] = list(outputs)
-    while stack:
-        node = stack[-1]
-        if node in new:
-            stack.pop()
-            continue
-        value = stands_for.get(node)
-        before: tuple[Node, ...] = node.inputs if value is None else (value,)
-        if not node.symbolic:
-            before = ()
-        missing = [x for x in before if x not in new]
-        if missing:
-            stack.extend(missing)
-            continue
-        stack.pop()
-        if value is not None:
-            new[node] = new[value]
-        elif any(new[x] is not x for x in before):
-            new[node] = remake(node, tuple([new[x] for x in before]))
-        else:
-            new[node] = node
-            if node.op == "symbol":
-                symbols.add(node)
-    return [new[y] for y in outputs], symbols
 
 
 def _data_evaluated(outputs: Iterable[Tensor]) -> list[Tensor]:
@@ -238,13 +192,12 @@ def _data_evaluated(outputs: Iterable[Tensor]) -> list[Tensor]:
         if node not in data:
             # A tuple-typed node is no value by itself: its projections, which are data too, stand for it.
             wanted.update((x, None) for x in node.inputs if x in data)
-    known = tuple(wanted)
-    slots.evaluate(known, None)
+    known: tuple[Any, ...] = tuple(wanted)  # of a loop only its projections
+    evaluated(known)
     new: dict[Node, Any] = {n: n if n.op == "leaf" else make_leaf(n.value, n.type) for n in known}
     for node in order:
         if node not in new:
-            changed = node not in data and any(new[x] is not x for x in node.inputs)
-            new[node] = remake(node, tuple([new[x] for x in node.inputs])) if changed else node
+            new[node] = node if node in data else rebuilt(node, new)
     return [new[y] for y in outputs]
 
 

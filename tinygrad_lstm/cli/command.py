@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from importlib import metadata
 from io import TextIOWrapper
 
-from tinygrad_lstm.cli.arguments import Parser, count, count_from_zero, not_negative, path, positive, seed
+from tinygrad_lstm.cli.arguments import Parser, count, count_from_zero, not_negative, path, positive_number, seed_number
 from tinygrad_lstm.cli.looking import DRAWINGS, OF_A_CELL, drawing, show_backends, show_drawing
 from tinygrad_lstm.cli.training import run_sample, run_train
 from tinygrad_lstm.errors import Error
 from tinygrad_lstm.train.language_model import CELLS, ModelConfig
-from tinygrad_lstm.train.loop import TrainConfig
+from tinygrad_lstm.train.trainer import TrainConfig
 
 __all__ = ["main"]
 
@@ -137,10 +137,14 @@ def _add_train(parser: Parser) -> None:
         "--window", type=count, metavar="N", help=f"characters an update looks back over ({training.window})"
     )
     group.add_argument("--batch", type=count, metavar="N", help=f"streams read side by side ({training.batch})")
-    group.add_argument("--lr", type=positive, metavar="X", help=f"Adam's learning rate at the start ({training.lr})")
+    group.add_argument(
+        "--lr", type=positive_number, metavar="X", help=f"Adam's learning rate at the start ({training.lr})"
+    )
     group.add_argument("--decay", type=count, metavar="N", help=f"steps after which it has halved ({training.decay:,})")
-    group.add_argument("--clip", type=positive, metavar="X", help=f"bound on the gradient's norm ({training.clip})")
-    group.add_argument("--seed", type=seed, metavar="N", help=f"seed of the first weights ({training.seed})")
+    group.add_argument(
+        "--clip", type=positive_number, metavar="X", help=f"bound on the gradient's norm ({training.clip})"
+    )
+    group.add_argument("--seed", type=seed_number, metavar="N", help=f"seed of the first weights ({training.seed})")
     group.add_argument(
         "--validate-every",
         type=count,
@@ -173,7 +177,7 @@ def _add_sample(parser: Parser) -> None:
     parser.add_argument(
         "--temperature", type=not_negative, default=0.8, metavar="X", help="0 takes the likeliest each time (0.8)"
     )
-    parser.add_argument("--seed", type=seed, default=0, metavar="N", help="another seed, another text (0)")
+    parser.add_argument("--seed", type=seed_number, default=0, metavar="N", help="another seed, another text (0)")
     _add_execution(parser)
 
 

@@ -9,10 +9,12 @@ from tinygrad_lstm.draw.markup import last_name
 from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.functions import random
 from tinygrad_lstm.graph.convert import as_tensor
+from tinygrad_lstm.graph.function import fresh_symbol
 from tinygrad_lstm.graph.scopes import current_scope
 from tinygrad_lstm.graph.structure import Structure, flatten, paths, unflatten
-from tinygrad_lstm.graph.tensor import Tensor, make
-from tinygrad_lstm.graph.types import Shape
+from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.graph.trace import trace
+from tinygrad_lstm.graph.types import TensorType
 from tinygrad_lstm.nn.module import Module
 
 __all__ = ["TracedStep", "example", "first_state", "is_cell", "names_of", "trace_step"]
@@ -54,13 +56,17 @@ def trace_step(cell: Any, x: Any = None, state: Any = None, *, caller: str = "dr
         size = getattr(cell, "input_size", None)
         if isinstance(size, bool) or not isinstance(size, int) or size < 1 or not leaves:
             raise UsageError(f"{caller}: {kind} has no input_size that is a number; give x=tl.symbol('x', (1, 3))")
-        x = _symbol("x_t", (1, size), leaves[0])
+        x = fresh_symbol("x_t", TensorType((1, size), leaves[0].dtype, leaves[0].device))
     given, x_structure = _leaves(x, f"{caller}: the input of {kind}")
     _check_call(getattr(cell, "forward", cell), 2, f"{caller}: {kind} is called as cell(x, state)")
-    inputs = [_symbol(_name_of(v, k), v.shape, v) for k, v in enumerate(given)]
     names = names_of(paths(structure))
-    states = [_symbol(f"{name}_{{t-1}}", v.shape, v) for name, v in zip(names, leaves, strict=True)]
-    result = cell(unflatten(x_structure, inputs), unflatten(structure, states))
+    count = len(given)
+    traced = trace(
+        lambda symbols: cell(unflatten(x_structure, symbols[:count]), unflatten(structure, symbols[count:])),
+        [v.type for v in (*given, *leaves)],
+        [*[_name_of(v, k) for k, v in enumerate(given)], *[f"{name}_{{t-1}}" for name in names]],
+    )
+    inputs, states, result = traced.arguments[:count], traced.arguments[count:], traced.result
     results = [v for v in flatten(result)[0] if isinstance(v, Tensor)]
     if len(results) < len(states):
         raise UsageError(f"{caller}: {kind} takes {len(states)} states and returns {len(results)}; return all of them")
@@ -70,9 +76,7 @@ def trace_step(cell: Any, x: Any = None, state: Any = None, *, caller: str = "dr
             results = [*second, *first]
     around = current_scope()
     depth = len(around.path) if around is not None else 0
-    return TracedStep(
-        kind, tuple(inputs), tuple(states), tuple(results), tuple(names), depth + isinstance(cell, Module)
-    )
+    return TracedStep(kind, inputs, states, tuple(results), tuple(names), depth + isinstance(cell, Module))
 
 
 def _checked(cell: Any, caller: str) -> str:
@@ -161,11 +165,6 @@ def names_of(found: Sequence[str]) -> list[str]:
     default = ["h", "C"] if len(found) == 2 else ["h"] if len(found) == 1 else [f"s{k}" for k in range(len(found))]
     names = [last_name(path) or name for path, name in zip(found, default, strict=True)]
     return ["C" if name == "c" and len(names) == 2 else name for name in names]
-
-
-def _symbol(name: str, shape: Shape, like: Tensor) -> Tensor:
-    result: Tensor = make("symbol", name=name, shape=shape, dtype=like.dtype, device=like.device, owner="")
-    return result
 
 
 def _name_of(value: Tensor, index: int) -> str:

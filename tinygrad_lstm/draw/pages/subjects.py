@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from tinygrad_lstm.draw.cells.anatomy import Anatomy, dissect
 from tinygrad_lstm.draw.cells.picture import cell, identifiers
-from tinygrad_lstm.draw.cells.tracing import example, first_state, is_cell, trace_step
+from tinygrad_lstm.draw.cells.timestep import example, first_state, is_cell, trace_step
 from tinygrad_lstm.draw.graphs.sources import Sources, sources
 from tinygrad_lstm.draw.markup import pretty
-from tinygrad_lstm.draw.pages.page_graph import GIVEN, PageGraph, structure
+from tinygrad_lstm.draw.pages.page_graph import GIVEN, PageGraph, page_graph_of
 from tinygrad_lstm.draw.pages.payload import graph_data
 from tinygrad_lstm.draw.pages.running import Run, run
 from tinygrad_lstm.errors import UsageError
@@ -131,7 +131,7 @@ def _view(title: str, note: str, built: PageGraph, result: Run | None) -> dict[s
 
 
 def _built(title: str, found: Sources) -> PageGraph:
-    built = structure(found.inputs, found.outputs, found.names)
+    built = page_graph_of(found.inputs, found.outputs, found.names)
     if len(built.sites) > MOST:
         raise UsageError(
             f"{_CALLER}: {title} has {len(built.sites):,} nodes to show, and a page holds {MOST:,}; show a part of it, "
