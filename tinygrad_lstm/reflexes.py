@@ -54,7 +54,7 @@ MODULES: Final[Mapping[str, str]] = {
     "requires_grad_": _TRAINED,
     "train": _MODE,
 }
-"""Of modules."""
+"""Attributes of modules."""
 
 LAYERS: Final[Mapping[str, str]] = {
     "BCEWithLogitsLoss": "it is a function: tl.nn.bce_with_logits",
@@ -71,7 +71,7 @@ LAYERS: Final[Mapping[str, str]] = {
     "init": "it is tl.nn.initializers",
     "utils": "clipping is in tl.optim: tl.optim.clip_grad_norm",
 }
-"""Of ``tl.nn``."""
+"""Names in ``tl.nn``."""
 
 FRAMEWORK: Final[Mapping[str, str]] = {
     "array": "write tl.tensor(value)",
@@ -99,7 +99,7 @@ FRAMEWORK: Final[Mapping[str, str]] = {
     "set_num_threads": "write tl.blas_threads(n)",
     "unsqueeze": "write tl.expand_dims(x, axis)",
 }
-"""Of the package itself."""
+"""Names in the package itself."""
 
 
 _INNER: Final = frozenset(

@@ -98,7 +98,7 @@ class _Lines:
     last: Literal["all", "one", "none"] = "none"
 
     def turn(self, shared: bool, pad: str) -> None:
-        """Whoever has something to do next waits for what it may depend on."""
+        """Print a barrier where the next step may depend on what other workers have not finished."""
         if self.last == "all" or (shared and self.last == "one"):
             self.text.append(f"{pad}WAIT")
         self.last = "all" if shared else "one"

@@ -32,7 +32,7 @@ class RowNest(LoopNest):
     """The loops of a kernel whose further passes compute everything again: threads have no rows of scratch memory."""
 
     def comes_from_scratch(self, k: int, earlier: Sequence[set[int]]) -> bool:
-        """Never."""
+        """False: a part keeps nothing from one pass to the next."""
         return False
 
 
@@ -57,7 +57,7 @@ class LaunchMemory:
 
 @dataclass(frozen=True, slots=True)
 class KernelPart:
-    """One CUDA kernel to be: the kind says how its threads share the space."""
+    """What becomes one CUDA kernel; the kind says how its threads share the space."""
 
     kind: Literal["points", "rows", "sums"]
     kernel: Kernel
@@ -88,7 +88,7 @@ def _plain(kind: Literal["points", "rows"], kernel: Kernel, stores: Sequence[Sto
 
 
 def _sums(kernel: Kernel, stores: Sequence[Store]) -> list[KernelPart]:
-    """One part for all that is combined over the same axes."""
+    """One part for all stores that are combined over the same axes."""
     groups: dict[tuple[bool, ...], list[Store]] = {}
     for s in stores:
         if s.combine is not None:
@@ -122,7 +122,7 @@ def _reductions(kernel: Kernel, nest: LoopNest, scratch: LaunchMemory) -> tuple[
 
 
 def _collapsed(kernel: Kernel, border: int) -> Kernel:
-    """The same rows, of one point each."""
+    """The kernel over its outer axes alone, where each row is one point."""
     shape = (*kernel.shape[:border], *[1] * (len(kernel.shape) - border))
     return replace(kernel, shape=shape, reads=tuple([replace(v, shape=shape) for v in kernel.reads]))
 

@@ -150,7 +150,7 @@ def gather_functions(step: Gather, dtype: DType, indices: DType, fault: View, nu
 
 
 def _checked(step: Gather | Scatter, dtype: DType, indices: DType, fault: View, number: int) -> list[Function]:
-    """The indices alone, where they pick nothing."""
+    """A part that only checks the indices, for a gather or scatter without elements."""
     count = step.indices.shape[0]
     if not count:
         return []

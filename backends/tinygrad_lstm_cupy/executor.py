@@ -135,7 +135,7 @@ class CupyBackend:
 
 @contextmanager
 def _fitting(what: str) -> Iterator[None]:
-    """Tells what did not fit; the memory that was there before is as it was."""
+    """Say what did not fit into memory; what was allocated before is kept."""
     try:
         yield
     except MemoryError as error:

@@ -81,7 +81,7 @@ def _floor_divide(cp: Any, a: Any, b: Any) -> Any:
 
 
 def _cast(cp: Any, x: Any, *, dtype: Any) -> Any:
-    """Without a look at the values, for which the processor would wait for the device."""
+    """A cast that does not look at the values: the processor would have to wait for the device."""
     if x.dtype.kind == "f" and dtype.name in casts.BOUNDS:
         return casts.truncated(cp, x, dtype.name)
     return x.astype(dtype.name)

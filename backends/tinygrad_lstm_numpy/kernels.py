@@ -125,7 +125,7 @@ class _OneKernel:
         return axes
 
     def _over(self, shape: Shape, axes: Shape, out: Shape) -> Shape:
-        """What a reduction's argument has to look like."""
+        """The shape that the argument of a reduction is broadcast to."""
         return tuple(self.shape[a] if a in axes else out[a] for a in range(self.rank))
 
     def _chunk_size(self) -> int:
@@ -355,7 +355,7 @@ class _OneKernel:
         return name
 
     def _target(self, store: Store) -> View:
-        """What a store writes, with size 1 along the axes along which it is one place."""
+        """The view that a store writes, with size 1 along axes of stride 0."""
         return written(store, self.shapes[store.value])
 
     def _copy(self, store: Store, source: str) -> None:

@@ -59,7 +59,7 @@ def written(store: Store, shape: Shape) -> View:
 
 
 def shapes_of(kernel: Kernel) -> list[Shape]:
-    """The shape of each value: size 1 along the axes along which it is the same."""
+    """The shape of each value, with size 1 along the axes along which it does not change."""
     rank = len(kernel.shape)
     shapes: list[Shape] = []
     for scalar in kernel.body:
@@ -77,7 +77,7 @@ def shapes_of(kernel: Kernel) -> list[Shape]:
 
 
 def resting(kernel: Kernel) -> list[bool]:
-    """Which values are computed from the result of a reduction."""
+    """For each value whether it is computed from the result of a reduction."""
     rests: list[bool] = []
     for scalar in kernel.body:
         rests.append(scalar.op == "reduce" or any(rests[a] for a in scalar.args))

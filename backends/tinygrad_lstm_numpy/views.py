@@ -80,7 +80,7 @@ class Names:
         return self.shared("c", f"array({text}, {dtype!r})")
 
     def shared(self, stem: str, made: str) -> str:
-        """The name of what an expression makes with the program, once for all who want it."""
+        """The name of the value of an expression that is computed once, when the program is made."""
         name = self._shared.get(made)
         if name is None:
             name = self._shared[made] = self.fresh(stem)
@@ -88,7 +88,7 @@ class Names:
         return name
 
     def view(self, view: View) -> str:
-        """The variable that holds a view, here where the loops in ``open`` are."""
+        """The variable that holds a view, within the loops ``open``."""
         if not view.shape:
             # Rows of an array with one axis would be numbers, which cannot be written to.
             view = replace(view, shape=(1,), strides=(1,))

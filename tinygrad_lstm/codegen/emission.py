@@ -118,7 +118,7 @@ class _Emission:
         return at
 
     def own(self, shape: Shape, dtype: DType, block: Block) -> Place:
-        """A place without gaps for what only the next steps need."""
+        """A place of its own, without gaps, for a temporary of the next steps."""
         return Place(Storage(prod(shape), dtype, block), row_major(shape))
 
     def touch(self, storage: Storage) -> int:
@@ -284,7 +284,7 @@ class _Emission:
         return (turned, own), result
 
     def zeros(self, at: Place, op: Operation) -> list[Step]:
-        """A kernel that writes the sum of nothing everywhere."""
+        """A kernel that fills a view with 0, the sum of nothing."""
         space, strides = canonical(op.shape, at.strides)
         body = (Scalar("constant", (), op.dtype, 0),)
         view = self.view(replace(at, strides=strides), space)

@@ -124,7 +124,7 @@ class Entry:
 
     @functools.cached_property
     def executable(self) -> Executable:
-        """What runs."""
+        """What the backend made of the program."""
         return self.compiled.executable
 
     @property

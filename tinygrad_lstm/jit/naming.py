@@ -57,7 +57,7 @@ class Named:
         return all(_content(cell) is held() for cell, held in self._enclosed)
 
     def _noted(self, function: FunctionType) -> list[Any]:
-        """What the variables hold that a function names; from now on they are watched."""
+        """What the variables that a function names hold now; later changes of them are noticed."""
         found: list[Any] = []
         names = tuple(_names(function.__code__))
         spaces: list[Mapping[str, Any]] = [function.__globals__]
@@ -86,7 +86,7 @@ def weakly(value: Any) -> Callable[[], Any]:
 
 
 def _parts(item: Any) -> list[Any]:
-    """What runs when ``item`` is called, as far as it is told by objects and not by names."""
+    """The functions that run when ``item`` is called, as far as its attributes hold them."""
     found: list[Any] = []
     if isinstance(item, MethodType):
         found += [item.__func__, item.__self__]

@@ -1,4 +1,4 @@
-"""Order."""
+"""The primitive of sorting; what is made of it is in ``functions/order.py``."""
 
 from typing import Any
 

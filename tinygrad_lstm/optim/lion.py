@@ -1,4 +1,4 @@
-"""Lion."""
+"""Lion: the sign of an interpolated momentum as step."""
 
 from collections.abc import Iterable
 from typing import Any

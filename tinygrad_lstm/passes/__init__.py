@@ -1,4 +1,4 @@
-"""Rewritings of the graph, one a file; each result is verified."""
+"""PASSES: from a graph to one with the same values and less work, one a file; ``compiling`` verifies each result."""
 
 from tinygrad_lstm.passes.compiling import optimize, stages
 from tinygrad_lstm.passes.pipeline import simplified

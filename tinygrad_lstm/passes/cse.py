@@ -54,7 +54,7 @@ def exact_form(value: Any) -> Any:
 
 
 def _form(graph: Graph) -> Any:
-    """What a body computes, whatever its symbols are called."""
+    """A form of a body in which two that compute the same are equal, whatever their symbols are called."""
     number: dict[Node, int] = {}
     rows: list[Any] = []
     for node in (*graph.inputs, *topological(graph.outputs)):

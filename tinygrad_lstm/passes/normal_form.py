@@ -203,7 +203,7 @@ def _bytes(node: Node) -> int:
 
 
 def _again(loop: LoopParts, forward: _Forward, values: list[Node]) -> list[Tensor]:
-    """Values of a step of an earlier loop, computed from what was kept of it."""
+    """The values of one step of an earlier loop, computed again from the stacks that were kept of it."""
     targets = [forward.names[value] for value in values]
     mapping: dict[Any, Tensor] = {}
 

@@ -1,4 +1,4 @@
-"""The passes in their order. The graph is verified after each."""
+"""The passes that make an expression readable, in their order. The graph is verified after each."""
 
 from collections.abc import Iterable, Sequence
 

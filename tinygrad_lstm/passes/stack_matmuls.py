@@ -176,7 +176,7 @@ def _ancestors(order: Sequence[Node], products: Sequence[Node]) -> dict[Node, in
 
 
 def _keys(node: Any, side: int) -> list[tuple[Any, str]]:
-    """What another product must have in common, and the letter along which the two would be joined."""
+    """Keys that are equal for products that can be joined, each with the letter along which they would be."""
     letters = letters_of(node)
     shared, own, out = letters[side], letters[1 - side], letters[2]
     free = [c for c in out if c not in shared]
@@ -189,7 +189,7 @@ def _keys(node: Any, side: int) -> list[tuple[Any, str]]:
 
 
 def _independent(group: list[_Member], before: dict[Node, int]) -> list[_Member]:
-    """Those of a group of which none is needed to compute another; each product once."""
+    """The members of a group that do not depend on each other; each product once."""
     chosen: list[_Member] = []
     for member in group:
         if any(member.node is m.node for m in chosen):

@@ -74,7 +74,7 @@ class LoopNest:
         self.loops = [*self.outer, *self.inner]
 
     def _ordered(self, axes: list[int]) -> list[int]:
-        """The axis along which most is contiguous goes innermost."""
+        """The axes in the order of their loops: that along which most views are contiguous is innermost."""
 
         def contiguous(k: int) -> tuple[float, int]:
             enough = min(self.kernel.shape[k], 16)

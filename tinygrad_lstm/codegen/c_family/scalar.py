@@ -68,7 +68,7 @@ def literal(value: Any, dtype: DType) -> str:
 
 
 def identity_text(combine: str, dtype: DType) -> str:
-    """What changes nothing in a sum, a maximum or a minimum."""
+    """The neutral element of a sum, a maximum or a minimum, as C text."""
     return literal(program.identity(combine, dtype), dtype)
 
 
