@@ -159,7 +159,7 @@ class _Printer:
     def _combining_stores(
         self, fills: list[str], opening: list[list[str]], closing: list[list[str]]
     ) -> dict[int, _Accumulator]:
-        """Declare a variable for each store that is combined over the inner loops; the others are combined in memory."""
+        """Declare a variable for each store combined over the inner loops; the others are combined in memory."""
         accumulators = {}
         for j, store in enumerate(self.kernel.stores):
             if store.combine is None:
