@@ -243,7 +243,7 @@ def test_training_is_resumed_on_the_other(gpu: FakeCupy, tmp_path: Path, first: 
     with tl.use_backend(then):
         resumed = tl.train.Trainer.resume(path, text)
         device = {"numpy": "cpu", "cupy": "cuda:0"}[then]
-        assert {cell.device for cell in resumed._cells()} == {device}
+        assert {variable.device for variable in resumed._variables()} == {device}
         resumed.run()
     np.testing.assert_allclose(resumed.losses, whole.losses, rtol=1e-4)
 
