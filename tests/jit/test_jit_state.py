@@ -311,3 +311,17 @@ def test_a_deleted_variable_is_noticed() -> None:
     del w
     with pytest.raises(NameError):
         f(1.0)
+
+
+def test_a_container_of_ones_own_is_taken_apart_while_the_function_is_traced() -> None:
+    w = tl.Parameter(2.0)
+
+    class Scaled:
+        def __init__(self, value: Any) -> None:
+            self.value = value
+
+    tl.register_pytree_node(Scaled, lambda s: ((s.value * w,), None), lambda _, children: Scaled(*children))
+    f = tl.jit(lambda x: Scaled(x))
+    assert f(3.0).value.item() == 6.0
+    w.assign(5.0)
+    assert f(3.0).value.item() == 15.0

@@ -124,8 +124,8 @@ def effects_of(
         UsageError: when it returns a generator or a coroutine.
     """
     state = _Recorder(owner)
-    traced = trace(function, types, names, owner, by=state)
-    leaves, structure = flatten(traced.result)
+    traced = trace(lambda given: flatten(function(given)), types, names, owner, by=state)
+    leaves, structure = traced.result
     for leaf in leaves:
         if isinstance(leaf, Generator | Coroutine | AsyncGenerator):
             if isinstance(leaf, Coroutine):
