@@ -5,6 +5,7 @@ import re
 EDGE = re.compile(r"^\t+(\w+) -> (\w+)(?: \[(.*)\])?$", re.MULTILINE)
 NODE = re.compile(r"^\t+(\w+) \[(.*)\]$", re.MULTILINE)
 ATTRIBUTE = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|<.*?>(?= \w+=|$)|[^\s"<]+)')
+TYPE = re.compile(r" (?:f16|f32|f64|i32|i64|u32|bool)\[[\d,]*\]")
 SETTINGS = ("graph", "node", "edge")
 
 
@@ -29,11 +30,13 @@ def pairs(drawing):
 
 
 def shown(look):
-    """The text of a label: lines apart by a blank, subscripts after an underscore."""
+    """The text of a label: lines apart by a blank, subscripts after an underscore; of an operation without its type."""
     label = look.get("label", "")
     if label.startswith("<"):
         label = re.sub(r"<(?:BR/|/TR)>", " ", label[1:-1]).replace("<SUB>", "_")
         label = re.sub(r"<[^<>]*>", "", label)
+    if look.get("class") in ("pointwise", "op", "view", "carry", "slice"):
+        label = TYPE.sub("", label, count=1)
     return label.strip()
 
 

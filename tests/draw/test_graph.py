@@ -63,8 +63,9 @@ def test_scopes_are_clusters_tinted_by_role():
 
 
 def test_shapes_can_be_left_out():
-    assert "f32[2,3]" in [dot.said(look) for _, _, look in dot.edges(draw.graph(tl.tanh(X)))]
-    assert not [look for _, _, look in dot.edges(draw.graph(tl.tanh(X), shapes=False)) if "label" in look]
+    assert draw.graph(tl.tanh(X)).dot.count(">f32[2,3]<") == 3
+    assert draw.graph(tl.tanh(X), shapes=False).dot.count(">f32[2,3]<") == 2
+    assert not [look for _, _, look in dot.edges(draw.graph(tl.tanh(X))) if "label" in look]
 
 
 def test_a_loop_is_a_box_with_its_body_and_dashed_edges_back():
@@ -75,9 +76,9 @@ def test_a_loop_is_a_box_with_its_body_and_dashed_edges_back():
     back = [(found[a], found[b]) for a, b, look in dot.edges(drawing) if look.get("style") == "dashed"]
     assert back == [("tanh", "carry")]
     noted = {(found[a], found[b]): dot.said(look) for a, b, look in dot.edges(drawing) if "label" in look}
-    assert noted["x f32[2,3]", "x"] == "each step f32[2,3]"
-    assert noted["data f32[3]", "carry"] == "first f32[3]"
-    assert noted["tanh", "last f32[3]"] == "last f32[3]"
+    assert noted["x f32[2,3]", "x"] == "each step"
+    assert noted["data f32[3]", "carry"] == "first"
+    assert noted["tanh", "last f32[3]"] == "last"
     assert noted["×", "ys f32[2,3]"] == "all steps f32[2,3]"
     assert "1 loop" in drawing.description
 

@@ -103,7 +103,7 @@ def _vertex(v: Vertex, types: bool) -> str:
 
 
 def _edge(e: Edge, ids: Mapping[Vertex, str], shapes: bool) -> str:
-    parts = [e.note] if e.note else []
+    parts = [word for word in (e.mark, e.note) if word]
     parts += [str(e.type)] if shapes and e.type is not None else []
     label = f'|"{_text(" ".join(parts))}"|' if parts else ""
     return f"{ids[e.source]} {'-.->' if e.back else '-->'}{label} {ids[e.target]}"

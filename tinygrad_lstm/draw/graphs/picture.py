@@ -76,8 +76,8 @@ def graph(
         flow: whether an edge's width and colour show the norm of the gradient of the summed results that comes back
             over it; in a rolled loop, the largest of all steps. ``loops="unrolled"`` shows where it vanishes.
         at: what to compute with: values for the symbols. A function's arrays are taken by themselves.
-        shapes: whether edges bear the types of the values. Pictures of more than 150 nodes never do, nor those where
-            everything is one number.
+        shapes: whether every vertex shows the type of its value. Pictures of more than 150 nodes never do, nor those
+            where everything is one number.
         direction: ``"LR"`` from left to right, ``"TB"`` from top to bottom.
         theme: ``"light"`` or ``"dark"``.
         title: over the picture, and for screen readers, who hear what it is of when there is none.
