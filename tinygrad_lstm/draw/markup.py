@@ -100,7 +100,7 @@ def split_name(text: str) -> tuple[str, str] | None:
         return text, ""
     match = _NAME.fullmatch(text)
     # Braces tell that a subscript is meant; without them long_names are words.
-    longest = 12 if match is not None and match["braced"] is not None else 3
+    longest = 12 if match is not None and match["braced"] is not None else 2
     if match is None or len(_MARK.sub("", match["base"])) > longest or _SPACE.search(text):
         return None
     below = match["braced"] if match["braced"] is not None else match["plain"]

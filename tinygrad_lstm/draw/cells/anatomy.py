@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tinygrad_lstm.draw.cells.timestep import TracedStep
+from tinygrad_lstm.draw.marks import operand_marks
 from tinygrad_lstm.formula.expression import text
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.scopes import Scope
@@ -34,6 +35,7 @@ class Part:
         reads: the parts whose values it takes, in order.
         name: the name that the user gave to its value.
         about: the name of the scope that it was made in.
+        marks: which operand of its operation a part is, where that makes a difference.
     """
 
     kind: PartKind
@@ -42,6 +44,7 @@ class Part:
     reads: list["Part"] = field(default_factory=list)
     name: str | None = None
     about: str = ""
+    marks: dict["Part", str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -207,6 +210,7 @@ class _Dissection:
                 other = made[operand]
                 if other is not part and (part.kind != "layer" or other not in part.reads):
                     part.reads.append(other)
+            self._mark(part, nodes, made)
             part.name = part.name or next((self.given[n] for n in reversed(nodes) if n in self.given), None)
         for result in self.results:
             if result not in made:
@@ -214,6 +218,24 @@ class _Dissection:
                 parts.append(made[result])
         parts += _sorted([part for part, _ in reading])
         return self._finished(_merged_joins(parts, {made[r] for r in self.results}, made), made)
+
+    def _mark(self, part: Part, nodes: Sequence[Node], made: Mapping[Any, Part]) -> None:
+        """Say which of the values that an operation reads is which, where their order makes a difference."""
+        if part.kind == "layer" or len(nodes) != 1 or is_relu(nodes[0]):
+            return
+        (node,) = nodes
+        read = [made[value_of(x)] for x in node.inputs if x in self.active]
+        kinds = [one.kind for one in read]
+        if len(read) < 2 or (part.kind == "join" and kinds == ["state", "input"]):
+            # States before inputs is the textbook's [h, x].
+            return
+        if len(set(read)) == 1 and part.kind == "pointwise":
+            # All operands are one value, and come on one wire.
+            part.label = f"x{part.label}x" if len(read) == 2 else f"{part.label} {'x' * len(read)}"
+            return
+        marks = [mark for x, mark in zip(node.inputs, operand_marks(node), strict=True) if x in self.active]
+        for one, mark in zip(read, marks, strict=True):
+            part.marks[one] = ", ".join(m for m in (part.marks.get(one), mark) if m)
 
     def _layer(self, index: int) -> Part:
         nodes = tuple(self.members[index])

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Final
 
 from tinygrad_lstm.draw.cells.anatomy import Anatomy, Part, is_relu, normalising, value_of
+from tinygrad_lstm.draw.marks import attribute_note
 from tinygrad_lstm.draw.markup import pretty, split_name
 from tinygrad_lstm.formula.notation import LATEX
 from tinygrad_lstm.graph.registry import OPS
@@ -75,7 +77,7 @@ class _Writer:
         extra = [s for s in anatomy.shown if s.reads[0] not in self.names]
         self.names |= {s.reads[0]: s.label for s in extra if s.reads[0].kind not in ("state", "input")}
         self.terms: dict[Node, _Term] = {}
-        self.weights: dict[tuple[Part, str], dict[Node, int]] = {}
+        self.letters: dict[Node, str] = {}
         # One letter pair stands for each scope that only normalises.
         known = [node for node in self.order if node in anatomy.of]
         self.norms: dict[Scope, _Term | None] = dict.fromkeys(normalising(known))
@@ -141,19 +143,29 @@ class _Writer:
 
     def _weight(self, part: Part, kind: str, node: Node) -> _Term:
         """A letter for a parameter: ``W_f`` for the matrix of the layer that computes ``f_t``, then ``U_f``."""
-        known = self.weights.setdefault((part, kind), {})
-        letters = _LETTERS.get(kind, kind)
-        letter = letters[known.setdefault(node, len(known)) % len(letters)]
-        below = ""
-        if part.name is not None:
-            # Of the letter alone: W_C for C̃_t.
-            below = "".join(c for c in (split_name(part.name) or ("",))[0] if c.isalpha())
-        elif part in self.names:
-            below = self.names[part][:1]
-        elif part.about not in ("layer", ""):
-            below = part.about if part.about.isidentifier() else ""
-        name = f"{letter}_{{{below}}}" if below else letter
+        if node.op == "slice" and value_of(node.inputs[0]) not in self.anatomy.of:
+            whole, rows = self._weight(part, kind, value_of(node.inputs[0])), attribute_note(node)
+            return _Term(whole.text + rows, whole.latex + rows)
+        if node not in self.letters:
+            self.letters[node] = self._free_name(part, kind)
+        name = self.letters[node]
         return _Term(pretty(name), LATEX.name(name))
+
+    def _free_name(self, part: Part, kind: str) -> str:
+        """A name that no other weight has: the letter of its kind, or the next one, with the layer's name below."""
+        below = ""
+        split = split_name(part.name) if part.name is not None else None
+        if split is not None:
+            # Of the letter alone: W_C for C̃_t; but W_g0 for g_0.
+            below = "".join(c for c in split[0] if c.isalpha()) + (split[1] if split[1].isdigit() else "")
+        elif part.name is not None or part in self.names:
+            below = (part.name or self.names[part])[:1]
+        elif part.about not in ("layer", ""):
+            below = part.about.replace(".", " ")
+        taken = set(self.letters.values())
+        rounds = (f"{below}{', ' if below else ''}{n}" if n > 1 else below for n in count(1))
+        names = (f"{letter}_{{{sub}}}" if sub else letter for sub in rounds for letter in _LETTERS.get(kind, kind))
+        return next(name for name in names if name not in taken)
 
     def _normalised(self, node: Node, part: Part) -> _Term:
         """Everything in a scope that normalises is called by one name, with what enters the scope."""

@@ -1,10 +1,11 @@
 """The textbook's picture of one step of a recurrent cell, drawn from the cell's own graph."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from tinygrad_lstm.draw.cells.anatomy import Anatomy, Part, dissect
+from tinygrad_lstm.draw.cells.curves import Point
 from tinygrad_lstm.draw.cells.equations import cell_in_words
 from tinygrad_lstm.draw.cells.placed import CELL, INK, LEGEND, LOOKS, SIZES, Canvas, blank, faint
 from tinygrad_lstm.draw.cells.placement import Placement, Spot, UnplacedError
@@ -128,7 +129,7 @@ def fixed(
         name = part.name or ""
         dim = spotlight is not None and not any(source is part for source, _ in spotlight.wires)
         canvas.text(f"name{k}", x, y, name, 14.5, dim=dim)
-    for wire in placed.wires:
+    for k, wire in enumerate(placed.wires, 1):
         canvas.wire(
             ids[wire.source],
             ids[wire.target],
@@ -139,6 +140,19 @@ def fixed(
             peephole=wire.peephole,
             dim=spotlight is not None and (wire.source, wire.target) not in spotlight.wires,
         )
+        mark = wire.target.marks.get(wire.source)
+        if mark:
+            x, y = _beside_the_head(wire.way, len(mark))
+            canvas.text(f"mark{k}", x, y, mark, 13.5, dim=spotlight is not None and wire.target not in spotlight.parts)
+
+
+def _beside_the_head(way: Sequence[Point], length: int) -> Point:
+    """Where a mark stands that belongs to the end of a wire: to its left if it comes from below or above."""
+    (x0, y0), (x, y) = way[-2], way[-1]
+    aside = 9.0 + 3.4 * length
+    if abs(x - x0) < abs(y - y0):
+        return (x - aside, y + (16.0 if y < y0 else -16.0))
+    return (x + (-16.0 if x > x0 else 16.0), y - 11.0)
 
 
 def ranked(
@@ -185,6 +199,9 @@ def ranked(
             if source.name and source not in called and part.kind not in ("next", "output"):
                 look["label"] = rich(source.name, 14)
                 called.add(source)
+            if part.marks.get(source):
+                look |= {"headlabel": plain(part.marks[source]), "labeldistance": "1.7", "labelangle": "-30"}
+                look["labelfontsize"] = "10"
             if spotlight is not None and (source, part) not in spotlight.wires:
                 look |= faint({"color": "", "fontcolor": ""})
             dot.edge(ids[source], ids[part], **look)

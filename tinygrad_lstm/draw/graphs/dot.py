@@ -23,6 +23,8 @@ STRICT: Final = 400
 SMALL: Final = 9.0
 NAMES: Final = ("symbol", "output", "carry", "slice")
 """Kinds whose label is a name of the user's."""
+BARE: Final = ("constant", "loop")
+"""Kinds that never show a type: a number stands for every place, and a loop has several results."""
 TYPED: Final = ("symbol", "parameter", "state", "leaf", "output")
 """Kinds that show their type on themselves."""
 
@@ -33,7 +35,7 @@ class Style:
 
     Attributes:
         direction: ``LR`` or ``TB``.
-        shapes: whether edges bear the types of values.
+        shapes: whether every vertex shows the type of its value.
         types: whether anything does; where everything is one number, nothing has to.
         ties: whether what computes a gradient is tied to the vertex of the forward pass it belongs to.
         scales: what colours mean.
@@ -178,7 +180,7 @@ class _Emission:
         if v.kind == "folded":
             count = f"{v.count:,} node{'s' * (v.count != 1)}"
             small.append(count)
-        elif v.kind in TYPED and v.type is not None and self.style.types:
+        elif v.type is not None and self.style.types and (v.kind in TYPED or self.shapes) and v.kind not in BARE:
             small.insert(0, str(v.type))
         size = float(look.get("fontsize", "13"))
         text = ".".join(v.label.split(".")[-2:]) if v.kind in ("parameter", "state") else v.label
@@ -191,7 +193,9 @@ class _Emission:
         look: dict[str, str] = {}
         # What a gradient reads of the forward pass comes from afar: thin lines, so that the flow stays visible.
         lent = e.target.gradient and not e.source.gradient and e.source.kind != "constant"
-        parts = [str(e.type)] if self.shapes and e.type is not None and not lent else []
+        # A type stands in the vertex; on its way out of a loop a value becomes a stack, and has another one.
+        turned = self.shapes and e.type is not None and not lent and e.type != e.source.type
+        parts = [str(e.type)] if turned else []
         if e.note and not self.large and not e.back:
             parts.insert(0, e.note)
         told = [str(e.type)] if e.type is not None else []
@@ -208,6 +212,8 @@ class _Emission:
         if parts:
             # Below the words stands an empty line, so that a level edge underlines them and does not cross them.
             look["label"] = plain(" ".join(parts) + ("\n " if self.style.direction == "LR" else ""))
+        if e.mark and not self.large:
+            look |= {"headlabel": plain(e.mark), "labeldistance": "1.7", "labelangle": "-18", "labelfontsize": "8"}
         if told:
             look["tooltip"] = look["labeltooltip"] = plain(" · ".join(told))
         self.dot.edge(self.ids[e.source], self.ids[e.target], **look)

@@ -11,6 +11,7 @@ from typing import Any
 
 from tinygrad_lstm.draw.graphs.unrolling import Path
 from tinygrad_lstm.draw.graphs.vertices import Cluster, Edge, Vertex, VertexKind
+from tinygrad_lstm.draw.marks import attribute_note, operand_marks
 from tinygrad_lstm.formula.notation import power_of
 from tinygrad_lstm.graph.function import Graph, slot_value
 from tinygrad_lstm.graph.registry import OPS
@@ -132,11 +133,15 @@ class _Survey:
         exponent = _exponent(node, frame.env)
         if exponent is not None:
             vertex.label = exponent
+        elif note := attribute_note(node):
+            vertex.notes.append(note)
+        marks = operand_marks(node)
         for slot, x in enumerate(node.inputs):
             if slot and exponent is not None:
                 continue
             read = x.inputs[0] if x in joined else x
-            self.connect(frame.env[x], vertex, read, reads=(frame.path, node, slot))
+            mark = marks[slot] if exponent is None else ""
+            self.connect(frame.env[x], vertex, read, reads=(frame.path, node, slot), mark=mark)
         frame.env[node] = _Value(vertex)
 
     def _named(self, node: Node, value: _Value) -> _Value:
@@ -156,11 +161,17 @@ class _Survey:
         return value
 
     def connect(
-        self, value: _Value, target: Vertex, node: Node, note: str = "", reads: tuple[Path, Node, int] | None = None
+        self,
+        value: _Value,
+        target: Vertex,
+        node: Node,
+        note: str = "",
+        reads: tuple[Path, Node, int] | None = None,
+        mark: str = "",
     ) -> None:
         """An edge from where ``node`` comes from; a repeated leaf is drawn beside its reader."""
         if value.vertex is not None:
-            self.edges.append(Edge(value.vertex, target, node.type, note or value.note, reads=reads))
+            self.edges.append(Edge(value.vertex, target, node.type, note or value.note, reads=reads, mark=mark))
             return
         assert value.leaf is not None
         leaf = value.leaf
@@ -169,7 +180,7 @@ class _Survey:
         # Before its reader, so that the inputs of a vertex always precede it.
         at = len(self.vertices) - 1 if self.vertices and self.vertices[-1] is target else len(self.vertices)
         self.vertices.insert(at, vertex)
-        self.edges.append(Edge(vertex, target, None, note, reads=reads))
+        self.edges.append(Edge(vertex, target, None, note, reads=reads, mark=mark))
 
     def _scopes(self, node: Node) -> list[tuple[Scope, Any]]:
         """The scopes of ``node``, each with what tells it from others."""

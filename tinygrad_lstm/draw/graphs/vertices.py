@@ -83,6 +83,7 @@ class Edge:
         note: what happens to it at the border of a loop.
         back: whether it leads to the next step.
         reads: the loops, the reading node and the number of its operand; the number −1 stands for the reader itself.
+        mark: which operand of its reader it is, where that makes a difference.
         flow: the norm of the gradient that comes back over it, the largest of all steps.
         range: the smallest and the largest of them, where there are several.
     """
@@ -93,6 +94,7 @@ class Edge:
     note: str = ""
     back: bool = False
     reads: tuple[Path, Node, int] | None = None
+    mark: str = ""
     flow: float | None = None
     range: tuple[float, float] | None = None
 
