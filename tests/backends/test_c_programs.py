@@ -12,7 +12,8 @@ import tinygrad_lstm as tl
 from tests.codegen.small_programs import compile_c, needs_c
 from tests.codegen.test_lowering import assert_same
 from tests.codegen.traced import cell, loop, straight
-from tests.nn.test_variants import CELLS, named
+from tests.covering import covering
+from tests.nn.test_variants import CELLS, named, shown
 from tests.programs import Program, programs
 from tinygrad_lstm.codegen.lowering import lower
 from tinygrad_lstm.graph.function import Graph
@@ -42,8 +43,11 @@ def test_random_loops_and_their_gradients(program: Program, length: int, reverse
     agrees(*loop(program, length, reverse, nested), 1000)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(("kind", "options"), CELLS, ids=named)
+@pytest.mark.parametrize(
+    ("kind", "options", "dtype"),
+    covering([(*cell, dtype) for cell in CELLS for dtype in ("float32", "float64")], shown),
+    ids=named,
+)
 def test_cells(kind: str, options: dict[str, Any], dtype: str) -> None:
     agrees(*cell(kind, options, dtype), 100)
 

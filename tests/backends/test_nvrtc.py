@@ -13,7 +13,8 @@ import tinygrad_lstm as tl
 from tests.codegen.lstm_program import lstm_program
 from tests.codegen.test_lowering import symbols
 from tests.codegen.traced import cell
-from tests.nn.test_variants import CELLS, named
+from tests.covering import covering
+from tests.nn.test_variants import CELLS, named, shown
 from tests.ops.cases import CASES
 from tests.ops.test_cases import of_floats
 from tinygrad_lstm.codegen.lowering import lower
@@ -56,9 +57,10 @@ def test_an_lstm_by_hand(dtype: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "dtype", ["float32", *[pytest.param(d, marks=pytest.mark.slow) for d in ("float16", "float64")]]
+    ("kind", "options", "dtype"),
+    covering([(*cell, dtype) for cell in CELLS for dtype in ("float32", "float16", "float64")], shown),
+    ids=named,
 )
-@pytest.mark.parametrize(("kind", "options"), CELLS, ids=named)
 def test_cells(kind: str, options: dict[str, Any], dtype: str) -> None:
     inputs, outputs, _ = cell(kind, options, dtype)
     assert_compiles(lower(optimize(Graph(tuple(inputs), tuple(outputs))), halves=True))

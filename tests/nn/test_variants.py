@@ -32,6 +32,14 @@ CELLS: list[tuple[str, dict[str, Any]]] = [
     ("gru", {"layer_norm": True}),
     ("gru", {"reset_after": True, "layer_norm": True}),
 ]
+
+
+def shown(case: tuple[str, dict[str, Any], str]) -> set[Any]:
+    """For ``covering``: the element type, and each option of a kind of cell."""
+    kind, options, dtype = case
+    return {dtype, *[(kind, *option) for option in options.items() or [("plain", True)]]}
+
+
 LAYERS: list[tuple[int, bool, bool]] = [(1, False, False), (1, True, False), (2, True, True), (2, False, True)]
 
 
