@@ -1,12 +1,16 @@
-"""Which cases of a table, or of a product of options, ``make test`` runs; the others are marked ``slow``."""
+"""What ``make test`` runs of a table of cases or of a product of options, and how many random examples it draws.
+
+The other cases are marked ``slow``; ``.ci/run`` runs them too, and draws more examples.
+"""
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from itertools import combinations
 from typing import Any, TypeVar
 
 import pytest
+from hypothesis import settings
 
-__all__ = ["covering", "pairs", "parted"]
+__all__ = ["covering", "examples", "pairs", "parted"]
 
 T = TypeVar("T")
 
@@ -46,3 +50,8 @@ def covering(cases: Iterable[T], shows: Callable[[T], Iterable[Hashable]]) -> li
 def pairs(case: Sequence[Any]) -> list[Hashable]:
     """Each two of the options of a case, told apart by their text."""
     return list(combinations([(place, str(option)) for place, option in enumerate(case)], 2))
+
+
+def examples(count: int) -> settings:
+    """So many random examples with the profile ``more`` of ``.ci/run``, and 30 % of them in ``make test``."""
+    return settings(max_examples=max(count * settings.default.max_examples // 100, 1))

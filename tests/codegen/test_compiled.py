@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import tinygrad_lstm as tl
 from tests.codegen.executor import run
 from tests.codegen.small_programs import compile_c, needs_c
-from tests.covering import covering
+from tests.covering import covering, examples
 from tests.passes.cells import Subject, cells, random_cell
 from tests.programs import Program, programs
 from tinygrad_lstm.codegen.lowering import lower
@@ -59,7 +59,7 @@ def agrees(subject: Subject, *ways: Compile) -> None:
             np.testing.assert_allclose(got, expected, rtol=0, atol=tolerance * float(max(largest, default=1.0)))
 
 
-@settings(max_examples=40, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+@settings(examples(40), suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 @given(cells())
 def test_random_cells(subject: Subject) -> None:
     agrees(subject, compile_numpy)
@@ -107,7 +107,7 @@ def with_gradients(program: Program, dtype: DType) -> Subject:
     return Subject(graph, [p.astype(dtype.name) for p in POINTS])
 
 
-@settings(max_examples=500)
+@examples(500)
 @given(programs(inputs=3, outputs=2), st.sampled_from([float32, float64]))
 def test_random_programs(program: Program, dtype: DType) -> None:
     agrees(with_gradients(program, dtype), compile_numpy)

@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tinygrad_lstm_numpy import kernels as numpy_kernels
 
 import tinygrad_lstm as tl
 from tests.codegen.pointwise import execute
 from tests.codegen.small_programs import kernels_of
-from tests.covering import covering, pairs
+from tests.covering import covering, examples, pairs
 from tests.ops.cases import CASES, Case
 from tests.ops.cases.forms import forms
 from tests.ops.test_cases import of_floats, over_time, total
@@ -107,7 +107,7 @@ def test_in_the_body_of_a_loop(case: Case) -> None:
 
 
 @both
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(program=programs(2, 2, kinks=True), seed=st.integers(0, 99), dtype=st.sampled_from(["float32", "float64"]))
 def test_random_programs(passes: bool, program: Any, seed: int, dtype: str) -> None:
     rng = np.random.default_rng(seed)
@@ -117,7 +117,7 @@ def test_random_programs(passes: bool, program: Any, seed: int, dtype: str) -> N
 
 
 @both
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(program=programs(2, 1), seed=st.integers(0, 99))
 def test_gradients_of_random_programs(passes: bool, program: Any, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -216,7 +216,7 @@ def test_carries_that_change_places_in_one_kernel() -> None:
 
 
 @pytest.mark.parametrize("chunk", [1 << 15, 8, 1])
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(drawn=kernels_of())
 def test_random_kernels_whole_and_in_pieces(chunk: int, drawn: Any) -> None:
     program, inputs = drawn

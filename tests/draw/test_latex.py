@@ -4,7 +4,7 @@ import re
 import string
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.mathtext import MathTextParser
 
@@ -104,7 +104,6 @@ def test_hostile_names_are_text(name):
     assert not re.search(r"(?<!\\)\$", found)
 
 
-@settings(deadline=None)
 @given(st.text(min_size=1))
 def test_any_name_is_closed_latex(name):
     parts_are_closed(tl.latex(tl.exp(tl.symbol(name))))

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import tinygrad_lstm as tl
+from tests.covering import examples
 from tests.programs import programs
 from tinygrad_lstm import cli
 from tinygrad_lstm.draw.graphs.sources import sources
@@ -113,7 +114,7 @@ def test_a_loop_in_a_loop_that_runs_backwards():
     np.testing.assert_allclose(per_step, tl.grad(f)(x).numpy(), rtol=1e-4)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(examples(60), suppress_health_check=[HealthCheck.too_slow])
 @given(program=programs(2, 2), seed=st.integers(0, 99))
 def test_random_programs_end_with_the_values_and_gradients_of_the_interpreter(program, seed):
     def f(a, b):
