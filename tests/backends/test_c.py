@@ -13,7 +13,9 @@ import pytest
 import tinygrad_lstm as tl
 from tests.codegen.small_programs import compile_c, needs_c
 from tests.codegen.test_lowering import assert_same, symbols
+from tests.covering import parted
 from tests.ops.cases import CASES, Array, Case
+from tests.ops.cases.forms import forms
 from tests.ops.test_cases import assert_close, of_floats, over_time
 from tinygrad_lstm.codegen.lowering import lower
 from tinygrad_lstm.graph.function import Graph
@@ -23,7 +25,19 @@ from tinygrad_lstm.runtime.evaluation import evaluated
 
 pytestmark = needs_c
 
-PARTS = 12
+
+def programs_of(cases: Sequence[Case]) -> list[Any]:
+    """The cases in parts, each for one program: three of the quick run, and nine that are ``slow``."""
+    quick, others = parted(cases, forms)
+    return [
+        *[pytest.param(quick[k::3], id=f"quick-{k}") for k in range(3)],
+        *[pytest.param(others[k::9], id=f"slow-{k}", marks=pytest.mark.slow) for k in range(9)],
+    ]
+
+
+SMOOTH = [c for c in CASES if c.smooth]
+GIVEN = programs_of(CASES)
+NARROW = programs_of([c for c in SMOOTH if c.name != "cast"])
 
 
 def narrowed(case: Case, dtype: Any) -> tuple[Array, ...]:
@@ -50,11 +64,7 @@ def agree(made: Sequence[tuple[Case, Sequence[Tensor], Sequence[Tensor], Sequenc
                 raise AssertionError(f"{case}: {error}") from None
 
 
-@pytest.mark.parametrize("part", range(PARTS))
-@pytest.mark.parametrize("dtype", [None, np.float32, np.float16], ids=["as given", "float32", "float16"])
-def test_values(dtype: Any, part: int) -> None:
-    cases = CASES[part::PARTS] if dtype is None else [c for c in CASES if c.smooth and c.name != "cast"][part::PARTS]
-    given = [c.inputs if dtype is None else narrowed(c, dtype) for c in cases]
+def assert_values(cases: Sequence[Case], given: Sequence[tuple[Array, ...]]) -> None:
     inputs = [symbols(values) for values in given]
     outputs = [flatten(c.f(*xs))[0] for c, xs in zip(cases, inputs, strict=True)]
     got = run(list(chain(*inputs)), list(chain(*outputs)), list(chain(*given)))
@@ -69,10 +79,21 @@ def test_values(dtype: Any, part: int) -> None:
                 raise AssertionError(f"{case}: {error}, got {y!r}, want {w!r}") from None
 
 
-@pytest.mark.parametrize("part", range(PARTS))
-def test_gradients(part: int) -> None:
+@pytest.mark.parametrize("cases", GIVEN)
+def test_values(cases: Sequence[Case]) -> None:
+    assert_values(cases, [c.inputs for c in cases])
+
+
+@pytest.mark.parametrize("cases", NARROW)
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_values_in_narrower_floats(dtype: Any, cases: Sequence[Case]) -> None:
+    assert_values(cases, [narrowed(c, dtype) for c in cases])
+
+
+@pytest.mark.parametrize("cases", programs_of(SMOOTH))
+def test_gradients(cases: Sequence[Case]) -> None:
     made = []
-    for case in [c for c in CASES if c.smooth][part::PARTS]:
+    for case in cases:
         f, points = of_floats(case)
         xs = symbols(points)
         ys = flatten(f(*xs))[0]
@@ -81,10 +102,10 @@ def test_gradients(part: int) -> None:
     agree(made)
 
 
-@pytest.mark.parametrize("part", range(PARTS))
-def test_in_the_body_of_a_loop(part: int) -> None:
+@pytest.mark.parametrize("cases", programs_of([c for c in CASES if c.inputs]))
+def test_in_the_body_of_a_loop(cases: Sequence[Case]) -> None:
     made = []
-    for case in [c for c in CASES if c.inputs][part::PARTS]:
+    for case in cases:
         series = [over_time(x, 3) for x in case.inputs]
         given = [*series, *case.inputs]
         xs = symbols(given)

@@ -5,14 +5,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_lstm as tl
 from tests.codegen.small_programs import compile_c, needs_c
 from tests.codegen.test_lowering import assert_same
 from tests.codegen.traced import cell, loop, straight
-from tests.nn.test_variants import CELLS, named
+from tests.covering import covering, examples
+from tests.nn.test_variants import CELLS, named, shown
 from tests.programs import Program, programs
 from tinygrad_lstm.codegen.lowering import lower
 from tinygrad_lstm.graph.function import Graph
@@ -30,20 +31,23 @@ def agrees(inputs: Sequence[Tensor], outputs: Sequence[Tensor], values: Sequence
         assert_same(y, np.asarray(w.numpy()), scale)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(programs(inputs=3, outputs=2, most=6), st.booleans())
 def test_random_programs_and_their_gradients(program: Program, second: bool) -> None:
     agrees(*straight(program, second), 1000)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(programs(inputs=3, outputs=3, most=5), st.sampled_from([0, 1, 2, 4]), st.booleans(), st.booleans())
 def test_random_loops_and_their_gradients(program: Program, length: int, reverse: bool, nested: bool) -> None:
     agrees(*loop(program, length, reverse, nested), 1000)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(("kind", "options"), CELLS, ids=named)
+@pytest.mark.parametrize(
+    ("kind", "options", "dtype"),
+    covering([(*cell, dtype) for cell in CELLS for dtype in ("float32", "float64")], shown),
+    ids=named,
+)
 def test_cells(kind: str, options: dict[str, Any], dtype: str) -> None:
     agrees(*cell(kind, options, dtype), 100)
 

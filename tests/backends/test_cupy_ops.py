@@ -5,12 +5,17 @@ import pytest
 from tinygrad_lstm_cupy.executable import CupyExecutable
 
 from tests.backends import test_c
-from tests.backends.test_c import test_gradients, test_in_the_body_of_a_loop, test_values
+from tests.backends.test_c import (
+    test_gradients,
+    test_in_the_body_of_a_loop,
+    test_values,
+    test_values_in_narrower_floats,
+)
 from tests.codegen.cuda_shim import needs_compiler
 from tests.codegen.host_device import HostDevice
 from tinygrad_lstm.kernels.table import kernels
 
-__all__ = ["test_gradients", "test_in_the_body_of_a_loop", "test_values"]
+__all__ = ["test_gradients", "test_in_the_body_of_a_loop", "test_values", "test_values_in_narrower_floats"]
 
 pytestmark = [needs_compiler, pytest.mark.slow]
 

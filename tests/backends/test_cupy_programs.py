@@ -14,7 +14,8 @@ from tests.codegen.cuda_shim import needs_compiler
 from tests.codegen.host_device import HostDevice
 from tests.codegen.test_lowering import assert_same
 from tests.codegen.traced import cell, loop, straight
-from tests.nn.test_variants import CELLS, named
+from tests.covering import covering
+from tests.nn.test_variants import CELLS, named, shown
 from tests.programs import Program, programs
 from tinygrad_lstm.codegen.lowering import lower
 from tinygrad_lstm.codegen.program_text import counts
@@ -53,9 +54,10 @@ def test_random_loops_and_their_gradients(program: Program, length: int, reverse
 
 
 @pytest.mark.parametrize(
-    "dtype", ["float32", *[pytest.param(d, marks=pytest.mark.slow) for d in ("float16", "float64")]]
+    ("kind", "options", "dtype"),
+    covering([(*cell, dtype) for cell in CELLS for dtype in ("float32", "float16", "float64")], shown),
+    ids=named,
 )
-@pytest.mark.parametrize(("kind", "options"), CELLS, ids=named)
 def test_cells(kind: str, options: dict[str, Any], dtype: str) -> None:
     agrees(*cell(kind, options, dtype), 100)
 

@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import tinygrad_lstm as tl
 from tests.codegen.lstm_program import lstm_program
 from tests.codegen.test_lowering import symbols
 from tests.codegen.traced import cell
+from tests.covering import covering
 from tests.nn.test_variants import CELLS, named
 from tests.ops.cases import CASES
 from tests.ops.test_cases import of_floats
@@ -56,9 +58,10 @@ def test_an_lstm_by_hand(dtype: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "dtype", ["float32", *[pytest.param(d, marks=pytest.mark.slow) for d in ("float16", "float64")]]
+    ("kind", "options", "dtype"),
+    covering([(*cell, dtype) for cell in CELLS for dtype in ("float32", "float16", "float64")], itemgetter(0, 2)),
+    ids=named,
 )
-@pytest.mark.parametrize(("kind", "options"), CELLS, ids=named)
 def test_cells(kind: str, options: dict[str, Any], dtype: str) -> None:
     inputs, outputs, _ = cell(kind, options, dtype)
     assert_compiles(lower(optimize(Graph(tuple(inputs), tuple(outputs))), halves=True))

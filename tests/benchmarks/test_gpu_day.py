@@ -35,16 +35,23 @@ def day(folder: Path, *options: str, stand_in: str = "") -> tuple[int, str, list
     return found.returncode, found.stdout + found.stderr, Record(folder / "gpu.jsonl").lines()
 
 
+PARTS = [part.name for part in parts.PARTS]
+
+
+# Each part is a process of its own.
 @needs_compiler
-def test_the_whole_of_it_on_a_stand_in(tmp_path: Path) -> None:
-    status, printed, lines = day(tmp_path, "--seconds", "300")
+@pytest.mark.parametrize(
+    "chosen", [["suites", "capture", "speed"], pytest.param(PARTS, marks=pytest.mark.slow)], ids=["some", "all"]
+)
+def test_parts_of_it_on_a_stand_in(tmp_path: Path, chosen: list[str]) -> None:
+    status, printed, lines = day(tmp_path, "--parts", *chosen, "--seconds", "300")
     assert [line for line in lines if not line["ok"]] == []
     assert status == 0
     assert "Nothing failed." in printed
     told = (tmp_path / "gpu.md").read_text()
     assert told in printed
     order = list(dict.fromkeys(line["part"] for line in lines))
-    assert order == [part.name for part in parts.PARTS]
+    assert order == chosen
     found = {(line["part"], line["check"]): line for line in lines}
     assert found["capture", "an LSTM step"]["replayed"]
     assert found["capture", "a sort"]["fallback"] == "it calls array functions for argsort"

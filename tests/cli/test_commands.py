@@ -3,6 +3,7 @@ import os
 import re
 import runpy
 import shlex
+import shutil
 import sys
 from importlib import metadata
 
@@ -288,13 +289,25 @@ BAD = [
 ]
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with the models ``a``, of one step, and ``b``, of two. It is made once, and only read."""
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        (folder / "hamlet.txt").write_text(TEXT)
+        assert main(train(1, "--checkpoint a")) == 0
+        assert main(train(2, "--checkpoint b")) == 0
+    return folder
+
+
 @pytest.fixture
-def _bad_files(tmp_path, run):
+def _bad_files(tmp_path, trained):
     contents = {"empty": b"", "binary": b"a\0b", "latin": "größer".encode("latin-1"), "short": b"short text"}
     for name, content in contents.items():
         (tmp_path / name).write_bytes(content)
-    run(train(1, "--checkpoint a"))
-    run(train(2, "--checkpoint b"))
+    for name in ("a", "b"):
+        shutil.copy(trained / name, tmp_path)
     (tmp_path / "cut").write_bytes((tmp_path / "a").read_bytes()[:-1])
     (tmp_path / "random").write_bytes(np.random.default_rng(0).bytes(1000))
     save_file({"x": np.zeros(3)}, "foreign")

@@ -3,10 +3,11 @@
 from typing import Any
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 
 from tests.codegen.pointwise import assert_executed
 from tests.codegen.small_programs import compile_c, kernels_of, needs_c, program_of, whole
+from tests.covering import examples
 from tinygrad_lstm.codegen.program import Buffer, Kernel, Scalar, Store, View
 from tinygrad_lstm.graph.dtypes import float32
 
@@ -17,7 +18,7 @@ def assert_same(program: Any, inputs: Any) -> None:
     assert_executed(compile_c(program)(inputs), program, inputs)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(kernels_of())
 def test_random_kernels(made: Any) -> None:
     program, inputs = made

@@ -1,5 +1,6 @@
 """Products, gathers and scatters in C, alone and in loops, against NumPy."""
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import tinygrad_lstm as tl
 from tests.codegen.pointwise import execute
 from tests.codegen.small_programs import compile_c, needs_c, program_of, whole
+from tests.covering import covering
 from tinygrad_lstm.codegen.program import Gather, Gemm, Loop, Scatter, View
 from tinygrad_lstm.graph.dtypes import DTYPES, DType, float32, float64, int64
 
@@ -46,9 +48,9 @@ SIZES = [
 ]
 
 
-@pytest.mark.parametrize("dtype", [float32, float64], ids=str)
-@pytest.mark.parametrize(("m", "n", "k"), SIZES)
-def test_one_product(m: int, n: int, k: int, dtype: DType) -> None:
+@pytest.mark.parametrize(("sizes", "dtype"), covering(product(SIZES, [float32, float64]), set), ids=str)
+def test_one_product(sizes: tuple[int, int, int], dtype: DType) -> None:
+    m, n, k = sizes
     steps, outputs = [], []
     for left in (False, True):
         for right in (False, True):
@@ -71,10 +73,16 @@ def test_batches_and_odd_strides() -> None:
     check(program, random(120, 90))
 
 
-@pytest.mark.parametrize("dtype", [float32, float64], ids=str)
-@pytest.mark.parametrize("transposed", [False, True])
-@pytest.mark.parametrize(("m", "n", "k"), [(2, 33, 16), (5, 64, 17), (20, 100, 40), (29, 47, 64), (65, 200, 70)])
-def test_a_product_in_a_loop_is_packed(m: int, n: int, k: int, transposed: bool, dtype: DType) -> None:
+PACKED = [(2, 33, 16), (5, 64, 17), (20, 100, 40), (29, 47, 64), (65, 200, 70)]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "transposed", "dtype"),
+    covering(product(PACKED, [False, True], [float32, float64]), lambda case: {case[0], case[1:]}),
+    ids=str,
+)
+def test_a_product_in_a_loop_is_packed(sizes: tuple[int, int, int], transposed: bool, dtype: DType) -> None:
+    m, n, k = sizes
     turns = 4
     weights = matrix(1, k, n, transposed)
     left = View(0, (m, k), (k, 1), 0, ((0, m * k),))

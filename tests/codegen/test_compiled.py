@@ -1,6 +1,7 @@
 """Compiled programs against the interpreter: random recurrent cells, and random programs, with their gradients."""
 
 from collections.abc import Callable, Sequence
+from itertools import product
 from random import Random
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 import tinygrad_lstm as tl
 from tests.codegen.executor import run
 from tests.codegen.small_programs import compile_c, needs_c
+from tests.covering import covering, examples
 from tests.passes.cells import Subject, cells, random_cell
 from tests.programs import Program, programs
 from tinygrad_lstm.codegen.lowering import lower
@@ -57,13 +59,13 @@ def agrees(subject: Subject, *ways: Compile) -> None:
             np.testing.assert_allclose(got, expected, rtol=0, atol=tolerance * float(max(largest, default=1.0)))
 
 
-@settings(max_examples=40, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+@settings(examples(40), suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 @given(cells())
 def test_random_cells(subject: Subject) -> None:
     agrees(subject, compile_numpy)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", covering(range(20), lambda seed: {seed % 5}))
 def test_cells_and_their_second_gradients(seed: int) -> None:
     agrees(cell(seed, 2), compile_numpy)
 
@@ -74,8 +76,11 @@ def test_cells_that_were_wrong(seed: int) -> None:
     agrees(cell(seed), compile_numpy, lambda program: lambda inputs: run(program, inputs))
 
 
-@pytest.mark.parametrize("dtype", [float32, float64], ids=str)
-@pytest.mark.parametrize("seed", range(100, 140))
+@pytest.mark.parametrize(
+    ("seed", "dtype"),
+    covering(product(range(100, 140), [float32, float64]), lambda case: {(case[0] % 8, case[1])}),
+    ids=str,
+)
 def test_cells_of_both_precisions(seed: int, dtype: DType) -> None:
     agrees(cell(seed, 1, dtype), compile_numpy)
 
@@ -102,7 +107,7 @@ def with_gradients(program: Program, dtype: DType) -> Subject:
     return Subject(graph, [p.astype(dtype.name) for p in POINTS])
 
 
-@settings(max_examples=500)
+@examples(500)
 @given(programs(inputs=3, outputs=2), st.sampled_from([float32, float64]))
 def test_random_programs(program: Program, dtype: DType) -> None:
     agrees(with_gradients(program, dtype), compile_numpy)

@@ -15,6 +15,7 @@ from tests.codegen.host_device import HostDevice
 from tests.codegen.lstm_program import lstm_program
 from tests.codegen.pointwise import assert_executed, execute
 from tests.codegen.small_programs import kernels_of, program_of, whole
+from tests.covering import examples
 from tinygrad_lstm.codegen.program import Gemm, Kernel, Program, Scalar, Store, View
 from tinygrad_lstm.graph.dtypes import DType, as_dtype, bool_, float16, float32, float64, int32
 
@@ -29,7 +30,7 @@ def assert_same(program: Any, inputs: Any) -> None:
     assert_executed(compile_cuda(program)(inputs), program, inputs)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(kernels_of())
 def test_random_kernels(made: Any) -> None:
     program, inputs = made

@@ -8,7 +8,9 @@ import pytest
 
 import tinygrad_lstm as tl
 from tests.codegen.executor import run
+from tests.covering import covering
 from tests.ops.cases import CASES, Case
+from tests.ops.cases.forms import forms
 from tests.ops.test_cases import of_floats, over_time, total
 from tinygrad_lstm.codegen.lowering import lower
 from tinygrad_lstm.codegen.program import Program
@@ -50,13 +52,13 @@ def symbols(values: Sequence[Array]) -> list[Tensor]:
     return [tl.symbol(f"x{k}", x.shape, x.dtype.name) for k, x in enumerate(values)]
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", covering(CASES, forms), ids=str)
 def test_value(case: Case) -> None:
     xs = symbols(case.inputs)
     compared(xs, flatten(case.f(*xs))[0], case.inputs)
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if c.smooth], ids=str)
+@pytest.mark.parametrize("case", covering([c for c in CASES if c.smooth], forms), ids=str)
 def test_gradients(case: Case) -> None:
     f, points = of_floats(case)
     xs = symbols(points)
@@ -65,7 +67,7 @@ def test_gradients(case: Case) -> None:
     compared(xs, [*ys, *first, *tl.gradients(first, xs, allow_unused=True)], points)
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if c.inputs], ids=str)
+@pytest.mark.parametrize("case", covering([c for c in CASES if c.inputs], forms), ids=str)
 def test_in_the_body_of_a_loop(case: Case) -> None:
     series = [over_time(x, 3) for x in case.inputs]
     given = [*series, *case.inputs]

@@ -5,15 +5,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_lstm as tl
 from tests.codegen.executor import run
 from tests.codegen.test_lowering import assert_same, symbols
 from tests.codegen.traced import POINTS, loop, straight
+from tests.covering import covering, examples
 from tests.nn.test_recurrent import KINDS
-from tests.nn.test_variants import CELLS, LAYERS, LENGTHS, named
+from tests.nn.test_variants import CELLS, LAYERS, LENGTHS, named, shown
 from tests.programs import Program, programs
 from tinygrad_lstm.codegen.lowering import lower
 from tinygrad_lstm.graph.function import Graph
@@ -35,20 +36,20 @@ def agrees(inputs: Sequence[Tensor], outputs: Sequence[Tensor], values: Sequence
 
 
 @given(programs(inputs=3, outputs=2, most=10, kinks=True))
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_values(program: Program) -> None:
     xs = symbols(POINTS)
     agrees(xs, program.run(xs, symbolic=True), POINTS, 10)
 
 
 @given(programs(inputs=3, outputs=2, most=6))
-@settings(max_examples=30, deadline=None)
+@examples(30)
 def test_gradients(program: Program) -> None:
     agrees(*straight(program, second=True), 1000)
 
 
 @given(programs(inputs=3, outputs=3, most=6), st.sampled_from([0, 1, 2, 4]), st.booleans(), st.booleans())
-@settings(max_examples=50, deadline=None)
+@examples(50)
 def test_loops_and_their_gradients(program: Program, length: int, reverse: bool, nested: bool) -> None:
     agrees(*loop(program, length, reverse, nested), 1000)
 
@@ -100,11 +101,19 @@ def test_carries_that_are_turned(step: Callable[..., Any], length: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("layers", "bidirectional", "ragged", "dtype"),
-    [*[(*layer, "float64") for layer in LAYERS], (*LAYERS[0], "float32")],
+    ("kind", "options", "layer", "dtype"),
+    covering(
+        [
+            (*cell, *way)
+            for cell in CELLS
+            for way in [*[(layer, "float64") for layer in LAYERS], (LAYERS[0], "float32")]
+        ],
+        lambda case: {case[2], *shown((*case[:2], case[3]))},
+    ),
+    ids=named,
 )
-@pytest.mark.parametrize(("kind", "options"), CELLS, ids=named)
-def test_cells(kind: str, options: dict[str, Any], layers: int, bidirectional: bool, ragged: bool, dtype: str) -> None:
+def test_cells(kind: str, options: dict[str, Any], layer: tuple[int, bool, bool], dtype: str) -> None:
+    layers, bidirectional, ragged = layer
     random = np.random.default_rng(0)
     model = KINDS[kind](3, 4, layers, bidirectional=bidirectional, key=tl.random.key(1), dtype=dtype, **options)
     x = tl.symbol("x", (4, 3, 3), dtype)

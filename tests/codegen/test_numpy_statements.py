@@ -1,18 +1,21 @@
 """Programs as NumPy statements, against the interpreter and the plain executor."""
 
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tinygrad_lstm_numpy import kernels as numpy_kernels
 
 import tinygrad_lstm as tl
 from tests.codegen.pointwise import execute
 from tests.codegen.small_programs import kernels_of
+from tests.covering import covering, examples, pairs
 from tests.ops.cases import CASES, Case
+from tests.ops.cases.forms import forms
 from tests.ops.test_cases import of_floats, over_time, total
 from tests.programs import programs
 from tinygrad_lstm.codegen.lowering import lower
@@ -65,21 +68,21 @@ both = pytest.mark.parametrize("passes", [False, True], ids=["plain", "optimised
 
 
 @both
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", covering(CASES, forms), ids=str)
 def test_value(case: Case, passes: bool) -> None:
     xs = symbols(case.inputs)
     compare(xs, flatten(case.f(*xs))[0], case.inputs, passes)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
-@pytest.mark.parametrize("case", [c for c in CASES if c.smooth and c.name != "cast"], ids=str)
+@pytest.mark.parametrize("case", covering([c for c in CASES if c.smooth and c.name != "cast"], forms), ids=str)
 def test_value_in_narrower_floats(case: Case, dtype: str) -> None:
     values = [x.astype(dtype) if x.dtype.kind == "f" else x for x in case.inputs]
     xs = symbols(values)
     compare(xs, flatten(case.f(*xs))[0], values, passes=True)
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if c.smooth], ids=str)
+@pytest.mark.parametrize("case", covering([c for c in CASES if c.smooth], forms), ids=str)
 def test_gradients(case: Case) -> None:
     f, points = of_floats(case)
     xs = symbols(points)
@@ -87,7 +90,7 @@ def test_gradients(case: Case) -> None:
     compare(xs, [*ys, *tl.gradients(ys, xs, allow_unused=True)], points, passes=True)
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if c.inputs], ids=str)
+@pytest.mark.parametrize("case", covering([c for c in CASES if c.inputs], forms), ids=str)
 def test_in_the_body_of_a_loop(case: Case) -> None:
     series = [over_time(x, 3) for x in case.inputs]
     values = [*series, *case.inputs]
@@ -104,7 +107,7 @@ def test_in_the_body_of_a_loop(case: Case) -> None:
 
 
 @both
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(program=programs(2, 2, kinks=True), seed=st.integers(0, 99), dtype=st.sampled_from(["float32", "float64"]))
 def test_random_programs(passes: bool, program: Any, seed: int, dtype: str) -> None:
     rng = np.random.default_rng(seed)
@@ -114,7 +117,7 @@ def test_random_programs(passes: bool, program: Any, seed: int, dtype: str) -> N
 
 
 @both
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(program=programs(2, 1), seed=st.integers(0, 99))
 def test_gradients_of_random_programs(passes: bool, program: Any, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -127,10 +130,14 @@ def test_gradients_of_random_programs(passes: bool, program: Any, seed: int) -> 
 CELLS = [tl.nn.RNN, tl.nn.LSTM, tl.nn.GRU]
 
 
-@both
-@pytest.mark.parametrize("steps", [0, 1, 5])
-@pytest.mark.parametrize("kind", CELLS)
-@pytest.mark.parametrize("options", [{}, {"num_layers": 2}, {"bidirectional": True}], ids=str)
+@pytest.mark.parametrize(
+    ("kind", "options", "steps", "passes"),
+    covering(
+        product(CELLS, [{}, {"num_layers": 2}, {"bidirectional": True}], [0, 1, 5], [False, True]),
+        pairs,
+    ),
+    ids=str,
+)
 def test_recurrent_layers(kind: Any, options: dict[str, Any], steps: int, passes: bool) -> None:
     layer = kind(3, 4, key=tl.random.key(1), **options)
     values = [np.random.default_rng(0).normal(size=(steps, 2, 3)).astype(np.float32)]
@@ -209,7 +216,7 @@ def test_carries_that_change_places_in_one_kernel() -> None:
 
 
 @pytest.mark.parametrize("chunk", [1 << 15, 8, 1])
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(drawn=kernels_of())
 def test_random_kernels_whole_and_in_pieces(chunk: int, drawn: Any) -> None:
     program, inputs = drawn

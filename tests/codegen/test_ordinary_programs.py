@@ -4,6 +4,7 @@ import functools
 import itertools
 import operator
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 import tinygrad_lstm as tl
 from tests.codegen.small_programs import needs_c
+from tests.covering import covering
 
 A = np.array([0.3, -0.7, 0.9])
 B = np.array([-0.4, 0.1, 0.8])
@@ -44,6 +46,7 @@ VECTORS: dict[str, Callable[[Any, Any, Any], Any]] = {
     "scalar": lambda a, b, w: a @ b * b,
 }
 
+KINDS = {"scalars": TERMS, "vectors": VECTORS}
 PARTS = 6
 BACKENDS = ["numpy", pytest.param("c", marks=needs_c)]
 
@@ -54,13 +57,14 @@ def sums(terms: dict[str, Callable[..., Any]], part: int) -> list[Callable[..., 
     return [lambda *x, found=found: functools.reduce(operator.add, [terms[n](*x) for n in found]) for found in names]
 
 
-@pytest.mark.parametrize("part", range(PARTS))
-@pytest.mark.parametrize("terms", [TERMS, VECTORS], ids=["scalars", "vectors"])
-@pytest.mark.parametrize("differentiated", [False, True], ids=["values", "gradients"])
+@pytest.mark.parametrize(
+    ("of", "differentiated", "part"),
+    covering(product(KINDS, [False, True], range(PARTS)), lambda case: {case[:2], case[2]}),
+)
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_sums(backend: str, differentiated: bool, terms: dict[str, Callable[..., Any]], part: int) -> None:
+def test_sums(backend: str, of: str, differentiated: bool, part: int) -> None:
     """Each on inputs of its own, so that no two share a product."""
-    chosen = sums(terms, part)
+    chosen = sums(KINDS[of], part)
 
     def everything(given: list[Any]) -> Any:
         ys = [f(*x) for f, x in zip(chosen, given, strict=True)]

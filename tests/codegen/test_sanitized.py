@@ -81,7 +81,9 @@ def test_the_table_of_cases(tmp_path: Path) -> None:
         "-p",
         "no:cacheprovider",
         "-k",
-        "test_values and given",
+        "test_values and not narrower",
+        "-m",
+        "slow or not slow",
         "tests/backends/test_c.py",
     ]
     done = run(tmp_path, *command)

@@ -1,7 +1,7 @@
 import xml.etree.ElementTree as ET
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tinygrad_lstm.draw import drawing as module
@@ -43,7 +43,6 @@ def test_a_title_or_description_that_is_empty_leaves_no_element():
     assert root[0].tag == f"{SVG}g"
 
 
-@settings(deadline=None)
 @given(title=st.text(min_size=1), description=st.text(min_size=1))
 def test_any_title_comes_out_as_that_text(title, description):
     picture = b'<?xml version="1.0"?>\n<svg width="1pt"\n viewBox="0 0 1 1" xmlns="http://www.w3.org/2000/svg"></svg>'

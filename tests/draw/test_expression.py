@@ -169,9 +169,10 @@ def test_an_operand_of_a_loop_is_called_what_it_is() -> None:
     assert tl.text(tl.gradients(last, w)).endswith(".Σ d parameter 0")
 
 
-def test_long_expressions_name_what_they_share_and_stay_short() -> None:
+@pytest.mark.parametrize("count", [3_000, pytest.param(20_000, marks=pytest.mark.slow)])
+def test_long_expressions_name_what_they_share_and_stay_short(count: int) -> None:
     deep: tl.Tensor = X
-    for _ in range(20_000):
+    for _ in range(count):
         deep = tl.sin(deep) + deep
     text = tl.text(deep)
     assert " where v₁ = " in text

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import tinygrad_lstm as tl
+from tests.covering import examples
 from tests.draw.test_page import arrays, data, main
 from tests.programs import programs
 from tinygrad_lstm.draw.graphs.sources import sources
@@ -62,7 +63,7 @@ def test_in_a_loop_gradients_come_from_the_next_step_and_from_outside(lstm, sequ
     assert written(graph, "cells.0.forget.bias").startswith("the sum over all steps of Σ(")
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(examples(40), suppress_health_check=[HealthCheck.too_slow])
 @given(program=programs(2, 2), seed=st.integers(0, 99))
 def test_every_gradient_has_a_rule_of_readers_that_have_one_too(program, seed):
     def f(a, b):

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 import tinygrad_lstm as tl
+from tests.covering import examples
 from tests.programs import programs
 from tinygrad_lstm.draw.graphs.measures import measure
 from tinygrad_lstm.draw.graphs.unrolling import unroll
@@ -67,7 +68,7 @@ def test_a_loop_of_no_steps_keeps_its_first_carry():
     agrees([last, ys], None)
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(programs(inputs=2, outputs=1, most=8))
 def test_random_programs_and_their_gradients_have_the_same_values(program):
     xs = [tl.symbol(name, (3,), tl.float64) for name in "ab"]
@@ -75,7 +76,7 @@ def test_random_programs_and_their_gradients_have_the_same_values(program):
     agrees([*outputs, *tl.gradients(outputs, xs)], {xs[0]: [0.3, -0.7, 0.9], xs[1]: [-0.4, 0.1, 0.8]})
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(programs(inputs=2, outputs=1, most=8))
 def test_gradients_at_every_node_agree_with_those_by_the_inputs(program):
     xs = [tl.symbol(name, (3,), tl.float64) for name in "ab"]

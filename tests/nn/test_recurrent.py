@@ -1,11 +1,13 @@
 """RNN, LSTM and GRU against the referee in plain NumPy: values, and the gradients by everything they read."""
 
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
 
 import tinygrad_lstm as tl
+from tests.covering import covering, pairs
 from tests.reference import recurrent as reference
 from tinygrad_lstm.errors import DTypeError, ShapeError, StructureError, UsageError
 from tinygrad_lstm.graph.function import Graph
@@ -27,11 +29,10 @@ def assert_near(got: Any, want: Any, tolerance: float, what: str) -> None:
     assert error <= tolerance * norm + 1e-300, f"{what}: {error / max(norm, 1e-300):.3g}"
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("batch_first", [False, True], ids=["time-first", "batch-first"])
-@pytest.mark.parametrize("length", [0, 1, 5, 50])
-@pytest.mark.parametrize("layers", [1, 2])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("kind", "layers", "length", "batch_first", "dtype"),
+    covering(product(KINDS, [1, 2], [0, 1, 5, 50], [False, True], ["float32", "float64"]), pairs),
+)
 def test_values_and_all_gradients(kind: str, layers: int, length: int, batch_first: bool, dtype: str) -> None:
     random = np.random.default_rng([layers, length])
 

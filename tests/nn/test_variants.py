@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import tinygrad_lstm as tl
+from tests.covering import covering
 from tests.nn.test_recurrent import KINDS, TOLERANCE, assert_near
 from tests.reference import variants
 from tinygrad_lstm.errors import DTypeError, IndexingError, ShapeError, UsageError
@@ -32,6 +33,15 @@ CELLS: list[tuple[str, dict[str, Any]]] = [
     ("gru", {"layer_norm": True}),
     ("gru", {"reset_after": True, "layer_norm": True}),
 ]
+
+
+def shown(case: tuple[str, dict[str, Any], str]) -> set[Any]:
+    """For ``covering``: the element type, and each option of a kind of cell."""
+    kind, options, dtype = case
+    return {dtype, *[(kind, *option) for option in options.items() or [("plain", True)]]}
+
+
+# How many, whether in both directions, and whether the sequences have lengths of their own.
 LAYERS: list[tuple[int, bool, bool]] = [(1, False, False), (1, True, False), (2, True, True), (2, False, True)]
 
 
@@ -41,14 +51,18 @@ def named(value: Any) -> str:
     return str(value)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(
-    ("layers", "bidirectional", "ragged"), LAYERS, ids=["one", "both", "both-2-ragged", "one-2-ragged"]
+    ("kind", "options", "layer", "dtype"),
+    covering(
+        [(*cell, layer, dtype) for cell in CELLS for layer in LAYERS for dtype in ("float32", "float64")],
+        lambda case: {(case[0], named(case[1])), (case[0], case[2]), (case[0], case[3]), case[2:]},
+    ),
+    ids=named,
 )
-@pytest.mark.parametrize(("kind", "options"), CELLS, ids=named)
 def test_values_and_all_gradients(
-    kind: str, options: dict[str, Any], layers: int, bidirectional: bool, ragged: bool, dtype: str
+    kind: str, options: dict[str, Any], layer: tuple[int, bool, bool], dtype: str
 ) -> None:
+    layers, bidirectional, ragged = layer
     random = np.random.default_rng([layers, bidirectional])
     # Dividing by the deviation of four numbers, which may be small, magnifies the rounding of float32; not so of 16.
     hidden = 16 if "layer_norm" in options and dtype == "float32" else HIDDEN

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 import tinygrad_lstm as tl
+from tests.covering import covering
 from tests.ops.cases import CASES, Array, Case
+from tests.ops.cases.forms import forms
 from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.structure import flatten
 from tinygrad_lstm.graph.verify import verify
@@ -88,7 +90,7 @@ def total(ys: list[Any]) -> Any:
     return sum(parts[1:], parts[0])
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if c.inputs], ids=str)
+@pytest.mark.parametrize("case", covering([c for c in CASES if c.inputs], forms), ids=str)
 def test_in_the_body_of_a_loop(case: Case) -> None:
     """As slices, as carries, and as operands, against the same steps one after another; and so the gradients."""
     steps = 3

@@ -3,10 +3,11 @@
 import hypothesis.extra.numpy as hnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_lstm as tl
+from tests.covering import examples
 from tinygrad_lstm.errors import IndexingError, ShapeError, UsageError
 from tinygrad_lstm.testing import check_gradients
 
@@ -56,7 +57,7 @@ def arrays_of_indices(draw):
 
 
 @given(arrays_of_indices(), st.booleans())
-@settings(max_examples=500)
+@examples(500)
 def test_arrays_of_indices_among_slices(example, symbolic) -> None:
     shape, key = example
     array = numbered(shape)
@@ -74,7 +75,7 @@ def test_arrays_of_indices_among_slices(example, symbolic) -> None:
 
 
 @given(arrays_of_indices(), st.sampled_from(["add", "multiply", "max", "min"]))
-@settings(max_examples=300)
+@examples(300)
 def test_assignment_where_indices_repeat(example, kind) -> None:
     shape, key = example
     array = numbered(shape)

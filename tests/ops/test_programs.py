@@ -1,9 +1,10 @@
 """Random expressions agree with NumPy, and their gradients with finite differences."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 
 import tinygrad_lstm as tl
+from tests.covering import examples
 from tests.programs import Program, programs
 from tinygrad_lstm.graph.verify import verify
 from tinygrad_lstm.testing import check_gradients
@@ -12,7 +13,7 @@ POINTS = [np.array([0.3, -0.7, 0.9]), np.array([-0.4, 0.1, 0.8]), np.array([0.55
 
 
 @given(programs(inputs=3, outputs=2, most=10, kinks=True))
-@settings(max_examples=200)
+@examples(200)
 def test_values_agree_with_numpy(program: Program) -> None:
     got = program.run([tl.tensor(p) for p in POINTS], symbolic=True)
     want = program.run(POINTS, symbolic=False)
@@ -22,6 +23,6 @@ def test_values_agree_with_numpy(program: Program) -> None:
 
 
 @given(programs(inputs=3, outputs=2, most=8))
-@settings(max_examples=200)
+@examples(200)
 def test_gradients_agree_with_finite_differences(program: Program) -> None:
     check_gradients(lambda *xs: tuple(program.run(xs, symbolic=True)), *POINTS, order=2)

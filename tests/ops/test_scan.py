@@ -5,10 +5,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_lstm as tl
+from tests.covering import examples
 from tests.programs import Program, programs
 from tinygrad_lstm.errors import DTypeError, ShapeError, StructureError, UsageError
 from tinygrad_lstm.graph.structure import flatten, unflatten
@@ -259,7 +260,7 @@ def test_the_body_is_called_once_and_the_graph_does_not_grow_with_the_length() -
 
 
 @given(programs(inputs=4, outputs=3), st.integers(1, 3), st.booleans())
-@settings(max_examples=200)
+@examples(200)
 def test_random_bodies(program: Program, steps: int, reverse: bool) -> None:
     """Two carries, a slice and an operand in; two carries and a y out."""
 
@@ -278,7 +279,7 @@ def test_random_bodies(program: Program, steps: int, reverse: bool) -> None:
 
 
 @given(programs(inputs=4, outputs=2, most=4), programs(inputs=4, outputs=2, most=4))
-@settings(max_examples=80)
+@examples(80)
 def test_random_bodies_in_random_bodies(outer: Program, inner: Program) -> None:
     def nested(scan):
         def f(c, x):
