@@ -68,7 +68,16 @@ def main(words: list[str]) -> int:
     os.environ["HYPOTHESIS_PROFILE"] = "mutation"
     killing = Killing(tried, options.seconds, options.each, options.notes)
     # That hypothesis is imported before pytest could rewrite its assertions does not matter.
-    options_of_pytest = ["-q", "-s", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    options_of_pytest = [
+        "-q",
+        "-s",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:xdist",
+        "-m",
+        "not gpu and not torch and not browser",
+    ]
     pytest.main([*tests, *options_of_pytest, "-W", "ignore::pytest.PytestAssertRewriteWarning"], plugins=[killing])
     alive = [o.mutant for o in killing.outcomes if not o.test]
     print(f"{len(killing.outcomes)} tried, {len(killing.outcomes) - len(alive)} killed, {len(alive)} alive:")
