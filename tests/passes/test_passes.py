@@ -11,7 +11,7 @@ import tinygrad_lstm as tl
 from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.tensor import Tensor, _build
 from tinygrad_lstm.graph.types import TensorType
-from tinygrad_lstm.passes import optimize
+from tinygrad_lstm.passes import optimize, stages
 from tinygrad_lstm.passes.cse import exact_form
 from tinygrad_lstm.passes.drop_names import drop_names
 from tinygrad_lstm.passes.fold_constants import fold_constants
@@ -155,3 +155,18 @@ def test_a_loop_survives_the_passes() -> None:
     at = {x: [2.0, 3.0, 4.0]}
     for before, after in zip((last, slope), simplified(last, slope), strict=True):
         assert before.evaluate(at).tolist() == after.evaluate(at).tolist()
+
+
+def test_the_passes_that_compile_are_all_run() -> None:
+    """Each of the first ones has something to do here, and says so."""
+    x, w = tl.symbol("x", (5, 2)), tl.symbol("w", (2, 2))
+
+    def step(c: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        y = tl.tanh(v @ tl.transpose(w) + tl.sqrt(tl.tensor(4.0) * 1.0) * tl.exp(tl.sqrt(4.0))).named("y")
+        return c + y + tl.exp(w).sum() + 0.0 * 1.0, y
+
+    _, ys = tl.scan(step, tl.zeros(2), x)
+    graph = Graph((x, w), (ys * 1.0, tl.gradients(ys.sum(), [w])[0]))
+    names = [name for name, _ in stages(graph)]
+    assert {"normal_form", "drop_names", "fold_constants", "simplify", "contractions", "cse", "dead_code"} <= set(names)
+    assert {"lift", "hoist", "sink"} & set(names)
