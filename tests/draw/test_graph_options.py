@@ -2,6 +2,7 @@
 
 import math
 import re
+from graphlib import TopologicalSorter
 
 import numpy as np
 import pytest
@@ -314,3 +315,23 @@ def test_graphs_that_graphviz_stumbles_over_are_drawn():
     assert draw.graph(both, **options).svg()
     _, x, loss, _ = rnn(10, nn.LSTM)
     assert draw.graph([loss, tl.gradients(loss, x)], loops="unrolled").svg()
+
+
+@pytest.mark.parametrize("layers", [10, 100])
+@pytest.mark.parametrize("kind", ["loop", "Sequential"])
+def test_a_net_of_many_layers_is_one_block_and_no_circle(layers: int, kind: str) -> None:
+    linear = [nn.Linear(8, 8, key=tl.random.key(k)) for k in range(layers)]
+
+    def by_hand(x):
+        for layer in linear:
+            x = tl.tanh(layer(x))
+        return x
+
+    net = by_hand if kind == "loop" else nn.Sequential(*[f for layer in linear for f in (layer, tl.tanh)])
+    drawing = draw.graph(net, tl.symbol("x", (2, 8)), repeats=True)
+    boxes = [text for text in shown(drawing) if f"×{layers - 2}" in text]
+    assert len(boxes) == 1
+    assert len(shown(drawing)) == 13
+    follows = {(a, b) for a, b, _ in dot.edges(drawing)}
+    order = TopologicalSorter({b: {a for a, to in follows if to == b} for _, b in follows})
+    order.prepare()  # raises for a circle

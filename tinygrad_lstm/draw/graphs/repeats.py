@@ -1,67 +1,138 @@
 """Blocks of one structure that follow each other, such as the steps of an unrolled loop: the first stands for all."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
-from tinygrad_lstm.draw.graphs.vertices import Cluster, Edge, Vertex
+from tinygrad_lstm.draw.graphs.vertices import LEAVES, Cluster, Edge, Vertex
 
 __all__ = ["repeated_blocks"]
 
 DEEPEST: Final = 8
 """Blocks are looked for in so many levels of scopes."""
-PERIOD: Final = 4
-"""So many unlike blocks may take turns."""
+PERIOD: Final = 8
+"""So many unlike units may take turns: a layer, its activation, a sum."""
 LEAST: Final = 3
 _DIGITS: Final = re.compile(r"\d+")
+
+
+@dataclass(eq=False)
+class _Unit:
+    """What stands side by side in a scope: a scope within it, or an operation with the leaves that it alone reads."""
+
+    name: str
+    cluster: Cluster | None
+    members: list[Vertex]
 
 
 def repeated_blocks(vertices: list[Vertex], edges: list[Edge]) -> dict[Vertex, Vertex]:
     """For each vertex in a block that is like the ones before it: the box that stands for it.
 
-    Blocks are clusters side by side that hold the same operations on operands of the same types, wired alike; numbers
-    in names may differ. The first of a run stays, and one box stands for the rest. Blocks are compared from the
-    outside in, and what is folded is not looked into.
+    A block is a row of scopes and operations side by side. Blocks are alike that hold the same operations on operands
+    of the same types, wired alike; numbers in names may differ. The first of a run stays, and one box stands for the
+    rest. Blocks are compared from the outside in, and what is folded is not looked into. A run stays open where
+    folding it would make the picture of a computation go in a circle.
     """
-    children: dict[Cluster | None, dict[Cluster, None]] = {}
-    members: dict[Cluster, list[Vertex]] = {}
     before: dict[Vertex, list[Edge]] = {}
     for e in edges:
         before.setdefault(e.target, []).append(e)
-    for v in vertices:
-        at = v.cluster
-        while at is not None:
-            if at.level <= DEEPEST:
-                children.setdefault(at.parent, {}).setdefault(at)
-                members.setdefault(at, []).append(v)
-            at = at.parent
-
+    children = _units(vertices, before)
     standing: dict[Vertex, Vertex] = {}
     pending: list[Cluster | None] = [None]
     while pending:
         parent = pending.pop()
-        blocks = list(children.get(parent, ()))
-        folded: set[Cluster] = set()
+        units = children.get(parent, [])
+        folded: set[int] = set()
         # A long row of unlike blocks need not be compared in depth.
-        shapes = [_outline(members[b], before, b) for b in blocks] if len(blocks) >= LEAST else []
+        shapes = [_outline(u, before) for u in units] if len(units) >= LEAST else []
         for start, period, times in _runs(shapes):
-            rest = blocks[start + period : start + period * times]
-            folded.update(rest)
-            first, last = rest[0].name, rest[-1].name
-            name = f"{first} … {last}" if last != first else first
-            like = ", ".join(dict.fromkeys(b.name for b in blocks[start : start + period]))
-            box = Vertex("folded", name, parent, role=rest[0].role, count=0, times=times - 1, notes=[f"like {like}"])
-            box.gradient = all(v.gradient for b in rest for v in members[b])
-            for b in rest:
-                for v in members[b]:
+            first = units[start : start + period]
+            rest = units[start + period : start + period * times]
+            if all(u.cluster is None for u in first):
+                continue  # single operations are folded as a chain, where it is long
+            folded.update(range(start + period, start + period * times))
+            box = _box(parent, first, rest, times)
+            for u in rest:
+                for v in u.members:
                     standing[v] = box
                     box.count += v.count
-        pending += [b for b in blocks if b not in folded]
-    return standing
+        pending += [u.cluster for k, u in enumerate(units) if u.cluster is not None and k not in folded]
+    return _without_circles(standing, edges)
 
 
-def _outline(block: list[Vertex], before: dict[Vertex, list[Edge]], cluster: Cluster) -> Any:
-    """What two blocks have in common when they are alike."""
+def _units(vertices: list[Vertex], before: Mapping[Vertex, list[Edge]]) -> dict[Cluster | None, list[_Unit]]:
+    """By scope what stands in it, in the order of computation."""
+    children: dict[Cluster | None, list[_Unit]] = {}
+    of: dict[Cluster, _Unit] = {}
+    for v in vertices:
+        at = v.cluster
+        if v.kind not in LEAVES and v.kind not in ("symbol", "output") and (at is None or at.level < DEEPEST):
+            own = [e.source for e in before.get(v, ()) if e.source.kind in LEAVES and e.source.cluster is at]
+            children.setdefault(at, []).append(_Unit(v.label, None, [*own, v]))
+        while at is not None:
+            if at.level <= DEEPEST:
+                if at not in of:
+                    of[at] = _Unit(at.name, at, [])
+                    children.setdefault(at.parent, []).append(of[at])
+                of[at].members.append(v)
+            at = at.parent
+    return children
+
+
+def _box(parent: Cluster | None, first: Sequence[_Unit], rest: Sequence[_Unit], times: int) -> Vertex:
+    """The box of all but the first block of a run."""
+    period = len(first)
+    names = [
+        a.name if a.name == b.name else f"{a.name} … {b.name}"
+        for a, b in zip(rest[:period], rest[-period:], strict=True)
+    ]
+    like = ", ".join(dict.fromkeys(u.name for u in first))
+    role = next((u.cluster.role for u in rest if u.cluster is not None), None)
+    box = Vertex("folded", " ".join(names), parent, role=role, count=0, times=times - 1, notes=[f"like {like}"])
+    box.gradient = all(v.gradient for u in rest for v in u.members)
+    return box
+
+
+def _without_circles(standing: dict[Vertex, Vertex], edges: list[Edge]) -> dict[Vertex, Vertex]:
+    """``standing`` without the boxes that a path leaves and comes back to."""
+    while True:
+        after: dict[Vertex, set[Vertex]] = {}
+        for e in edges:
+            source, target = standing.get(e.source, e.source), standing.get(e.target, e.target)
+            if source is not target and not e.back:
+                after.setdefault(source, set()).add(target)
+        on_circles = _between_circles(after)
+        open_again = {box for box in set(standing.values()) if box in on_circles}
+        if not open_again:
+            return standing
+        standing = {v: box for v, box in standing.items() if box not in open_again}
+
+
+def _between_circles(after: dict[Vertex, set[Vertex]]) -> set[Vertex]:
+    """What is left when, again and again, all is taken away that nothing leads to, or that leads nowhere."""
+    before: dict[Vertex, set[Vertex]] = {}
+    for v, targets in after.items():
+        for target in targets:
+            before.setdefault(target, set()).add(v)
+    left = {*after, *before}
+    for onward, back in ((after, before), (before, after)):
+        counts = {v: len(back.get(v, set()) & left) for v in left}
+        free = [v for v, count in counts.items() if not count]
+        while free:
+            v = free.pop()
+            left.discard(v)
+            for target in onward.get(v, ()):
+                if target in left:
+                    counts[target] -= 1
+                    if not counts[target]:
+                        free.append(target)
+    return left
+
+
+def _outline(unit: _Unit, before: Mapping[Vertex, list[Edge]]) -> Any:
+    """What two units have in common when they are alike."""
+    block, cluster = unit.members, unit.cluster
     places = {v: k for k, v in enumerate(block)}
     found = []
     for v in block:
@@ -71,8 +142,9 @@ def _outline(block: list[Vertex], before: dict[Vertex, list[Edge]], cluster: Clu
         while at is not None and at is not cluster:
             inner.append((_plain(at.name), at.role))
             at = at.parent
-        found.append((v.kind, _plain(v.label), str(v.type), v.gradient, tuple(inner), tuple(wires)))
-    return _plain(cluster.name), cluster.role, cluster.loop, tuple(found)
+        found.append((v.kind, _plain(v.label), str(v.type), v.gradient, tuple(inner if cluster else ()), tuple(wires)))
+    shape = (cluster.role, cluster.loop) if cluster is not None else None
+    return _plain(unit.name), shape, tuple(found)
 
 
 def _plain(name: str) -> str:
