@@ -1,23 +1,28 @@
 """Pictures and pages in files."""
 
+import os
 import tempfile
 import webbrowser
 from pathlib import Path
 
 from tinygrad_lstm.errors import DrawingError
-from tinygrad_lstm.runtime.files import write_whole
+from tinygrad_lstm.runtime.files import replaceable, write_whole
 
 __all__ = ["check_folder", "open_in_browser", "write_picture"]
 
 
 def check_folder(path: Path) -> None:
-    """Find out whether there is a folder for a file, before the picture is laid out, which may take a while.
+    """Find out whether a file can be written, before the picture is laid out, which may take a while.
 
     Raises:
-        DrawingError: when there is none.
+        DrawingError: when there is no folder for it, or something else in its place than a regular file.
     """
     if not path.parent.is_dir():
         raise DrawingError(f"cannot write {path}: there is no folder {path.parent}; make it first.")
+    try:
+        replaceable(Path(os.path.realpath(path)))
+    except (OSError, ValueError) as error:
+        raise DrawingError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}.") from None
 
 
 def write_picture(path: Path, content: bytes) -> None:

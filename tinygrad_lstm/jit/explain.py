@@ -22,6 +22,7 @@ from tinygrad_lstm.passes.classes import CARRIED, FIXED, SLICED, Classes
 from tinygrad_lstm.passes.compiling import stages
 from tinygrad_lstm.passes.loops import LoopParts
 from tinygrad_lstm.runtime.backend import Estimator, load_backend
+from tinygrad_lstm.runtime.files import write_whole
 
 __all__ = ["Explanation", "PassResult", "explained", "held"]
 
@@ -174,9 +175,10 @@ class Explanation:
         if where.suffix.lower() not in forms:
             raise UsageError(f"explain: {where.name!r} is neither a page nor text; end it in .html or .txt")
         try:
-            where.write_text(forms[where.suffix.lower()]() + "\n", encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"explain: cannot write {where}: {error.strerror}; choose another place") from None
+            write_whole(where, f"{forms[where.suffix.lower()]()}\n".encode())
+        except (OSError, ValueError) as error:
+            told = getattr(error, "strerror", None) or error
+            raise UsageError(f"explain: cannot write {where}: {told}; choose another place") from None
         return where
 
     def _figures(self) -> list[str]:

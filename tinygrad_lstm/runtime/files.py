@@ -3,10 +3,14 @@
 Whatever happens while a file is written, its path holds the old content or the new. Nothing that is read is executed.
 """
 
+import contextlib
+import errno
+import hashlib
 import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,25 +19,28 @@ from safetensors.numpy import save
 
 from tinygrad_lstm.errors import CheckpointError
 
-__all__ = ["Array", "check_writable", "read_arrays", "write_arrays", "write_whole"]
+__all__ = ["CHECKSUM", "Array", "check_writable", "read_arrays", "replaceable", "write_arrays", "write_whole"]
 
 Array = NDArray[Any]
+CHECKSUM: Final = "tinygrad_lstm.sha256"
+"""The name of the checksum among the texts of a header."""
+_MARK: Final = "tinygrad_lstm.checked"
+"""A text that says that there is one: of two names one damaged bit changes one."""
 
 
 def write_arrays(
     path: str | os.PathLike[str], arrays: Mapping[str, Array], metadata: Mapping[str, str] | None = None
 ) -> None:
-    """Write arrays by name to a safetensors file, and texts by name into its header.
+    """Write arrays by name to a safetensors file, and texts by name into its header, with a checksum of all of it.
 
     Raises:
         CheckpointError: when it cannot be written; then the path holds what it held.
     """
-    # The file that a link leads to changes, not the link.
     try:
-        path = Path(os.path.realpath(path))
-        content = save({name: np.asarray(a, order="C") for name, a in arrays.items()}, dict(metadata or {}) or None)
-        write_whole(path, content)
-        _sync_folder(path.parent)
+        arrays = {name: np.asarray(a, order="C") for name, a in arrays.items()}
+        texts = {**(metadata or {}), _MARK: "sha256"}
+        content = save(arrays, texts | {CHECKSUM: _checksum(arrays, texts)})
+        write_whole(Path(path), content)
     except (OSError, ValueError) as error:
         # A ValueError is that of a path with a zero byte.
         told = getattr(error, "strerror", None) or error
@@ -41,46 +48,95 @@ def write_arrays(
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file beside, sync it to the disk, and rename it.
+    """Write a file beside, sync it to the disk, and rename it; the one way in which this package writes files.
+
+    The file that a link leads to changes, not the link. A file that was there keeps its permissions and, where that is
+    allowed, its owner. Only a regular file that may be written to is replaced.
 
     Raises:
         OSError: when it cannot be written; then the path holds what it held.
     """
+    path = Path(os.path.realpath(path))
+    before = replaceable(path)
     beside = _beside(path)
     try:
-        with beside.open("xb") as file:
+        # What will get the permissions of the old file is private until it has them.
+        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if before is None else 0o600)
+        with open(handle, "wb") as file:
+            if before is not None and hasattr(os, "fchmod"):
+                with contextlib.suppress(PermissionError):
+                    os.fchown(handle, before.st_uid, before.st_gid)
+                os.fchmod(handle, stat.S_IMODE(before.st_mode))
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
+            os.fsync(handle)
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def replaceable(path: Path) -> os.stat_result | None:
+    """What is known of the file at ``path``, None if there is none.
+
+    Raises:
+        OSError: for what is no regular file, or is not to be written to.
+    """
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return None
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, "it is a folder; name a file in it")
+    if not stat.S_ISREG(found.st_mode):
+        kinds = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFLNK: "a link that leads to itself"}
+        kind = kinds.get(stat.S_IFMT(found.st_mode), "a device")
+        raise FileExistsError(errno.EEXIST, f"it is {kind}, and only regular files are replaced; name another file")
+    if not found.st_mode & stat.S_IWUSR:
+        raise PermissionError(errno.EACCES, "it is read-only; make it writable with chmod u+w, or name another file")
+    return found
 
 
 def read_arrays(path: str | os.PathLike[str], what: str = "file") -> tuple[dict[str, Array], dict[str, str]]:
     """The arrays of a safetensors file, and the texts in its header.
 
+    The checksum that this package writes is checked where it is there; files of other programs have none.
+
     Args:
         what: what errors call the file.
 
     Raises:
-        CheckpointError: when the file is missing, not readable, cut off, or of another kind.
+        CheckpointError: when the file is missing, not readable, cut off, changed since it was written, or of another
+            kind.
     """
-    path = Path(path)
-    if path.is_dir():
-        raise CheckpointError(f"{path} is a folder; name the {what} in it")
     try:
+        path = Path(path)
+        kind = path.stat().st_mode
+        if stat.S_ISDIR(kind):
+            raise CheckpointError(f"{path} is a folder; name the {what} in it")
+        if not stat.S_ISREG(kind):
+            raise CheckpointError(f"{path} is no regular file, and may have no end; name a {what}")
         with safe_open(path, framework="numpy") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            texts = dict(file.metadata() or {})
+        written = texts.get(CHECKSUM)
+        if (written is None) is (_MARK in texts) or (
+            written is not None and written != _checksum(arrays, {k: v for k, v in texts.items() if k != CHECKSUM})
+        ):
+            raise CheckpointError(f"{path} has changed since it was written: its checksum differs; take another copy")
+        return arrays, texts
+    except CheckpointError:
+        raise
     except FileNotFoundError:
         raise CheckpointError(f"there is no {what} {path}; check its name and folder") from None
     except SafetensorError as error:
         raise CheckpointError(
             f"{path} is no whole safetensors file: it was cut off or is of another kind ({error})"
         ) from None
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        # Not permitted, or an element type that NumPy does not have.
-        raise CheckpointError(f"{str(path)!r} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    except (OSError, ValueError, TypeError, AttributeError, MemoryError) as error:
+        # No path at all, not permitted, larger than the memory, or an element type that NumPy does not have.
+        told = getattr(error, "strerror", None) or error or "it does not fit into memory"
+        raise CheckpointError(f"{str(path)!r} cannot be read: {told}") from None
 
 
 def check_writable(path: str | os.PathLike[str], what: str = "checkpoint") -> None:
@@ -98,7 +154,7 @@ def check_writable(path: str | os.PathLike[str], what: str = "checkpoint") -> No
             raise CheckpointError(f"{path} is a folder; name the {what} file to be written in it")
         if not real.parent.is_dir():
             raise CheckpointError(f"{path} cannot be written: there is no folder {real.parent}; make it first")
-        if real.exists() and not _may_be_replaced(real):
+        if replaceable(real) is not None and not _may_be_replaced(real):
             raise CheckpointError(f"{path} exists and is no {what}; name another file")
         beside = _beside(real)
         try:
@@ -111,10 +167,18 @@ def check_writable(path: str | os.PathLike[str], what: str = "checkpoint") -> No
         raise CheckpointError(f"{str(path)!r} cannot be written: {getattr(error, 'strerror', None) or error}") from None
 
 
+def _checksum(arrays: Mapping[str, Array], texts: Mapping[str, str]) -> str:
+    """SHA-256 over names, types, shapes and bytes of the arrays, and over the texts."""
+    digest = hashlib.sha256(repr(sorted(texts.items())).encode("utf-8", "surrogatepass"))
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(repr((name, array.dtype.str, array.shape)).encode("utf-8", "surrogatepass"))
+        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
+
+
 def _may_be_replaced(path: Path) -> bool:
-    """Whether ``path`` looks like safetensors, so that no text file or device is lost to a slip of the keyboard."""
-    if not path.is_file():
-        return False
+    """Whether a file looks like safetensors, so that no text is lost to a slip of the keyboard."""
     with path.open("rb") as file:
         start = file.read(9)
     # The length of the header in eight bytes, and its first character. Eight bytes of text would be a huge length.
@@ -122,7 +186,6 @@ def _may_be_replaced(path: Path) -> bool:
 
 
 def _beside(path: Path) -> Path:
-    # Not tempfile's: those files are private to the user, and this one gets the permissions of any new file.
     return path.with_name(f".{os.urandom(8).hex()}.tmp")
 
 

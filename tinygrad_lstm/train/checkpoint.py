@@ -10,7 +10,9 @@ those that did best on the held-out text, once it was looked at.
 """
 
 import json
+import math
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
@@ -20,7 +22,7 @@ import numpy as np
 from tinygrad_lstm.data.vocabulary import Vocabulary
 from tinygrad_lstm.errors import CheckpointError, Error, StateDictError
 from tinygrad_lstm.functions import random
-from tinygrad_lstm.runtime.files import Array, check_writable, read_arrays, write_arrays
+from tinygrad_lstm.runtime.files import CHECKSUM, Array, check_writable, read_arrays, write_arrays
 from tinygrad_lstm.train.language_model import LanguageModel, ModelConfig
 
 __all__ = [
@@ -66,14 +68,26 @@ def read_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dic
         raise CheckpointError(
             f"{path} holds arrays, and no model as `tinygrad-lstm train` writes it; tl.load reads such a file"
         )
+    if CHECKSUM not in metadata:
+        warnings.warn(
+            f"{path} has no checksum, as an earlier version wrote it: whether it is damaged cannot be told",
+            stacklevel=3,
+        )
     try:
-        description = json.loads(header)
+        description = json.loads(header, parse_float=_finite, parse_constant=_finite)
         version = description.pop("format")
-    except (ValueError, TypeError, AttributeError, KeyError):
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
         raise CheckpointError(f"{path} is damaged: the JSON in its header cannot be read") from None
     if version != _FORMAT:
         raise CheckpointError(f"{path} has format {version!r}, this program reads {_FORMAT}; use the one that wrote it")
     return arrays, description
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
 
 
 def load_model(path: str | os.PathLike[str]) -> tuple[LanguageModel, Vocabulary]:
@@ -109,8 +123,13 @@ def restored_model(
     """
     with described(path):
         vocabulary = Vocabulary(description["vocabulary"])
-        model = LanguageModel(len(vocabulary), ModelConfig(**description["model"]), key=random.key(0))
+        config = ModelConfig(**description["model"])
         last, best = part(arrays, "model"), part(arrays, "best")
+        # Before a model is made, which could take all of the memory for a file of a few bytes.
+        room = sum(array.size for array in last.values())
+        if config.layers > len(last) or max(config.hidden**2, config.embedding * len(vocabulary)) > room:
+            raise CheckpointError(f"{path} does not fit the architecture it names: it holds {room:,} numbers in all")
+        model = LanguageModel(len(vocabulary), config, key=random.key(0))
         spoilt = [name for weights in (last, best) for name, array in weights.items() if not np.isfinite(array).all()]
         if spoilt:
             raise CheckpointError(f"{path} holds weights that are no finite numbers, in {spoilt[0]}; train anew")

@@ -318,7 +318,7 @@ class Trainer:
             config = TrainConfig(**description["training"])
             settings = {**asdict(model.config), **asdict(config)}
             data, at = description["data"], int(description["step"])
-            digest, name = data["sha256"], data["name"]
+            digest, name = str(data["sha256"]), str(data["name"])
             validations = [(int(step), float(loss)) for step, loss in description["validations"]]
             losses = array("d", arrays["losses"].tolist())
         for key, value in (wanted or {}).items():

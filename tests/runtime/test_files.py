@@ -1,0 +1,184 @@
+"""Files change at once or not at all, only where a file is meant, and what has changed since is found."""
+
+import json
+import os
+import socket
+import stat
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+import tinygrad_lstm as tl
+from tinygrad_lstm.errors import CheckpointError, DrawingError, UsageError
+from tinygrad_lstm.runtime.files import CHECKSUM, read_arrays, write_arrays
+
+PICTURE = tl.draw.graph(tl.tanh(tl.symbol("x")))
+
+
+def save_arrays(path: Path) -> None:
+    tl.save(path, {"x": tl.ones(3)})
+
+
+def save_picture(path: Path) -> None:
+    PICTURE.save(path)
+
+
+def save_explanation(path: Path) -> None:
+    tl.jit(lambda x: x + 1).explain(1.0).save(path)
+
+
+WRITERS = [
+    pytest.param(save_arrays, CheckpointError, "x.safetensors", id="save"),
+    pytest.param(save_picture, DrawingError, "x.dot", id="Drawing.save"),
+    pytest.param(save_explanation, UsageError, "x.txt", id="explain"),
+]
+
+
+@pytest.mark.parametrize(("write", "error", "name"), WRITERS)
+def test_only_regular_files_are_replaced(write: Any, error: type[Exception], name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    os.mkfifo(path)
+    with pytest.raises(error, match="it is a named pipe, and only regular files are replaced; name another file"):
+        write(path)
+    assert stat.S_ISFIFO(path.lstat().st_mode)
+    path.unlink()
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        with pytest.raises(error, match="it is a socket"):
+            write(path)
+        assert stat.S_ISSOCK(path.lstat().st_mode)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(error, match="it is a folder; name a file in it"):
+        write(path)
+    path.rmdir()
+    path.symlink_to(os.devnull)
+    with pytest.raises(error, match="it is a device"):
+        write(path)
+    assert stat.S_ISCHR(os.stat(os.devnull).st_mode)
+    assert path.is_symlink()
+
+
+@pytest.mark.parametrize(("write", "error", "name"), WRITERS)
+def test_a_file_keeps_its_permissions_and_links_stay(
+    write: Any, error: type[Exception], name: str, tmp_path: Path
+) -> None:
+    write(tmp_path / name)
+    fresh = stat.S_IMODE((tmp_path / name).stat().st_mode)
+    mask = os.umask(0)
+    os.umask(mask)
+    assert fresh == 0o666 & ~mask
+    (tmp_path / name).chmod(0o640)
+    link = tmp_path / f"link-{name}"
+    link.symlink_to(name)
+    inode = (tmp_path / name).stat().st_ino
+    write(link)
+    assert link.is_symlink()
+    assert (tmp_path / name).stat().st_ino != inode
+    assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o640
+    (tmp_path / name).chmod(0o444)
+    before = (tmp_path / name).read_bytes()
+    with pytest.raises(error, match="it is read-only; make it writable with chmod u"):
+        write(tmp_path / name)
+    assert (tmp_path / name).read_bytes() == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted((name, link.name))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_a_file_keeps_its_owner(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    save_arrays(path)
+    os.chown(path, 1234, 2345)
+    save_arrays(path)
+    assert (path.stat().st_uid, path.stat().st_gid) == (1234, 2345)
+
+
+def test_a_bit_that_flips_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    write_arrays(path, {"a": np.arange(20.0), "b": np.ones((2, 3), "int32")}, {"note": "hello"})
+    whole = path.read_bytes()
+    random = np.random.default_rng(0)
+    for at in {*random.integers(8, len(whole), 150).tolist(), len(whole) - 1, len(whole) - 200}:
+        damaged = bytearray(whole)
+        damaged[at] ^= 1 << int(random.integers(8))
+        path.write_bytes(damaged)
+        with pytest.raises(CheckpointError):
+            read_arrays(path)
+    path.write_bytes(whole)
+    arrays, texts = read_arrays(path)
+    assert texts["note"] == "hello"
+    np.testing.assert_array_equal(arrays["a"], np.arange(20.0))
+
+
+def test_files_of_other_programs_have_no_checksum(tmp_path: Path) -> None:
+    save_file({"x": np.ones(2)}, tmp_path / "x.safetensors")
+    assert CHECKSUM not in read_arrays(tmp_path / "x.safetensors")[1]
+    assert list(tl.load(tmp_path / "x.safetensors")) == ["x"]
+    tl.save(tmp_path / "y.safetensors", {"y": tl.ones(2)})
+    assert list(load_file(tmp_path / "y.safetensors")) == ["y"]
+
+
+def test_what_has_no_end_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/zero"):
+        with pytest.raises(CheckpointError, match="is no regular file, and may have no end"):
+            tl.load(path)
+    with pytest.raises(CheckpointError, match="'5' cannot be read"):
+        tl.load(5)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("trained") / "model.safetensors"
+    text = tl.data.Corpus("to be or not to be, that is the question: " * 20, "a question")
+    config = tl.train.TrainConfig(steps=2, window=8, batch=4)
+    tl.train.Trainer(text, tl.train.ModelConfig(hidden=8, embedding=4), config).run(checkpoint=path)
+    return path
+
+
+def with_header(path: Path, new: Path, change: Any) -> None:
+    """The checkpoint without its checksum, its header changed."""
+    arrays, texts = read_arrays(path)
+    texts = {"tinygrad_lstm": texts["tinygrad_lstm"]}
+    texts["tinygrad_lstm"] = change(texts["tinygrad_lstm"])
+    save_file(arrays, new, texts)
+
+
+def changed(**model: Any) -> Any:
+    def change(text: str) -> str:
+        header = json.loads(text)
+        header["model"].update(model)
+        return json.dumps(header)
+
+    return change
+
+
+@pytest.mark.filterwarnings("ignore:.*has no checksum")
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace('"lr": ', '"lr": 1e400, "was": ', 1),
+        lambda text: text.replace('"step": ', '"step": Infinity, "was": ', 1),
+        lambda text: text.replace('"step": ', '"step": NaN, "was": ', 1),
+        lambda text: "[" * 100_000,
+        lambda text: "null",
+        changed(hidden=20_000),
+        changed(layers=100_000),
+        changed(embedding=10**9),
+        changed(hidden="8"),
+    ],
+)
+def test_a_header_that_is_none_is_told_in_one_sentence(checkpoint: Path, tmp_path: Path, change: Any) -> None:
+    with_header(checkpoint, tmp_path / "x.safetensors", change)
+    with pytest.raises(CheckpointError) as told:
+        tl.train.load_model(tmp_path / "x.safetensors")
+    assert "\n" not in str(told.value)
+
+
+def test_a_checkpoint_of_an_earlier_version_loads_with_a_warning(checkpoint: Path, tmp_path: Path) -> None:
+    with_header(checkpoint, tmp_path / "x.safetensors", lambda text: text)
+    with pytest.warns(UserWarning, match="has no checksum, as an earlier version wrote it"):
+        tl.train.load_model(tmp_path / "x.safetensors")
