@@ -4,13 +4,13 @@ import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from functools import cached_property
 from typing import Any
 
 from tinygrad_lstm.codegen.program import Program
 from tinygrad_lstm.errors import DeviceError, EvaluationError
 from tinygrad_lstm.kernels.table import ArrayFunction, kernels
 from tinygrad_lstm.runtime.copies import Copies
+from tinygrad_lstm.runtime.locks import once
 from tinygrad_lstm_cupy.cuda import print_cuda
 from tinygrad_lstm_cupy.device import Device
 from tinygrad_lstm_cupy.executable import CupyExecutable, unrecordable
@@ -34,7 +34,7 @@ class CupyBackend:
         self._devices: dict[int, Device] = {}
         self._copies = Copies()
 
-    @cached_property
+    @once
     def cupy(self) -> Any:
         """The module; raises BackendError where it cannot work."""
         return working_cupy()
@@ -151,7 +151,7 @@ class _Kernels(Mapping[str, ArrayFunction]):
     def __init__(self, owner: CupyBackend) -> None:
         self._owner = owner
 
-    @cached_property
+    @once
     def _table(self) -> Mapping[str, ArrayFunction]:
         return kernels(self._owner.cupy, rows(self._owner.cupy))
 

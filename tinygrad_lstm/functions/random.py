@@ -337,6 +337,15 @@ class _Generator:
 _generator = _Generator()
 
 
+def _after_fork() -> None:
+    # Another thread of the parent may have held it, and there is none here to release it.
+    _generator.lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
 def seed(n: int) -> None:
     """Restart the generator of the keys that initialisers use when they are given none.
 

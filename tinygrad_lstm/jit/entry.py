@@ -1,6 +1,5 @@
 """What ``jit`` keeps of a function traced for one form of its arguments: a program, and what it reads and changes."""
 
-import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from weakref import ref
@@ -25,6 +24,7 @@ from tinygrad_lstm.runtime.backend import Backend, Compiler, Executable
 from tinygrad_lstm.runtime.evaluation import evaluated
 from tinygrad_lstm.runtime.failures import exhausted, lacking
 from tinygrad_lstm.runtime.interpreter import without_kernel
+from tinygrad_lstm.runtime.locks import once
 
 __all__ = ["Compiled", "Entry"]
 
@@ -36,11 +36,11 @@ class Compiled:
         self.owner, self.graph, self.backend = owner, graph, backend
         self.compiles = isinstance(backend, Compiler)
 
-    @functools.cached_property
+    @once
     def optimized(self) -> Graph:
         return optimize(self.graph)
 
-    @functools.cached_property
+    @once
     def program(self) -> Program | None:
         return lower(self.optimized, self.halves) if self.compiles else None
 
@@ -49,7 +49,7 @@ class Compiled:
         """Whether the backend wants float16 in kernels and products."""
         return getattr(self.backend, "halves", False)
 
-    @functools.cached_property
+    @once
     def executable(self) -> Executable:
         if isinstance(self.backend, Compiler) and self.program is not None:
             graph = self.graph
@@ -122,7 +122,7 @@ class Entry:
         # A leaf belongs to one variable: what is also returned, or held by another, is no leaf of this one.
         self._own = {place for _, place in effects.writes if isinstance(place, int) and places.count(place) == 1}
 
-    @functools.cached_property
+    @once
     def executable(self) -> Executable:
         """What the backend made of the program."""
         return self.compiled.executable

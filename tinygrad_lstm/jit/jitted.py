@@ -2,7 +2,6 @@
 
 import functools
 import inspect
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from copy import deepcopy
@@ -23,6 +22,7 @@ from tinygrad_lstm.jit.signature import Invocation, Signature
 from tinygrad_lstm.passes.cse import exact_form
 from tinygrad_lstm.runtime.anomaly import detecting
 from tinygrad_lstm.runtime.backend import backend_for, current_backend
+from tinygrad_lstm.runtime.locks import Lock
 
 __all__ = ["Jitted", "jit", "rebound"]
 
@@ -56,7 +56,7 @@ class Jitted(Generic[P, R]):
         self._owner = f"the function {self._signature.name} under jit{at}"
         self._entries: OrderedDict[tuple[Any, ...], list[Entry]] = OrderedDict()
         self._compiled: WeakValueDictionary[Any, Compiled] = WeakValueDictionary()
-        self._lock = threading.RLock()
+        self._lock = Lock()
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """The result of the function; the program that computes it is made at the first call of its form."""

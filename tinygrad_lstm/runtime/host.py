@@ -1,5 +1,6 @@
 """What backends that work on NumPy arrays in host memory share."""
 
+import os
 import threading
 from contextlib import AbstractContextManager
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm.errors import DeviceError, UsageError
+from tinygrad_lstm.runtime.locks import Lock
 
 __all__ = ["HostArrays", "Turns"]
 
@@ -62,18 +64,22 @@ class Turns:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._owner: int | None = None
+        self._process = os.getpid()
 
     def __enter__(self) -> None:
+        if self._process != os.getpid():
+            # A forked process has none of the other threads, and whatever ran in one of them has ended here.
+            self._process, self._owner = os.getpid(), None
         if self._owner == threading.get_ident():
             raise UsageError(
                 "a compiled function is called by an operation that it runs itself; call the function that is not "
                 "compiled there"
             )
-        self._lock.acquire()
+        self._lock.__enter__()
         self._owner = threading.get_ident()
 
     def __exit__(self, *_: object) -> None:
         self._owner = None
-        self._lock.release()
+        self._lock.__exit__()
