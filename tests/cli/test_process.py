@@ -12,7 +12,9 @@ SMALL = ["--hidden", "6", "--embedding", "5", "--window", "8", "--batch", "5"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for a single process")
-def test_ctrl_c_ends_with_a_checkpoint_and_status_130(tmp_path):
+@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_signal_ends_with_a_checkpoint_and_its_status(tmp_path, name, status):
+    number = getattr(signal, name)
     line = [*COMMAND, "train", *SMALL, "--steps", "1000000", "--validate-every", "20", "--checkpoint", "a"]
     # Unmeasured: a signal that meets coverage's tracer while it holds its lock leaves the child waiting for ever.
     env = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
@@ -24,21 +26,35 @@ def test_ctrl_c_ends_with_a_checkpoint_and_status_130(tmp_path):
         stderr=subprocess.PIPE,
         text=True,
         encoding="utf-8",
-        # Who runs the tests in the background of a script hands on that Ctrl-C is ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        # Who runs the tests in the background of a script hands on that a signal is ignored.
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
     )
     try:
         # The first line of progress: training is under way.
         process.stderr.readline()
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, err = process.communicate(timeout=60)
     finally:
         process.kill()
         process.communicate()
-    assert process.returncode == 130
+    assert process.returncode == status
     assert "Traceback" not in err
     assert err.splitlines()[-1].endswith("go on with: tinygrad-lstm train --resume a")
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_signal_that_the_caller_ignores_is_ignored():
+    """As under nohup, which ignores SIGHUP."""
+    text = (
+        "import os, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        "from tinygrad_lstm.cli.signals import EndedError, ending\n"
+        "with ending(): os.kill(os.getpid(), signal.SIGHUP); print('still here')\n"
+        "try:\n"
+        "    with ending(): os.kill(os.getpid(), signal.SIGTERM)\n"
+        "except EndedError as ended: print(ended, ended.status)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
+    assert done.stdout == "still here\nended by SIGTERM 143\n"
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")

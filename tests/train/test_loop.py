@@ -331,3 +331,24 @@ def test_the_path_may_be_a_string(trainer, corpus, tmp_path):
     trainer.save(str(tmp_path / "a"))
     assert Path(tmp_path / "a").stat().st_size > 0
     assert Trainer.resume(str(tmp_path / "a"), corpus).at == 0
+
+
+def test_saving_every_so_many_seconds_goes_on_to_the_same_bits(corpus, tmp_path):
+    whole, path, steps = make(corpus), tmp_path / "a", []
+    whole.run()
+
+    class EndError(Exception):
+        pass
+
+    def end(trainer):
+        steps.append(trainer.at)
+        if trainer.at == 13:
+            raise EndError
+
+    with pytest.raises(EndError):
+        make(corpus).run(end, path, save_every=0.0)
+    resumed = Trainer.resume(path, corpus)
+    # What was saved before the end, not only at the look at step 8.
+    assert resumed.at == 12
+    resumed.run()
+    assert everything(resumed) == everything(whole)

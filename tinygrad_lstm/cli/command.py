@@ -9,6 +9,7 @@ from io import TextIOWrapper
 
 from tinygrad_lstm.cli.arguments import Parser, count, count_from_zero, not_negative, path, positive_number, seed_number
 from tinygrad_lstm.cli.looking import DRAWINGS, OF_A_CELL, drawing, show_backends, show_drawing
+from tinygrad_lstm.cli.signals import EndedError, ending
 from tinygrad_lstm.cli.training import run_sample, run_train
 from tinygrad_lstm.errors import Error
 from tinygrad_lstm.train.language_model import CELLS, ModelConfig
@@ -24,7 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        The exit status: 0, or 2 for bad input, 130 for Ctrl-C, 141 when the reader of the output went away.
+        The exit status: 0, or 2 for bad input, 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP, 141 when the reader of
+        the output went away.
 
     >>> main(["draw", "lstm", "-o", "lstm.txt"])  # one line on stderr
     2
@@ -46,9 +48,12 @@ def _run(argv: Sequence[str] | None) -> int:
         if "run" not in arguments:
             parser.print_help(sys.stderr)
             return 2
-        status: int = arguments.run(arguments)
+        with ending():
+            status: int = arguments.run(arguments)
         sys.stdout.flush()
         return status
+    except EndedError as ended:
+        return _end(ended.status, str(ended))
     except KeyboardInterrupt as interrupt:
         return _end(130, str(interrupt) or "interrupted")
     except BrokenPipeError:
@@ -154,6 +159,9 @@ def _add_train(parser: Parser) -> None:
     group = parser.add_argument_group("files and devices")
     group.add_argument(
         "--checkpoint", type=path, metavar="PATH", help="saved here at each such look (model.safetensors)"
+    )
+    group.add_argument(
+        "--save-every", type=positive_number, metavar="SECONDS", help="save besides, whenever so many seconds are over"
     )
     group.add_argument(
         "--resume",

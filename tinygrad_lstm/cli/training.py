@@ -48,9 +48,10 @@ def run_train(arguments: argparse.Namespace) -> int:
             return 0
         try:
             with Progress(trainer, sys.stderr) as progress:
-                trainer.run(progress, checkpoint)
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(_how_to_resume(trainer, arguments, checkpoint)) from None
+                trainer.run(progress, checkpoint, save_every=given.get("save_every"))
+        except KeyboardInterrupt as interrupt:
+            interrupt.args = (_how_to_resume(trainer, arguments, checkpoint),)
+            raise
     _conclude(trainer, checkpoint)
     return 0
 

@@ -2,6 +2,7 @@
 
 import math
 import os
+import time
 from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -215,13 +216,18 @@ class Trainer:
         return total / count
 
     def run(
-        self, report: "Callable[[Trainer], None] | None" = None, checkpoint: str | os.PathLike[str] | None = None
+        self,
+        report: "Callable[[Trainer], None] | None" = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        *,
+        save_every: float | None = None,
     ) -> None:
         """Train up to ``config.steps``, validating every so often and at the end.
 
         Args:
             report: called after each update and each validation.
             checkpoint: where to save after each validation, and when Ctrl-C ends the run.
+            save_every: seconds after which to save besides, at the next step.
 
         Raises:
             CheckpointError: when the checkpoint cannot be written; that is found out before the first step.
@@ -230,6 +236,7 @@ class Trainer:
         if checkpoint is not None:
             check_writable(checkpoint)
             self._found = _identity(checkpoint)
+        saved = time.monotonic()
         try:
             while True:
                 if self._validation_is_due():
@@ -242,6 +249,10 @@ class Trainer:
                         report(self)
                     if checkpoint is not None:
                         self._save_own(checkpoint)
+                        saved = time.monotonic()
+                elif checkpoint is not None and save_every is not None and time.monotonic() > saved + save_every:
+                    self._save_own(checkpoint)
+                    saved = time.monotonic()
                 if self.at >= self.config.steps:
                     return
                 self.step()
