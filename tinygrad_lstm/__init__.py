@@ -131,7 +131,7 @@ from tinygrad_lstm.ops.threefry import threefry2x32
 from tinygrad_lstm.ops.trigonometry import arctan2
 from tinygrad_lstm.reflexes import FRAMEWORK, answer
 from tinygrad_lstm.runtime.anomaly import detect_anomaly
-from tinygrad_lstm.runtime.backend import backend_names, describe_backends, use_backend
+from tinygrad_lstm.runtime.backend import backend_names, describe_backends, get_backend, set_backend, use_backend
 from tinygrad_lstm.runtime.creation import tensor, to
 from tinygrad_lstm.runtime.evaluation import evaluate
 from tinygrad_lstm.runtime.exchange import from_dlpack
@@ -208,6 +208,7 @@ __all__ = [
     "full",
     "full_like",
     "gelu",
+    "get_backend",
     "grad",
     "gradients",
     "greater",
@@ -285,6 +286,7 @@ __all__ = [
     "scope",
     "searchsorted",
     "seed",
+    "set_backend",
     "sigmoid",
     "sign",
     "silu",

@@ -103,7 +103,17 @@ FRAMEWORK: Final[Mapping[str, str]] = {
 
 
 _INNER: Final = frozenset(
-    ("as_tensor", "dlpack_device", "evaluated", "expressed", "getitem", "settled", "to_dlpack", "to_numpy")
+    (
+        "as_tensor",
+        "dlpack_device",
+        "evaluated",
+        "expressed",
+        "getitem",
+        "session_device",
+        "settled",
+        "to_dlpack",
+        "to_numpy",
+    )
 )
 """Functions that the graph finds by name, and ``tl`` does not offer."""
 

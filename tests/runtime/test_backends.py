@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import os
 import subprocess
 import sys
 import threading
@@ -67,7 +68,9 @@ OURS = EntryPoint("numpy", "tinygrad_lstm_numpy:backend", module.GROUP)
 
 @pytest.fixture
 def offered(monkeypatch):
-    """Pretend that exactly these entry points are installed."""
+    """Pretend that exactly these entry points are installed, and that nothing was chosen yet."""
+    monkeypatch.setattr(module, "_session", [])
+    monkeypatch.delenv(module.VARIABLE, raising=False)
     monkeypatch.setitem(sys.modules, __name__, sys.modules.get(__name__) or SimpleNamespace(**globals()))
     monkeypatch.setattr(module, "_loaded", {})
 
@@ -380,3 +383,54 @@ def test_the_numpy_backend_does_as_the_protocol_says() -> None:
     assert backend.finished(np.float32(1)).shape == ()
     with backend.running("cpu"):
         assert np.isnan(np.array(0.0) / np.array(0.0))
+
+
+def test_a_session_has_one_backend_in_every_thread(offered) -> None:
+    offered(OURS, entry("second", "Second"), entry("absent", "Absent"))
+    seen = []
+    assert tl.set_backend("second") == "numpy"
+    thread = threading.Thread(target=lambda: seen.append((tl.get_backend(), tl.zeros(2).numpy().tolist())))
+    thread.start()
+    thread.join()
+    assert seen == [("second", [0.0, 0.0])]
+    assert tl.get_backend() == "second"
+    with tl.use_backend("numpy"):
+        assert tl.get_backend() == "numpy"
+        thread = threading.Thread(target=lambda: seen.append(tl.get_backend()))
+        thread.start()
+        thread.join()
+    assert seen[-1] == "second"
+    tl.use_backend("numpy")
+    assert tl.set_backend("second") == "second"
+    assert tl.get_backend() == "second", "the later choice holds"
+    for name, told in [
+        ("absent", "no CUDA device was found"),
+        ("gpu", "for an NVIDIA GPU it is 'cupy'"),
+        (3, "by its"),
+    ]:
+        with pytest.raises(Error, match=told):
+            tl.set_backend(name)
+        assert tl.get_backend() == "second", "what cannot run is not chosen"
+    assert tl.set_backend("numpy") == "second"
+
+
+def test_the_environment_names_the_backend_of_a_session(offered, monkeypatch) -> None:
+    offered(OURS, entry("second", "Second"))
+    monkeypatch.setenv(module.VARIABLE, "second")
+    assert tl.get_backend() == "second"
+    assert tl.set_backend("numpy") == "second"
+    monkeypatch.setattr(module, "_session", [])
+    monkeypatch.setenv(module.VARIABLE, "torch")
+    with pytest.raises(BackendError, match=r"TINYGRAD_LSTM_BACKEND is 'torch': no backend is named 'torch'; .* itself"):
+        tl.tensor(1.0)
+    assert tl.set_backend("numpy") == "numpy"
+    assert tl.tensor(1.0).device == "cpu"
+
+
+def test_the_command_obeys_the_environment(tmp_path) -> None:
+    env = {**os.environ, module.VARIABLE: "torch"}
+    command = [sys.executable, "-m", "tinygrad_lstm", "train", "--steps", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "the environment variable TINYGRAD_LSTM_BACKEND is 'torch'" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -192,9 +192,10 @@ def _add_sample(parser: Parser) -> None:
 def _add_execution(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--backend",
-        default="numpy",
+        default=None,
         metavar="NAME",
-        help="what computes: c is the fastest on a CPU, with a C compiler; see `tinygrad-lstm backends` (numpy)",
+        help="what computes: c is the fastest on a CPU, with a C compiler; see `tinygrad-lstm backends` "
+        "(that of TINYGRAD_LSTM_BACKEND, else numpy)",
     )
     parser.add_argument(
         "--threads",

@@ -10,7 +10,7 @@ from typing import Any
 
 from tinygrad_lstm.data.text import default_corpus, read_corpus
 from tinygrad_lstm.errors import UsageError
-from tinygrad_lstm.runtime.backend import use_backend
+from tinygrad_lstm.runtime.backend import get_backend, use_backend
 from tinygrad_lstm.runtime.threads import blas_threads
 from tinygrad_lstm.train.checkpoint import check_writable, load_model
 from tinygrad_lstm.train.language_model import ModelConfig
@@ -31,7 +31,7 @@ def run_train(arguments: argparse.Namespace) -> int:
     checkpoint = given.get("checkpoint") or (resumed if isinstance(resumed, str) else _CHECKPOINT)
     check_writable(checkpoint)
     corpus = read_corpus(arguments.files) if arguments.files else default_corpus()
-    with use_backend(arguments.backend), blas_threads(arguments.threads):
+    with use_backend(arguments.backend or get_backend()), blas_threads(arguments.threads):
         model, training = _given(ModelConfig, given), _given(TrainConfig, given)
         if resumed is None:
             if os.path.exists(checkpoint) and not arguments.overwrite:
@@ -58,7 +58,7 @@ def run_train(arguments: argparse.Namespace) -> int:
 
 def run_sample(arguments: argparse.Namespace) -> int:
     """Write text with a trained model, character by character."""
-    with use_backend(arguments.backend), blas_threads(arguments.threads):
+    with use_backend(arguments.backend or get_backend()), blas_threads(arguments.threads):
         model, vocabulary = load_model(arguments.checkpoint)
         text = sample(
             model,
@@ -118,7 +118,7 @@ def _how_to_resume(trainer: Trainer, arguments: argparse.Namespace, checkpoint: 
         return "interrupted before there was anything to save"
     # The checkpoint does not hold what it was computed with.
     words = ["tinygrad-lstm", "train", *arguments.files]
-    words += ["--backend", arguments.backend] if arguments.backend != "numpy" else []
+    words += ["--backend", arguments.backend] if arguments.backend not in (None, "numpy") else []
     words += ["--threads", str(arguments.threads)] if arguments.threads != 1 else []
     words += ["--resume", checkpoint]
     return f"interrupted; step {trainer.saved_at:,} is saved, go on with: {shlex.join(words)}"

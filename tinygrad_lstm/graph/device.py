@@ -6,15 +6,18 @@ from functools import lru_cache
 from typing import Any, Final
 
 from tinygrad_lstm.errors import DeviceError
+from tinygrad_lstm.graph.registry import apply
 
 __all__ = ["as_device", "current_device", "default_device"]
 
-default_device: Final[ContextVar[str]] = ContextVar("default_device", default="cpu")
+default_device: Final[ContextVar[str | None]] = ContextVar("default_device", default=None)
+"""The device of the backend that a ``with`` block has chosen; None leaves it to the choice for the process."""
 
 
 def current_device() -> str:
     """The device of leaves that are made here: that of the backend in use."""
-    return default_device.get()
+    device: str = default_device.get() or apply("session_device")
+    return device
 
 
 def as_device(device: Any) -> str:

@@ -4,6 +4,7 @@ A backend is found through the entry-point group ``tinygrad_lstm.backends``; eac
 arguments that returns an object of the :class:`Backend` protocol. Listing the backends imports none of them.
 """
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ContextDecorator
 from contextvars import ContextVar
@@ -15,9 +16,11 @@ from tinygrad_lstm.codegen.program import Program
 from tinygrad_lstm.errors import BackendError, DeviceError, Error, UsageError
 from tinygrad_lstm.graph.device import default_device
 from tinygrad_lstm.graph.dtypes import DType
+from tinygrad_lstm.graph.registry import function
 from tinygrad_lstm.kernels.table import ArrayFunction
 
 __all__ = [
+    "VARIABLE",
     "Backend",
     "BackendStatus",
     "Borrower",
@@ -29,7 +32,10 @@ __all__ = [
     "backend_names",
     "current_backend",
     "describe_backends",
+    "get_backend",
     "load_backend",
+    "session_device",
+    "set_backend",
     "use_backend",
 ]
 
@@ -37,6 +43,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 GROUP: Final = "tinygrad_lstm.backends"
 _DEFAULT: Final = "numpy"
+VARIABLE: Final = "TINYGRAD_LSTM_BACKEND"
+"""The environment variable that names the backend of a session."""
 
 
 @runtime_checkable
@@ -126,7 +134,17 @@ class BackendStatus:
 
 
 _loaded: dict[str, Backend] = {}
-_current: ContextVar[str] = ContextVar("backend", default=_DEFAULT)
+_current: ContextVar[str | None] = ContextVar("backend", default=None)
+_session: list[tuple[str, str]] = []
+"""Name and device of the backend for all that no ``with`` block says otherwise; empty until it is first asked for."""
+_ELSEWHERE: Final = {
+    "cuda": "for an NVIDIA GPU it is 'cupy'",
+    "gpu": "for an NVIDIA GPU it is 'cupy'",
+    "cpu": "on the CPU it is 'numpy', or 'c', which is faster",
+    "torch": "this package computes by itself, with 'numpy', 'c' or 'cupy'",
+    "jax": "this package computes by itself, with 'numpy', 'c' or 'cupy'",
+    "np": "it is called 'numpy'",
+}
 
 
 def _entries() -> dict[str, list[EntryPoint]]:
@@ -166,7 +184,8 @@ def load_backend(name: str) -> Backend:
             "no backend is registered: this checkout was never installed; run `pip install -e .` in its folder"
         )
     if name not in entries:
-        raise BackendError(f"no backend is named {name!r}; installed are {', '.join(sorted(entries))}")
+        hint = f"; {_ELSEWHERE[name.lower()]}" if name.lower() in _ELSEWHERE else ""
+        raise BackendError(f"no backend is named {name!r}; installed are {', '.join(sorted(entries))}{hint}")
     if len(entries[name]) > 1:
         both = " and ".join(_distribution(e) for e in entries[name])
         raise BackendError(f"two distributions offer a backend named {name!r}: {both}; uninstall one of them")
@@ -186,8 +205,91 @@ def load_backend(name: str) -> Backend:
 
 
 def current_backend() -> Backend:
-    """The backend in use here: ``numpy`` unless ``use_backend`` says otherwise."""
-    return load_backend(_current.get())
+    """The backend in use here: ``numpy`` unless ``set_backend`` or ``use_backend`` says otherwise."""
+    return load_backend(_current.get() or _chosen()[0])
+
+
+def _chosen() -> tuple[str, str]:
+    """Name and device for the process: of ``set_backend``, else of the environment, else of ``numpy``."""
+    if not _session:
+        name = os.environ.get(VARIABLE) or _DEFAULT
+        try:
+            _session.append(_resolved(name))
+        except Error as error:
+            raise BackendError(f"the environment variable {VARIABLE} is {name!r}: {error}") from None
+    return _session[0]
+
+
+@function
+def session_device() -> str:
+    """The device of new leaves where no ``with`` block has chosen a backend."""
+    return _chosen()[1]
+
+
+def _resolved(name: Any) -> tuple[str, str]:
+    """The name of a backend that can work here, and its device.
+
+    Raises:
+        UsageError, BackendError, DeviceError: as :func:`use_backend`.
+    """
+    if not isinstance(name, str):
+        raise UsageError(f"a backend is chosen by its name, such as 'numpy' or 'cupy:1', not {name!r}")
+    own, colon, number = name.partition(":")
+    backend = load_backend(own)
+    device = backend.default_device()
+    if colon:
+        device, devices = f"{backend.device_kind}:{number}", backend.devices()
+        if device not in devices:
+            raise DeviceError(f"use_backend({name!r}): the devices of the backend {own!r} are {', '.join(devices)}")
+    return own, device
+
+
+def set_backend(name: str) -> str:
+    """Choose the backend for the rest of the session, in every thread; a ``with use_backend(…):`` block goes before.
+
+    The environment variable ``TINYGRAD_LSTM_BACKEND`` does the same from the start.
+
+    Args:
+        name: as for :func:`use_backend`.
+
+    Returns:
+        The choice before, for another ``set_backend``.
+
+    Raises:
+        BackendError: at once, when it is not installed, or cannot work here.
+
+    >>> before = tl.set_backend("numpy")
+    >>> tl.get_backend()
+    'numpy'
+    >>> _ = tl.set_backend(before)
+    """
+    chosen = _resolved(name)
+    # A backend that lacks something, such as a compiler, says so now and not at the first program.
+    load_backend(chosen[0]).describe()
+    before = _called(*_chosen()) if _session or VARIABLE not in os.environ else _DEFAULT
+    _session[:] = [chosen]
+    _current.set(None)
+    default_device.set(None)
+    return before
+
+
+def get_backend() -> str:
+    """The name of the backend in use here, as ``set_backend`` and ``use_backend`` take it.
+
+    >>> with tl.use_backend("numpy"):
+    ...     print(tl.get_backend())
+    numpy
+    """
+    name = _current.get()
+    if name is None:
+        return _called(*_chosen())
+    return _called(name, default_device.get() or load_backend(name).default_device())
+
+
+def _called(name: str, device: str) -> str:
+    """The name with the number of the device, where it is another than the first."""
+    _, _, number = device.partition(":")
+    return f"{name}:{number}" if number not in ("", "0") else name
 
 
 def backend_for(device: str) -> Backend:
@@ -220,7 +322,7 @@ class Chosen(ContextDecorator):
 
     def __init__(self, backend: Backend, device: str) -> None:
         self._backend, self._device = backend, device
-        self._before = (_current.get(), default_device.get())
+        self._before: tuple[str | None, str | None] = (_current.get(), default_device.get())
         self._choose()
 
     def _choose(self) -> None:
@@ -253,7 +355,7 @@ def use_backend(name: str) -> Chosen:
     """From here on the named backend executes graphs and new leaves live on its device.
 
     As ``with use_backend(…):`` it does so until the block ends, and as a decorator while the function runs. The choice
-    belongs to the thread, or the asynchronous task, that made it: a new thread begins with ``numpy``.
+    belongs to the thread, or the asynchronous task, that made it; :func:`set_backend` chooses for all of them.
 
     Args:
         name: its name, and after a colon the number of the device: ``cupy:1`` computes on ``cuda:1``.
@@ -267,16 +369,8 @@ def use_backend(name: str) -> Chosen:
     numpy cpu
     >>> chosen = tl.use_backend("numpy")  # for all that follows
     """
-    if not isinstance(name, str):
-        raise UsageError(f"a backend is chosen by its name, such as 'numpy' or 'cupy:1', not {name!r}")
-    own, colon, number = name.partition(":")
-    backend = load_backend(own)
-    device = backend.default_device()
-    if colon:
-        device, devices = f"{backend.device_kind}:{number}", backend.devices()
-        if device not in devices:
-            raise DeviceError(f"use_backend({name!r}): the devices of the backend {own!r} are {', '.join(devices)}")
-    return Chosen(backend, device)
+    own, device = _resolved(name)
+    return Chosen(load_backend(own), device)
 
 
 def describe_backends() -> list[BackendStatus]:
