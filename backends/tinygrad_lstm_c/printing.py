@@ -165,7 +165,7 @@ class _Printer:
                 self._pack(step, shared, lines, pad)
             lines.turn(shared, pad)
             if isinstance(step, Kernel | Gemm | Loop) and step.scope:
-                lines.text.append(f"{pad}/* {step.scope.replace('*/', '')} */")
+                lines.text.append(f"{pad}/* {step.scope.replace('*/', '* /')} */")
             if isinstance(step, Loop):
                 t, n = f"t{step.number}", step.length
                 turns = f"{t} = {n - 1}; {t} >= 0; --{t}" if step.reverse else f"{t} = 0; {t} < {n}; ++{t}"

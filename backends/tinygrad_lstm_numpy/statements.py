@@ -84,12 +84,12 @@ class _Printer:
 
     def _kernel(self, step: Kernel, block: Lines) -> None:
         if step.scope:
-            block.add(f"# {_one_line(step.scope)}")
+            block.add(f"# {step.scope}")
         self.kernels.print(step, block)
 
     def _gemm(self, step: Gemm, block: Lines) -> None:
         if step.scope:
-            block.add(f"# {_one_line(step.scope)}")
+            block.add(f"# {step.scope}")
         left, right, out = self._factor(step.left), self._factor(step.right), self.names.view(step.out)
         product = "dot" if len(step.out.shape) == 2 and step.out.strides == dense(step.out.shape) else "matmul"
         if not step.accumulate:
@@ -132,7 +132,7 @@ class _Printer:
         self.names.open.append(entered)
         self._steps(step.steps, inner)
         self.names.open.pop()
-        scope = f": {_one_line(step.scope)}" if step.scope else ""
+        scope = f": {step.scope}" if step.scope else ""
         block.add(f"# {step.length} steps{', from the last to the first' if step.reverse else ''}{scope}")
         for line in entered.before:
             block.add(line)
@@ -150,7 +150,3 @@ class _Printer:
         name = self.names.fresh(stem)
         self.names.values[name] = value
         return name
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

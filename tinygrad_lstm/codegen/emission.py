@@ -26,6 +26,7 @@ from tinygrad_lstm.codegen.program import (
 from tinygrad_lstm.codegen.program import Store as KernelStore
 from tinygrad_lstm.codegen.references import canonical, regrouped
 from tinygrad_lstm.codegen.scheduling import Scheduled
+from tinygrad_lstm.formula.characters import legal_text
 from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.tensor import Node
@@ -357,9 +358,9 @@ def _packed(letters: str, sizes: dict[str, int]) -> Axes:
 
 
 def _scope(operations: Iterable[Operation]) -> str:
-    """Whose work a step does: the scope of its last operation that has one."""
+    """Whose work a step does: the scope of its last operation that has one, on one line that any file can hold."""
     found: Node | None = None
     for op in operations:
         if op.node is not None and op.node.scope is not None:
             found = op.node
-    return str(found.scope) if found is not None else ""
+    return " ".join(legal_text(str(found.scope)).split()) if found is not None else ""

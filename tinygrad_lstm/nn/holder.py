@@ -25,6 +25,8 @@ class Holder:
     """Attributes of other libraries, and what to write here."""
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if not name:
+            raise UsageError(f"an attribute of {type(self).__name__} has a name of at least one character")
         if isinstance(self.__dict__.get(name), Variable) and not isinstance(value, Variable | Holder | None):
             kind, what = (
                 type(self.__dict__[name]).__name__,

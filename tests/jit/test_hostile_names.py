@@ -1,0 +1,45 @@
+"""Whatever a scope, a value or a variable is called, a compiled program computes the same and its text is a comment."""
+
+import pytest
+
+import tinygrad_lstm as tl
+from tests.codegen.small_programs import needs_c
+from tinygrad_lstm.errors import UsageError
+
+NAMES = [
+    "a\0b",
+    "\ud800",
+    "x\ny",
+    "x\r\ny",
+    "*/ evil /*",
+    "**// evil",
+    "\u202e",
+    "\u2028x",
+    "a" * 300,
+    '"""',
+    "??/",
+    "\\",
+    "#",
+]
+
+
+@pytest.mark.parametrize("backend", ["numpy", pytest.param("c", marks=needs_c)])
+@pytest.mark.parametrize("name", NAMES, ids=ascii)
+def test_names_are_no_code(name: str, backend: str) -> None:
+    p = tl.Parameter(2.0, name=name)
+
+    def f(x):
+        with tl.scope(name):
+            y = (tl.tanh(x) * p).named(name)
+            _, ys = tl.scan(lambda c, v: (c + v, tl.exp(c * v) @ tl.ones((3, 3))), x, tl.ones((4, 3)))
+        return y + ys.sum(0)
+
+    x = tl.tensor([0.1, 0.2, 0.3])
+    with tl.use_backend(backend):
+        assert abs(tl.jit(f)(x).numpy() - f(x).numpy()).max() < 1e-4
+        assert tl.jit(f).explain(x).text()
+
+
+def test_an_attribute_without_a_name_is_refused() -> None:
+    with pytest.raises(UsageError, match="an attribute of Linear has a name of at least one character"):
+        setattr(tl.nn.Linear(2, 3), "", tl.Parameter(1.0))
