@@ -16,6 +16,7 @@ from tinygrad_lstm_numpy import NumpyBackend
 
 import tinygrad_lstm as tl
 from tests.codegen.small_programs import needs_c
+from tinygrad_lstm.cli import main
 from tinygrad_lstm.errors import BackendError, DeviceError, Error, UsageError
 from tinygrad_lstm.runtime import backend as module
 
@@ -47,6 +48,17 @@ class Absent(NumpyBackend):
 
 class Partial:
     name = "partial"
+
+
+class Nameless(NumpyBackend):
+    name = "nameless"
+
+    def describe(self) -> str:
+        raise RuntimeError("no words\x1b[2J")
+
+
+def leaving():
+    sys.exit("goodbye")
 
 
 def broken():
@@ -434,3 +446,17 @@ def test_the_command_obeys_the_environment(tmp_path) -> None:
     assert done.returncode == 2
     assert "the environment variable TINYGRAD_LSTM_BACKEND is 'torch'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_plug_in_that_raises_hides_no_other(offered, capsys) -> None:
+    long = "x" * 300
+    offered(OURS, entry("nameless", "Nameless"), entry("leaving", "leaving"), entry(long, "broken", "some\x1bone"))
+    assert main(["backends"]) == 0
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert max(map(len, out.splitlines())) <= 120
+    assert "numpy" in out
+    assert "RuntimeError: no words" in " ".join(out.split())
+    assert "SystemExit: goodbye" in " ".join(out.split())
+    with pytest.raises(BackendError, match=r"cannot be loaded: SystemExit: goodbye"):
+        tl.use_backend("leaving")

@@ -144,10 +144,17 @@ def _listed(names: tuple[str, ...], word: str) -> str:
     return f"{', '.join(names[:-1])} {word} {names[-1]}"
 
 
+def _shortened(text: str, most: int) -> str:
+    """What somebody else's package says, in characters that a terminal only shows, and no wider than a column."""
+    shown = "".join(c if c.isprintable() else " " for c in text)
+    return shown if len(shown) <= most else f"{shown[: most - 1]}…"
+
+
 def show_backends(arguments: argparse.Namespace) -> int:
     """Print a table of the backends."""
     rows = [("backend", "usable", "installed by", "what it runs on, or why it cannot")]
-    rows += [(b.name, "yes" if b.usable else "no", b.distribution, b.detail) for b in describe_backends()]
+    found = [(b.name, "yes" if b.usable else "no", b.distribution, b.detail) for b in describe_backends()]
+    rows += [(_shortened(a, 24), b, _shortened(c, 24), _shortened(detail, 1000)) for a, b, c, detail in found]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
     for *cells, detail in rows:
         before = "".join(f"{cell.ljust(width)}  " for cell, width in zip(cells, widths, strict=True))

@@ -194,7 +194,8 @@ def load_backend(name: str) -> Backend:
         backend = entry.load()()
     except Error:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
+        # What a plug-in raises, sys.exit included, is told and ends nothing.
         raise BackendError(
             f"the backend {name!r} of {_distribution(entry)} cannot be loaded: {type(error).__name__}: {error}"
         ) from error
@@ -383,7 +384,10 @@ def describe_backends() -> list[BackendStatus]:
     for name, entries in sorted(_entries().items()):
         where = _distribution(entries[0])
         try:
-            found.append(BackendStatus(name, True, load_backend(name).describe(), where))
+            found.append(BackendStatus(name, True, str(load_backend(name).describe()), where))
         except Error as error:
             found.append(BackendStatus(name, False, str(error), where))
+        except (Exception, SystemExit) as error:
+            told = f"the backend {name!r} of {where} cannot be described: {type(error).__name__}: {error}"
+            found.append(BackendStatus(name, False, told, where))
     return found
