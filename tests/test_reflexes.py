@@ -1,12 +1,16 @@
 """Names of other libraries are answered with what is said here."""
 
 import re
+import subprocess
+import sys
+from importlib import metadata
 
+import numpy as np
 import pytest
 
 import tinygrad_lstm as tl
 from tinygrad_lstm import reflexes
-from tinygrad_lstm.errors import UnknownNameError, UsageError
+from tinygrad_lstm.errors import GradientError, UnknownNameError, UsageError
 from tinygrad_lstm.graph.registry import FUNCTIONS
 
 TABLES = {
@@ -15,6 +19,9 @@ TABLES = {
     "a Tensor": (tl.ones(2), reflexes.ARRAYS),
     "a State": (tl.State(1.0), reflexes.ARRAYS),
     "a Linear": (tl.nn.Linear(1, 1), reflexes.MODULES),
+    "tl.optim": (tl.optim, reflexes.OPTIM),
+    "tl.random": (tl.random, reflexes.RANDOM),
+    "an SGD": (tl.optim.SGD([tl.Parameter(1.0)], 0.1), reflexes.OPTIMISERS),
 }
 NAMES = [(owner, name) for owner, (_, table) in TABLES.items() for name in table]
 
@@ -57,3 +64,20 @@ def test_importing_a_name_of_elsewhere() -> None:
 def test_the_class_makes_no_tensors() -> None:
     with pytest.raises(UsageError, match=r"make a value with tl\.tensor"):
         tl.Tensor([1.0, 2.0])  # type: ignore[call-arg]
+
+
+def test_what_is_made_when_it_is_asked_for() -> None:
+    text = "import sys, tinygrad_lstm as tl; assert 'tinygrad_lstm.testing' not in sys.modules; "
+    text += "tl.testing.check_gradients(tl.tanh, 0.5); print(tl.__version__)"
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == metadata.version("tinygrad-lstm")
+
+
+def test_a_type_serves_wherever_numpy_takes_one() -> None:
+    assert np.zeros(2, dtype=tl.float16).dtype == np.float16
+    assert np.arange(3).astype(tl.bool_).dtype == bool
+
+
+def test_a_function_without_return_is_told_so() -> None:
+    with pytest.raises(GradientError, match="the function gives None; end it with return, and the loss behind it"):
+        tl.grad(lambda x: None)(1.0)

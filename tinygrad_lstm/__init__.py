@@ -10,6 +10,9 @@ except ModuleNotFoundError as missing:
         "folder, elsewhere `pip install tinygrad-lstm`",
         name=missing.name,
     ) from None
+import importlib
+from importlib import metadata
+
 from tinygrad_lstm.autodiff.custom import define_op
 from tinygrad_lstm.autodiff.reverse import gradients
 from tinygrad_lstm.autodiff.transforms import checkpoint, grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
@@ -337,4 +340,13 @@ __all__ = [
     "zeros_like",
 ]
 
-answer(__name__, "tl", FRAMEWORK)
+answer(
+    __name__,
+    "tl",
+    FRAMEWORK,
+    late={
+        # What most programs do without, and takes its time.
+        "testing": lambda: importlib.import_module("tinygrad_lstm.testing"),
+        "__version__": lambda: metadata.version("tinygrad-lstm"),
+    },
+)

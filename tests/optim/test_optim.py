@@ -298,3 +298,16 @@ def test_an_optimiser_is_no_module() -> None:
         assert not isinstance(holder, tl.nn.Module)
         assert not hasattr(holder, "forward")
         assert set(holder.state_dict())
+
+
+def test_the_weight_decay_of_adam_is_that_of_a_penalty() -> None:
+    p, q = tl.Parameter([1.0, -2.0]), tl.Parameter([1.0, -2.0])
+    coupled, plain = tl.optim.Adam([p], lr=0.1, weight_decay=0.3), tl.optim.Adam([q], lr=0.1)
+    for _ in range(5):
+        for opt, x, loss in ((coupled, p, (p * p * p).sum()), (plain, q, (q * q * q).sum() + 0.15 * (q * q).sum())):
+            x.grad = None
+            loss.backward()
+            opt.step()
+    np.testing.assert_allclose(p.numpy(), q.numpy(), rtol=1e-5)
+    with pytest.raises(UsageError, match="weight_decay is a finite number of at least 0"):
+        tl.optim.Adam([p], weight_decay=-1.0)

@@ -216,6 +216,8 @@ def _function(f: Any, what: str) -> None:
 
 
 def _scalar(value: Any, what: str) -> Tensor:
+    if value is None:
+        raise GradientError(f"{what}: the function gives None; end it with return, and the loss behind it")
     if isinstance(value, tuple | list | dict):
         raise GradientError(f"{what}: the function gives a {type(value).__name__}, and is to give one scalar, the loss")
     y = as_tensor(value)

@@ -24,6 +24,7 @@ from tinygrad_lstm.ops.shape import broadcast_to, concatenate, reshape
 from tinygrad_lstm.ops.sorting import argsort
 from tinygrad_lstm.ops.source import arange_node, full_node
 from tinygrad_lstm.ops.threefry import as_key, threefry2x32
+from tinygrad_lstm.reflexes import RANDOM, answer
 
 __all__ = [
     "bernoulli",
@@ -363,3 +364,6 @@ def seed(n: int) -> None:
 def next_key() -> Tensor:
     """The next key of the generator that ``tl.seed`` restarts."""
     return _generator.next_key()
+
+
+answer(__name__, "tl.random", RANDOM)

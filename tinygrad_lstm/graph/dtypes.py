@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+import numpy as np
+
 from tinygrad_lstm.errors import DTypeError
 
 __all__ = [
@@ -31,6 +33,15 @@ class DType:
     kind: DTypeKind
     itemsize: int
     short: str
+
+    @property
+    def dtype(self) -> Any:
+        """NumPy's type of the same name: by this attribute NumPy takes the type wherever it takes one of its own.
+
+        >>> np.zeros(2, dtype=tl.float16)
+        array([0., 0.], dtype=float16)
+        """
+        return np.dtype(self.name)
 
     @property
     def is_float(self) -> bool:

@@ -9,6 +9,7 @@ from tinygrad_lstm.optim.lion import Lion
 from tinygrad_lstm.optim.optimizer import Optimizer
 from tinygrad_lstm.optim.scaling import GradScaler
 from tinygrad_lstm.optim.sgd import SGD
+from tinygrad_lstm.reflexes import OPTIM, answer
 
 __all__ = [
     "SGD",
@@ -25,3 +26,5 @@ __all__ = [
     "clip_grad_value",
     "schedules",
 ]
+
+answer(__name__, "tl.optim", OPTIM)

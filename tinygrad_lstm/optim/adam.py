@@ -21,6 +21,9 @@ class Adam(Optimizer):
 
     Source: D. Kingma, J. Ba, "Adam: a method for stochastic optimization", 2015.
 
+    Args:
+        weight_decay: λ of a penalty ``λ/2·p²``: ``λ·p`` is added to the gradient. AdamW keeps it apart from the means.
+
     >>> p = tl.Parameter(1.0)
     >>> opt = tl.optim.Adam([p], lr=0.1)
     >>> (p * p).backward()
@@ -35,12 +38,15 @@ class Adam(Optimizer):
         lr: float = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
+        *,
+        weight_decay: float = 0.0,
     ) -> None:
         super().__init__(parameters, lr)
         kind = type(self).__name__
         fractions(kind, "betas", *betas)
-        at_least_0(kind, eps=eps)
-        self.betas, self.eps = betas, eps
+        at_least_0(kind, eps=eps, weight_decay=weight_decay)
+        self.betas, self.eps, self.weight_decay = betas, eps, weight_decay
+        self._coupled = weight_decay
         # In float64, since 1 − β₂ᵗ loses five digits of float32 at the first steps.
         self.count = State(full((), 0, float64, self._device), "count")
         self.mean, self.square = self._moments("mean"), self._moments("square")
@@ -50,6 +56,8 @@ class Adam(Optimizer):
 
     def _update(self, k: int, p: Tensor, g: Tensor) -> tuple[Tensor, list[tuple[Variable, Any]]]:
         b1, b2 = self.betas
+        if self._coupled:
+            g = g + self._coupled * p
         count = self.count + 1
         m = b1 * self.mean[k] + (1 - b1) * g
         v = b2 * self.square[k] + (1 - b2) * (g * g)

@@ -11,6 +11,7 @@ from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.variables import Parameter, State, Variable, assign_all
 from tinygrad_lstm.nn.holder import Holder, with_article
 from tinygrad_lstm.ops.logic import where
+from tinygrad_lstm.reflexes import OPTIMISERS
 
 __all__ = ["Optimizer", "Targets", "at_least_0", "at_least_float32", "fractions"]
 
@@ -36,6 +37,8 @@ class Optimizer(Holder):
     keeps a copy of each float16 parameter in float32, steps that, and rounds it to the parameter; its moments are in
     float32 too. See :class:`GradScaler` for the gradients.
     """
+
+    _elsewhere = OPTIMISERS
 
     def __init__(self, parameters: Iterable[Parameter], lr: float) -> None:
         # A tuple of parameters would be found as variables of the optimiser; they belong to the model.
