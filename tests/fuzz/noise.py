@@ -7,6 +7,7 @@ of the last place that it is allowed. The spread of the results is the scale of 
 overflow, or turns a comparison round, nothing is asked of that element.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -70,7 +71,7 @@ def _accumulated(node: Node, body: Graph) -> set[str]:
 def disturbed(reasons: frozenset[str], seed: int, scale: float) -> Iterator[None]:
     """The interpreter on NumPy, with noise in what it computes."""
     backend = load_backend("numpy")
-    noise = _Noise(np.random.default_rng(seed), scale)
+    noise = _Noise(np.random.default_rng(seed), scale, seed)
     table = dict(backend.kernels)
     if "functions" in reasons:
         for op in SOURCES["functions"] - {"logsumexp", "remainder", "floor_divide"}:
@@ -93,8 +94,8 @@ def disturbed(reasons: frozenset[str], seed: int, scale: float) -> Iterator[None
 
 
 class _Noise:
-    def __init__(self, rng: np.random.Generator, scale: float) -> None:
-        self._rng, self._scale = rng, scale
+    def __init__(self, rng: np.random.Generator, scale: float, sample: int) -> None:
+        self._rng, self._scale, self._sample = rng, scale, sample
 
     def _around(self, y: Any, magnitude: Any, ulps: float) -> Any:
         info = np.finfo(y.dtype)
@@ -129,9 +130,15 @@ class _Noise:
 
     def _odd(self, y: Any, near: Any, size: Any) -> Any:
         """Something else at random where the terms of a sum, of that size together, are too large for its type."""
-        odd = np.isfinite(size) & (size > float(np.finfo(y.dtype).max)) & (self._rng.random(y.shape) < 0.5)
-        # Whichever partial sum overflows, and whether another one that did meets it.
-        instead = self._rng.choice(np.array([np.nan, np.inf, -np.inf, 0.0]), y.shape).astype(y.dtype)
+        large = np.isfinite(size) & (size > float(np.finfo(y.dtype).max))
+        # Whichever partial sum overflows, and whether another one that did meets it: at random places, and in every
+        # other sample at all of them, so that of many elements each is met.
+        others = np.array([np.nan, np.inf, -np.inf, 0.0])
+        instead = self._rng.choice(others, y.shape)
+        odd = large & (self._rng.random(y.shape) < 0.5)
+        if self._sample % 2:
+            instead, odd = np.full(y.shape, others[self._sample // 2 % 4]), large
+        instead = instead.astype(y.dtype)
         return np.where(odd, instead, near)
 
     def total(self, kernel: Callable[..., Any], products: bool) -> Callable[..., Any]:
@@ -141,7 +148,10 @@ class _Noise:
                 return y
             terms = [_size(x) if k < 1 + products else x for k, x in enumerate(args)]
             size = np.asarray(kernel(*terms, **attrs))
-            disturbed_ = self._around(y, np.where(np.isfinite(size), size, 0), 1)
+            # The errors of many terms add up as steps at random do.
+            count = np.prod([np.size(x) for x in args[: 1 + products]], dtype=float) / max(y.size, 1)
+            ulps = max(1.0, 0.3 * math.sqrt(math.sqrt(count) if products else count))
+            disturbed_ = self._around(y, np.where(np.isfinite(size), size, 0), ulps)
             return self._odd(y, disturbed_, size)
 
         return disturb
