@@ -10,7 +10,7 @@ import pytest
 from tinygrad_lstm.codegen.bodies import with_joined_axes
 from tinygrad_lstm.codegen.operations import Block, Operation, Reference
 from tinygrad_lstm.codegen.program import Kernel, Scalar, Store, View
-from tinygrad_lstm.codegen.references import coordinates, regrouped
+from tinygrad_lstm.codegen.references import axis_order, coordinates, is_whole, regrouped
 from tinygrad_lstm.graph.dtypes import float32, int64
 
 
@@ -119,3 +119,49 @@ def test_another_shape_meets_the_same_elements(seed: int) -> None:
             known += 1
             assert met(shape, strides, offset) == met(target, found, offset), (shape, strides, target)
     assert known > 60
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_what_reads_all_elements_in_order_or_by_axes(seed: int) -> None:
+    random = Random(seed)
+    wholes = permuted = 0
+    for _ in range(400):
+        shape = tuple(random.choice((1, 2, 3, 4)) for _ in range(random.randrange(1, 4)))
+        size = int(np.prod(shape))
+        operation = Operation("map", shape, float32, Block())
+        # The axes in some order, with new ones of size 1, one of them perhaps repeated, cut or backwards.
+        order = random.sample(range(len(shape)), len(shape)) if random.random() < 0.5 else list(range(len(shape)))
+        axes = [(shape[k], int(np.prod(shape[k + 1 :]))) for k in order]
+        if random.random() < 0.4:
+            axes.insert(random.randrange(len(axes) + 1), (1, random.choice((0, 1, 7))))
+        offset = 0
+        if random.random() < 0.4:
+            k = random.randrange(len(axes))
+            n, stride = axes[k]
+            axes[k], offset = random.choice(
+                (
+                    ((n, 0), 0),
+                    ((max(1, n - 1), stride), 0),
+                    ((max(1, n - 1), stride), stride * (n > 1)),
+                    ((n, -stride), stride * (n - 1)),
+                )
+            )
+        loops = ((0, 1),) if random.random() < 0.1 else ()
+        ref = Reference(operation, tuple(n for n, _ in axes), tuple(s for _, s in axes), offset, loops)
+        elements = met(ref.shape, ref.strides, offset)
+        in_order = elements == list(range(size)) and not loops
+        assert is_whole(ref) == in_order, ref
+        wholes += in_order
+        found = axis_order(ref)
+        once = sorted(elements) == list(range(size)) and not loops and offset == 0
+        if found is None:
+            assert not once, ref
+            continue
+        permuted += 1
+        assert once, ref
+        places = np.unravel_index(elements, shape)
+        index = np.indices(ref.shape).reshape(len(ref.shape), -1)
+        for k, axis in enumerate(found):
+            assert places[k].tolist() == (index[axis].tolist() if axis >= 0 else [0] * len(elements)), ref
+    assert wholes > 60
+    assert permuted > 120
