@@ -194,7 +194,7 @@ class _Emission:
         # What a gradient reads of the forward pass comes from afar: thin lines, so that the flow stays visible.
         lent = e.target.gradient and not e.source.gradient and e.source.kind != "constant"
         # A type stands in the vertex; on its way out of a loop a value becomes a stack, and has another one.
-        turned = self.shapes and e.type is not None and not lent and e.type != e.source.type
+        turned = self.shapes and e.type is not None and not lent and e.type not in (e.source.type, e.target.type)
         parts = [str(e.type)] if turned else []
         if e.note and not self.large and not e.back:
             parts.insert(0, e.note)
