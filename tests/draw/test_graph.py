@@ -79,7 +79,7 @@ def test_a_loop_is_a_box_with_its_body_and_dashed_edges_back():
     assert noted["x f32[2,3]", "x"] == "each step"
     assert noted["data f32[3]", "carry"] == "first"
     assert noted["tanh", "last f32[3]"] == "last"
-    assert noted["×", "ys f32[2,3]"] == "all steps f32[2,3]"
+    assert noted["×", "ys f32[2,3]"] == "all steps"
     assert "1 loop" in drawing.description
 
 
