@@ -12,6 +12,7 @@ from tests.draw import dot
 from tinygrad_lstm import draw, nn
 from tinygrad_lstm.draw.themes import THEMES, contrast, luminance
 from tinygrad_lstm.errors import UsageError
+from tinygrad_lstm.train.language_model import LanguageModel, ModelConfig
 
 X = tl.symbol("x", (2, 3))
 
@@ -335,3 +336,26 @@ def test_a_net_of_many_layers_is_one_block_and_no_circle(layers: int, kind: str)
     follows = {(a, b) for a, b, _ in dot.edges(drawing)}
     order = TopologicalSorter({b: {a for a, to in follows if to == b} for _, b in follows})
     order.prepare()  # raises for a circle
+
+
+def test_a_step_of_training_is_a_few_named_parts() -> None:
+    model = LanguageModel(20, ModelConfig(hidden=8, embedding=6), key=tl.random.key(0))
+    optimizer = tl.optim.Adam(model.parameters())
+
+    @tl.jit
+    def step(x, y):
+        logits, _ = model(x)
+        loss = nn.cross_entropy(logits.reshape((-1, 20)), y.reshape((-1,)))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    drawing = draw.graph(step, np.zeros((5, 2), int), np.ones((5, 2), int))
+    words = shown(drawing)
+    for part in ("LanguageModel", "cross entropy", "gradient", "Adam"):
+        assert [text for text in words if text.startswith(part)], part
+    assert "11 results embedding.weight.grad … output.bias.grad" in words
+    assert [text for text in words if text.startswith("33 results") and text.endswith("after")]
+    assert len(words) < 20
+    assert optimizer.count.item() == 0

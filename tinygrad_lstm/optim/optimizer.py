@@ -7,6 +7,7 @@ from typing import Any
 from tinygrad_lstm.errors import DeviceError, UsageError
 from tinygrad_lstm.functions.filling import full, zeros
 from tinygrad_lstm.graph.dtypes import float16, float32
+from tinygrad_lstm.graph.scopes import scope
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.variables import Parameter, State, Variable, assign_all
 from tinygrad_lstm.nn.holder import Holder, with_article
@@ -86,17 +87,17 @@ class Optimizer(Holder):
         """
         self._check_devices()
         updates: list[tuple[Variable, Any]] = []
-        for k, p in enumerate(self.parameters_to_update):
-            if p.grad is not None:
-                new, moments = self._update(k, self._value(k, p), at_least_float32(p.grad))
-                updates += (
-                    [*moments, (p, new)]
-                    if k not in self.master
-                    else [*moments, (self.master[k], new), (p, new.astype(p.dtype))]
-                )
-        if not updates:
-            raise UsageError(f"{type(self).__name__}.step: no parameter has a gradient; call loss.backward() first")
-        return [*self._before(), *updates]
+        with scope(type(self).__name__):
+            for k, p in enumerate(self.parameters_to_update):
+                if p.grad is not None:
+                    with scope(p.name or f"parameter {k}"):
+                        new, moments = self._update(k, self._value(k, p), at_least_float32(p.grad))
+                        updates += [*moments, (p, new.astype(p.dtype))]
+                        if k in self.master:
+                            updates.insert(-1, (self.master[k], new))
+            if not updates:
+                raise UsageError(f"{type(self).__name__}.step: no parameter has a gradient; call loss.backward() first")
+            return [*self._before(), *updates]
 
     def _check_devices(self) -> None:
         own = self.rate.device

@@ -12,6 +12,10 @@ KEPT = 2
 STRETCHES = 60
 READABLE = 150
 """A graph that has to be folded is folded to so many vertices, which are few enough for labels on edges."""
+MANY = 12
+"""With more results than these, those of one origin are shown as one."""
+ALIKE = 4
+"""So many results of one origin are."""
 PERIOD = 6
 """A run of at most so many operations again and again is told as such."""
 
@@ -38,6 +42,10 @@ def fold_graph(
         repeats: whether to fold repeated blocks in any case, or never.
     """
     said = []
+    results = sum(v.kind == "output" for v in vertices)
+    if results > MANY:
+        # As of a step of training, which changes all parameters: what leads to them is shown in large.
+        limit = min(limit, results + MANY * 3)
     if len(vertices) > limit:
         repeats = repeats is not False
         limit = min(limit, READABLE)
@@ -52,6 +60,9 @@ def fold_graph(
         said.append(text)
     if len(vertices) > limit:
         vertices, edges, text = _fold_runs(vertices, edges)
+        said.append(text)
+    if results > MANY:
+        vertices, edges, text = _fold_parallel(vertices, edges)
         said.append(text)
     cut = len(vertices) > limit
     if cut:
@@ -145,6 +156,36 @@ def _fold_runs(vertices: list[Vertex], edges: list[Edge]) -> tuple[list[Vertex],
     return *_replaced(vertices, edges, standing), text
 
 
+def _fold_parallel(vertices: list[Vertex], edges: list[Edge]) -> tuple[list[Vertex], list[Edge], str]:
+    """What stands side by side between the same two vertices becomes one, and so do results that come from one."""
+    before: dict[Vertex, list[Vertex]] = {}
+    after: dict[Vertex, list[Vertex]] = {}
+    for e in edges:
+        before.setdefault(e.target, []).append(e.source)
+        after.setdefault(e.source, []).append(e.target)
+    groups: dict[tuple[Vertex, Vertex | None, str], list[Vertex]] = {}
+    for v in vertices:
+        if len(before.get(v, ())) == 1 and v.kind not in ("folded", "symbol", "loop"):
+            ends = after.get(v, [])
+            if v.kind == "output" or len(ends) == 1:
+                label = "" if v.kind == "output" else v.label
+                groups.setdefault((before[v][0], None if v.kind == "output" else ends[0], label), []).append(v)
+    standing: dict[Vertex, Vertex] = {}
+    for group in groups.values():
+        if len(group) < ALIKE:
+            continue
+        first, last = group[0], group[-1]
+        if first.kind == "output":
+            box = Vertex("output", f"{len(group)} results", None, notes=[first.label, "…", last.label])
+        else:
+            box = Vertex(first.kind, first.label, first.cluster, times=len(group), gradient=first.gradient)
+        box.count = len(group)
+        standing.update(dict.fromkeys(group, box))
+    boxes = _count(len(set(standing.values())), "vertex", "vertices")
+    text = f"{len(standing):,} alike in {boxes}" if standing else ""
+    return *_replaced(vertices, edges, standing), text
+
+
 def _summed_up(labels: list[str]) -> tuple[str, int]:
     """What a run does, and how often where it is one short row again and again."""
     for period in range(1, PERIOD + 1):
@@ -189,6 +230,10 @@ def _replaced(
             kept[source, target, str(id(e)), e.back] = e
             continue
         merged = kept.setdefault((source, target, "", e.back), Edge(source, target, e.type, e.note, e.back))
+        if merged.type != e.type:
+            merged.type = None
+        if merged.note != e.note:
+            merged.note = ""
         if e.flow is not None:
             merged.flow = max(e.flow, merged.flow or 0.0)
     return shown, list(kept.values())

@@ -13,6 +13,7 @@ from tinygrad_lstm.graph.structure import flatten, paths, unflatten
 from tinygrad_lstm.graph.tensor import Tensor, name_of
 from tinygrad_lstm.graph.trace import resolved, trace
 from tinygrad_lstm.graph.variables import Tracer, Variable
+from tinygrad_lstm.jit.jitted import Jitted
 from tinygrad_lstm.nn.module import Module
 from tinygrad_lstm.ops.source import stop_gradient
 
@@ -64,7 +65,7 @@ def sources(what: Any, args: tuple[Any, ...] = (), caller: str = "draw.graph") -
     (['square'], ['f32[3]'])
     """
     method = getattr(what, "graph", None)
-    if callable(method) and not isinstance(what, Module | type):
+    if callable(method) and not isinstance(what, Module | type) and not isinstance(what, Jitted):
         # A compiled function knows the function that it was made of, which says what it takes.
         traced = _called(method, args, f"{caller}: {_title(what)}", getattr(what, "__wrapped__", method))
         if isinstance(traced, Graph):
