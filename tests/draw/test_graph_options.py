@@ -359,3 +359,27 @@ def test_a_step_of_training_is_a_few_named_parts() -> None:
     assert [text for text in words if text.startswith("33 results") and text.endswith("after")]
     assert len(words) < 20
     assert optimizer.count.item() == 0
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda: draw.gates(nn.LSTM(3, 4)), "an LSTM has gates where it runs on an input; give it, draw.gates"),
+        (lambda: draw.graph(tl.symbol("x")).png(dpi="300"), "dpi is a number, such as 300; got '300'"),
+        (lambda: draw.graph(tl.symbol("x")).png(dpi=1e9), "dpi is a number above 0 and at most 9600"),
+        (lambda: draw.graph(tl.symbol("x")).svg(timeout=None), "timeout is a number, such as 20; got None"),
+        (lambda: draw.graph(tl.symbol("x"), fold=None), "fold is an integer of at least 0, not None"),
+        (lambda: draw.graph(tl.symbol("x"), title=5), "title is a text, not 5"),
+        (lambda: draw.cell(nn.LSTMCell(3, 4), title=5), "title is a text, not 5"),
+    ],
+)
+def test_options_of_a_wrong_type_are_told(make, told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        make()
+
+
+def test_a_name_of_twenty_thousand_letters() -> None:
+    x = tl.symbol("x" * 20_000)
+    with tl.scope("y" * 20_000):
+        picture = draw.graph(tl.tanh(x).named("z" * 20_000))
+    assert "…" in picture.svg()

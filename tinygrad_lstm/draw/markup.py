@@ -8,13 +8,18 @@ import re
 
 import graphviz
 
-__all__ = ["FONT", "last_name", "plain", "pretty", "rich", "split_name", "width_of"]
+__all__ = ["FONT", "last_name", "plain", "pretty", "rich", "shortened", "split_name", "width_of"]
 
 FONT = "Helvetica,Arial,sans-serif"
 """The font of every picture; SVG viewers and Pango take the first that they have."""
 
 ACCENTED = f"DejaVu Sans,{FONT}"
 """For letters with marks: Pango puts a tilde beside the letter where the font does not say where it belongs."""
+
+MOST = 2000
+"""Longer tooltips are cut."""
+LONGEST = 120
+"""Longer names are shortened in pictures; Graphviz takes no text of more than 16,384 bytes."""
 
 _NAME = re.compile(r"(?P<base>[^_]+)_(?:\{(?P<braced>[^{}]*)\}|(?P<plain>[^_{}]+))", re.DOTALL)
 _STEP = re.compile(r"\[['\"](?P<key>.*)['\"]\]$|(?:^|\.)(?P<field>[^.\[\]]+)$", re.DOTALL)
@@ -28,6 +33,7 @@ def plain(text: str) -> str:
     >>> print(plain("a\n&lt;\\N"))
     a\n&amp;lt;\\N
     """
+    text = text if len(text) <= MOST else f"{text[: MOST // 2]} … {text[-MOST // 4 :]}"
     # A blank, since Graphviz crashes at a label that begins with an empty line.
     clean = "\n".join([_SPACE.sub(" ", line) or " " * ("\n" in text) for line in text.split("\n")])
     escaped = clean.replace("&", "&amp;").replace("\\", "\\\\").replace("\n", "\\n")
@@ -47,6 +53,7 @@ def rich(text: str, size: float) -> str:
     """
     parts = split_name(text)
     if parts is None:
+        text = shortened(text)
         return f"<{_escaped(text)}>" if text.strip() else "< >"
     base, below = (_escaped(part) for part in parts)
     sub = f'<SUB><FONT POINT-SIZE="{size * 0.86:g}">{below}</FONT></SUB>' if below else ""
@@ -54,6 +61,15 @@ def rich(text: str, size: float) -> str:
     if _MARK.search(base):
         letter = f'<FONT FACE="{ACCENTED}">{letter}</FONT>'
     return f"<{letter}{sub}>"
+
+
+def shortened(text: str) -> str:
+    """A name as a picture has room for it: of a very long one the beginning and the end.
+
+    >>> shortened("gate"), len(shortened("x" * 20_000))
+    ('gate', 81)
+    """
+    return text if len(text) <= LONGEST else f"{text[:60]}…{text[-20:]}"
 
 
 def pretty(text: str) -> str:

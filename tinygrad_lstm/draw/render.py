@@ -27,6 +27,8 @@ Format = Literal["svg", "png", "pdf"]
 Engine = Literal["dot", "nop2", "neato"]
 """``dot`` lays out in ranks, ``neato`` by springs, ``nop2`` takes the given positions (``neato -n2``)."""
 
+_FINEST = 9600
+"""Dots an inch: more than any printer has."""
 _DAY = 86_400.0
 _HOW_TO_GET_IT = "`pip install pygraphviz` brings one, or install Graphviz so that `dot` is on the PATH"
 _SIZE = re.compile(r"\A\d+ nodes and \d+ edges$", re.MULTILINE)
@@ -92,10 +94,13 @@ def _check_arguments(format: str, engine: str, timeout: float, dpi: float | None
     for name, value, choices in (("format", format, get_args(Format)), ("engine", engine, get_args(Engine))):
         if value not in choices:
             raise UsageError(f"render: {name} is one of {', '.join(map(repr, choices))}; got {value!r}.")
+    for option, number, example in (("timeout", timeout, 20), ("dpi", 96 if dpi is None else dpi, 300)):
+        if isinstance(number, bool) or not isinstance(number, int | float):
+            raise UsageError(f"render: {option} is a number, such as {example}; got {number!r}.")
     if not 0 < timeout <= _DAY:
         raise UsageError(f"render: timeout is a number of seconds from 0 to {_DAY:.0f}; got {timeout!r}.")
-    if dpi is not None and not 0 < dpi < float("inf"):
-        raise UsageError(f"render: dpi is a number above 0; got {dpi!r}.")
+    if dpi is not None and not 0 < dpi <= _FINEST:
+        raise UsageError(f"render: dpi is a number above 0 and at most {_FINEST}; got {dpi!r}.")
 
 
 def _commands(format: str, engine: str, timeout: float, settings: list[str]) -> Iterator[list[str]]:

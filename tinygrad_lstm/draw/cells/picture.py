@@ -13,6 +13,7 @@ from tinygrad_lstm.draw.cells.timestep import trace_step
 from tinygrad_lstm.draw.cells.wires import Plan, plan
 from tinygrad_lstm.draw.drawing import Drawing
 from tinygrad_lstm.draw.markup import plain, pretty, rich
+from tinygrad_lstm.errors import UsageError
 
 __all__ = ["Spotlight", "cell", "fixed", "identifiers", "picture", "ranked"]
 
@@ -52,6 +53,8 @@ def cell(cell: Any, x: Any = None, state: Any = None, *, title: str | None = Non
     >>> picture.title
     'GRUCell: one step'
     """
+    if title is not None and not isinstance(title, str):
+        raise UsageError(f"draw.cell: title is a text, not {title!r}")
     anatomy = dissect(trace_step(cell, x, state))
     name = title if title is not None else f"{anatomy.title}: one step"
     return picture(anatomy, name, cell_in_words(anatomy), legend=legend)

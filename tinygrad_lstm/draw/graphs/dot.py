@@ -11,7 +11,7 @@ import graphviz
 from tinygrad_lstm.draw.graphs.annotations import Scale, fraction_between, rounded
 from tinygrad_lstm.draw.graphs.folding import Folded
 from tinygrad_lstm.draw.graphs.vertices import Cluster, Edge, Vertex
-from tinygrad_lstm.draw.markup import FONT, plain, pretty, rich
+from tinygrad_lstm.draw.markup import FONT, plain, pretty, rich, shortened
 from tinygrad_lstm.draw.themes import SHAPES, Theme, between, contrast
 
 __all__ = ["BOUNDED", "Style", "dot_text"]
@@ -157,7 +157,7 @@ class _Emission:
         look["bgcolor"] = "transparent"
         size = {"fontsize": "12", "fontcolor": self.theme.soft, "labeljust": "l", "labelloc": "t", "margin": "10"}
         # `attr(None, …)` writes the attributes of the subgraph that is open.
-        self.dot.attr(None, label=plain(cluster.name), tooltip=plain(cluster.name), **look, **size)
+        self.dot.attr(None, label=plain(shortened(cluster.name)), tooltip=plain(cluster.name), **look, **size)
 
     def _vertex(self, v: Vertex) -> None:
         theme = self.theme
@@ -245,7 +245,7 @@ def _wrapped(text: str, width: int = 120) -> list[str]:
 
 def _lines(text: str, names: Sequence[str], small: Sequence[str], size: float, name: bool, soft: str) -> str:
     """An HTML-like label: ``text``, the ``names`` of the value, and ``small`` print in the colour ``soft``."""
-    first = rich(text, size)[1:-1] if name else _escaped(text)
+    first = rich(text, size)[1:-1] if name else _escaped(shortened(text))
     lines = [first, *[f'<FONT POINT-SIZE="{size - 2:g}">{rich(n, size - 2)[1:-1]}</FONT>' for n in names]]
     lines += [f'<FONT POINT-SIZE="{SMALL:g}" COLOR="{soft}">{_escaped(s)}</FONT>' for s in small]
     if len(lines) == 1:

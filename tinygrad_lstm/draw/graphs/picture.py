@@ -97,8 +97,12 @@ def graph(
     _check(direction=(direction, Direction), loops=(loops, LoopStyle), gradients=(gradients, Gradients))
     _check(theme=(theme, ThemeName), **({} if values is None else {"values": (values, ValueStyle)}))
     for name, value in (("depth", depth), ("fold", fold)):
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+        if value is None and name == "depth":
+            continue
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
             raise UsageError(f"draw.graph: {name} is an integer of at least 0, not {value!r}")
+    if title is not None and not isinstance(title, str):
+        raise UsageError(f"draw.graph: title is a text, not {title!r}")
     found = sources(what, args)
     if not isinstance(what, Graph):
         # A graph that was traced or rewritten is shown as it is.

@@ -15,6 +15,8 @@ from tinygrad_lstm.functions.filling import zeros
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.structure import flatten, unflatten
 from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.graph.variables import Variable
+from tinygrad_lstm.nn.holder import with_article
 from tinygrad_lstm.ops.loop import scan, stacked
 from tinygrad_lstm.runtime.evaluation import evaluated
 
@@ -59,6 +61,11 @@ def gates(
     >>> tl.draw.gates(outputs, "hello")
     <Figure 'Gates of LSTM along the sequence': f_t, i_t, o_t, C_t>
     """
+    if x is None and callable(what) and not isinstance(what, Tensor | Variable):
+        raise UsageError(
+            f"draw.gates: {with_article(type(what).__name__)} has gates where it runs on an input; "
+            "give it, draw.gates(layer, x)"
+        )
     loops = loops_of(results_of(what, x, "draw.gates"), "draw.gates")
     if isinstance(loop, bool) or not isinstance(loop, int) or not 0 <= loop < len(loops):
         raise UsageError(f"draw.gates: loop is an integer from 0 to {len(loops) - 1}, not {loop!r}")
