@@ -1,4 +1,4 @@
-"""PRIMITIVES, one file a family: for each op its record, and the function that users call."""
+"""PRIMITIVES, one file for each family: the record of each op, and the function that users call."""
 
 from tinygrad_lstm.ops import (
     call,

@@ -1,4 +1,4 @@
-"""A closed piece of graph as one op: ``call``. Its values are those of its body, which is evaluated as one step."""
+"""A closed piece of graph as one op: ``call``. It computes what its body computes, in one step of an evaluation."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,9 +15,9 @@ __all__ = ["call_items", "called"]
 
 
 def _call(*types: Any, body: Graph) -> NodeType:
-    for k, (given, inner) in enumerate(zip(types, body.inputs, strict=True)):
-        if given != inner.type:
-            raise ShapeError(f"operand {k} is {given} where the body wants {inner.type}")
+    for k, (type_, inner) in enumerate(zip(types, body.inputs, strict=True)):
+        if type_ != inner.type:
+            raise ShapeError(f"operand {k} is {type_} where the body takes {inner.type}")
     return tuple(y.type for y in body.outputs)
 
 
@@ -25,7 +25,7 @@ define("call", _call, label="call", kind="loop")
 
 
 def call_items(body: Graph, operands: Sequence[Tensor]) -> list[Tensor]:
-    """All results of ``body`` for these operands, by way of one node."""
+    """All results of ``body`` for these operands, read from one node."""
     node: Any = make("call", *operands, body=body)
     return [make("item", node, index=k) for k in range(len(body.outputs))]
 
@@ -33,13 +33,13 @@ def call_items(body: Graph, operands: Sequence[Tensor]) -> list[Tensor]:
 def called(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """``f(*args, **kwargs)`` as one node; ``f`` is called on symbols, and keyword arguments are passed as they are."""
     leaves, structure = flatten(args)
-    given = [as_tensor(v) for v in leaves]
+    arguments = [as_tensor(v) for v in leaves]
     traced = trace(
         lambda symbols: f(*unflatten(structure, symbols), **kwargs),
-        [x.type for x in given],
+        [x.type for x in arguments],
         paths(structure, "argument"),
         name_body("call"),
     )
     results, result_structure = flatten(traced.result)
     body, operands = traced.closed(results)
-    return unflatten(result_structure, call_items(body, [*given, *operands]))
+    return unflatten(result_structure, call_items(body, [*arguments, *operands]))

@@ -1,6 +1,6 @@
-"""Elementwise numbers: for each primitive its record, and the function that users call.
+"""Elementwise arithmetic and functions: the record of each primitive, and the function that users call.
 
-Primitives broadcast their inputs and want them of one element type.
+Primitives broadcast their inputs, which have to be of one element type.
 """
 
 from typing import Any
@@ -107,7 +107,7 @@ def divide(x: Any, y: Any) -> Tensor:
 
 
 def _power_by_base(g: Tensor, y: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    """``b·a^(b−1)``; an exponent that stands in the graph gives the textbook's form at once."""
+    """``b·a^(b−1)``; where the exponent is a constant, ``b − 1`` is computed at once."""
     if b.op == "constant":
         n = b.attrs["value"]
         return g * 0 if n == 0 else g if n == 1 else g * (n * a) if n == 2 else g * (n * a ** (n - 1))

@@ -43,8 +43,8 @@ define(
 def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:
     """The slices of ``x`` at ``indices`` along ``axis``; elements of the flattened array by default.
 
-    Shapes: the axis is replaced by the axes of ``indices``. Indices count from 0, negative ones from the end; the
-    gradient adds where an index repeats.
+    Shapes: the axes of ``indices`` take the place of the axis. Indices count from 0, negative ones from the end. Where
+    an index repeats, the gradient adds up.
 
     Raises:
         DTypeError: when the indices are no integers.
@@ -84,8 +84,9 @@ def scatter_add(updates: Any, indices: Any, axis: int = 0, *, size: int) -> Tens
     return make("scatter_add", node, places, axis=normalize_axis(axis, rank), size=as_count("scatter_add: size", size))
 
 
-def as_count(what: str, given: Any) -> int:
-    count = whole(given)
+def as_count(what: str, value: Any) -> int:
+    """``value`` as a Python integer ≥ 0; the error calls it ``what``."""
+    count = whole(value)
     if count is None or count < 0:
-        raise UsageError(f"{what} is an integer ≥ 0, not {given!r}")
+        raise UsageError(f"{what} is an integer ≥ 0, not {value!r}")
     return count

@@ -1,4 +1,4 @@
-"""The product of matrices, and the form with letters that the compiler gives it."""
+"""The product of matrices as users write it, ``matmul``, and in the compiler's form with letters, ``contract``."""
 
 import math
 from string import ascii_letters
@@ -17,7 +17,7 @@ from tinygrad_lstm.ops.shape import reshape, sum_to, transpose
 __all__ = ["matmul"]
 
 LETTERS: Final = ascii_letters + "αβγδεζηθικλμνξοπρστυφχψω"
-"""What the axes of a contraction are called: more than the 64 axes that an array of NumPy can have."""
+"""The names of the axes of a ``contract``: more than the 64 axes that an array of NumPy can have."""
 
 
 def _matmul(a: TensorType, b: TensorType) -> TensorType:
@@ -33,7 +33,7 @@ def _matmul(a: TensorType, b: TensorType) -> TensorType:
 
 
 def _turned(x: Tensor) -> Tensor:
-    """The transposes of the matrices that the last two axes hold."""
+    """``x`` with its last two axes exchanged: each matrix transposed."""
     return transpose(x, (*range(x.ndim - 2), -1, -2))
 
 
@@ -48,7 +48,7 @@ define(
 
 
 def _contract(a: TensorType, b: TensorType, *, left: str, right: str, out: str) -> TensorType:
-    """Σ a·b over the letters that ``out`` lacks."""
+    """The type of ``Σ a·b``, summed over the letters that ``out`` lacks."""
     if len(a.shape) != len(left) or len(b.shape) != len(right):
         raise ShapeError(f"the letters {left} and {right} do not fit {a} and {b}")
     sizes = dict(zip(left, a.shape, strict=True))
@@ -62,7 +62,8 @@ def _contract(a: TensorType, b: TensorType, *, left: str, right: str, out: str) 
     return TensorType(tuple(sizes[letter] for letter in out), a.dtype, a.device)
 
 
-# Each letter of an operand is one of the other operand or of the result, so what is summed has always two of three.
+# Each letter stands in at least two of left, right and out. So the gradients are contracts too: what they sum over
+# stands in both of their operands.
 define(
     "contract", _contract, contract,
     (
@@ -96,7 +97,7 @@ def matmul(x: Any, y: Any) -> Tensor:
             "the last axis of the left operand meets the last but one of the right"
         )
     if a.ndim > 2 and b.ndim == 2:
-        # Rows are independent: one product of matrices instead of one for each leading index.
+        # With one matrix on the right, all rows on the left go into one product, instead of one for each leading index.
         rows = math.prod(a.shape[:-1])
         return reshape(make("matmul", reshape(a, (rows, a.shape[-1])), b), (*a.shape[:-1], b.shape[-1]))
     row, column = a.ndim == 1, b.ndim == 1

@@ -1,4 +1,4 @@
-"""Elementwise comparisons, logic (on bools of truth, on integers of bits) and choice."""
+"""Elementwise comparisons, logic (of truth for bools, of bits for integers) and choice."""
 
 from typing import Any
 
@@ -107,7 +107,7 @@ define(
 
 @function
 def invert(x: Any) -> Tensor:
-    """``~x``: every bit of an integer turned over, so −x − 1; ``not`` of bools.
+    """``~x``: every bit of an integer inverted, which is −x − 1; ``not`` for bools.
 
     Raises:
         DTypeError: for floats.

@@ -65,7 +65,7 @@ def scan(
     Raises:
         ShapeError, DTypeError, StructureError: when a carry leaves in another form than it entered, or the arrays of
             ``xs`` differ in length.
-        UsageError: when the body changes a Parameter or State, which would happen once and not at each step.
+        UsageError: when the body changes a Parameter or State, which would happen once and not in each step.
 
     >>> total, sums = tl.scan(lambda c, x: (c + x, c + x), tl.tensor(0.0), tl.tensor([1.0, 2.0, 3.0]))
     >>> print(total, sums)
@@ -85,7 +85,9 @@ def scan(
     count = len(first)
     try:
         traced = trace(
-            lambda given: _called(f, unflatten(carry_structure, given[:count]), unflatten(x_structure, given[count:])),
+            lambda arguments: _called(
+                f, unflatten(carry_structure, arguments[:count]), unflatten(x_structure, arguments[count:])
+            ),
             [*[t.type for t in first], *slices],
             [*names, *[_short(p) for p in paths(x_structure, "x")]],
             name_body("scan"),
@@ -130,12 +132,12 @@ def loop_node(
 
 
 def loop_items(loop: Any) -> list[Tensor]:
-    """All results of a loop: the last carries, then the stacked ys."""
+    """All results of a loop: the last carries, then ``ys``."""
     return [make("item", loop, index=k) for k in range(len(loop.type))]
 
 
 def stacked(loop: Any, value: Tensor) -> Tensor:
-    """The values that ``value``, a node of the loop's body, takes over time. The loop runs once all the same."""
+    """``value``, a node of the loop's body, at every step, along a new first axis. The loop still runs only once."""
     body, carries, length = loop.attrs["body"], loop.attrs["carries"], loop.attrs["length"]
     for k, y in enumerate(body.outputs[carries:], carries):
         if y is value:
@@ -153,7 +155,7 @@ def _called(f: Callable[[Any, Any], Any], carry: Any, x: Any) -> Any:
     except Exception as error:
         trace = error.__traceback__
         if type(error) is TypeError and trace is not None and trace.tb_next is None:
-            # Raised by the call itself: not a line of f has run.
+            # The call itself failed, before the first line of f ran.
             raise UsageError(f"scan body: f takes (carry, x), but {error}") from None
         error.add_note(f"scan calls its body as f(carry, x), with carry = {_shown(carry)} and x = {_shown(x)}")
         raise
@@ -166,27 +168,33 @@ def _shown(tree: Any) -> str:
 
 
 def _length(sequences: list[Tensor], names: list[str], length: int | None) -> int:
-    found: int | None = None
+    """The number of steps, from ``length`` or from the first axis of ``xs``; raises where they disagree."""
+    steps: int | None = None
     if length is not None:
-        found = whole(length)
-        if found is None or found < 0:
+        steps = whole(length)
+        if steps is None or steps < 0:
             raise UsageError(f"scan: length is an integer ≥ 0, the number of steps, not {length!r}")
     first = "length"
     for sequence, name in zip(sequences, names, strict=True):
         if not sequence.shape:
             raise ShapeError(f"scan: {name} is {sequence.type} and has no axis to step along")
-        if found is None:
-            found, first = sequence.shape[0], name
-        elif sequence.shape[0] != found:
-            raise ShapeError(f"scan: {name} has {sequence.shape[0]} steps, but {first} says {found}")
-    if found is None:
+        if steps is None:
+            steps, first = sequence.shape[0], name
+        elif sequence.shape[0] != steps:
+            raise ShapeError(f"scan: {name} has {sequence.shape[0]} steps, but {first} says {steps}")
+    if steps is None:
         raise UsageError("scan: without xs the number of steps is unknown; give length=")
-    return found
+    return steps
 
 
 def _checked_carries(
     names: list[str], old: list[Tensor], new: list[Any], entered: Structure, left: Structure, numbers: list[int]
 ) -> list[Tensor]:
+    """The new carries as tensors of the types of the old ones; raises where one has another type or structure.
+
+    Args:
+        numbers: which carries started as Python numbers.
+    """
     if not entered.fits(left):
         at_first, at_last = entered.told_from(left)
         raise StructureError(
@@ -199,20 +207,20 @@ def _checked_carries(
                 f"scan body: carry {name!r} enters as {before.type} but leaves as {after.type}; start with "
                 + ("a float, such as 0.0" if after.dtype is float32 else f"tl.tensor(…, dtype={after.dtype!r})")
             )
-        told = f"scan body: carry {name!r} enters as {before.type} but leaves as {after.type}"
+        message = f"scan body: carry {name!r} enters as {before.type} but leaves as {after.type}"
         if after.shape != before.shape:
-            raise ShapeError(f"{told}; return the entry shape")
+            raise ShapeError(f"{message}; return the entry shape")
         if after.dtype is not before.dtype:
             if k in numbers and after.dtype.is_float:
                 raise DTypeError(
-                    f"{told}, as the number it starts as became {before.dtype}; start with "
+                    f"{message}, as the number it starts as became {before.dtype}; start with "
                     f"tl.tensor(…, dtype={after.dtype!r})"
                 )
-            raise DTypeError(f"{told}; convert with .astype({before.dtype!r})")
+            raise DTypeError(f"{message}; convert with .astype({before.dtype!r})")
     return nodes
 
 
 def _short(path: str) -> str:
-    """``carry.h`` as ``h``: the last name that the user gave, the whole path where he gave none."""
+    """``carry.h`` as ``h``: the last name that the user gave, or the whole path where there is none."""
     tail = path.rsplit(".", 1)[-1]
     return tail if "." in path and "[" not in tail else path

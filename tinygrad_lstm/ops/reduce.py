@@ -25,7 +25,7 @@ def reduced_shape(shape: Shape, axes: tuple[int, ...], keepdims: bool) -> Shape:
 
 
 def _kept(y: Tensor, x: Tensor, axis: Any) -> Tensor:
-    """A result of a reduction of ``x`` with the reduced axes as size 1."""
+    """``y``, a reduction of ``x`` over ``axis``, with the reduced axes kept at size 1."""
     return reshape(y, reduced_shape(x.shape, axis, keepdims=True))
 
 
@@ -55,7 +55,7 @@ def sum(x: Any, axis: Any = None, keepdims: bool = False, *, dtype: Any = None) 
     float16 is accumulated in float32 and rounded once, at the end.
 
     Args:
-        dtype: the element type to convert to before.
+        dtype: the element type in which to sum; ``x`` is converted to it first.
 
     Raises:
         ShapeError: for an axis that is out of range or named twice.
@@ -89,7 +89,7 @@ define(
 
 @function
 def max(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """The largest element over ``axis``, nan if one is among them; ties share the gradient equally.
+    """The largest element over ``axis``, or nan where one of them is nan; ties share the gradient equally.
 
     Raises:
         ShapeError: for an axis out of range or of size 0.
@@ -109,7 +109,7 @@ define(
 
 @function
 def min(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """The smallest element over ``axis``, nan if one is among them; ties share the gradient equally.
+    """The smallest element over ``axis``, or nan where one of them is nan; ties share the gradient equally.
 
     Raises:
         ShapeError: for an axis out of range or of size 0.
@@ -138,7 +138,7 @@ define("logsumexp", _logsumexp, logsumexp_kernel, _softmax, label="log Σ exp", 
 
 @function
 def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """``log Σ eˣ`` over ``axis`` without overflow; −inf over nothing. The gradient is the softmax.
+    """``log Σ eˣ`` over ``axis`` without overflow; −inf for an empty axis. The gradient is the softmax.
 
     >>> print(f"{tl.logsumexp([1000.0, 1000.0]):.3f}")
     1000.693

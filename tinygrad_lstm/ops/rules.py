@@ -1,4 +1,4 @@
-"""Shape rules that several families of ops share."""
+"""Shape rules that several families of ops share: each takes the types of the inputs and returns the result's."""
 
 from tinygrad_lstm.errors import DTypeError
 from tinygrad_lstm.graph.dtypes import bool_
@@ -8,46 +8,46 @@ __all__ = ["bits", "broadcast_alike", "comparison", "integers", "numbers_alike",
 
 
 def same_dtype(*types: TensorType) -> None:
-    """Refuse operands of different element types."""
+    """Raise when the operands have different element types."""
     if any(t.dtype is not types[0].dtype for t in types):
         raise DTypeError("operands of one element type are wanted; convert with .astype")
 
 
 def broadcast_alike(*types: TensorType) -> TensorType:
-    """Operands of one element type, broadcast."""
+    """The rule for operands of one element type, which broadcast."""
     same_dtype(*types)
     return TensorType(broadcast_shapes(*[t.shape for t in types]), types[0].dtype, types[0].device)
 
 
 def numbers_alike(*types: TensorType) -> TensorType:
-    """Numbers of one element type, broadcast."""
+    """The rule for numbers of one element type, which broadcast."""
     if types[0].dtype is bool_:
         raise DTypeError("bools are no numbers; use logical operations, or .astype(tl.int64)")
     return broadcast_alike(*types)
 
 
 def reals(*types: TensorType) -> TensorType:
-    """Floats of one element type, broadcast."""
+    """The rule for floats of one element type, which broadcast."""
     if not types[0].dtype.is_float:
         raise DTypeError(f"floats are wanted, not {types[0].dtype}; convert with .astype(tl.float32)")
     return broadcast_alike(*types)
 
 
 def integers(*types: TensorType) -> TensorType:
-    """Integers of one element type, broadcast."""
+    """The rule for integers of one element type, which broadcast."""
     if types[0].dtype.kind not in "iu":
         raise DTypeError(f"integers are wanted, not {types[0].dtype}")
     return broadcast_alike(*types)
 
 
 def bits(*types: TensorType) -> TensorType:
-    """Integers or bools of one element type, broadcast."""
+    """The rule for integers or bools of one element type, which broadcast."""
     if types[0].dtype.is_float:
         raise DTypeError(f"bools or integers are wanted, not {types[0].dtype}; compare first, for example x != 0")
     return broadcast_alike(*types)
 
 
 def comparison(a: TensorType, b: TensorType) -> TensorType:
-    """Bools, of two of one element type, broadcast."""
+    """The rule of a comparison: two operands of one element type broadcast, and the result holds bools."""
     same_dtype(a, b)
     return TensorType(broadcast_shapes(a.shape, b.shape), bool_, a.device)

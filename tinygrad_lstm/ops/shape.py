@@ -1,4 +1,4 @@
-"""Operations that rearrange elements: for each primitive its record, and the function that users call."""
+"""Operations that rearrange elements: the record of each primitive, and the function that users call."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -255,7 +255,7 @@ define("pad", _pad, pad_kernel, _unpadded)
 
 @function
 def pad(x: Any, pad_width: Any) -> Tensor:
-    """``x`` with zeros round it.
+    """``x`` with zeros around it.
 
     Args:
         pad_width: a number for all sides, or a pair (before, after) for each axis.

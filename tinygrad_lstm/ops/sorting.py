@@ -1,4 +1,4 @@
-"""The primitive of sorting; what is made of it is in ``functions/order.py``."""
+"""``argsort``, the primitive of sorting; ``functions/order.py`` composes the others of it."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ define(
 
 @function
 def argsort(x: Any, axis: int | None = -1) -> Tensor:
-    """The indices (int64) that sort ``x`` along ``axis``; equals keep their order, nan comes last. None flattens.
+    """The indices (int64) that sort ``x`` along ``axis``. Equal elements keep their order, nan is last; None flattens.
 
     >>> print(tl.argsort([3.0, 1.0, 2.0]))
     [1 2 0]

@@ -1,4 +1,4 @@
-"""Nodes without inputs, and nodes that only say something about their input."""
+"""Nodes without inputs (data, symbols, constants), and nodes that return their input (``named``, ``stop_gradient``)."""
 
 from typing import Any
 
@@ -50,7 +50,7 @@ def symbol(name: str, shape: Any = (), dtype: Any = float32, device: str | None 
         dtype: the element type.
 
     Raises:
-        UsageError: when the name is no non-empty string.
+        UsageError: when the name is no string, or an empty one.
 
     >>> x = tl.symbol("x", (2,))
     >>> print((x + 1).evaluate({x: [1.0, 2.0]}))

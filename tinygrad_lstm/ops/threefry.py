@@ -29,7 +29,7 @@ define("threefry2x32", _threefry, threefry2x32_kernel, label="threefry", differe
 
 @function
 def threefry2x32(key: Any, counters: Any) -> Tensor:
-    """Two random words for each pair of counter words, a bijection that the key chooses.
+    """Two random words for each pair of counter words. The key chooses the function, which is a bijection.
 
     Shapes: key ``uint32[2]``, counters ``uint32[…, 2]`` → ``uint32[…, 2]``.
 

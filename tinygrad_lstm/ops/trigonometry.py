@@ -1,4 +1,4 @@
-"""The angle of a point; sin and cos are among the elementwise primitives."""
+"""``arctan2``, the angle of a point; sin and cos stand in ``elementwise.py``."""
 
 from typing import Any
 
