@@ -1,1 +1,1 @@
-"""The kernels: what each primitive does to arrays, written once for any NumPy-like module."""
+"""The kernels that take more than a line: what a primitive does to arrays, for any module that looks like NumPy."""

@@ -1,4 +1,4 @@
-"""The kernel of ``cast``, and what a float becomes that no integer of the wanted type can be.
+"""The kernel of ``cast``, and which integer a float becomes that is out of the integers' range.
 
 A float is cut off towards 0. What is out of range becomes the nearest integer of the type, and nan becomes 0, on every
 backend: NumPy leaves both to the processor, and C leaves them undefined.
@@ -9,7 +9,7 @@ from typing import Any, Final
 __all__ = ["BOUNDS", "cast", "fits", "truncated"]
 
 BOUNDS: Final = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1), "uint32": (0, 2**32 - 1)}
-"""The least and the greatest integer of each type."""
+"""The smallest and the largest integer of each type."""
 
 
 def cast(xp: Any, x: Any, name: str) -> Any:
@@ -32,12 +32,12 @@ def fits(x: Any, name: str) -> bool:
     (True, False)
     """
     low, high = BOUNDS[name]
-    # nan is the least and the greatest of its array, and no comparison holds of it.
+    # Where an element is nan, so are min and max, and every comparison with nan is false.
     return not x.size or (low <= float(x.min()) and float(x.max()) <= high)
 
 
 def truncated(xp: Any, x: Any, name: str) -> Any:
-    """Floats as integers of the type ``name``.
+    """Floats cut off towards 0 as integers of the type ``name``; out of range the nearest of them, and 0 for nan.
 
     >>> import numpy
     >>> truncated(numpy, numpy.array([-1.5, 1e20, numpy.nan]), "int32")
@@ -45,8 +45,8 @@ def truncated(xp: Any, x: Any, name: str) -> Any:
     """
     low, high = BOUNDS[name]
     if x.dtype == xp.float16:
-        x = x.astype("float32")  # which has the bounds
-    # Powers of two and 0, so floats themselves.
+        x = x.astype("float32")  # float16, which ends at 65504, cannot hold the bounds
+    # The two numbers compared with are 0 or powers of two, which floats hold exactly.
     below, above = x < float(low), x >= float(high + 1)
     inside = xp.where(below | above | (x != x), xp.zeros_like(x), x).astype(name)
     return xp.where(below, low, xp.where(above, high, inside)).astype(name)

@@ -1,4 +1,4 @@
-"""Elementwise kernels that no array module has as one function."""
+"""Elementwise kernels that are no single function of an array module."""
 
 from typing import Any
 
@@ -7,10 +7,10 @@ from tinygrad_lstm.kernels.halves import widened
 __all__ = ["sigmoid", "softplus"]
 
 
-@widened  # in float16 exp overflows from 11 on, where σ is far from 0 yet
+@widened  # for x < −11 exp(−x) overflows in float16, where σ(x) is not 0 yet
 def sigmoid(xp: Any, x: Any) -> Any:
     """``1 / (1 + e⁻ˣ)``."""
-    # For very negative x exp overflows to inf, and 1/inf is the 0 that is wanted.
+    # For very negative x exp overflows to inf, and 1/inf is 0, which is right.
     return 1.0 / (1.0 + xp.exp(-x))
 
 

@@ -12,13 +12,13 @@ from tinygrad_lstm.kernels.halves import widened
 __all__ = ["error_function"]
 
 _SMALL: Final = 0.84375
-"""Below it ``erf x = x + x·P(x²)/Q(x²)``."""
+"""Below this ``erf x = x + x·P(x²)/Q(x²)``."""
 _MIDDLE: Final = 1.25
-"""From there to here ``erf x = c + P(x − 1)/Q(x − 1)``, beyond ``1 − exp(−x² − 9/16 + R(1/x²)/S(1/x²)) / x``."""
+"""Between ``_SMALL`` and this ``erf x = c + P(x − 1)/Q(x − 1)``; above, ``1 − exp(−x² − 9/16 + R(1/x²)/S(1/x²))/x``."""
 _LARGE: Final = 1 / 0.35
-"""From here on with other polynomials."""
+"""Above this R and S are other polynomials."""
 _ONE: Final = 6.0
-"""And from here on it is 1."""
+"""Above this ``erf x`` rounds to 1."""
 
 _P1: Final = (
     1.28379167095512558561e-01, -3.25042107247001499370e-01, -2.84817495755985104766e-02,
@@ -71,7 +71,7 @@ def _polynomial(x: Any, coefficients: Sequence[float]) -> Any:
 def error_function(xp: Any, x: Any) -> Any:
     """``erf x``."""
     size = xp.abs(x)
-    # Each piece is computed everywhere, on arguments that do not overflow, and then the right one is taken.
+    # Each formula is computed for all elements, on arguments that do not overflow; then each element takes its own.
     a = xp.minimum(size, _SMALL)
     square = a * a
     small = a + a * (_polynomial(square, _P1) / _polynomial(square, _Q1))

@@ -11,7 +11,7 @@ __all__ = ["widened"]
 
 
 def widened(kernel: Callable[..., Any]) -> Callable[..., Any]:
-    """The kernel ``(xp, *arrays, **attributes)``, which computes float16 in float32 and rounds its result.
+    """The kernel ``(xp, *arrays, **attributes)``, changed to compute float16 in float32 and to round its result.
 
     >>> mean = widened(lambda xp, x: xp.mean(x))
     >>> float(mean(np, np.full(4096, 0.1, "float16")))

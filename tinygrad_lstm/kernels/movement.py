@@ -30,7 +30,7 @@ def scatter_add(xp: Any, updates: Any, indices: Any, *, axis: int, size: int) ->
     if count and out.size:
         flat = indices.reshape(-1)
         flat = xp.where(flat < 0, flat + size, flat)
-        # Sorted into runs of one index each, so that every sum has a fixed order.
+        # Sorting brings equal indices together, so that the terms of every sum have a fixed order.
         order = xp.argsort(flat, kind="stable")
         sorted_ = flat[order]
         if sorted_[0] < 0 or sorted_[-1] >= size:

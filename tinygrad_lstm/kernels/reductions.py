@@ -22,7 +22,7 @@ def logsumexp(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
     if x.size == 0:
         return xp.log(x.sum(axis=axis, keepdims=keepdims))
     largest = x.max(axis=axis, keepdims=True)
-    # An infinite maximum would make inf − inf below.
+    # Where the largest element is infinite, subtracting it would give inf − inf = nan.
     shift = xp.where(xp.isfinite(largest), largest, xp.zeros_like(largest))
     result = xp.log(xp.exp(x - shift).sum(axis=axis, keepdims=True)) + shift
     return result if keepdims else result.reshape([n for i, n in enumerate(x.shape) if i not in axis])

@@ -1,4 +1,4 @@
-"""The op table of an array module: the kernel of every op in ``OPS``, bound to the module."""
+"""The table of kernels for an array module: the kernel of every op in ``OPS``, bound to the module."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -12,7 +12,7 @@ ArrayFunction = Callable[..., Any]
 
 
 class _Table(dict[str, ArrayFunction]):
-    """A dict that finds the ops too that are defined after it was made."""
+    """A dict that also finds ops that were defined after the dict was made."""
 
     def __init__(self, xp: Any, rows: Mapping[str, ArrayFunction]) -> None:
         super().__init__(rows)
@@ -37,11 +37,11 @@ def _none(*_: Any) -> Any:
 def kernels(xp: Any, own: Mapping[str, ArrayFunction] | None = None) -> Mapping[str, ArrayFunction]:
     """``op name -> function(*arrays, **attributes) -> array`` for the array module ``xp``.
 
-    Loops, projections and leaves have no row: the interpreter runs those itself. Ops that ``tl.define_op`` adds are
-    found also where they are defined later; they do not count among the keys.
+    Loops, projections and leaves have no row: the interpreter runs those itself. Ops that ``tl.define_op`` adds later
+    are found too, though they are not among the keys.
 
     Args:
-        own: rows that take the place of the shared ones, where an array module cannot do what NumPy does.
+        own: rows to use instead of the shared ones, for ops that the array module does otherwise than NumPy.
 
     >>> float(kernels(np)["add"](1.0, 2.0))
     3.0
