@@ -1,4 +1,4 @@
-"""FUNCTIONS: what is composed of ops, one file a subject. They have neither kernel nor gradient."""
+"""FUNCTIONS that are composed of ops, one file for each subject. They have no kernel and no gradient of their own."""
 
 from tinygrad_lstm.functions import (
     activations,

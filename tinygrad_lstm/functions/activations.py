@@ -56,7 +56,7 @@ def elu(x: Any, alpha: float = 1.0) -> Tensor:
     -0.6321
     """
     (node,) = float_operands(x)
-    # Only negative numbers reach the exponential: its inf would make the gradient nan.
+    # Only negative numbers reach the exponential: for large positive ones its inf would make the gradient nan.
     return where(node > 0, node, expm1(where(node > 0, 0, node)) * alpha)
 
 
@@ -84,7 +84,7 @@ def silu(x: Any) -> Tensor:
 
 @function
 def hard_sigmoid(x: Any) -> Tensor:
-    """``x/6 + 1/2``, cut off below 0 and above 1: straight pieces in place of the sigmoid, as in PyTorch.
+    """``x/6 + 1/2``, cut off below 0 and above 1: a sigmoid of straight lines, as in PyTorch.
 
     >>> print(tl.hard_sigmoid([-3.0, 0.0, 6.0]))
     [0.  0.5 1. ]
@@ -118,7 +118,7 @@ def softmax(x: Any, axis: int = -1) -> Tensor:
 
 @function
 def log_softmax(x: Any, axis: int = -1) -> Tensor:
-    """``x − log Σ eˣ`` along ``axis``: the logarithm of softmax, without its rounding.
+    """``x − log Σ eˣ`` along ``axis``: the logarithm of softmax, but more accurate.
 
     >>> print(f"{tl.log_softmax([0.0, 0.0])[0]:.4f}")
     -0.6931
@@ -128,6 +128,6 @@ def log_softmax(x: Any, axis: int = -1) -> Tensor:
         return node
     if node.dtype is float16:
         return log_softmax(node.astype(float32), axis).astype(float16)
-    # From the largest on down: near 10,000 a float32 has no digits left for the logarithm.
+    # The largest element is subtracted first: near 10,000 a float32 has no digits left for the logarithm.
     shifted = node - stop_gradient(max(node, axis, keepdims=True))
     return shifted - logsumexp(shifted, axis, keepdims=True)

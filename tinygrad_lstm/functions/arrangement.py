@@ -77,17 +77,16 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:
         cuts: list[Any] = [size // count * k for k in range(1, count)]
     else:
         given = listed(indices_or_sections)
-        wanted = [whole(c) for c in given] if isinstance(given, tuple | list) else [None]
-        if None in wanted:
+        cuts = [whole(c) for c in given] if isinstance(given, tuple | list) else [None]
+        if None in cuts:
             raise UsageError(f"split: how many parts is an integer, and where to cut a tuple of them, not {given!r}")
-        cuts = wanted
     before = (slice(None),) * place
     return [getitem(node, (*before, slice(a, b))) for a, b in zip([0, *cuts], [*cuts, size], strict=True)]
 
 
 @function
 def roll(x: Any, shift: Any, axis: Any = None) -> Tensor:
-    """``x`` shifted along ``axis``, what leaves at the end coming in at the start; over all elements by default.
+    """``x`` shifted along ``axis``, or over all elements by default; what leaves at the end comes in at the start.
 
     >>> print(tl.roll(tl.arange(5), 2))
     [3 4 0 1 2]
@@ -131,7 +130,7 @@ def tile(x: Any, reps: Any) -> Tensor:
 
 @function
 def vstack(arrays: Any) -> Tensor:
-    """Arrays below each other: concatenated along the first axis, vectors as rows.
+    """Arrays one below the other: concatenated along the first axis, with vectors as rows.
 
     >>> print(tl.vstack([[1.0, 2.0], [3.0, 4.0]]))
     [[1. 2.]
@@ -143,7 +142,7 @@ def vstack(arrays: Any) -> Tensor:
 
 @function
 def hstack(arrays: Any) -> Tensor:
-    """Arrays beside each other: concatenated along the second axis, vectors along their only one.
+    """Arrays side by side: concatenated along the second axis, vectors along their only one.
 
     >>> print(tl.hstack([[1.0, 2.0], [3.0]]))
     [1. 2. 3.]
@@ -255,7 +254,7 @@ def _least(a: int, b: int) -> int:
 
 @function
 def diag(x: Any, k: int = 0) -> Tensor:
-    """The matrix with the vector ``x`` on its ``k``-th diagonal; of a matrix that diagonal.
+    """The matrix with the vector ``x`` on its ``k``-th diagonal; for a matrix ``x``, that diagonal of it.
 
     >>> print(tl.diag([1.0, 2.0]))
     [[1. 0.]
@@ -307,7 +306,7 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Tensor:
 
 @function
 def expand_dims(x: Any, axis: Any) -> Tensor:
-    """``x`` with axes of size 1 inserted at the places ``axis`` of the result.
+    """``x`` with axes of size 1 inserted, so that they are the axes ``axis`` of the result.
 
     >>> tl.expand_dims(tl.zeros((2, 3)), 1).shape
     (2, 1, 3)

@@ -1,4 +1,4 @@
-"""Assignment that makes a new array: ``x.at[key].set(v)``.
+"""Assignment that returns a changed copy: ``x.at[key].set(v)``.
 
 Every kind is composed of ``take`` and ``scatter_add``: the key is turned into positions in the flattened array, and
 sorting them brings the updates of one position together.
@@ -28,7 +28,7 @@ __all__ = ["At", "IndexedUpdate", "at"]
 
 @function
 def at(x: Any) -> "At":
-    """What ``x.at`` is: ``x.at[key]`` names a place of ``x``, and its methods give ``x`` with that place changed.
+    """The object ``x.at``: ``x.at[key]`` names a place in ``x``, and its methods return ``x`` with that place changed.
 
     >>> print(tl.arange(4).at[1:3].set(9), tl.arange(4).at[[0, 0]].add(5))
     [0 9 9 3] [10  1  2  3]
@@ -97,6 +97,7 @@ class IndexedUpdate:
         return self._combined(value, minimum, minimum)
 
     def _updates(self, value: Any) -> Tensor:
+        """``value`` in the element type of ``x``, broadcast to the shape of the place."""
         updates = as_tensor(value, like=self._x).astype(self._x.dtype)
         shape = self._places.shape
         try:
@@ -110,7 +111,10 @@ class IndexedUpdate:
     def _combined(
         self, value: Any, among: Callable[[Any, Any], Tensor] | None, into: Callable[[Any, Any], Tensor]
     ) -> Tensor:
-        """``into(x, u)`` at each place that has updates, ``u`` being all its updates combined by ``among``."""
+        """``x`` with ``into(x, u)`` at each position that has updates, where ``among`` combines these to one ``u``.
+
+        With ``among`` None the last update of a position, in sorted order, is taken.
+        """
         updates, places = ravel(self._updates(value)), ravel(self._places)
         count, size, device = places.size, self._flat.size, self._x.device
         if count == 0:
@@ -119,16 +123,16 @@ class IndexedUpdate:
         places, updates = take(places, order), take(updates, order)
         reach = 1
         while among is not None and reach < count:
-            # Totals over the 1, 2, 4, … updates of one place that end at each.
+            # Each update is combined with the 1, 2, 4, … before it that belong to the same position.
             same = concatenate([full_node((reach,), False, bool_, device), equal(places[reach:], places[:-reach])])
             earlier = concatenate([updates[:reach], updates[:-reach]])
             updates = where(same, among(updates, where(same, earlier, updates)), updates)
             reach *= 2
         last = concatenate([not_equal(places[1:], places[:-1]), full_node((1,), True, bool_, device)])
-        # Counted from 1, so that 0 stands for a place without an update.
+        # The number of the last update of each position, counted from 1; 0 stands for a position without updates.
         numbers = where(last, arange_node(count, int64, device) + 1, 0)
-        found = scatter_add(numbers, places, size=size)
-        changed = not_equal(found, 0)
-        chosen = take(updates, where(changed, found - 1, 0))
+        numbers_at = scatter_add(numbers, places, size=size)
+        changed = not_equal(numbers_at, 0)
+        chosen = take(updates, where(changed, numbers_at - 1, 0))
         result = where(changed, into(self._flat, where(changed, chosen, self._flat)), self._flat)
         return reshape(result, self._x.shape)

@@ -17,7 +17,7 @@ __all__ = ["allclose", "array_equal", "isclose"]
 
 @function
 def isclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
-    """``|a − b| ≤ atol + rtol·|b|`` by elements, in float64; infinities are close to themselves alone.
+    """``|a − b| ≤ atol + rtol·|b|`` element by element, in float64; an infinity is close only to itself.
 
     Args:
         equal_nan: whether nan is close to nan.

@@ -81,6 +81,7 @@ def tensordot(x: Any, y: Any, axes: Any = 2) -> Tensor:
 
 
 def _pairs(a: Tensor, b: Tensor, axes: Any) -> tuple[list[int], list[int]]:
+    """The axes of ``a`` and those of ``b`` that ``tensordot`` pairs, in the same order."""
     count = whole(axes)
     if count is not None:
         if not 0 <= count <= min(a.ndim, b.ndim):
@@ -88,8 +89,8 @@ def _pairs(a: Tensor, b: Tensor, axes: Any) -> tuple[list[int], list[int]]:
         return list(range(a.ndim - count, a.ndim)), list(range(count))
     if not isinstance(axes, Sequence) or len(axes) != 2:
         raise UsageError(f"tensordot: axes is a number or a pair of sequences, not {axes!r}")
-    both = [list(group) if isinstance(group, Sequence) else [group] for group in axes]
-    left, right = [normalize_axis(i, a.ndim) for i in both[0]], [normalize_axis(j, b.ndim) for j in both[1]]
+    groups = [list(group) if isinstance(group, Sequence) else [group] for group in axes]
+    left, right = [normalize_axis(i, a.ndim) for i in groups[0]], [normalize_axis(j, b.ndim) for j in groups[1]]
     if len(left) != len(right) or len(set(left)) != len(left) or len(set(right)) != len(right):
         raise ShapeError(f"tensordot({a.type}, {b.type}): axes {axes} do not pair each axis with one other")
     return left, right
@@ -97,7 +98,7 @@ def _pairs(a: Tensor, b: Tensor, axes: Any) -> tuple[list[int], list[int]]:
 
 @function
 def einsum(subscripts: str, *arrays: Any) -> Tensor:
-    """Einstein's sum: a letter for each axis; equal letters meet, and those that the result lacks are summed.
+    """Einstein's sum: a letter for each axis. Axes of one letter run together; letters not in the result are summed.
 
     ``...`` stands for further axes, which broadcast. Without ``->`` the result has the letters that occur once, in
     alphabetical order, after those of ``...``. Operands are contracted from left to right.
@@ -135,7 +136,7 @@ def einsum(subscripts: str, *arrays: Any) -> Tensor:
 
 
 def _parsed(subscripts: str, nodes: list[Tensor]) -> tuple[list[list[str]], list[str]]:
-    """Letters for each operand and for the result; the axes of ``...`` are numbered from the right."""
+    """The letters of each operand and of the result; numbers, counted from the right, stand for the axes of ``...``."""
     left, arrow, right = subscripts.replace(" ", "").partition("->")
     parts = left.split(",")
     if len(parts) != len(nodes):
@@ -161,7 +162,7 @@ def _parsed(subscripts: str, nodes: list[Tensor]) -> tuple[list[list[str]], list
 
 
 def _simplified(node: Tensor, term: list[str], sizes: dict[str, int]) -> tuple[Tensor, list[str]]:
-    """Without repeated letters, and with the axes of ``...`` at their full sizes."""
+    """An operand and its letters, without repeated letters and with the axes of ``...`` broadcast to full size."""
     node = broadcast_to(node, tuple(sizes[t] for t in term))
     for letter in dict.fromkeys(term):
         while term.count(letter) > 1:
@@ -173,11 +174,15 @@ def _simplified(node: Tensor, term: list[str], sizes: dict[str, int]) -> tuple[T
 
 
 def _contracted(a: Tensor, left: list[str], b: Tensor, right: list[str], later: set[str]) -> tuple[Tensor, list[str]]:
-    """The product of two operands, summed over what neither the result nor another operand reads."""
-    alone = [t for t in left if t not in right and t not in later]
-    a, left = (sum(a, tuple(map(left.index, alone))) if alone else a), [t for t in left if t not in alone]
-    alone = [t for t in right if t not in left and t not in later]
-    b, right = (sum(b, tuple(map(right.index, alone))) if alone else b), [t for t in right if t not in alone]
+    """The product of two operands and its letters, summed over letters that are not in ``later``.
+
+    Args:
+        later: the letters that the result or an operand to come has.
+    """
+    summed = [t for t in left if t not in right and t not in later]
+    a, left = (sum(a, tuple(map(left.index, summed))) if summed else a), [t for t in left if t not in summed]
+    summed = [t for t in right if t not in left and t not in later]
+    b, right = (sum(b, tuple(map(right.index, summed))) if summed else b), [t for t in right if t not in summed]
     batch = [t for t in left if t in right and t in later]
     inner = [t for t in left if t in right and t not in later]
     rows = [t for t in left if t not in right]

@@ -1,6 +1,6 @@
 """Elementary functions: roots, logarithms, hyperbolic functions, and those of angles.
 
-Each holds its relative accuracy near 0 and for large arguments, where the textbook"s formula would cancel or overflow.
+Each keeps its relative accuracy near 0 and for large arguments, where the textbook's formula would cancel or overflow.
 """
 
 import math
@@ -55,7 +55,7 @@ def positive(x: Any) -> Tensor:
 
 
 _LARGE: Final[dict[DType, float]] = {float16: 2.0**6, float32: 2.0**13, float64: 2.0**27}
-"""From here on x² + 1 is x²."""
+"""From here on ``x² + 1`` rounds to ``x²``."""
 
 
 @function
@@ -100,16 +100,16 @@ def cbrt(x: Any) -> Tensor:
     sign = _sign(node)
     size = node * sign
     root = power(size, 1 / 3)
-    # The exponent is not quite a third; a step of Newton's method mends the last digits.
-    held = stop_gradient(root)
-    ordinary = (held > 0) & isfinite(held)
-    safe = where(ordinary, held, 1)
+    # The float 1/3 is not exactly a third; a step of Newton's method corrects the last digits.
+    detached = stop_gradient(root)
+    ordinary = (detached > 0) & isfinite(detached)
+    safe = where(ordinary, detached, 1)
     step = (safe - stop_gradient(size) / safe / safe) / 3
     return sign * (root - where(ordinary, step, 0))
 
 
 def _sign(x: Tensor) -> Tensor:
-    """1 or −1 by the sign, that of a zero too: the angle of −0.0 is −π."""
+    """1 or −1 by the sign of ``x``, also of −0.0: the angle of the point (−1, −0.0) is −π."""
     angle: Tensor = make("arctan2", *operands(stop_gradient(x), -1.0))
     return where(angle < 0, -1.0, 1.0).astype(x.dtype)
 
@@ -126,7 +126,7 @@ def sinh(x: Any) -> Tensor:
     size = node * sign
     near = size < 1
     u = expm1(where(near, size, 0))
-    t = exp(where(near, 1, size) * 0.5)  # e^(x/2): its square overflows no sooner than the result
+    t = exp(where(near, 1, size) * 0.5)  # e^(x/2), whose square overflows only where the result does
     return sign * where(near, (u + u / (u + 1)) * 0.5, t * 0.5 * t - 0.5 / t / t)
 
 
@@ -238,7 +238,8 @@ def arccos(x: Any) -> Tensor:
 def hypot(x: Any, y: Any) -> Tensor:
     """``√(x² + y²)`` without overflow. The derivative at (0, 0) is taken as 0.
 
-    It is infinite where either is, even beside nan, as in NumPy; the derivative by what is infinite is then ±1.
+    It is infinite where either is, even where the other is nan, as in NumPy; the derivative by what is infinite is
+    then ±1.
 
     >>> print(tl.hypot(3e30, 4e30))
     5e+30

@@ -50,11 +50,11 @@ def solve(a: Any, b: Any) -> Tensor:
     if both.size == 0:
         return broadcast_to(right, (*batch, n, m))
     pivots, _, reduced = _eliminated(reshape(both, (math.prod(batch), n, n + m)))
-    # What is left of the matrix is a permutation, row r holding the unknown of its pivot's column.
+    # The matrix has become a permutation: row r holds the unknown of the column that its pivot is in.
     order = stop_gradient(swapaxes(reduced[:, :, :n], 1, 2))
     singular = any(equal(pivots, 0), axis=1)
-    found = where(expand_dims(singular, (1, 2)), math.nan, order @ reduced[:, :, n:])
-    return reshape(found, (*batch, n) if column else (*batch, n, m))
+    solution = where(expand_dims(singular, (1, 2)), math.nan, order @ reduced[:, :, n:])
+    return reshape(solution, (*batch, n) if column else (*batch, n, m))
 
 
 @function
@@ -78,7 +78,7 @@ def inv(a: Any) -> Tensor:
 def det(a: Any) -> Tensor:
     """The determinant of square matrices ``(…, n, n)``: the product of the pivots. Its gradient is the cofactors.
 
-    The gradient is right for singular matrices too.
+    The gradient holds for singular matrices too.
 
     Raises:
         ShapeError: when ``a`` is not square.
@@ -92,7 +92,7 @@ def det(a: Any) -> Tensor:
 
 @function
 def slogdet(a: Any) -> tuple[Tensor, Tensor]:
-    """The sign of the determinant of ``(…, n, n)``, and the logarithm of its size, which neither over- nor underflows.
+    """The sign of the determinant of ``(…, n, n)``, and ``log |det|``, which neither overflows nor underflows.
 
     A singular matrix has the sign 0 and the logarithm −inf.
 
@@ -132,10 +132,10 @@ def cholesky(a: Any) -> Tensor:
 
     def column(rest: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
         own = equal(places, k)
-        found = sum(where(own, rest, 0), axis=-1)
-        pivot = sum(where(own, found, 0), axis=-1, keepdims=True)
-        # Rows above the pivot are done; 0 must not come from inf · 0.
-        scaled = where(less(places, k), 0, found / sqrt(pivot))
+        below = sum(where(own, rest, 0), axis=-1)
+        pivot = sum(where(own, below, 0), axis=-1, keepdims=True)
+        # Rows above the pivot are finished; where() gives 0 there even if the quotient is inf or nan.
+        scaled = where(less(places, k), 0, below / sqrt(pivot))
         return rest - expand_dims(scaled, 2) * expand_dims(scaled, 1), scaled
 
     _, columns = scan(column, flat, places)
@@ -148,7 +148,7 @@ def _square(node: Tensor, name: str) -> None:
 
 
 def _pivots(a: Any, name: str) -> tuple[Tensor, Tensor]:
-    """The parity of the pivots' order, ``(…,)``, and the pivots, ``(…, n)``."""
+    """The sign of the permutation of the pivots, ``(…,)``, and the pivots, ``(…, n)``."""
     (node,) = float_operands(a)
     _square(node, name)
     batch, n = node.shape[:-2], node.shape[-1]
@@ -156,7 +156,7 @@ def _pivots(a: Any, name: str) -> tuple[Tensor, Tensor]:
         return full(batch, 1, node.dtype, node.device), full((*batch, n), 1, node.dtype, node.device)
     pivots, places, _ = _eliminated(reshape(node, (math.prod(batch), n, n)))
     rows, columns = floor_divide(places, n), remainder(places, n)
-    # Pairs of pivots in one order by rows and in the other by columns; each is counted twice.
+    # Inversions: pairs of pivots whose order by rows is not that by columns. Each pair is counted twice.
     crossed = not_equal(
         less(expand_dims(rows, 2), expand_dims(rows, 1)), less(expand_dims(columns, 2), expand_dims(columns, 1))
     )
@@ -165,7 +165,7 @@ def _pivots(a: Any, name: str) -> tuple[Tensor, Tensor]:
 
 
 def _eliminated(both: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Elimination of ``(batch, n, n + m)``: a step takes the largest element left and clears its column.
+    """Gauss-Jordan elimination of ``(batch, n, n + m)``. A step takes the largest element left and clears its column.
 
     Returns:
         The pivots ``(batch, n)``; their places, counted row by row in the first n columns; and what is left.

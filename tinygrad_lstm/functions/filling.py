@@ -1,4 +1,4 @@
-"""Arrays of one value, and of counted values."""
+"""Arrays filled with one value, and ranges."""
 
 import math
 import numbers
@@ -85,7 +85,7 @@ def full_like(x: Any, value: Any, dtype: Any = None) -> Tensor:
 def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, device: str | None = None) -> Tensor:
     """``start, start + step, …``, as long as that is before ``stop``; with one number ``0, 1, …`` before that.
 
-    Integers give int64, floats float32, each computed from its place and not from its neighbour.
+    Integers give int64, floats float32. Each number is computed from its index, so that roundings do not add up.
 
     Raises:
         UsageError: for what is no number, or a step of 0.

@@ -1,4 +1,4 @@
-"""``x[key]`` by NumPy's rules, and what picks one element for each index."""
+"""``x[key]`` by NumPy's rules, and functions that pick one element for each index."""
 
 import math
 from collections.abc import Iterator
@@ -99,17 +99,17 @@ def getitem(x: Any, key: Any) -> Tensor:
     arrays = [item for item in kept if isinstance(item, Tensor)]
     result, at = _gathered(node, result, axes, arrays)
     rank = result.ndim - (len(kept) - len(axes))
-    wanted = _place_of_arrays(items)
-    if at != wanted:
+    target = _place_of_arrays(items)
+    if at != target:
         rest = [a for a in range(result.ndim) if not at <= a < at + rank]
-        result = transpose(result, (*rest[:wanted], *range(at, at + rank), *rest[wanted:]))
+        result = transpose(result, (*rest[:target], *range(at, at + rank), *rest[target:]))
     sizes = result.shape
-    others = iter((*sizes[:wanted], *sizes[wanted + rank :]))
-    return reshape(result, _with_new_axes(items, others, sizes[wanted : wanted + rank]))
+    others = iter((*sizes[:target], *sizes[target + rank :]))
+    return reshape(result, _with_new_axes(items, others, sizes[target : target + rank]))
 
 
 def _sliced(node: Tensor, items: list[Any]) -> Tensor:
-    """``node`` with slices and integers applied, and whole at the axes of arrays."""
+    """``node`` with the slices and integers of the key applied; axes that an array indexes stay whole."""
     start, stop, step = [0] * node.ndim, list(node.shape), [1] * node.ndim
     reversed_axes: list[int] = []
     dropped: list[int] = []
@@ -142,14 +142,14 @@ def _sliced(node: Tensor, items: list[Any]) -> Tensor:
 
 
 def _gathered(node: Tensor, x: Tensor, axes: list[int], arrays: list[Tensor]) -> tuple[Tensor, int]:
-    """The elements at ``arrays`` of the ``axes`` of ``x``, and where the axes of the arrays are in the result."""
+    """``x`` indexed by ``arrays`` along ``axes``, and the first axis of the result that belongs to the arrays."""
     if len(axes) == 1:
         return take(x, arrays[0], axes[0]), axes[0]
     try:
         shape = broadcast_shapes(*[i.shape for i in arrays])
     except ShapeError:
-        told = " and ".join(str(list(i.shape)) for i in arrays)
-        raise IndexingError(f"getitem({node.type}): the arrays of indices {told} do not broadcast") from None
+        shapes = " and ".join(str(list(i.shape)) for i in arrays)
+        raise IndexingError(f"getitem({node.type}): the arrays of indices {shapes} do not broadcast") from None
     at = axes[0]
     if axes[-1] - at + 1 != len(axes):
         x = transpose(x, (*axes, *[a for a in range(x.ndim) if a not in axes]))
@@ -162,13 +162,13 @@ def _gathered(node: Tensor, x: Tensor, axes: list[int], arrays: list[Tensor]) ->
         index = i.astype(int64)
         inside = bitwise_and(inside, bitwise_and(less_equal(-n, index), less(index, n)))
         flat = flat * n + where(less(index, 0), index + n, index)
-    # One axis in place of several; an index out of range of its own axis stays out of range.
+    # The indexed axes become one. An index out of range of its own axis becomes one out of range of the joint axis.
     places = broadcast_to(where(inside, flat, total), shape)
     return take(reshape(x, (*x.shape[:at], total, *x.shape[at + len(axes) :])), places, at), at
 
 
 def _place_of_arrays(items: list[Any]) -> int:
-    """Before which of the sliced axes NumPy puts those of the arrays."""
+    """How many axes of slices NumPy puts before the axes of the arrays."""
     picks = [k for k, item in enumerate(items) if isinstance(item, Tensor | int)]
     if picks[-1] - picks[0] + 1 != len(picks):
         return 0
@@ -176,7 +176,12 @@ def _place_of_arrays(items: list[Any]) -> int:
 
 
 def _with_new_axes(items: list[Any], sliced: Iterator[int], arrays: Shape) -> Shape:
-    """The shape of the result: of slices and None in order, and of the arrays in the place of the first of them."""
+    """The shape of the result: the axes of slices and None in order, and the axes of the arrays among them.
+
+    Args:
+        sliced: the sizes of the axes of slices, in order.
+        arrays: the shape of the broadcast arrays.
+    """
     picks = [k for k, item in enumerate(items) if isinstance(item, Tensor | int)]
     together = bool(picks) and picks[-1] - picks[0] + 1 == len(picks)
     basic = [1 if item is None else next(sliced) for item in items if item is None or isinstance(item, slice)]
@@ -185,6 +190,7 @@ def _with_new_axes(items: list[Any], sliced: Iterator[int], arrays: Shape) -> Sh
 
 
 def _expanded(node: Tensor, key: tuple[Any, ...]) -> list[Any]:
+    """The items of the key, checked, with ``...`` and missing axes as whole slices."""
     items = [_checked(node, item) for item in key]
     used = sum(1 for item in items if item is not None and item is not Ellipsis)
     if used > node.ndim:
@@ -193,12 +199,13 @@ def _expanded(node: Tensor, key: tuple[Any, ...]) -> list[Any]:
     if len(ellipses) > 1:
         raise IndexingError(f"getitem({node.type}): only one ... is allowed")
     at = ellipses[0] if ellipses else len(items)
-    # Also where it stands for no axis, ``...`` stands between arrays.
+    # ``...`` that stands for no axis is kept: it still separates arrays.
     whole: list[Any] = [slice(None)] * (node.ndim - used) or [Ellipsis] * len(ellipses)
     return [*items[:at], *whole, *items[at + 1 :]]
 
 
 def _checked(node: Tensor, item: Any) -> Any:
+    """An item of a key, with integers and arrays of integers in one form each; raises for every other kind."""
     if item is None or item is Ellipsis or isinstance(item, slice):
         return item
     if isinstance(item, bool) or getattr(item, "dtype", None) == bool_:
@@ -225,7 +232,7 @@ def _bounds(item: slice, size: int) -> tuple[int, int, int]:
 
 
 def take_along_last(x: Any, indices: Any) -> Tensor:
-    """``x[…, indices[…]]``: one element of the last axis for each position; what is not chosen may be infinite."""
+    """``x[…, indices[…]]``: one element of the last axis for each position; the others may be infinite."""
     (node,) = operands(x)
     chosen = one_hot(indices, node.shape[-1], bool_)
     if chosen.shape != node.shape:

@@ -1,4 +1,4 @@
-"""What sorting gives: order, ranks and places."""
+"""Sorting and searching: ``sort``, ``top_k``, ``searchsorted``."""
 
 from typing import Any, NoReturn
 
@@ -34,7 +34,7 @@ def sort(x: Any, axis: int | None = -1) -> Tensor:
 def top_k(x: Any, k: int) -> tuple[Tensor, Tensor]:
     """The ``k`` largest elements along the last axis in descending order, and their indices (int64).
 
-    Of equals the first comes first; nan counts as the largest.
+    Of equal elements the first comes first; nan counts as the largest.
 
     Raises:
         ShapeError: when there are fewer than ``k``.
@@ -52,7 +52,7 @@ def top_k(x: Any, k: int) -> tuple[Tensor, Tensor]:
 
 @function
 def searchsorted(a: Any, v: Any, side: str = "left") -> Tensor:
-    """Where each ``v`` belongs in the ascending vector ``a``, as int64: before its equals, after with ``side="right"``.
+    """Where each ``v`` belongs in the ascending vector ``a``, as int64: before equal elements, or after (``"right"``).
 
     Each ``v`` is compared with every element of ``a``; nan is the largest number, as for ``sort``.
 
@@ -62,10 +62,10 @@ def searchsorted(a: Any, v: Any, side: str = "left") -> Tensor:
     table, values = operands(a, v)
     if table.ndim != 1 or side not in ("left", "right"):
         raise UsageError(f"searchsorted({table.type}, side={side!r}): a is a vector, and side 'left' or 'right'")
-    wanted = expand_dims(values, -1)
-    before = less(table, wanted) if side == "left" else less_equal(table, wanted)
+    columns = expand_dims(values, -1)
+    before = less(table, columns) if side == "left" else less_equal(table, columns)
     if table.dtype.is_float:
-        before = before | isnan(wanted) & (invert(isnan(table)) if side == "left" else True)
+        before = before | isnan(columns) & (invert(isnan(table)) if side == "left" else True)
     return sum(before, axis=-1)
 
 

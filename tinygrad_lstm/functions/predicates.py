@@ -57,7 +57,7 @@ def greater_equal(x: Any, y: Any) -> Tensor:
 
 @function
 def bitwise_xor(x: Any, y: Any) -> Tensor:
-    """``x ^ y``, either and not both: of the bits of integers, of the truth of bools.
+    """``x ^ y``, one and not the other: of the bits of integers, of the truth of bools.
 
     Raises:
         DTypeError: for floats.
@@ -107,7 +107,7 @@ def logical_xor(x: Any, y: Any) -> Tensor:
 
 @function
 def logical_not(x: Any) -> Tensor:
-    """Whether it is false; numbers are true when they are not 0.
+    """Whether ``x`` is false; numbers are true when they are not 0.
 
     >>> print(tl.logical_not([True, False]))
     [False  True]
@@ -117,7 +117,7 @@ def logical_not(x: Any) -> Tensor:
 
 @function
 def isnan(x: Any) -> Tensor:
-    """Whether it is not a number, as bools.
+    """Whether each element is nan, as bools.
 
     >>> print(tl.isnan([1.0, float("nan")]))
     [False  True]
@@ -128,7 +128,7 @@ def isnan(x: Any) -> Tensor:
 
 @function
 def isinf(x: Any) -> Tensor:
-    """Whether it is ∞ or −∞, as bools.
+    """Whether each element is ∞ or −∞, as bools.
 
     >>> print(tl.isinf([1.0, -float("inf")]))
     [False  True]
@@ -139,7 +139,7 @@ def isinf(x: Any) -> Tensor:
 
 @function
 def isfinite(x: Any) -> Tensor:
-    """Whether it is neither infinite nor nan, as bools.
+    """Whether each element is neither infinite nor nan, as bools.
 
     >>> print(tl.isfinite([1.0, float("inf"), float("nan")]))
     [ True False False]

@@ -1,4 +1,4 @@
-"""Random numbers: keys, and what is drawn with them. Each is a function of its key alone."""
+"""Random numbers: keys, and what is drawn with them. Every number is a function of its key alone."""
 
 import functools
 import math
@@ -63,7 +63,7 @@ def key(seed: int) -> Tensor:
 
 
 def check_seed(seed: Any) -> None:
-    """Raise for what :func:`key` does not take, without making a key.
+    """Raise for a seed that :func:`key` refuses, without making a key.
 
     Raises:
         UsageError: for a seed that is no integer between 0 and 2⁶⁴ − 1.
@@ -76,9 +76,9 @@ def check_seed(seed: Any) -> None:
 
 
 def _drawn(f: Callable[P, Tensor]) -> Callable[P, Tensor]:
-    """Numbers drawn with a key that is data are data: what is computed from them does not show how they came about.
+    """``f``, evaluated at once where its key is data, so that the graph does not show the rounds of the generator.
 
-    They stay operations in a trace, and where they are computed from a tensor besides the key.
+    In a trace, and where a tensor besides the key is an argument, the numbers stay operations.
     """
 
     @functools.wraps(f)
@@ -131,7 +131,7 @@ def fold_in(key: Any, data: int) -> Tensor:
     (2,)
     """
     node = as_key(key)
-    # The high word keeps these counters apart from those of `bits`.
+    # The high word is not 0, so that these counters differ from those of `bits`.
     return threefry2x32(node, stack([constant(1, uint32, node.device), constant(data, uint32, node.device)]))
 
 
@@ -181,8 +181,8 @@ def truncated_normal(
 ) -> Tensor:
     """Normally distributed numbers, given that they lie between ``mean + std·low`` and ``mean + std·high``.
 
-    By the inverse of the distribution function, ``Φ⁻¹(Φ(low) + u·(Φ(high) − Φ(low)))``, of which the rational
-    approximation has an error below 1e-15. In float64 bounds further out than 8 are as good as none.
+    By the inverse of the distribution function, ``Φ⁻¹(Φ(low) + u·(Φ(high) − Φ(low)))``, whose rational
+    approximation has an error below 1e-15. In float64, bounds beyond ±8 change nothing.
 
     Source: M. Wichura, "Algorithm AS 241: The percentage points of the normal distribution", Applied Statistics 37
     (1988).
@@ -200,7 +200,7 @@ def truncated_normal(
         raise DTypeError(f"random.truncated_normal gives floats, not {kind}")
     if not low < high:
         raise UsageError(f"random.truncated_normal: low is less than high, got {low!r} and {high!r}")
-    mirrored = low > 0  # near 1 the distribution function has no digits left for what is beyond
+    mirrored = low > 0  # the distribution function is near 1 there, where it has no digits left
     a, b = (-high, -low) if mirrored else (low, high)
     first, last = (0.5 * math.erfc(-x / math.sqrt(2.0)) for x in (a, b))
     if not first < last:
@@ -209,7 +209,7 @@ def truncated_normal(
             "choose bounds nearer to 0"
         )
     drawn, places = (float64, 53) if kind is float64 else (float32, 24)
-    # The middles of the intervals that u is rounded to: never 0, nor 1.
+    # u is the lower end of an interval; its middle is never 0 or 1.
     u = uniform(key, target, dtype=drawn).astype(float64) + 2.0 ** -(places + 1)
     p = minimum(u * (last - first) + first, 1.0 - 2.0**-53)
     unit = minimum(maximum(normal_quantile(p), a), b)
@@ -218,7 +218,7 @@ def truncated_normal(
 
 @_drawn
 def bernoulli(key: Any, p: Any = 0.5, shape: Any = None) -> Tensor:
-    """Bools that are True with probability ``p``, a number or an array of them, to within 2⁻²⁴.
+    """Bools that are True with probability ``p``, a number or an array of numbers, to within 2⁻²⁴.
 
     Args:
         shape: of the result, which ``p`` broadcasts to; that of ``p`` by default.
@@ -241,8 +241,8 @@ _WIDEST = 2**32
 def randint(key: Any, shape: Any, low: int, high: int, dtype: Any = int64) -> Tensor:
     """Integers from ``low`` to ``high − 1``: the same ones on every backend.
 
-    Each is ``⌊u·(high − low)⌋`` of a ``u`` of 53 random bits, so that the chances of two of them differ by at most
-    2⁻⁵³, which is ``(high − low)·2⁻⁵³`` of a chance.
+    Each is ``low + ⌊u·(high − low)⌋`` for a ``u`` of 53 random bits. So the probabilities of two integers differ by at
+    most 2⁻⁵³, which is ``(high − low)·2⁻⁵³`` of a probability.
 
     Raises:
         UsageError: when there is no integer between the bounds, or when they are more than 2³² apart.
@@ -260,7 +260,7 @@ def randint(key: Any, shape: Any, low: int, high: int, dtype: Any = int64) -> Te
     if not 0 < high - low <= _WIDEST:
         raise UsageError(f"random.randint: low is less than high, and by 2**32 at most; got {low} and {high}")
     for bound in (low, high - 1):
-        constant(bound, kind)  # raises where it does not fit
+        constant(bound, kind)  # raises where the bound does not fit the type
     steps = (uniform(key, shape, dtype=float64) * float(high - low)).astype(int64)
     return (steps + low).astype(kind)
 
@@ -313,14 +313,14 @@ def categorical(key: Any, logits: Any, shape: Any = ()) -> Tensor:
         raise ShapeError(f"random.categorical: the logits are {scores.type}; the last axis holds the choices")
     target = (*as_shape(shape), *scores.shape)
     kind, places = (float64, 53) if scores.dtype is float64 else (float32, 24)
-    # Above 0, so that the noise is no −inf; where u is 1, the middle of the interval that was rounded to it.
+    # u is never 0, where the noise would be −inf. Where it is 1, the middle of the last interval stands for it.
     u = 1.0 - uniform(key, target, dtype=kind)
     noise = -log(maximum(-log(u), 2.0 ** -(places + 1)))
     return argmax(scores.astype(kind) + noise, -1)
 
 
 class _Generator:
-    """The keys for initialisers that are given none."""
+    """The source of keys for initialisers that are given none."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -339,7 +339,7 @@ _generator = _Generator()
 
 
 def _after_fork() -> None:
-    # Another thread of the parent may have held it, and there is none here to release it.
+    # After a fork another thread of the parent may hold the lock, and no thread here would release it.
     _generator.lock = threading.Lock()
 
 

@@ -79,7 +79,7 @@ def round(x: Any, decimals: int = 0) -> Tensor:
 
 
 def _rounded_to_multiple(x: Tensor, step: int) -> Tensor:
-    """Integers at the nearest multiple of ``step``, halves at the even one; 0 where the step is beyond them all."""
+    """Integers at the nearest multiple of ``step``, halves at the even one; 0 where ``step`` is beyond the type."""
     if step >= 2 ** (8 * x.dtype.itemsize - 1):
         return x * 0
     below = floor_divide(x, step)

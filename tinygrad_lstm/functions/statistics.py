@@ -24,10 +24,10 @@ __all__ = ["all", "any", "argmin", "cumprod", "cumsum", "mean", "norm", "prod", 
 
 @function
 def mean(x: Any, axis: Any = None, keepdims: bool = False, *, dtype: Any = None) -> Tensor:
-    """``Σ x / n`` over ``axis``, all axes by default; integers become float32, nan over nothing.
+    """``Σ x / n`` over ``axis``, all axes by default; integers become float32; nan for an empty axis.
 
     Args:
-        dtype: the element type to convert to before; that of the result, too.
+        dtype: the element type of the result, to which ``x`` is converted first.
 
     >>> print(tl.mean([1.0, 2.0, 6.0]), tl.mean([1, 2], dtype="int64"))
     3.0 1
@@ -99,7 +99,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> T
 
 @function
 def any(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """Whether some element over ``axis`` is true, that is not 0; False over nothing.
+    """Whether some element over ``axis`` is not 0; False for an empty axis.
 
     >>> print(tl.any([[True, False], [False, False]], axis=1))
     [ True False]
@@ -109,7 +109,7 @@ def any(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
 
 @function
 def all(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """Whether every element over ``axis`` is true, that is not 0; True over nothing.
+    """Whether every element over ``axis`` is not 0; True for an empty axis.
 
     >>> print(tl.all([[True, False], [True, True]], axis=1))
     [False  True]
@@ -125,18 +125,18 @@ def argmin(x: Any, axis: Any = None) -> Tensor:
     [0 1]
     """
     node = as_tensor(x)
-    # ~n is −n − 1, which no integer is too large for.
+    # ~n is −n − 1, which reverses the order and overflows for no integer.
     return argmax(-node if node.dtype.is_float else invert(node), axis)
 
 
 @function
 def prod(x: Any, axis: Any = None, keepdims: bool = False, *, dtype: Any = None) -> Tensor:
-    """``∏ x`` over ``axis``, 1 over nothing. Bools are counted as int64; derivatives are right at zeros too.
+    """``∏ x`` over ``axis``, 1 for an empty axis. Bools are counted as int64; derivatives are right at zeros too.
 
     The factors are multiplied in pairs, so the graph grows with the logarithm of their number.
 
     Args:
-        dtype: the element type to convert to before.
+        dtype: the element type of the result, to which ``x`` is converted first.
 
     >>> print(tl.prod([[1.0, 2.0], [3.0, 4.0]], axis=0))
     [3. 8.]
@@ -164,10 +164,10 @@ def prod(x: Any, axis: Any = None, keepdims: bool = False, *, dtype: Any = None)
 def cumsum(x: Any, axis: int | None = None, *, dtype: Any = None) -> Tensor:
     """The sums of the first 1, 2, … elements along ``axis``, of the flattened array by default.
 
-    Sums are doubled in length, so the graph grows with the logarithm of the axis.
+    Each round doubles how many elements a sum covers, so the graph grows with the logarithm of the axis.
 
     Args:
-        dtype: the element type to convert to before.
+        dtype: the element type of the result, to which ``x`` is converted first.
 
     >>> print(tl.cumsum([1.0, 2.0, 3.0]))
     [1. 3. 6.]
@@ -182,7 +182,7 @@ def cumprod(x: Any, axis: int | None = None, *, dtype: Any = None) -> Tensor:
     Derivatives are right at zeros too.
 
     Args:
-        dtype: the element type to convert to before.
+        dtype: the element type of the result, to which ``x`` is converted first.
 
     >>> print(tl.cumprod([1.0, 2.0, 3.0]))
     [1. 2. 6.]
@@ -191,10 +191,10 @@ def cumprod(x: Any, axis: int | None = None, *, dtype: Any = None) -> Tensor:
 
 
 def _running(combine: Callable[[Any, Any], Tensor], node: Tensor, axis: int | None, neutral: float) -> Tensor:
-    """Totals over the 1, 2, 4, … elements that end at each place (Hillis, Steele, 1986).
+    """Running totals: each round combines twice as many elements that end at each place (Hillis, Steele, 1986).
 
     Args:
-        neutral: what ``combine`` leaves every number as it is beside; of a sum −0.0, as 0.0 loses the sign of −0.0.
+        neutral: the neutral element of ``combine``; for a sum −0.0, since −0.0 + 0.0 is 0.0.
     """
     if node.dtype is float16:
         return _running(combine, node.astype(float32), axis, neutral).astype(float16)
