@@ -9,14 +9,14 @@ __all__ = ["active_nodes"]
 
 
 def active_nodes(order: Iterable[Node], sources: Iterable[Node]) -> set[Node]:
-    """Those nodes of a topological ``order`` that depend differentiably on a source, the sources included."""
-    found = set(sources)
+    """The nodes of a topological ``order`` that depend differentiably on a source, and the sources themselves."""
+    active = set(sources)
     for node in order:
-        if node in found:
+        if node in active:
             continue
         for x in node.inputs:
-            if x in found:
+            if x in active:
                 if OPS[node.op].differentiable and (isinstance(node.type, tuple) or node.type.dtype.is_float):
-                    found.add(node)
+                    active.add(node)
                 break
-    return found
+    return active

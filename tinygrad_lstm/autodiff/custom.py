@@ -1,4 +1,4 @@
-"""An op of the user's own: through the same door as those of the package, ``graph.registry.define``."""
+"""``define_op``: ops that users define, with the same ``graph.registry.define`` as the ops of this package."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,12 +30,12 @@ def define_op(
     label: str = "",
     latex: str = "",
 ) -> Callable[..., Tensor]:
-    """A new primitive: what it computes, of what shape, and how it is differentiated.
+    """Define a primitive by its kernel, its shape rule and its gradient.
 
-    It is an op like every other: it runs on each backend that uses the shared kernels, in the body of a scan, it is
-    printed and drawn, and differentiated as often as its gradient's ops can be.
+    It is an op like every other. It runs on each backend that uses the shared kernels and in the body of a scan; it is
+    printed, drawn, and differentiated as often as the ops of its gradient can be.
 
-    An op of this name that ``define_op`` made before is replaced, as when a cell of a notebook runs again: the function
+    An op of this name that ``define_op`` made before is replaced, as when a cell of a notebook runs again. The function
     that is returned makes nodes of the new definition, marked ``definition=2`` in printed graphs, and what was built
     or compiled before keeps the old one.
 
@@ -134,7 +134,7 @@ def _fits(name: str, own: Signature | None, count: int | None, inputs: Any, attr
 
 @dataclass(frozen=True, slots=True)
 class _Definition:
-    """What one call of ``define_op`` said of an op."""
+    """The arguments of one call of ``define_op``."""
 
     name: str
     shape: ShapeRule | None
@@ -148,7 +148,7 @@ class _Definition:
         return found if isinstance(found, TensorType) else TensorType(as_shape(found), types[0].dtype, types[0].device)
 
     def run(self, xp: Any, *arrays: Any, **attributes: Any) -> Any:
-        """The user's kernel, held to what the shape rule says."""
+        """Call the user's kernel, and raise where its result is not of the type that the shape rule gives."""
         result = xp.asarray(self.kernel(xp, *arrays, **attributes))
         wanted = self.infer(*[TensorType(a.shape, DTYPES[str(a.dtype)]) for a in arrays], **attributes)
         if result.shape != wanted.shape or str(result.dtype) != wanted.dtype.name:
@@ -159,7 +159,7 @@ class _Definition:
         return result
 
     def pulled(self, g: Tensor, y: Tensor, k: int, *inputs: Tensor, **attributes: Any) -> Tensor | None:
-        """The user's gradient by input ``k``, held to the type of that input; None where none flows."""
+        """The user's gradient by input ``k``, None where none flows; raises where it has not the type of that input."""
         if self.rules is None:
             raise without_rule(y)
         f = self.rules[k]
@@ -183,7 +183,7 @@ class _Definition:
 
 
 class _Definitions(list[_Definition]):
-    """All definitions of one name; a node says by its attribute ``definition`` which is its own, the first by none."""
+    """All definitions of one name. A node's attribute ``definition`` is the number of its own; the first has none."""
 
     __slots__ = ()
 

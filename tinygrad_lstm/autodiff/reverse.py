@@ -1,4 +1,4 @@
-"""Reverse mode: cotangents flow from the results to the sources, and each step is again a graph."""
+"""Reverse mode: cotangents flow from the results to the sources, and each of them is again a graph."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -29,7 +29,7 @@ def gradients(ys: Any, xs: Any, cotangents: Any = None, *, allow_unused: bool = 
         ys: a float tensor, or several in a nested structure; without ``cotangents`` their elements are summed.
         xs: tensors, symbols or Parameters to differentiate by; integers have no derivative.
         cotangents: weights for the elements of ``ys``, in their structure and shapes.
-        allow_unused: whether ``ys`` may have been computed from other values than the ``xs``, so that all is zero.
+        allow_unused: whether ``ys`` may depend on none of the ``xs``, so that all gradients are zero.
 
     Returns:
         Tensors of the shapes of ``xs``, zeros where ``ys`` does not depend on ``x``. They are graphs: they can be
@@ -68,15 +68,14 @@ def gradients(ys: Any, xs: Any, cotangents: Any = None, *, allow_unused: bool = 
     _check_history("gradients", order, flat)
     if flat and not allow_unused and set(flat).isdisjoint(order) and not rightly_constant(flat, order):
         raise unreached(x_leaves, order)
-    found = iter(_cotangents(seeds, flat, order))
-    return unflatten(x_structure, [_total([next(found) for _ in group], group[0]) for group in sources])
+    found_cotangents = iter(_cotangents(seeds, flat, order))
+    return unflatten(x_structure, [_total([next(found_cotangents) for _ in group], group[0]) for group in sources])
 
 
 def _check_history(what: str, order: list[Node], sources: Sequence[Node]) -> None:
-    """A value that a compiled function gave is no constant: a gradient of 0 through it would be wrong.
+    """Raise where a result of a compiled function is among the ancestors and not among the sources.
 
-    Raises:
-        GradientError: when one is among the ancestors, and is not what is differentiated by.
+    Such a result has lost its graph. Treating it as a constant would give a wrong gradient of 0.
     """
     known = set(sources)
     for node in order:
@@ -90,10 +89,10 @@ def _check_history(what: str, order: list[Node], sources: Sequence[Node]) -> Non
 def _seeds(results: list[Tensor], cotangents: Any, structure: Any) -> list[Tensor]:
     if cotangents is None:
         return [ones_like(y) for y in results]
-    leaves, given = flatten(cotangents)
-    if not structure.fits(given):
-        told, wanted = given.told_from(structure)
-        raise UsageError(f"gradients: cotangents are {told}, but ys are {wanted}")
+    leaves, own = flatten(cotangents)
+    if not structure.fits(own):
+        of_cotangents, of_ys = own.told_from(structure)
+        raise UsageError(f"gradients: cotangents are {of_cotangents}, but ys are {of_ys}")
     nodes = [as_tensor(c, like=y) for c, y in zip(leaves, results, strict=True)]
     for c, y in zip(nodes, results, strict=True):
         if c.shape != y.shape:
@@ -104,13 +103,13 @@ def _seeds(results: list[Tensor], cotangents: Any, structure: Any) -> list[Tenso
 
 
 def _leaves_by_variable(order: list[Node]) -> Mapping[Any, list[Tensor]]:
-    found: dict[Any, list[Tensor]] = {}
+    leaves: dict[Any, list[Tensor]] = {}
     for node in order:
         if node.variable is not None:
             variable = node.variable()
             if variable is not None:
-                found.setdefault(variable, []).append(node)  # type: ignore[arg-type]  # a variable holds a tensor
-    return found
+                leaves.setdefault(variable, []).append(node)  # type: ignore[arg-type]  # a variable holds a tensor
+    return leaves
 
 
 def _total(parts: list[Tensor | None], like: Tensor) -> Tensor:
@@ -129,7 +128,7 @@ def cotangents(
     """The cotangent of each source, None where nothing flows.
 
     Args:
-        seeds: results and their cotangents; one result may come up several times.
+        seeds: results and their cotangents; a result may stand there several times.
         sources: what to differentiate by.
         order: the ancestors of the results in topological order.
     """
@@ -140,11 +139,11 @@ def cotangents(
     for y, seed in seeds:
         if y in active:
             collected[y] = collected[y] + seed if y in collected else seed
-    wanted = set(sources)
+    source_set = set(sources)
     for node in reversed(order):
         if node not in active or not node.inputs:
             continue
-        g: Any = collected.get(node) if node in wanted else collected.pop(node, None)
+        g: Any = collected.get(node) if node in source_set else collected.pop(node, None)
         if g is None and node not in projected:
             continue
         token = deriving.set(Deriving(node, _gradient_scope(node.scope, scopes)))
@@ -153,7 +152,7 @@ def cotangents(
                 _through_loop(node, projected.pop(node), active, collected)
             elif OPS[node.op].kind == "projection":
                 slot = slot_of(node)
-                # Several projections may read one slot: the user's, and those that an earlier gradient made.
+                # Several projections may read one slot: that of the user, and those that an earlier gradient made.
                 arrived = projected.setdefault(node.inputs[0], {})
                 arrived[slot] = arrived[slot] + g if slot in arrived else g
             else:
@@ -182,14 +181,14 @@ def _through_op(node: Any, g: Tensor, active: set[Node], collected: dict[Node, T
 
 
 def _through_loop(node: Any, cts: dict[Any, Tensor], active: set[Node], collected: dict[Node, Tensor]) -> None:
-    wanted = {k for k, x in enumerate(node.inputs) if x in active}
-    for x, ct in zip(node.inputs, LOOP_RULES[node.op](node, cts, wanted), strict=True):
+    active_inputs = {k for k, x in enumerate(node.inputs) if x in active}
+    for x, ct in zip(node.inputs, LOOP_RULES[node.op](node, cts, active_inputs), strict=True):
         if ct is not None and x in active:
             collected[x] = collected[x] + ct if x in collected else ct
 
 
 def _gradient_scope(scope: Scope | None, made: dict[Scope | None, Scope]) -> Scope:
-    """The scope of the gradient of what was made in ``scope``: the same path below ``gradient``."""
+    """The scope for gradients of nodes that were made in ``scope``: the same path below ``gradient``."""
     if scope not in made:
         if scope is None:
             made[None] = Scope("gradient")
@@ -212,10 +211,10 @@ def backward(loss: Tensor) -> None:
     flat = [x for leaves in reached.values() for x in leaves]
     _check_history("backward", order, flat)
     seed = full_node(loss.shape, 1.0, loss.dtype, loss.device)
-    found = iter(cotangents([(loss, seed)], flat, order))
+    found_cotangents = iter(cotangents([(loss, seed)], flat, order))
     new: list[Tensor] = []
     for variable, leaves in reached.items():
-        g = _total([next(found) for _ in leaves], leaves[0])
+        g = _total([next(found_cotangents) for _ in leaves], leaves[0])
         new.append(g if variable.grad is None else variable.grad + g)
     _, *grads = settled((loss, *new))
     for variable, leaf in zip(reached, grads, strict=True):

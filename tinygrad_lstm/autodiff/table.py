@@ -1,4 +1,4 @@
-"""The table of the gradient rules of ops with several results; all other ops have theirs in their record."""
+"""The table of gradient rules of ops with several results. All other ops have theirs in their record."""
 
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
@@ -14,10 +14,10 @@ LOOP_RULES: Final[dict[str, LoopRule]] = {}
 
 
 def loop_rule(name: str, f: LoopRule) -> None:
-    """The gradient of a tuple-typed op, from the cotangents of its projections; see ``rules/loop.py``.
+    """Register the gradient of a tuple-typed op, which gets the cotangents of its projections; see ``rules/loop.py``.
 
     Raises:
-        NameConflictError: when it has one already.
+        NameConflictError: when the op has one already.
     """
     if name in LOOP_RULES:
         raise NameConflictError(f"op {name!r} has a gradient rule already")

@@ -1,4 +1,4 @@
-"""Functions from functions to functions."""
+"""Transforms: they take a function and return one that gives its derivatives."""
 
 from collections.abc import Callable, Sequence
 from functools import wraps
@@ -31,7 +31,7 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> C
 
     Raises:
         GradientError: when ``f`` gives no scalar, or an argument holds no floats.
-        UsageError: for numbers of arguments that are none, or not given.
+        UsageError: when ``argnums`` holds no integers, or asks for an argument that the call lacks.
 
     >>> value, slope = tl.value_and_grad(lambda x: x * x)(3.0)
     >>> print(value, slope)
@@ -47,8 +47,8 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> C
                 raise UsageError(f"grad: argument {k} is asked for, but {len(args)} were given")
             own[k] = _variables(args[k])
         y = _scalar(followed(f, *own, **kwargs), "grad")
-        found = gradients(y, [own[k] for k in places], allow_unused=True)
-        return y, found[0] if one else tuple(found)
+        derivatives = gradients(y, [own[k] for k in places], allow_unused=True)
+        return y, derivatives[0] if one else tuple(derivatives)
 
     return wrapped
 
@@ -60,10 +60,10 @@ def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..
     1.0 12.0
     """
     _function(f, "grad")
-    both = value_and_grad(f, argnums)
+    value_and_gradient = value_and_grad(f, argnums)
 
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        return both(*args, **kwargs)[1]
+        return value_and_gradient(*args, **kwargs)[1]
 
     return wrapped
 
@@ -91,7 +91,7 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[A
 def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
     """``f(*primals)`` and its derivative along ``tangents``: ``Σ ∂f/∂x·v``.
 
-    The pullback is linear in its cotangent, and its own pullback is the derivative that is wanted.
+    The pullback is linear in its cotangent, so the pullback of the pullback is this derivative.
 
     Raises:
         GradientError: when an argument or the result holds no floats.
@@ -123,10 +123,10 @@ def hvp(f: Callable[..., Any], x: Any, v: Any) -> Any:
 
 
 def jacobian(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """A function that gives ``∂f/∂x`` of shape ``(*y.shape, *x.shape)``: a scan of pullbacks over the rows of 1.
+    """A function that gives ``∂f/∂x`` of shape ``(*y.shape, *x.shape)``.
 
-    Where ``f`` gives or takes several arrays, such as a dict, it is in the structure of ``y``, with the structure of
-    ``x`` in place of each array.
+    It is a scan of pullbacks over the rows of the identity matrix. Where ``f`` gives or takes several arrays, such as a
+    dict, the result has the structure of ``y``, with the structure of ``x`` in place of each array.
 
     >>> print(tl.jacobian(lambda x: x**2)(tl.tensor([1.0, 2.0])))
     [[2. 0.]
@@ -143,7 +143,7 @@ def jacobian(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def _jacobian(y: Tensor, own: Any) -> Any:
-    """The derivatives of one array, in the structure of ``own``."""
+    """The derivatives of one array ``y`` by each array of ``own``, in the structure of ``own``."""
 
     def row(_: Any, k: Tensor) -> tuple[Any, Any]:
         return (), gradients(y, own, reshape(one_hot(k, y.size, y.dtype), y.shape), allow_unused=True)
@@ -156,7 +156,8 @@ def _jacobian(y: Tensor, own: Any) -> Any:
 def hessian(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """A function that gives the second derivatives of the scalar ``f``, of shape ``(*x.shape, *x.shape)``.
 
-    Of a dict ``{"a": a, "b": b}`` it is ``{"a": {"a": …, "b": …}, "b": {"a": …, "b": …}}``, and so for all structures.
+    For a dict ``{"a": a, "b": b}`` they are ``{"a": {"a": …, "b": …}, "b": {"a": …, "b": …}}``; other structures are
+    nested in the same way.
 
     >>> print(tl.hessian(lambda x: (x**3).sum())(tl.tensor([1.0, 2.0])))
     [[ 6.  0.]
@@ -167,10 +168,10 @@ def hessian(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
-    """``f``, whose intermediate values are computed again in the backward pass instead of being kept for it.
+    """``f``, whose gradient computes the intermediate values again instead of keeping them.
 
-    The values and the gradients are those of ``f``; memory is saved for time. In the body of a scan only the arguments
-    of the checkpointed part are stacked, not what it computes from them.
+    The values and the gradients are those of ``f``; it takes less memory and more time. In the body of a scan only the
+    arguments of the checkpointed part are stacked, not what it computes from them.
 
     Args:
         f: from tensors, in any nested structure, to tensors. Keyword arguments are passed on as they are; what else
@@ -194,7 +195,7 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _places(argnums: Any) -> tuple[list[int], bool]:
-    """The numbers of arguments, and whether one was asked for by itself."""
+    """``argnums`` as a tuple, and whether it was a single number."""
     one = whole(argnums)
     if one is not None:
         return [one], True
@@ -227,7 +228,7 @@ def _scalar(value: Any, what: str) -> Tensor:
 
 
 def _variables(value: Any) -> Any:
-    """A node of its own for each leaf of an argument, so that one value given twice is two variables."""
+    """``value`` with a new node for each leaf, so that two arguments stay two variables even if they are one object."""
     leaves, structure = flatten(value)
     return unflatten(structure, [_variable(v) for v in leaves])
 

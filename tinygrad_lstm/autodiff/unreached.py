@@ -1,4 +1,4 @@
-"""Why a result does not depend on what it is to be differentiated by: often a name stands for another object since."""
+"""Errors that say why a result does not depend on the ``xs``: often a name has come to mean another object since."""
 
 from collections.abc import Sequence
 
@@ -12,9 +12,9 @@ __all__ = ["rightly_constant", "unreached", "without_parameter", "without_rule"]
 
 
 def rightly_constant(xs: Sequence[Node], order: Sequence[Node]) -> bool:
-    """Whether results whose ancestors, ``order``, hold none of ``xs`` are rightly constant.
+    """Whether results, whose ancestors ``order`` hold none of ``xs``, are constant for a good reason.
 
-    A number is, and so is a derivative that was taken until the ``xs`` had gone from it: 120 of ``x⁵``.
+    A number is, and so is a derivative from which the ``xs`` have vanished: the fifth of ``x⁵`` is 120.
     """
     if all(node.op not in ("leaf", "symbol") for node in order):
         return True
@@ -23,7 +23,7 @@ def rightly_constant(xs: Sequence[Node], order: Sequence[Node]) -> bool:
 
 
 def unreached(xs: Sequence[Tensor | Variable], order: Sequence[Node]) -> GradientError:
-    """For results whose ancestors, ``order``, hold none of ``xs``."""
+    """The error for results whose ancestors, ``order``, hold none of ``xs``."""
     x = xs[0]
     which = _described(x)
     others = ", nor on the other xs" if len(xs) > 1 else ""
@@ -43,7 +43,7 @@ def unreached(xs: Sequence[Tensor | Variable], order: Sequence[Node]) -> Gradien
 
 
 def without_parameter(order: Sequence[Node]) -> GradientError:
-    """For a loss whose ancestors, ``order``, hold no Parameter that is still there."""
+    """The error for a loss whose ancestors, ``order``, hold no Parameter that still exists."""
     gone = [node for node in order if _kind(node) == "parameter" and _gone(node)]
     symbols = [node for node in order if node.op == "symbol"]
     if gone:
@@ -65,7 +65,7 @@ def without_parameter(order: Sequence[Node]) -> GradientError:
 
 
 def without_rule(node: Node) -> GradientError:
-    """For an op that nobody gave a gradient."""
+    """The error for an op that has no gradient."""
     return GradientError(
         f"op {node.op!r} has no gradient; give tl.define_op one, or cut the gradient with tl.stop_gradient"
         + at_line(node.line)
@@ -78,7 +78,7 @@ def _gone(node: Node) -> bool:
 
 
 def _kind(node: Node) -> str:
-    """``symbol``, ``parameter``, ``state``, or the op of what has no kind of its own."""
+    """What a leaf is called in errors: ``symbol``, ``parameter``, ``state``, or its op."""
     label = node.attrs.get("label") if node.op == "leaf" else None
     return label.kind if label is not None else node.op
 
@@ -94,14 +94,14 @@ def _described(x: Tensor | Variable) -> str:
 
 
 def _leaves(order: Sequence[Node]) -> str:
-    """What a graph was computed from, by name."""
+    """The leaves that a graph was computed from, as words with their names."""
     names: dict[str, list[str]] = {}
     for node in order:
         kind, name = _kind(node), name_of(node)
         if kind in ("symbol", "parameter"):
             names.setdefault(kind if kind == "symbol" else "Parameter", []).append(name or "")
-    told = [_listed(kind, group) if all(group) else f"a {kind}" for kind, group in names.items()]
-    return " and ".join(told) or "other tensors, or from what detach() gave"
+    words = [_listed(kind, group) if all(group) else f"a {kind}" for kind, group in names.items()]
+    return " and ".join(words) or "other tensors, or from what detach() gave"
 
 
 def _listed(what: str, names: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""GRADIENT RULES that take a page: of the loop, and of the call. Those of all other ops stand in their records."""
+"""GRADIENT RULES that take a page: those of the loop and of the call. The other ops have theirs in their records."""
 
 from tinygrad_lstm.autodiff.rules import call, loop
 

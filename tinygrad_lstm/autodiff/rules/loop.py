@@ -1,8 +1,8 @@
 """Gradient rule of ``ops/loop.py``: the gradient of a loop is a loop that runs the other way.
 
-A step backward takes the cotangent of the carry that left the forward step, and gives that of the carry that entered
-it. Cotangents of ``xs`` are stacked; those of operands, which every step reads, add up in a carry of their own. What
-a step backward reads of its step forward is stacked by the forward loop.
+A backward step takes the cotangent of the carry that left the forward step, and gives that of the carry that entered
+it. Cotangents of ``xs`` are stacked; those of operands, which every step reads, add up in a carry of their own. The
+forward loop stacks the values that the backward steps read.
 """
 
 from typing import Any
@@ -27,6 +27,12 @@ def _zeros(type_: TensorType) -> Tensor:
 
 
 def _scan_gradient(loop: Node, cts: dict[Any, Tensor], active: set[int]) -> list[Tensor | None]:
+    """The cotangent of each input of the loop, None where nothing flows; all are read from one backward loop.
+
+    Args:
+        cts: the cotangents of the projections by their slot: the number of a result, or a node of the body.
+        active: the numbers of the inputs to differentiate by.
+    """
     body, n, m = loop.attrs["body"], loop.attrs["carries"], loop.attrs["xs"]
     ins, outs = body.inputs, body.outputs
     extra = [slot for slot in cts if isinstance(slot, Node)]
@@ -34,24 +40,24 @@ def _scan_gradient(loop: Node, cts: dict[Any, Tensor], active: set[int]) -> list
     sources = _sources(loop, order, active)
     live = [k for k in range(n) if ins[k] in sources]
 
-    # One symbol for the cotangent of each carry that leaves, and one for each cotangent that enters at this step.
+    # Symbols for the cotangents of the carries that leave a step, and of the values that are stacked in it.
     d_carry = {k: fresh_symbol(f"d {ins[k].attrs['name']}", ins[k].type, _OWNER) for k in live}
     arriving = [(outs[s] if isinstance(s, int) else s, ct) for s, ct in cts.items() if not isinstance(s, int) or s >= n]
     d_step = [fresh_symbol("d step", value.type, _OWNER) for value, _ in arriving]
     seeds = [(outs[k], d_carry[k]) for k in live]
     seeds += [(value, d) for (value, _), d in zip(arriving, d_step, strict=True)]
-    wanted = [x for x in ins if x in sources]
-    found = dict(zip(wanted, cotangents(seeds, wanted, order), strict=True))
+    inputs_of_body = [x for x in ins if x in sources]
+    by_input = dict(zip(inputs_of_body, cotangents(seeds, inputs_of_body, order), strict=True))
 
-    summed = [k for k in range(n + m, len(ins)) if found.get(ins[k]) is not None]
-    sliced = [k for k in range(n, n + m) if found.get(ins[k]) is not None]
+    summed = [k for k in range(n + m, len(ins)) if by_input.get(ins[k]) is not None]
+    sliced = [k for k in range(n, n + m) if by_input.get(ins[k]) is not None]
     sums = [fresh_symbol(f"Σ d {ins[k].attrs['name']}", ins[k].type, _OWNER) for k in summed]
     outputs: list[Tensor] = []
     for k in live:
-        ct = found[ins[k]]
+        ct = by_input[ins[k]]
         outputs.append(zeros_like(ins[k]) if ct is None else ct)
-    outputs += [total + found[ins[k]] for k, total in zip(summed, sums, strict=True)]
-    outputs += [found[ins[k]] for k in sliced]
+    outputs += [total + by_input[ins[k]] for k, total in zip(summed, sums, strict=True)]
+    outputs += [by_input[ins[k]] for k in sliced]
 
     mapping, kept, kept_xs = _read_forward(loop, order, outputs)
     inputs = [*d_carry.values(), *sums, *d_step, *kept]
@@ -74,7 +80,7 @@ def _scan_gradient(loop: Node, cts: dict[Any, Tensor], active: set[int]) -> list
 
 
 def _sources(loop: Node, order: list[Node], active: set[int]) -> set[Node]:
-    """The inputs of the body that a derivative is asked for, directly or through a carry of an earlier step."""
+    """The inputs of the body to differentiate by: the active ones, and carries that depend on them after some steps."""
     body, n = loop.attrs["body"], loop.attrs["carries"]
     sources: set[Node] = {body.inputs[k] for k in active}
     while True:
@@ -92,9 +98,9 @@ def _sources(loop: Node, order: list[Node], active: set[int]) -> set[Node]:
 def _read_forward(
     loop: Node, order: list[Node], outputs: list[Tensor]
 ) -> tuple[dict[Tensor, Tensor], list[Tensor], list[Tensor]]:
-    """What ``outputs`` read of the forward body: replacements for it, and the stacks that supply them.
+    """Replacements for what ``outputs`` read of the forward body, the symbols among them, and the stacks for these.
 
-    Operands are read again from outside. Views are made again from what they view. All else is stacked.
+    Operands are replaced by their values outside the loop, and views are rebuilt. All other values are stacked.
     """
     body, steps = loop.attrs["body"], loop.attrs["carries"] + loop.attrs["xs"]
     forward = set(order)
