@@ -1,4 +1,4 @@
-"""Sums, products and powers put in order while they are written down: ``x·2·x`` becomes ``2·x²``."""
+"""Sums, products and powers, simplified while they are written down: ``x·2·x`` becomes ``2·x²``."""
 
 import math
 from collections.abc import Sequence
@@ -9,37 +9,37 @@ from tinygrad_lstm.formula.notation import Notation
 
 __all__ = ["ATOM", "COMPARISON", "POWER", "PRODUCT", "SUM", "Algebra", "Expression", "weight_of"]
 
-# How tightly an expression holds together; a looser one needs parentheses inside a tighter one.
+# How tightly the operation of an expression binds; a looser one needs parentheses inside a tighter one.
 COMPARISON, SUM, PRODUCT, POWER, ATOM = range(5)
 
 
 @dataclass(slots=True)
 class Expression:
-    """One node as text, and how to take it apart again inside a product or a sum."""
+    """One node as text, with its factors and terms, so that a product or a sum can merge with it."""
 
     text: str
     level: int = ATOM
     weight: int = 1
-    """How many operations it holds: factors stand in the order of their weight."""
+    """How many operations it holds. Factors are written in the order of their weight."""
     single: bool = False
-    """Whether it is one number, and not an array."""
+    """Whether its value is a scalar, not an array."""
     coefficient: float | int = 1
     factors: "dict[str, tuple[Expression, int]]" = field(default_factory=dict)
-    """Of a product: the text of each base, the base, and its exponent."""
+    """The factors of a product, by the text of their base: the base and its exponent."""
     terms: "list[Expression]" = field(default_factory=list)
-    """Of a sum: its products."""
+    """The terms of a sum."""
     value: float | int | bool | None = None
     """Of a number."""
 
     def product(self) -> "tuple[float | int, dict[str, tuple[Expression, int]]]":
-        """Coefficient and factors, whatever the expression is."""
+        """The coefficient and the factors; an expression that is no product is its own only factor."""
         if self.value is not None:
             return self.value, {}
         return (self.coefficient, self.factors) if self.factors else (1, {self.text: (self, 1)})
 
 
 def weight_of(inputs: Sequence[Expression]) -> int:
-    """Of what is built from ``inputs`` by one operation."""
+    """The weight of an expression that one operation builds from ``inputs``."""
     return 1 + sum(x.weight for x in inputs)
 
 
@@ -52,22 +52,22 @@ def _raised_number(number: float | int, exponent: int) -> float | int:
 
 @dataclass(frozen=True)
 class Algebra:
-    """The rules, and how their results are written."""
+    """Builds expressions from expressions, by the rules of algebra and in one notation."""
 
     notation: Notation
 
     def inside(self, x: Expression, level: int) -> str:
-        """``x`` as an operand of something that holds as tightly as ``level``."""
+        """The text of ``x`` as an operand, in parentheses where ``x`` binds less tightly than ``level``."""
         return self.notation.brackets(x.text) if x.level < level else x.text
 
     def constant(self, value: Any) -> Expression:
-        """A number."""
+        """The expression of a number; a negative one starts with the notation's minus."""
         if isinstance(value, bool) or not value < 0:
             return Expression(self.notation.number(value), ATOM, 0, True, value=value)
         return Expression(self.notation.minus + self.notation.number(-value), PRODUCT, 0, True, value=value)
 
     def product(self, parts: Sequence[tuple[Expression, int]], sign: int = 1) -> Expression:
-        """The product of expressions raised to integer powers."""
+        """The product of ``parts``, each an expression and its integer exponent, and of ``sign``."""
         coefficient: float | int = sign
         factors: dict[str, tuple[Expression, int]] = {}
         for part, exponent in parts:
@@ -80,6 +80,7 @@ class Algebra:
         return self._from_factors(coefficient, {k: v for k, v in factors.items() if v[1] != 0})
 
     def _from_factors(self, coefficient: float | int, factors: dict[str, tuple[Expression, int]]) -> Expression:
+        """The product of a number and of factors, those with negative exponents below a fraction bar."""
         if not factors or coefficient == 0:
             return self.constant(coefficient)
         ordered = sorted(factors.values(), key=lambda f: f[0].weight)
@@ -103,7 +104,7 @@ class Algebra:
         return Expression(shown, POWER if power else PRODUCT, weight, single, coefficient, dict(factors))
 
     def _factors(self, factors: list[tuple[Expression, int]], bar: bool) -> list[tuple[str, bool]]:
-        """Written factors, each with whether it is one number; a single one at a ``bar`` needs no parentheses."""
+        """The text of each factor, and whether it is a scalar; one factor alone at a ``bar`` needs no parentheses."""
         if bar and len(factors) == 1 and factors[0][1] == 1:
             return [(factors[0][0].text, True)]
         return [(self._raised(base, n), base.single) for base, n in factors]
@@ -114,12 +115,12 @@ class Algebra:
         return self.notation.power(self.inside(factor, ATOM), str(times), True)
 
     def sum(self, parts: Sequence[tuple[Expression, int]]) -> Expression:
-        """The sum of expressions with signs; equal products are counted together."""
+        """The sum of ``parts``, each an expression and its sign; terms with equal factors become one term."""
         merged: dict[tuple[tuple[str, int], ...], list[Any]] = {}
         for part, sign in parts:
             scale, inner = part.product()
             only, power = next(iter(inner.values()), (part, 0))
-            # −(a + b) joins another sum as −a − b.
+            # −(a + b) becomes −a − b in another sum.
             spread = only.terms if len(inner) == 1 and power == 1 and abs(scale) == 1 else []
             for term in spread or [part]:
                 number, factors = term.product()

@@ -5,7 +5,7 @@ from typing import Final
 
 __all__ = ["legal_text"]
 
-# Outside XML 1.0's Char production (https://www.w3.org/TR/xml/#charsets), NUL and lone surrogates among them.
+# The characters that XML 1.0 forbids (https://www.w3.org/TR/xml/#charsets), such as NUL and lone surrogates.
 _ILLEGAL: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 

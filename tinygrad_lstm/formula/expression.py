@@ -23,9 +23,9 @@ _NAMED_FROM: Final = 24
 _MOST: Final = 40
 _OPERAND: Final = 60
 _SMALL: Final = 200
-"""Nodes, those of loop bodies included, up to which ``print`` writes the expression of a tensor without a value."""
+"""``print`` writes the expression of a tensor without a value up to this many nodes, those of loop bodies included."""
 _LOCAL: Final = re.compile("\x00([0-9]+)\x01")
-"""A name for a part of an expression, until it is known which of them are used."""
+"""A placeholder for the name of a part of an expression, until it is known which parts are used."""
 _OPTIONS: Final = ("axis", "axes", "shape", "index", "dtype", "start", "stop", "step", "low", "high", "keepdims")
 
 
@@ -39,10 +39,10 @@ class Formula(str):
 
 
 def text(tensor: Any) -> str:
-    """The expression of a tensor on one line, simplified: what is long and used several times is given a name.
+    """The expression of a tensor on one line, simplified: long parts that are used several times get a name.
 
-    A list or a tuple of tensors, such as that of several gradients, is written in its brackets; ``print`` of a tensor
-    that has no value yet shows its expression too, where it is short.
+    A list or a tuple of tensors is written in its brackets. ``print`` of a tensor that has no value yet shows its
+    expression too, where it is short.
 
     Raises:
         UsageError: for what is no tensor.
@@ -69,12 +69,12 @@ def latex(tensor: Any) -> Formula:
     >>> print(latex(tl.gradients(tl.sin(x**2), x)))
     2 \, x \, \cos\left(x^{2}\right)
     """
-    # Commands make LaTeX longer than what the reader sees.
+    # LaTeX is longer than what the reader sees, because of its commands.
     return Formula(_written(tensor, LATEX, "latex", 2))
 
 
 def node_texts(order: Iterable[Node], references: Mapping[Node, str]) -> dict[Node, str]:
-    """The expression of each node of a topological ``order``, as it stands, for labels and exports.
+    """The expression of each node of a topological ``order``, not simplified, for labels and exports.
 
     An operand whose text is long, or that is not in ``order``, appears as its reference.
 
@@ -89,14 +89,14 @@ def node_texts(order: Iterable[Node], references: Mapping[Node, str]) -> dict[No
     texts: dict[Node, str] = {}
     for node in order:
         for x in node.inputs:
-            if x not in writing.found:
-                writing.found[x] = Expression(references[x])
+            if x not in writing.expressions:
+                writing.expressions[x] = Expression(references[x])
         expression = writing.named(node) if node.op == "named" else writing.expression(node)
         texts[node] = expression.text
         if node.op == "named":
-            texts[node] += f" = {writing.found[node.inputs[0]].text}"
+            texts[node] += f" = {writing.expressions[node.inputs[0]].text}"
         kept = expression if len(expression.text) <= _OPERAND else Expression(references[node])
-        writing.found[node] = kept
+        writing.expressions[node] = kept
     return texts
 
 
@@ -109,12 +109,12 @@ def _written(what: Any, notation: Notation, caller: str, scale: int) -> str:
     long = _LONG * scale
     writing = _Writing(notation)
     writing.all(order, long, 0)
-    whole = _whole(what, iter([writing.found[root].text for root in roots]), notation)
+    whole = _whole(what, iter([writing.expressions[root].text for root in roots]), notation)
     if len(whole) <= long:
         return whole
     writing = _Writing(notation)
     writing.all(order, long, _NAMED_FROM * scale, roots)
-    return _with_names(_whole(what, iter([writing.found[root].text for root in roots]), notation), writing)
+    return _with_names(_whole(what, iter([writing.expressions[root].text for root in roots]), notation), writing)
 
 
 def _tensors(what: Any, caller: str) -> list[Tensor]:
@@ -126,7 +126,7 @@ def _tensors(what: Any, caller: str) -> list[Tensor]:
 
 
 def _whole(what: Any, texts: Iterator[str], notation: Notation) -> str:
-    """``texts`` in the brackets in which ``what`` has its tensors."""
+    """The texts of the tensors in ``what``, joined with the brackets of its lists and tuples."""
     if not isinstance(what, list | tuple):
         return next(texts)
     parts = [_whole(part, texts, notation) for part in what]
@@ -136,7 +136,7 @@ def _whole(what: Any, texts: Iterator[str], notation: Notation) -> str:
 
 
 def _with_names(whole: str, writing: "_Writing") -> str:
-    """``whole`` where … : the parts that it reads, directly or through another part, numbered anew."""
+    """An expression with its definitions: ``whole``, and the parts that it reads, numbered in the order of use."""
     read = set(_LOCAL.findall(whole))
     for name, expression in reversed(writing.definitions):
         if _LOCAL.findall(name)[0] in read:
@@ -171,17 +171,17 @@ def expressed(tensor: Tensor) -> str | None:
 
 
 class _Writing:
-    """The expressions of nodes, inputs before readers."""
+    """Writes the expressions of nodes, inputs before readers."""
 
     def __init__(self, notation: Notation) -> None:
         self.notation = notation
         self.algebra = Algebra(notation)
-        self.found: dict[Node, Expression] = {}
+        self.expressions: dict[Node, Expression] = {}
         self.definitions: list[tuple[str, str]] = []
         self.names: Counter[str] = Counter()
 
     def all(self, order: list[Node], long: int, name_from: int, roots: Sequence[Node] = ()) -> None:
-        """Write ``order`` down; with ``roots``, what is long or shared in them gets a name."""
+        """Write the nodes of ``order``; where ``roots`` are given, long or shared parts of them get names."""
         readers: Counter[Node] = Counter(x for node in order for x in node.inputs)
         asked = set(roots)
         for node in order:
@@ -192,20 +192,20 @@ class _Writing:
                 self.definitions.append((name, expression.text))
                 expression = Expression(name, single=expression.single)
             elif not asked and len(expression.text) > long:
-                # Long already: what is built on it only has to stay long, not to grow without bound.
+                # The text is too long to be shown. It is cut, so that what is built on it does not grow without bound.
                 expression = Expression(expression.text[: 2 * long], expression.level, expression.weight)
-            self.found[node] = expression
+            self.expressions[node] = expression
 
     def expression(self, node: Any) -> Expression:
-        """Of one node, whose inputs are written already."""
-        inputs = [self.found[x] for x in node.inputs]
+        """The expression of one node, whose inputs are written already."""
+        inputs = [self.expressions[x] for x in node.inputs]
         make = _FORMS.get(node.op)
         made = make(self, node, inputs) if make is not None else self.call(node, inputs)
         made.single = made.single or getattr(node.type, "shape", None) == ()
         return made
 
     def named(self, node: Node) -> Expression:
-        """A leaf, or what the user gave a name. Another one of the same name is told apart by a number."""
+        """A leaf or a named node by its name; a second one of the same name gets a number."""
         name = self.notation.name(name_of(node) or f"array[{','.join(map(str, node.type.shape))}]")
         self.names[name] += 1
         single = node.type.shape == ()
@@ -252,7 +252,7 @@ def _slice(writing: _Writing, node: Any, inputs: list[Expression]) -> Expression
 
 
 def _indices(node: Any, dropped: bool = False) -> str:
-    """What stands in the brackets of a slice; ``dropped``: its first axis is a single element that goes."""
+    """The text in the brackets of a slice; with ``dropped``, the first axis is written as one index, not as a slice."""
     parts = []
     for start, stop, step, size in zip(
         *(node.attrs[k] for k in ("start", "stop", "step")), node.inputs[0].shape, strict=True
@@ -288,7 +288,7 @@ def _infix(level: int) -> _Form:
 
 
 def _matmul(writing: _Writing, node: Any, inputs: list[Expression]) -> Expression:
-    # Products by elements on either side stand in parentheses: (a·b) @ c; products of matrices are read from the left.
+    # Elementwise products get parentheses: (a·b) @ c. Products of matrices are read from the left: a @ b @ c.
     left, right = (writing.algebra.inside(x, POWER if x.factors else PRODUCT + k) for k, x in enumerate(inputs))
     return Expression(f"{left}{writing.notation.infix('matmul')}{right}", PRODUCT, weight_of(inputs))
 
@@ -302,14 +302,14 @@ def _tight(op: str, level: int = POWER) -> _Form:
 
 
 def _sqrt(writing: _Writing, node: Any, inputs: list[Expression]) -> Expression:
-    # The bar of LaTeX's root holds its operand together.
+    # The bar of LaTeX's root replaces parentheses.
     return (
         _tight("sqrt")(writing, node, inputs) if writing.notation is TEXT else writing.wrapped("sqrt", inputs[0], POWER)
     )
 
 
 def _scan(writing: _Writing, node: Any, inputs: list[Expression]) -> Expression:
-    """A loop as its first carries and what it steps through; the body is another graph."""
+    """A loop as a call with its first carries and its ``xs``; the body is not written."""
     symbols, count = node.attrs["body"].inputs, node.attrs["carries"] + node.attrs["xs"]
     name = writing.notation.name
     pairs = [(str(s.attrs["name"]), x) for s, x in zip(symbols[:count], inputs, strict=False)]
@@ -326,7 +326,7 @@ def _projection(writing: _Writing, node: Any, inputs: list[Expression]) -> Expre
     elif index is not None:
         part = writing.notation.name(f"y_{index - loop.attrs.get('carries', 0)}")
     else:
-        # Several values of one op may be stacked: the number in the body tells them apart.
+        # Several values of one op may be stacked; their number in the body makes the names differ.
         value = node.attrs["value"]
         order = topological((*body.inputs, *body.outputs, value))
         at = next(k for k, node in enumerate(order) if node is value)

@@ -1,4 +1,4 @@
-"""Two ways to write mathematics down: one line of plain text, and LaTeX."""
+"""Two notations for mathematics: one line of plain text, and LaTeX."""
 
 import re
 import unicodedata
@@ -16,17 +16,17 @@ _SUBSCRIPTS: Final = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉
 
 
 class Notation(Protocol):
-    """How the parts of an expression are written; all arguments but names are written already."""
+    """How the parts of an expression are written. Arguments are written texts, except for the names that users gave."""
 
     minus: str
     bars: bool
-    """Whether fractions have bars, which hold what is above and below together."""
+    """Whether fractions have bars, above and below which no parentheses are needed."""
 
     def name(self, text: str) -> str:
-        """What the user called something."""
+        """A name that the user gave."""
 
     def again(self, name: str, count: int) -> str:
-        """The ``count``-th thing of a name."""
+        """The name of the ``count``-th value that the user gave the same name."""
 
     def local(self, number: int) -> str:
         """The name of a subexpression."""
@@ -35,37 +35,37 @@ class Notation(Protocol):
         """A constant that is not negative."""
 
     def brackets(self, inner: str) -> str:
-        """In parentheses."""
+        """``inner`` in parentheses."""
 
     def power(self, base: str, exponent: str, whole: bool) -> str:
-        """``whole``: the exponent is an integer."""
+        """A power; ``whole``: the exponent is an integer."""
 
     def product(self, factors: Sequence[tuple[str, bool]]) -> str:
-        """Factors, each with whether it is a single number."""
+        """A product of factors, each with whether it is a scalar."""
 
     def quotient(self, above: str, below: str, single: bool) -> str:
-        """``single``: one factor is below."""
+        """A quotient; ``single``: only one factor is below."""
 
     def call(self, op: str, arguments: Sequence[str], options: Sequence[tuple[str, str]]) -> str:
-        """An op as a function, with what else determines it."""
+        """An op as a call, with its options behind the arguments."""
 
     def field(self, whole: str, part: str) -> str:
-        """One of several results."""
+        """One of several results of ``whole``."""
 
     def infix(self, op: str) -> str:
         """The sign of an op between its operands, blanks included."""
 
     def wrapped(self, op: str, inner: str) -> str:
-        """A sign round, before or behind one operand."""
+        """An operand with the sign of a unary op around, before or behind it."""
 
     def listed(self, parts: Sequence[str]) -> str:
-        """Joined arrays."""
+        """A list of parts in brackets."""
 
     def index(self, inside: str) -> str:
-        """What stands behind an array to pick some of its elements."""
+        """An index, as it is written behind an array."""
 
     def where(self, whole: str, definitions: Sequence[tuple[str, str]], left_out: int) -> str:
-        """An expression with names that it uses; ``left_out`` of them stand in the middle and are not shown."""
+        """An expression and the definitions of names in it; ``left_out`` of them, in the middle, are not shown."""
 
 
 def _plain_number(value: bool | int | float) -> str:
@@ -152,7 +152,7 @@ _ESCAPES: Final = {c: "\\" + c for c in "_{}$&#%"} | {
     "^": r"{\wedge}",
     "~": r"{\sim}",
     " ": r"\ ",
-    # In braces, so that nothing in a page can be read as a tag.
+    # In braces, so that a page does not read it as a tag.
     "<": "{<}",
     ">": "{>}",
 }
@@ -179,7 +179,7 @@ _POWER_OF_TEN: Final = re.compile(r"(?P<front>[^e]+)e(?P<sign>[+-])0*(?P<power>\
 
 
 def _letter(text: str) -> str | None:
-    """One letter, Greek or Latin, with its accents; None for other text."""
+    """One letter, Greek or Latin, with its accents, in LaTeX; None for other text."""
     base, *marks = list(unicodedata.normalize("NFD", text)) or [" "]
     if not (base in _GREEK or (base.isascii() and base.isalpha())) or any(m not in _MARKS for m in marks):
         return None
