@@ -5,7 +5,7 @@ import pytest
 
 import tinygrad_lstm as tl
 from tinygrad_lstm.graph.tensor import Tensor
-from tinygrad_lstm.passes.building import history, is_zero, joined, joins_freely, slice_along
+from tinygrad_lstm.passes.building import carry_stack, is_zero, joined, joins_freely, slice_along
 
 X, Y = tl.symbol("x", (6, 8)), tl.symbol("y", (6, 8))
 VALUES = np.arange(48.0, dtype=np.float32).reshape(6, 8)
@@ -76,7 +76,7 @@ def test_other_parts_are_joined_as_they_are(a: Tensor, b: Tensor, axis: int) -> 
 def test_what_a_carry_was_when_each_step_began(length: int, reverse: bool) -> None:
     start, later = tl.symbol("start", (8,)), tl.symbol("later", (length, 8))
     values = VALUES[:length]
-    before = history(start, start, later, length, reverse).evaluate({start: -np.ones(8), later: values}).numpy()
+    before = carry_stack(start, start, later, length, reverse).evaluate({start: -np.ones(8), later: values}).numpy()
     order = range(length)[:: -1 if reverse else 1]
     carry = -np.ones(8)
     for t in order:

@@ -1,4 +1,4 @@
-"""PASSES: from a graph to one with the same values and less work, one a file; ``compiling`` verifies each result."""
+"""PASSES: each turns a graph into one with the same values and less work. ``compiling`` verifies what has changed."""
 
 from tinygrad_lstm.passes.compiling import optimize, stages
 from tinygrad_lstm.passes.pipeline import simplified

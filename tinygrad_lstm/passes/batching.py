@@ -1,4 +1,4 @@
-"""Computing nodes of a loop's body for all steps at once: each operation along a new first axis, time."""
+"""Computes nodes of a loop's body for all steps at once: the same operations with a new first axis, time."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -14,48 +14,49 @@ __all__ = ["Batch", "can_batch"]
 
 
 def can_batch(node: Node) -> bool:
-    """Whether there is a rule for the operation."""
+    """Whether :class:`Batch` has a rule for the operation."""
     if node.op == "take":
-        # Rows of a table by indices that vary, or a fixed choice from a table that varies.
+        # The table, the indices, or both may vary from step to step.
         return True
     return OPS[node.op].kind in ("elementwise", "identity") or node.op in _RULES
 
 
 class Batch:
-    """Values of a body for all steps.
+    """The values of the nodes of a body at all steps, computed outside of its loop.
 
     Args:
-        fixed: nodes that are the same at every step, and what they are outside.
-        stacks: nodes whose values at all steps are known.
+        fixed: nodes that have the same value at every step, with the node outside that has this value.
+        stacks: nodes whose values at all steps are known, with their stack.
     """
 
     def __init__(self, length: int, fixed: Mapping[Any, Tensor], stacks: Mapping[Any, Tensor]) -> None:
         self._length = length
         self._fixed: dict[Node, Any] = dict(fixed)
         self._stacks: dict[Node, Tensor] = dict(stacks)
-        self._given = frozenset(stacks)
+        self._known = frozenset(stacks)
         self._totals: dict[Node, Tensor] = {}
 
     def stack(self, node: Any) -> Tensor:
-        """The values of a node at all steps, along a first axis."""
+        """The values of a node at all steps, along a new first axis."""
         self._compute([node])
         if node in self._fixed:
             return self._repeated(node)
         return self._stacks[node]
 
     def total(self, node: Any, depth: int = 0) -> Tensor:
-        """The sum of a node's values over all steps; one product where it is a sum of products that vary on both sides.
+        """The sum of a node's values over all steps. Where both operands of a product vary, the sum is one product.
 
-        ``Σ (x_t @ W)`` is not ``(Σ x_t) @ W``: the sum of the x_t may overflow where no product does.
+        ``Σ (x_t @ W)`` does not become ``(Σ x_t) @ W``: the sum of the x_t may overflow where no product does.
         """
         if node not in self._totals:
             self._totals[node] = self._total(node, depth)
         return self._totals[node]
 
     def _total(self, node: Any, depth: int) -> Tensor:
-        if depth > 100 or node in self._given:
-            # A bound for the recursion; what lies deeper is summed when it is stacked. And a stack that is there need
-            # not have been computed from others that are.
+        """As :meth:`total`, for a node whose sum is not computed yet."""
+        if depth > 100 or node in self._known:
+            # The depth bounds the recursion: deeper nodes are stacked and summed. A known stack is summed as it is; its
+            # inputs need not be known.
             return make_like(node, "sum", self.stack(node), axis=(0,), keepdims=False)
         if adds(node) and self._has_products(node):
             return make_like(node, node.op, *[self.total(x, depth + 1) for x in node.inputs])
@@ -76,11 +77,11 @@ class Batch:
         return all(x not in self._fixed for x in node.inputs)
 
     def _has_products(self, node: Any) -> bool:
-        """Whether a sum has a term that is a product over time, for which it pays to add up each term alone."""
+        """Whether a term of the sum becomes one product over time, so that it pays to sum each term by itself."""
         pending, seen = [node], {node}
         while pending:
             node = pending.pop()
-            if node in self._given:
+            if node in self._known:
                 continue
             if node.op == "contract" and self._varies_on_both_sides(node):
                 return True
@@ -90,6 +91,7 @@ class Batch:
         return False
 
     def _compute(self, nodes: Iterable[Any]) -> None:
+        """Compute the stacks of ``nodes`` and of what they are computed from."""
         known = (self._fixed, self._stacks)
         for node in topological(nodes, stop=lambda n: n in known[0] or n in known[1]):
             if node in self._fixed or node in self._stacks:
@@ -104,7 +106,7 @@ class Batch:
                 self._stacks[node] = _RULES[node.op](self, node)
 
     def _aligned(self, x: Tensor, reader: Any) -> Tensor:
-        """An operand of an elementwise operation: time first, then as many axes as the result has."""
+        """The stack of an operand of an elementwise operation, with axes of size 1 behind time to broadcast."""
         if x in self._fixed:
             fixed: Tensor = self._fixed[x]
             return fixed
@@ -126,16 +128,18 @@ class Batch:
         return self._stacks[node.inputs[0]]
 
     def _take(self, node: Any) -> Tensor:
+        """The stack of a ``take``: its table, its indices, or both vary."""
         x, indices = node.inputs
         axis = node.attrs["axis"]
         if x in self._fixed:
             taken = make_like(node, "take", self._fixed[x], self._stacks[indices], axis=axis)
-            # The time axis stands where the axes of the indices begin.
+            # The first axis of the stacked indices, time, has come to stand at `axis`.
             order = (axis, *range(axis), *range(axis + 1, len(taken.shape)))
             return taken if axis == 0 else make_like(node, "transpose", taken, axes=order)
         if indices in self._fixed:
             return make_like(node, "take", self._stacks[x], self._fixed[indices], axis=axis + 1)
-        # Row t of the table and row t of the indices: one long table.
+        # Both vary. The tables of all steps become one long table, into which the indices of step t are shifted by
+        # t·size.
         table, places = self._stacks[x], self._stacks[indices]
         moved = make_like(
             node, "transpose", table, axes=(0, axis + 1, *[i for i in range(1, len(table.shape)) if i != axis + 1])
@@ -152,7 +156,7 @@ class Batch:
             node, "where", make_like(node, "less", places, zero), make_like(node, "add", places, width), places
         )
         offset = make_like(node, "multiply", make_like(node, "reshape", time, shape=wide), width)
-        # An index out of range of its own row stays out of range, and is no element of another.
+        # An index out of range of its own table must not hit the table of another step: it becomes the end of all.
         bounds = make_like(node, "less_equal", zero, inside), make_like(node, "less", inside, width)
         known = make_like(node, "bitwise_and", *bounds)
         rows = make_like(node, "where", known, make_like(node, "add", inside, offset), end)

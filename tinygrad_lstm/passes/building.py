@@ -5,11 +5,11 @@ from typing import Any
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.tensor import Node, Tensor, make_like
 
-__all__ = ["history", "is_zero", "joined", "joins_freely", "slice_along"]
+__all__ = ["carry_stack", "is_zero", "joined", "joins_freely", "slice_along"]
 
 
 def slice_along(place: Node, x: Tensor, axis: int, start: int, stop: int) -> Tensor:
-    """``x[..., start:stop, ...]``, without a slice of all and without a slice of a slice."""
+    """``x[..., start:stop, ...]``: ``x`` itself where that is all of it, and one slice where ``x`` is a slice."""
     if start == 0 and stop == x.shape[axis]:
         return x
     if x.op == "slice" and x.attrs["step"][axis] == 1:
@@ -33,12 +33,13 @@ def joined(place: Node, parts: list[Tensor], axis: int) -> Tensor:
 
 
 def joins_freely(x: Node) -> bool:
-    """Whether joining ``x`` with others copies nothing: what a kernel computes is written where it is wanted."""
+    """Whether joining ``x`` with others copies nothing: a kernel writes its result into its part of the joint array."""
     parts = x.inputs if x.op == "concatenate" else (x,)
     return all(OPS[part.op].kind == "elementwise" or part.op == "slice" for part in parts)
 
 
 def _united(a: Any, b: Any, axis: int) -> Tensor | None:
+    """The one slice that ``a`` and ``b`` are together, where ``b`` begins at the end of ``a``; None otherwise."""
     if a.op != "slice" or b.op != "slice" or a.inputs[0] is not b.inputs[0] or a.attrs["step"] != b.attrs["step"]:
         return None
     if a.attrs["step"][axis] != 1 or a.attrs["stop"][axis] != b.attrs["start"][axis]:
@@ -52,20 +53,23 @@ def _united(a: Any, b: Any, axis: int) -> Tensor | None:
     return make_like(a, "slice", source, start=a.attrs["start"], stop=stop, step=a.attrs["step"])
 
 
-def history(place: Node, init: Tensor, later: Tensor, length: int, reverse: bool) -> Tensor:
-    """What a carry was when each step began: where it started, then what it became, but for the last step."""
+def carry_stack(place: Node, init: Tensor, left: Tensor, length: int, reverse: bool) -> Tensor:
+    """The stack of the values with which a carry enters the steps, from ``left``, those with which it leaves them.
+
+    It starts with ``init``; the value that leaves the last step is not in it.
+    """
     if length == 0:
-        return later
+        return left
     first = make_like(place, "reshape", init, shape=(1, *init.shape))
     if length == 1:
         return first
-    others = slice_along(place, later, 0, 1, length) if reverse else slice_along(place, later, 0, 0, length - 1)
+    others = slice_along(place, left, 0, 1, length) if reverse else slice_along(place, left, 0, 0, length - 1)
     parts = (others, first) if reverse else (first, others)
     return make_like(place, "concatenate", *parts, axis=0)
 
 
 def is_zero(node: Any) -> bool:
-    """Whether a node is 0 at all places, whatever its shape."""
+    """Whether a node is the constant 0, repeated to any shape."""
     while node.op in ("broadcast_to", "reshape"):
         node = node.inputs[0]
     return bool(node.op == "constant" and node.attrs["value"] == 0)

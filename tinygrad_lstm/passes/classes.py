@@ -1,4 +1,4 @@
-"""What the nodes of a loop's body depend on and are used for. Most decisions of the passes follow from it."""
+"""What each node of a loop's body depends on, and what it is used for. The passes decide by these classes."""
 
 from dataclasses import dataclass
 
@@ -10,12 +10,18 @@ from tinygrad_lstm.passes.sums import may_leave
 __all__ = ["CARRIED", "FIXED", "SLICED", "Accumulator", "Classes"]
 
 FIXED, SLICED, CARRIED = 0, 1, 2
-"""The same at every step; computed from slices alone; computed from a carry."""
+"""A node is FIXED if it is the same at every step, SLICED if it reads slices of ``xs`` and no carry, else CARRIED."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accumulator:
-    """A carry that occurs once, in its own sum: ``new = carry + terms``, and the sum is read nowhere else."""
+    """A carry that only adds up: ``new = carry + terms``, where nothing else reads the carry or the sum.
+
+    Attributes:
+        carry: the number of the carry.
+        path: the additions from the carry to the sum.
+        terms: what they add.
+    """
 
     carry: int
     path: tuple[Node, ...]
@@ -23,7 +29,7 @@ class Accumulator:
 
 
 class Classes:
-    """For each node of a body what it depends on (``dep``), and whether it feeds a carry that is no accumulator."""
+    """For each node of a body: what it depends on (``dep``), and whether a carry that is no accumulator needs it."""
 
     def __init__(self, loop: LoopParts) -> None:
         self.order = loop.order()
@@ -40,10 +46,11 @@ class Classes:
         self.feeding = set(topological([y for k, y in enumerate(loop.new) if k not in self.accumulators]))
 
     def of(self, node: Node) -> tuple[int, bool]:
-        """The class of a node; passes join nodes of one class only, and split those between classes."""
+        """The class of a node. Passes join only nodes of one class, and split nodes with parts of different classes."""
         return self.dep[node], node in self.feeding
 
     def _accumulator(self, loop: LoopParts, k: int) -> Accumulator | None:
+        """Carry ``k`` as an accumulator; None where it is none, or where its terms may not leave the loop."""
         symbol, total = loop.carries[k], loop.new[k]
         path: list[Node] = []
         terms: list[Tensor] = []

@@ -60,16 +60,16 @@ ACROSS: dict[str, Pass] = {
 }
 PASSES = tuple(dict.fromkeys((*START, *IN_BODIES, *ACROSS)))
 OF_LOOPS = frozenset(("inline_views", "merge", "dead_code", "lift", "split_concat", "split_slice", "sink", "hoist"))
-"""Passes that do nothing to a graph without loops, and are not run there."""
+"""Passes that change only loops; they are skipped where the graph has none."""
 ROUNDS = 8
-"""More than any program needed; a bound, so that two passes that undo each other cannot run for ever."""
+"""An upper bound, more than any program has needed, so that two passes that undo each other cannot run for ever."""
 
 
 def stages(graph: Graph) -> Iterator[tuple[str, Graph]]:
-    """The graph after each pass that changed it, each verified.
+    """The name of each pass that changed the graph, and the verified graph after it.
 
-    First what puts loops and products in their normal forms; then, again and again, what moves work within bodies
-    until nothing moves, and what moves it out of them.
+    First loops and products get their normal forms. Then two groups of passes take turns until nothing changes: those
+    that move work within bodies, and those that move it out of them.
 
     Raises:
         GraphError: when a pass leaves a graph that is not well formed.

@@ -1,7 +1,7 @@
-"""contractions: products of matrices as sums over letters, which absorb the transposes around them.
+"""contractions: products of matrices become sums over letters, ``contract``, which absorb the transposes around them.
 
 ``matmul`` of ``(b, k)`` and ``(k, n)`` is ``contract[ab,bc->ac]``. A transposed operand is the same operand with its
-letters in another order, and which of its axes is batched over time, or summed over time, is one letter more or less.
+letters in another order. Batching over time, or summing over time, is one more letter.
 """
 
 from collections import Counter
@@ -23,12 +23,12 @@ def contract(place: Node, a: Tensor, b: Tensor, left: str, right: str, out: str)
 
 
 def letters_of(node: Node) -> tuple[str, str, str]:
-    """Those of the left operand, the right operand and the result."""
+    """The letters of the left operand, of the right operand and of the result."""
     return node.attrs["left"], node.attrs["right"], node.attrs["out"]
 
 
 def contractions(outputs: Iterable[Tensor]) -> list[Tensor]:
-    """``matmul → contract``, and ``contract(xᵀ, y)``, ``contract(x, y)ᵀ`` without the transpose.
+    """``matmul → contract``; in ``contract(xᵀ, y)`` and ``contract(x, y)ᵀ`` the transpose becomes an order of letters.
 
     >>> x, w = tl.symbol("x", (2, 3)), tl.symbol("w", (4, 3))
     >>> print(tl.printed(*contractions([x @ tl.transpose(w)])))
@@ -55,6 +55,7 @@ def contractions(outputs: Iterable[Tensor]) -> list[Tensor]:
 
 
 def _from_matmul(node: Tensor) -> Tensor:
+    """A ``matmul`` as a ``contract``, with a letter for each leading axis and for rows, columns and the inner axis."""
     a, b = node.inputs
     batch = len(node.shape) - 2
     names = LETTERS[:batch]
@@ -62,19 +63,22 @@ def _from_matmul(node: Tensor) -> Tensor:
     sides = []
     for operand, last in ((a, m + k), (b, k + n)):
         lead = operand.shape[:-2]
-        given = names[batch - len(lead) :]
-        # A leading axis of size 1 that broadcasts is no axis of a contraction.
+        own = names[batch - len(lead) :]
+        # A leading axis of size 1 that broadcasts has no letter.
         kept = [i for i, size in enumerate(lead) if size == node.shape[batch - len(lead) + i]]
         if len(kept) < len(lead):
             operand = make_like(node, "reshape", operand, shape=(*[lead[i] for i in kept], *operand.shape[-2:]))
-        sides.append((operand, "".join(given[i] for i in kept) + last))
+        sides.append((operand, "".join(own[i] for i in kept) + last))
     (a, left), (b, right) = sides
-    # An axis that neither has at its full size has size 1 in both, and stays a letter of both.
+    # A leading axis of the result that both operands have at size 1 is not broadcast, and stays a letter of both.
     return contract(node, a, b, left, right, names + m + n)
 
 
 def _absorbed(node: Tensor) -> Tensor:
-    """Without transposes, and without broadcasts of letters that the result keeps, in front."""
+    """A ``contract`` that reads its operands from before their transposes and broadcasts.
+
+    A broadcast along a letter that is summed, or that the other operand lacks, stays.
+    """
     sides: list[list[Any]] = [list(pair) for pair in zip(node.inputs, letters_of(node)[:2], strict=True)]
     out = node.attrs["out"]
     changed = False
@@ -104,6 +108,7 @@ def _absorbed(node: Tensor) -> Tensor:
 
 
 def _transposed(node: Tensor, alone: bool) -> Tensor:
+    """A ``transpose`` merged with the transpose, or with the contract that has no other reader, that it reads."""
     (x,) = node.inputs
     if x.op == "transpose":
         axes = tuple(x.attrs["axes"][i] for i in node.attrs["axes"])

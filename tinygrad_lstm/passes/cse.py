@@ -15,8 +15,8 @@ __all__ = ["cse", "exact_form"]
 def cse(outputs: Iterable[Tensor]) -> list[Tensor]:
     """Nodes of the same operation on the same inputs become one; leaves and symbols stay what they are.
 
-    Attributes are compared by type and bits: −0.0 is not 0.0, True is not 1, and a nan equals itself. Names of the
-    user's and lines do not count.
+    Attributes are compared by type and bits: −0.0 is not 0.0, True is not 1, and a nan equals itself. Names and
+    lines of the user's code do not count.
 
     >>> x = tl.symbol("x")
     >>> print(tl.printed(*cse([tl.sin(x) + tl.sin(x)])))
@@ -39,7 +39,7 @@ def cse(outputs: Iterable[Tensor]) -> list[Tensor]:
 
 
 def exact_form(value: Any) -> Any:
-    """A hashable form in which only equals are equal."""
+    """A hashable form of an attribute; two forms are equal only when type and bits are equal."""
     if isinstance(value, float):
         return ("float", struct.pack("<d", value))
     if isinstance(value, bool | int | str | DType | None):
@@ -54,7 +54,7 @@ def exact_form(value: Any) -> Any:
 
 
 def _form(graph: Graph) -> Any:
-    """A form of a body in which two that compute the same are equal, whatever their symbols are called."""
+    """A hashable form of a body, equal for two bodies that compute the same, whatever the names of their symbols."""
     number: dict[Node, int] = {}
     rows: list[Any] = []
     for node in (*graph.inputs, *topological(graph.outputs)):

@@ -1,4 +1,4 @@
-"""dead_code: what no result needs leaves the loops, and what is the same at every step leaves their bodies."""
+"""dead_code: loops lose what no result needs. lift: what is the same at every step is computed before the loop."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -11,9 +11,9 @@ __all__ = ["dead_code", "lift"]
 
 
 def dead_code(outputs: Iterable[Tensor]) -> list[Tensor]:
-    """Loops without the carries, slices, operands and stacks that nothing needs; doubles become one.
+    """Loops without the carries, slices, operands and stacks that nothing needs; equal ones become one.
 
-    A carry that never changes is an operand; a stack of slices is what they are slices of.
+    A carry that never changes becomes an operand, and a stack of the slices of an array becomes this array.
 
     >>> x = tl.symbol("x", (5,))
     >>> (a, b), _ = tl.scan(lambda c, x: ((c[0] + x, c[1] * x), None), (0.0, 1.0), x)
@@ -25,29 +25,30 @@ def dead_code(outputs: Iterable[Tensor]) -> list[Tensor]:
 
 
 def _alive(loop: LoopParts) -> dict[int, Tensor] | None:
-    found: dict[int, Tensor] = {}
+    """For :func:`each_loop`: the results of a smaller loop; None where nothing in the loop is dead."""
+    results: dict[int, Tensor] = {}
     joined = _join_doubles(loop)
     n = len(loop.carries)
-    wanted = set(loop.used)
-    _settle_constant_carries(loop, found, wanted)
+    needed = set(loop.used)
+    _settle_constant_carries(loop, results, needed)
     symbols = dict(zip(loop.xs, loop.sequences, strict=True))
     rows: dict[Any, int] = {}
-    again: dict[int, int] = {}
+    doubles: dict[int, int] = {}
     for k, y in enumerate(loop.ys, n):
-        if k not in wanted:
+        if k not in needed:
             continue
         if y in symbols:
-            found[k] = symbols[y]
+            results[k] = symbols[y]
         elif y in rows:
-            again[k] = rows[y]
+            doubles[k] = rows[y]
         else:
             rows[y] = k
-    kept_ys = [k for k in rows.values() if k not in found]
-    kept = _needed_carries(loop, kept_ys, wanted - set(found))
+    kept_ys = [k for k in rows.values() if k not in results]
+    kept = _needed_carries(loop, kept_ys, needed - set(results))
     reached = set(topological([*[loop.new[k] for k in kept], *[loop.ys[k - n] for k in kept_ys]]))
     if not kept and not kept_ys:
-        return found
-    unchanged = not found and not again and not joined and len(kept) == n and len(kept_ys) == len(loop.ys)
+        return results
+    unchanged = not results and not doubles and not joined and len(kept) == n and len(kept_ys) == len(loop.ys)
     if unchanged and reached.issuperset(loop.xs) and reached.issuperset(loop.operands):
         return None
     xs = [k for k, x in enumerate(loop.xs) if x in reached]
@@ -56,19 +57,19 @@ def _alive(loop: LoopParts) -> dict[int, Tensor] | None:
         loop.place,
         [loop.carries[k] for k in kept], [loop.init[k] for k in kept], [loop.new[k] for k in kept],
         [loop.xs[k] for k in xs], [loop.sequences[k] for k in xs],
-        [loop.operands[k] for k in operands], [loop.given[k] for k in operands],
+        [loop.operands[k] for k in operands], [loop.operand_values[k] for k in operands],
         [loop.ys[k - n] for k in kept_ys], loop.length, loop.reverse, set(),
     )  # fmt: skip
     items = small.items()
-    found.update({k: items[i] for i, k in enumerate([*kept, *kept_ys])})
-    found.update({k: found[row] for k, row in again.items()})
-    return found
+    results.update({k: items[i] for i, k in enumerate([*kept, *kept_ys])})
+    results.update({k: results[row] for k, row in doubles.items()})
+    return results
 
 
 def _join_doubles(loop: LoopParts) -> bool:
-    """One symbol for each array that the body reads."""
+    """Give the body one symbol for each array, where it has several; returns whether there were any."""
     mapping: dict[Tensor, Tensor] = {}
-    for symbols, values in ((loop.xs, loop.sequences), (loop.operands, loop.given)):
+    for symbols, values in ((loop.xs, loop.sequences), (loop.operands, loop.operand_values)):
         first: dict[Tensor, Tensor] = {}
         for symbol, value in zip(symbols, values, strict=True):
             if first.setdefault(value, symbol) is not symbol:
@@ -78,23 +79,23 @@ def _join_doubles(loop: LoopParts) -> bool:
     return bool(mapping)
 
 
-def _settle_constant_carries(loop: LoopParts, found: dict[int, Tensor], wanted: set[int]) -> None:
-    """A carry that never changes becomes an operand."""
+def _settle_constant_carries(loop: LoopParts, results: dict[int, Tensor], needed: set[int]) -> None:
+    """Make each carry that never changes an operand, and put its value into ``results``."""
     mapping: dict[Tensor, Tensor] = {}
     for k, (symbol, new, init) in enumerate(zip(loop.carries, loop.new, loop.init, strict=True)):
         if new is symbol:
-            found[k] = init
+            results[k] = init
             mapping[symbol] = loop.operand(init)
-            wanted.discard(k)
+            needed.discard(k)
     if mapping:
         loop.replace_results(substitute(loop.results, mapping))
 
 
-def _needed_carries(loop: LoopParts, ys: list[int], wanted: set[int]) -> list[int]:
-    """Those that a wanted result depends on, directly or in a later step."""
+def _needed_carries(loop: LoopParts, ys: list[int], results: set[int]) -> list[int]:
+    """The carries that a needed result depends on, in the same step or in a later one."""
     n = len(loop.carries)
     place: dict[Any, int] = {symbol: k for k, symbol in enumerate(loop.carries)}
-    needed = {k for k in wanted if k < n}
+    needed = {k for k in results if k < n}
     pending: list[Node] = [*[loop.new[k] for k in needed], *[loop.ys[k - n] for k in ys]]
     seen: set[Node] = set()
     while pending:
@@ -111,7 +112,7 @@ def _needed_carries(loop: LoopParts, ys: list[int], wanted: set[int]) -> list[in
 
 
 def lift(outputs: Iterable[Tensor]) -> list[Tensor]:
-    """What a body computes from the same values at every step is computed once, before the loop.
+    """What a body computes from operands alone is computed once, before the loop.
 
     >>> w, x = tl.symbol("w"), tl.symbol("x", (5,))
     >>> _, ys = tl.scan(lambda c, x: (c, x * tl.exp(w)), 0.0, x)
@@ -122,8 +123,9 @@ def lift(outputs: Iterable[Tensor]) -> list[Tensor]:
 
 
 def _lifted(loop: LoopParts) -> dict[int, Tensor] | None:
+    """For :func:`each_loop`: the results of a loop that reads fixed values as operands; None where it has none."""
     steps = {*loop.carries, *loop.xs}
-    outside: Mapping[Node, Tensor] = dict(zip(loop.operands, loop.given, strict=True))
+    outside: Mapping[Node, Tensor] = dict(zip(loop.operands, loop.operand_values, strict=True))
     varying: set[Node] = set(steps)
     fixed: set[Node] = set(outside)
     order = loop.order()
@@ -147,5 +149,5 @@ def _lifted(loop: LoopParts) -> dict[int, Tensor] | None:
 
 
 def _is_large(node: Node) -> bool:
-    """Whether a node without inputs is worth an operand; numbers, and numbers repeated, stay where they are."""
+    """Whether a node without inputs becomes an operand. Constants, also repeated ones, stay in the body."""
     return node.op in ("leaf", "arange") or (node.op in ("scan", "call", "threefry2x32") and not node.inputs)

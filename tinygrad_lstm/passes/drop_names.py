@@ -1,4 +1,4 @@
-"""drop_names: names are for readers, so they leave the graph first."""
+"""drop_names: ``named`` nodes, which only serve readers, are removed before all other passes."""
 
 from collections.abc import Iterable
 

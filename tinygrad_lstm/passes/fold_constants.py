@@ -1,4 +1,4 @@
-"""fold_constants: what is computed from scalar constants alone is a constant."""
+"""fold_constants: what is computed from scalar constants alone becomes a constant."""
 
 from collections.abc import Callable, Iterable
 from typing import Any

@@ -1,4 +1,4 @@
-"""hoist: heavy operations that depend on slices alone are done for all steps at once, before the loop."""
+"""hoist: heavy operations that depend on slices alone are computed for all steps at once, before the loop."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -14,7 +14,7 @@ __all__ = ["hoist"]
 
 
 def hoist(outputs: Iterable[Tensor]) -> list[Tensor]:
-    """``x_t @ W`` in a loop becomes a slice of ``X @ W`` before it; a loop without carries is no loop any more.
+    """``x_t @ W`` in a loop becomes a slice of ``X @ W`` before it; a loop without carries disappears.
 
     >>> from tinygrad_lstm.passes.contraction import contractions
     >>> from tinygrad_lstm.passes.loops import everywhere
@@ -27,6 +27,7 @@ def hoist(outputs: Iterable[Tensor]) -> list[Tensor]:
 
 
 def _hoisted(loop: LoopParts) -> dict[int, Tensor] | None:
+    """For :func:`each_loop`: the results of a loop without the heavy nodes that can go before it; None without any."""
     classes = Classes(loop)
     batchable: set[Node] = {x for x in classes.order if classes.dep[x] < SLICED} | set(loop.xs)
     for node in classes.order:
@@ -35,7 +36,7 @@ def _hoisted(loop: LoopParts) -> dict[int, Tensor] | None:
     constants: dict[Any, Any] = {x: x for x in classes.order if not x.inputs and x.op != "symbol"}
     batch = Batch(
         loop.length,
-        {**constants, **dict(zip(loop.operands, loop.given, strict=True))},
+        {**constants, **dict(zip(loop.operands, loop.operand_values, strict=True))},
         dict(zip(loop.xs, loop.sequences, strict=True)),
     )
     if not loop.carries and batchable.issuperset(loop.ys):
@@ -57,7 +58,7 @@ def _hoisted(loop: LoopParts) -> dict[int, Tensor] | None:
 
 
 def _before(heavy: set[Any], classes: Classes) -> set[Node]:
-    """The heavy nodes and what they are computed from, as far as nothing else in the body reads it."""
+    """The heavy nodes, and the nodes that only they read, directly or through each other."""
     inside: set[Node] = set()
     for node in reversed(classes.order):
         if node in heavy or (classes.readers[node] and inside.issuperset(classes.readers[node])):

@@ -1,4 +1,4 @@
-"""inline_views: a transposed value that a loop reads is transposed inside, where a product of matrices absorbs it."""
+"""inline_views: transposes of operands move into the body of the loop, where a product of matrices absorbs them."""
 
 from collections.abc import Iterable
 
@@ -22,7 +22,7 @@ def inline_views(outputs: Iterable[Tensor]) -> list[Tensor]:
 
 def _inlined(loop: LoopParts) -> dict[int, Tensor] | None:
     mapping: dict[Tensor, Tensor] = {}
-    for symbol, given in list(zip(loop.operands, loop.given, strict=True)):
+    for symbol, given in list(zip(loop.operands, loop.operand_values, strict=True)):
         if given.op in ("transpose", "named"):
             source = loop.operand(given.inputs[0])
             mapping[symbol] = remake(given, (source,))

@@ -1,4 +1,4 @@
-"""A loop taken apart, changed, and put together again; and the walk that does so for every loop of a graph."""
+"""``LoopParts``, the parts of a loop, to change and to put together again; and walks over all loops of a graph."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ __all__ = ["LoopParts", "each_loop", "everywhere", "inner_symbol", "while_found"
 
 @dataclass(slots=True)
 class LoopParts:
-    """The parts of a loop in normal form. Symbols of the body stand beside what they are bound to outside.
+    """The parts of a loop in normal form: symbols of the body, and beside them what they stand for outside.
 
     Attributes:
         carries, init, new: the symbol of each carry, what it starts from, and what it becomes in a step.
-        xs, sequences: the symbol of each slice, and the array it is a slice of.
-        operands, given: the symbol of each value that all steps read, and the value.
-        ys: what is stacked.
+        xs, sequences: the symbol of each slice, and the array that it is a slice of.
+        operands, operand_values: the symbol of each operand, which all steps read, and its value.
+        ys: the values that are stacked.
         used: which of the results, last carries first, then stacks, are read outside.
     """
 
@@ -32,7 +32,7 @@ class LoopParts:
     xs: list[Tensor]
     sequences: list[Tensor]
     operands: list[Tensor]
-    given: list[Tensor]
+    operand_values: list[Tensor]
     ys: list[Tensor]
     length: int
     reverse: bool
@@ -63,21 +63,21 @@ class LoopParts:
         return topological((*self.symbols, *self.results))
 
     def replace_results(self, results: Sequence[Tensor]) -> None:
-        """Put in new outputs of the body, as many as before."""
+        """Replace the outputs of the body by as many new ones."""
         n = len(self.new)
         self.new, self.ys = list(results[:n]), list(results[n:])
 
     def operand(self, value: Tensor) -> Tensor:
-        """The symbol for a value of outside; a new one where there is none yet."""
-        for symbol, given in zip(self.operands, self.given, strict=True):
+        """The symbol of the operand with this value; a new one where the loop has none."""
+        for symbol, given in zip(self.operands, self.operand_values, strict=True):
             if given is value:
                 return symbol
         self.operands.append(inner_symbol(value, value.type))
-        self.given.append(value)
+        self.operand_values.append(value)
         return self.operands[-1]
 
     def sliced(self, sequence: Tensor) -> Tensor:
-        """The symbol for a slice of ``sequence``; a new one where there is none yet."""
+        """The symbol of the slices of ``sequence``; a new one where the loop has none."""
         for symbol, known in zip(self.xs, self.sequences, strict=True):
             if known is sequence:
                 return symbol
@@ -94,7 +94,7 @@ class LoopParts:
             "scan",
             *self.init,
             *self.sequences,
-            *self.given,
+            *self.operand_values,
             body=body,
             carries=len(self.carries),
             xs=len(self.xs),
@@ -119,7 +119,7 @@ def inner_symbol(like: Node, type_: TensorType) -> Tensor:
 def each_loop(outputs: Iterable[Tensor], f: Callable[[LoopParts], Mapping[int, Tensor] | None]) -> list[Tensor]:
     """``outputs`` with ``f`` applied to every loop, inner loops first.
 
-    ``f`` gets the loop's parts and gives, for each of its ``used`` results, what takes its place; None keeps the loop.
+    ``f`` takes the parts of the loop and returns a replacement for each of its ``used`` results, or None to keep it.
     """
     outputs = list(outputs)
     order = topological(outputs)
@@ -139,14 +139,14 @@ def each_loop(outputs: Iterable[Tensor], f: Callable[[LoopParts], Mapping[int, T
         if now is not node:
             new[node] = now
         if node.op == "scan":
-            found = f(LoopParts.of(now, used.get(node, set())))
-            if found is not None:
-                results[node] = found
+            replacements = f(LoopParts.of(now, used.get(node, set())))
+            if replacements is not None:
+                results[node] = replacements
     return [new.get(y, y) for y in outputs]
 
 
 def while_found(loop: LoopParts, search: Callable[[LoopParts], Mapping[Tensor, Tensor]]) -> dict[int, Tensor] | None:
-    """For :func:`each_loop`: the replacements that ``search`` finds in a body, made one after the other."""
+    """For :func:`each_loop`: repeat ``search``, which returns replacements in a body, until it finds none."""
     changed = False
     while mapping := search(loop):
         loop.replace_results(substitute(loop.results, mapping))
@@ -158,7 +158,7 @@ def while_found(loop: LoopParts, search: Callable[[LoopParts], Mapping[Tensor, T
 
 
 def everywhere(outputs: Iterable[Tensor], rewriting: Pass) -> list[Tensor]:
-    """``rewriting`` applied to the bodies of all loops, inner ones first, and then to ``outputs`` themselves."""
+    """``outputs`` with ``rewriting`` applied to the bodies of all loops, inner ones first, and at last to the graph."""
     outputs = list(outputs)
     new: dict[Node, Any] = {}
     for node in topological(outputs):
@@ -169,7 +169,7 @@ def everywhere(outputs: Iterable[Tensor], rewriting: Pass) -> list[Tensor]:
 
 
 def _updated(node: Node, new: Mapping[Node, Any], rewriting: Pass) -> Any:
-    """A node with its inputs replaced by what is ``new``, and its body rewritten; itself where both stay."""
+    """A node with its inputs replaced by their ``new`` nodes and its body rewritten; itself where neither changes."""
     body = node.attrs.get("body")
     if isinstance(body, Graph):
         inside = rewriting(body.outputs)

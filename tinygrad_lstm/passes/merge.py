@@ -1,4 +1,4 @@
-"""merge: two loops that compute the same become one."""
+"""merge: two loops that share a carry become one, which computes the shared part once."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,10 +12,11 @@ __all__ = ["merge"]
 
 
 def merge(outputs: Iterable[Tensor]) -> list[Tensor]:
-    """Loops over the same steps that share a carry run side by side in one: the shared part runs once.
+    """Two loops of equal length that share a carry become one loop.
 
-    Two carries are one when they start from the same value and, if those that are assumed to be one are, become the
-    same in a step. A forward pass that was written twice, for a loss and again for its gradient, runs once.
+    Two carries are the same when they start from the same value and a step makes the same of them, as long as the other
+    carries that are assumed to be the same are so. A forward pass that was written twice, for a loss and again for its
+    gradient, runs once.
 
     >>> x = tl.symbol("x", (5,))
     >>> total = lambda k: tl.scan(lambda c, x: (tl.tanh(c + x), c * k), 0.0, x)[1]
@@ -55,11 +56,11 @@ def _first_pair(order: list[Node], scans: list[Any]) -> dict[Tensor, Tensor] | N
 
 
 def _together(a: Any, b: Any) -> tuple[LoopParts, list[int], list[int]] | None:
-    """One loop for both, and where the results of each are among its own; None when they share no carry."""
+    """One loop for both, and where the results of each are among its results; None when they share no carry."""
     first, second = LoopParts.of(a, set()), LoopParts.of(b, set())
     same: dict[int, int] = {}
     for k, x in enumerate(second.init):
-        # Where several carries start from the same value, those in the same place.
+        # Where several carries start from the same value, the one with the same number is assumed.
         from_it = [j for j, y in enumerate(first.init) if x is y and j not in same.values()]
         if from_it:
             same[k] = k if k in from_it else from_it[0]
@@ -79,10 +80,10 @@ def _together(a: Any, b: Any) -> tuple[LoopParts, list[int], list[int]] | None:
     own = [k for k in range(len(second.carries)) if k not in same]
     for symbol, value in zip(second.xs, second.sequences, strict=True):
         mapping[symbol] = first.sliced(value)
-    for symbol, value in zip(second.operands, second.given, strict=True):
+    for symbol, value in zip(second.operands, second.operand_values, strict=True):
         mapping[symbol] = first.operand(value)
     for k in own:
-        # Fresh ones: one loop may have been made from the other, and share its symbols.
+        # New symbols, since the two bodies may share theirs: one loop may have been made from the other.
         mapping[second.carries[k]] = inner_symbol(second.carries[k], second.carries[k].type)
         first.carries.append(mapping[second.carries[k]])
         first.init.append(second.init[k])
@@ -99,11 +100,11 @@ def _together(a: Any, b: Any) -> tuple[LoopParts, list[int], list[int]] | None:
 
 
 def _equal_nodes(first: LoopParts, second: LoopParts, same: dict[int, int]) -> dict[Node, Any]:
-    """For nodes of the second body the node of the first that has the same value, if the carries ``same`` have."""
+    """For nodes of the second body, the node of the first with the same value, assuming that ``same`` carries agree."""
     equal: dict[Node, Any] = {second.carries[k]: first.carries[j] for k, j in same.items()}
     pairs = (
         (second.xs, second.sequences, first.xs, first.sequences),
-        (second.operands, second.given, first.operands, first.given),
+        (second.operands, second.operand_values, first.operands, first.operand_values),
     )
     for symbols, values, others, theirs in pairs:
         known = dict(zip(theirs, others, strict=True))
@@ -113,9 +114,9 @@ def _equal_nodes(first: LoopParts, second: LoopParts, same: dict[int, int]) -> d
         if node.op == "leaf":
             equal[node] = node
         elif node.op != "symbol" and all(x in equal for x in node.inputs):
-            found = table.get(_key(node, tuple(equal[x] for x in node.inputs)))
-            if found is not None:
-                equal[node] = found
+            twin = table.get(_key(node, tuple(equal[x] for x in node.inputs)))
+            if twin is not None:
+                equal[node] = twin
     return equal
 
 

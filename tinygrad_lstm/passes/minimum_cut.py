@@ -13,18 +13,18 @@ _ENDLESS = 1 << 62
 def minimum_cut(
     order: Sequence[Node], sources: Collection[Node], sinks: Iterable[Node], cost: Callable[[Node], int]
 ) -> list[Node]:
-    """The nodes of least total cost that every path from a source to a sink passes, nearest to the sinks among equals.
+    """The cheapest nodes that every path from a source to a sink passes; of several cuts, that nearest to the sinks.
 
     Args:
         order: all nodes, inputs before readers.
         sources: nodes that cannot be computed again.
-        sinks: what is wanted.
-        cost: what keeping a node costs.
+        sinks: nodes to be computed again.
+        cost: the cost of keeping a node.
 
     Returns:
-        The cut, in the order given. Sources and sinks may be in it themselves.
+        The cut, in the order of ``order``. It may contain sources and sinks.
     """
-    # Every node is an edge from its entry 2k to its exit 2k + 1, whose capacity is its cost.
+    # Node k becomes an edge from its entry 2k to its exit 2k + 1, with its cost as the capacity.
     place = {node: k for k, node in enumerate(order)}
     start, end = 2 * len(order), 2 * len(order) + 1
     heads: list[int] = []
@@ -54,7 +54,7 @@ def minimum_cut(
             room[e] -= amount
             room[e ^ 1] += amount
 
-    # What can still reach the end lies behind the cut that is nearest to it.
+    # The nodes from which the end can still be reached lie behind the cut that is nearest to the end.
     behind = {end}
     pending = [end]
     while pending:
@@ -66,7 +66,7 @@ def minimum_cut(
 
 
 def _path(start: int, end: int, edges: list[list[int]], heads: list[int], room: list[int]) -> list[int] | None:
-    """The edges of a shortest path with room left."""
+    """The edges of a shortest path from ``start`` to ``end`` on which every edge has room left."""
     came: dict[int, int] = {start: -1}
     pending = deque([start])
     while pending:

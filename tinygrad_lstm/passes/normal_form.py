@@ -1,8 +1,8 @@
-"""normal_form: what a loop gives is among its outputs, and what a backward loop reads is kept or computed again.
+"""normal_form: projections by value become outputs of the loop, and a backward loop may compute values again.
 
-Reverse mode asks a forward loop for the history of every value that its gradient reads. Which of them are stored is a
-minimum cut: the fewest bytes from which a step backward computes the rest again. Slices and what all steps read are
-there anyway; carries and the results of heavy operations cannot be computed again. The history of a carry is that of
+Reverse mode asks a forward loop for the stack of every value that its gradient reads. Which of them are stored is a
+minimum cut: the fewest bytes from which a backward step computes the rest again. Slices and operands can be read
+anyway; carries and the results of heavy operations are not computed again. The stack of a carry is that of
 what it becomes, one step later.
 """
 
@@ -13,7 +13,7 @@ from tinygrad_lstm.graph.function import slot_of, slot_value
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.tensor import Node, Tensor, make_like, rebuilt, remake
 from tinygrad_lstm.graph.walk import substitute, topological
-from tinygrad_lstm.passes.building import history
+from tinygrad_lstm.passes.building import carry_stack
 from tinygrad_lstm.passes.loops import LoopParts
 from tinygrad_lstm.passes.minimum_cut import minimum_cut
 
@@ -23,7 +23,7 @@ _LIGHT = frozenset(("concatenate", "pad", "sum", "max", "min", "logsumexp"))
 
 
 def is_heavy(node: Node) -> bool:
-    """Whether a result is kept rather than computed twice, and whether computing it for all steps at once pays."""
+    """Whether a result is stored rather than computed twice, and worth computing for all steps at once."""
     kind = OPS[node.op].kind
     return kind in ("compute", "loop", "projection", "compiled") and node.op not in _LIGHT
 
@@ -43,7 +43,13 @@ def normal_form(outputs: Iterable[Tensor]) -> list[Tensor]:
 
 
 class _Forward:
-    """A loop in normal form, and what later loops may read of it."""
+    """A loop in normal form, and the stacks that later loops may read.
+
+    Args:
+        names: for each node of the old body, its node in the new one.
+        kept: nodes of the new body to stack.
+        shifted: the numbers of carries to stack, by way of the values that they become.
+    """
 
     def __init__(self, loop: LoopParts, names: Mapping[Node, Any], kept: list[Tensor], shifted: list[int]) -> None:
         self.loop, self.names = loop, names
@@ -66,7 +72,7 @@ class _Forward:
         return make_like(self._node, "item", self._node, index=index)
 
     def stack(self, value: Any) -> Tensor:
-        """The history of a value of the body."""
+        """The stack of a value of the body."""
         if value not in self._stacks:
             if value in self._row:
                 self._stacks[value] = self.item(self._row[value])
@@ -76,30 +82,30 @@ class _Forward:
 
     def _shifted(self, k: int) -> Tensor:
         loop = self.loop
-        return history(self._node, loop.init[k], self.stack(loop.new[k]), loop.length, loop.reverse)
+        return carry_stack(self._node, loop.init[k], self.stack(loop.new[k]), loop.length, loop.reverse)
 
 
-def _normal(outputs: list[Any], given: dict[Node, Any]) -> dict[Node, Any]:
-    """The nodes before ``outputs`` in normal form; ``given`` are replacements made before."""
-    order = topological(outputs, stop=given.__contains__)
+def _normal(outputs: list[Any], known: dict[Node, Any]) -> dict[Node, Any]:
+    """The normal form of each node that ``outputs`` are computed from; ``known`` are those that are there already."""
+    order = topological(outputs, stop=known.__contains__)
     readers: dict[Node, list[tuple[Node, int]]] = {}
     for node in order:
-        if node not in given:
+        if node not in known:
             for place, x in enumerate(node.inputs):
                 readers.setdefault(x, []).append((node, place))
-    wanted = set(outputs)
+    results = set(outputs)
     projections: dict[Node, list[Any]] = {}
     for node in order:
-        if node.op in ("item", "stacked") and node not in given:
+        if node.op in ("item", "stacked") and node not in known:
             projections.setdefault(node.inputs[0], []).append(node)
-    new: dict[Node, Any] = dict(given)
+    new: dict[Node, Any] = dict(known)
     loops: dict[Node, _Forward] = {}
     dropped: dict[Node, Node] = {}
     for node in order:
         if node in new:
             continue
         if node.op == "scan":
-            recomputed = {p for p in projections.get(node, []) if p not in wanted and _only_sliced(readers[p])}
+            recomputed = {p for p in projections.get(node, []) if p not in results and _only_sliced(readers[p])}
             loops[node] = forward = _forward(node, new, projections.get(node, []), recomputed, dropped, loops)
             for p in projections.get(node, []):
                 value = _value(p)
@@ -113,7 +119,7 @@ def _normal(outputs: list[Any], given: dict[Node, Any]) -> dict[Node, Any]:
         if node.op in ("item", "stacked") and node.inputs[0] in loops:
             continue
         if node.op == "named":
-            # A name would stand between a value and the carry that it is, and each be kept.
+            # Names go: else a carry and the same carry under a name would both be stored.
             new[node] = new[node.inputs[0]]
             continue
         body = node.attrs.get("body")
@@ -126,13 +132,13 @@ def _normal(outputs: list[Any], given: dict[Node, Any]) -> dict[Node, Any]:
 
 
 def _value(projection: Any) -> Any:
-    """What of a loop's body a projection reads: a node whose history it is, or the number of a last carry."""
+    """What a projection of a loop reads: a node of its body, as a stack, or a last carry, by its number."""
     slot = slot_of(projection)
     return slot if isinstance(slot, int) and slot < projection.inputs[0].attrs["carries"] else slot_value(projection)
 
 
 def _only_sliced(readers: list[tuple[Node, int]]) -> bool:
-    """Whether all readers are loops that step through it."""
+    """Whether all readers are loops that have it among their ``xs``."""
     for node, place in readers:
         if node.op != "scan" or not node.attrs["carries"] <= place < node.attrs["carries"] + node.attrs["xs"]:
             return False
@@ -154,12 +160,17 @@ def _forward(
     dropped: Mapping[Node, Node],
     loops: Mapping[Node, _Forward],
 ) -> _Forward:
-    """The loop in normal form, with what is read of earlier loops computed again where that was decided."""
+    """The normal form of a loop, in which values of earlier loops that were not stored are computed again.
+
+    Args:
+        recomputed: projections whose readers may compute them again.
+        dropped: projections of earlier loops that are not stored, and the value of the body that each reads.
+    """
     loop = LoopParts.of(node, set())
     replaced: dict[Node, Any] = {}
     n, m = len(loop.carries), len(loop.xs)
     loop.init = [new[x] for x in loop.init]
-    loop.given = [new[x] for x in loop.given]
+    loop.operand_values = [new[x] for x in loop.operand_values]
     symbols, sequences = loop.xs, list(node.inputs[n : n + m])
     loop.xs, loop.sequences = [], []
     for symbol, sequence in zip(symbols, sequences, strict=True):
@@ -178,17 +189,17 @@ def _forward(
     names.update({x: x for x in loop.symbols if x not in names})
     loop.replace_results([names[y] for y in loop.results])
 
-    history = {names[v] for p in projections if p not in recomputed and not isinstance(v := _value(p), int)}
+    stacked_values = {names[v] for p in projections if p not in recomputed and not isinstance(v := _value(p), int)}
     sinks = [names[v] for p in projections if p in recomputed and not isinstance(v := _value(p), int)]
-    order = topological([*loop.symbols, *loop.new, *sinks, *history])
-    free = history | {c for c, y in zip(loop.carries, loop.new, strict=True) if y in history}
+    order = topological([*loop.symbols, *loop.new, *sinks, *stacked_values])
+    free = stacked_values | {c for c, y in zip(loop.carries, loop.new, strict=True) if y in stacked_values}
     sources = {x for x in order if is_heavy(x)} | set(loop.carries)
     cut = minimum_cut(order, sources, sinks, lambda x: 0 if x in free else _bytes(x)) if sinks else []
-    kept = {*history, *cut}
-    there = {*loop.carries, *loop.xs}
-    stored: list[Any] = [x for x in order if x in kept and x not in there]
+    kept = {*stacked_values, *cut}
+    inputs = {*loop.carries, *loop.xs}
+    stored: list[Any] = [x for x in order if x in kept and x not in inputs]
     shifted = [k for k, c in enumerate(loop.carries) if c in kept]
-    loop.ys = [y for y in loop.ys if y in kept and y not in there]
+    loop.ys = [y for y in loop.ys if y in kept and y not in inputs]
     return _Forward(loop, names, stored, shifted)
 
 
@@ -198,23 +209,23 @@ def _bytes(node: Node) -> int:
     size: int = node.type.dtype.itemsize
     for n in node.type.shape:
         size *= n
-    # A cut prefers one value to many of the same size in all.
+    # The 1 makes a cut prefer one value to several of the same total size.
     return size * 4096 + 1
 
 
 def _again(loop: LoopParts, forward: _Forward, values: list[Node]) -> list[Tensor]:
-    """The values of one step of an earlier loop, computed again from the stacks that were kept of it."""
+    """Nodes in the body of ``loop`` that compute ``values`` of an earlier loop again, from the stacks it stored."""
     targets = [forward.names[value] for value in values]
     mapping: dict[Any, Tensor] = {}
 
-    def there(node: Any) -> bool:
+    def stored(node: Any) -> bool:
         return node in forward._row or node in forward.kept_carries or node.op == "symbol"
 
-    for node in topological(targets, stop=there):
+    for node in topological(targets, stop=stored):
         if node in forward._row or node in forward.kept_carries or node in forward._stacks:
             mapping[node] = loop.sliced(forward.stack(node))
         elif node.op == "symbol":
-            for symbol, given in zip(forward.loop.operands, forward.loop.given, strict=True):
+            for symbol, value in zip(forward.loop.operands, forward.loop.operand_values, strict=True):
                 if symbol is node:
-                    mapping[node] = loop.operand(given)
+                    mapping[node] = loop.operand(value)
     return substitute(targets, mapping)

@@ -1,4 +1,4 @@
-"""The passes that make an expression readable, in their order. The graph is verified after each."""
+"""The passes that make an expression readable, in their order. The graph is verified after each of them."""
 
 from collections.abc import Iterable, Sequence
 
@@ -27,15 +27,15 @@ def run_passes(outputs: Iterable[Tensor], passes: Sequence[Pass]) -> list[Tensor
 
 
 def simplified_gradients(outputs: Iterable[Tensor]) -> list[Tensor]:
-    """``outputs`` in which what computes a gradient is simplified, and what the user wrote stands as it is.
+    """``outputs`` with the nodes of gradients simplified, and the nodes that the user wrote left as they are.
 
     >>> x = tl.symbol("x")
     >>> print(tl.printed(*simplified_gradients([tl.gradients(1.0 * x, x)])))
     %0: f32[] = constant 1.0
     return %0
     """
-    found = fold_constants(outputs, _of_gradient)
-    return simplify(found, _of_gradient)
+    folded = fold_constants(outputs, _of_gradient)
+    return simplify(folded, _of_gradient)
 
 
 def _of_gradient(node: Node) -> bool:
@@ -43,7 +43,7 @@ def _of_gradient(node: Node) -> bool:
 
 
 def simplified(*outputs: Tensor, keep_names: bool = False) -> list[Tensor]:
-    """``outputs`` in the form that a reader expects: constants folded, and no factors of 1.
+    """A pass that gives the form that a reader expects: constants folded, and no factors of 1.
 
     Args:
         keep_names: whether named values stay visible as such.

@@ -1,4 +1,4 @@
-"""How a pass visits a graph."""
+"""``rewrite``, the walk that most passes are made of, and the types of passes and rules."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -9,9 +9,9 @@ from tinygrad_lstm.graph.walk import topological
 __all__ = ["Pass", "Rewrite", "rewrite"]
 
 Pass = Callable[[Iterable[Tensor]], list[Tensor]]
-"""From the outputs of a graph to those of another one with the same values."""
+"""A pass: from the outputs of a graph to those of another graph with the same values."""
 Rewrite = Callable[[Any], Node | None]
-"""From a node, whose inputs are rewritten already, to what takes its place, or None to keep it."""
+"""From a node whose inputs are rewritten already to its replacement, or None to keep it."""
 
 
 def rewrite(outputs: Iterable[Tensor], rule: Rewrite, where: Callable[[Node], bool] | None = None) -> list[Tensor]:

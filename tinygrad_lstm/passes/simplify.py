@@ -1,4 +1,4 @@
-"""simplify: algebra that changes no value, not even a nan.
+"""simplify: rules of algebra that change no value, not even nan.
 
 ``0·x → 0`` is not among the rules, since it would hide that ``x`` is nan or infinite.
 """
@@ -30,7 +30,7 @@ def simplify(outputs: Iterable[Tensor], where: Callable[[Node], bool] | None = N
 
 
 def _value(node: Any) -> Any:
-    """The number that a node stands for at all its places; None when it is no constant."""
+    """The number that all elements of a node are; None when it is no constant."""
     while node.op in ("broadcast_to", "reshape"):
         node = node.inputs[0]
     return node.attrs["value"] if node.op == "constant" else None
@@ -39,7 +39,7 @@ def _value(node: Any) -> Any:
 def _simplified(node: Any) -> Node | None:
     rule = _RULES.get(node.op)
     replacement = rule(node) if rule is not None else None
-    # A broadcast is more than its input: what replaces a node must have its type.
+    # 1·x may broadcast x; its replacement must have its type.
     return replacement if replacement is not None and replacement.type == node.type else None
 
 
@@ -51,7 +51,7 @@ def _multiply(node: Any) -> Node | None:
 def _subtract(node: Any) -> Node | None:
     a, b = node.inputs
     zero = _value(b)
-    # Less −0.0, −0.0 is 0.0.
+    # x − 0.0 is x, but −0.0 − (−0.0) is 0.0.
     return a if zero == 0 and math.copysign(1.0, zero) > 0 else None
 
 

@@ -1,4 +1,4 @@
-"""sink: heavy operations that no carry waits for are done for all steps at once, after the loop.
+"""sink: heavy operations that no carry needs are computed for all steps at once, after the loop.
 
 A sum over time of products is one product: a carry that only accumulates ``a_tᵀ @ b_t`` leaves the loop, and what it
 needs is stacked instead.
@@ -9,7 +9,7 @@ from typing import Any
 
 from tinygrad_lstm.graph.tensor import Node, Tensor, make_like
 from tinygrad_lstm.passes.batching import Batch, can_batch
-from tinygrad_lstm.passes.building import history, is_zero, slice_along
+from tinygrad_lstm.passes.building import carry_stack, is_zero, slice_along
 from tinygrad_lstm.passes.classes import FIXED, SLICED, Classes
 from tinygrad_lstm.passes.loops import LoopParts, each_loop
 from tinygrad_lstm.passes.normal_form import is_heavy
@@ -32,8 +32,9 @@ def sink(outputs: Iterable[Tensor]) -> list[Tensor]:
 
 
 def _sunk(loop: LoopParts) -> dict[int, Tensor] | None:
+    """For :func:`each_loop`: the results of a loop without the work that can go after it; None where nothing can."""
     if not loop.length:
-        # Without a step the carries are what they were: no sum of nothing, whose zero has a sign of its own.
+        # Without steps the carries keep their first values, even −0.0, which the sum over no steps would turn into 0.0.
         return None
     classes = Classes(loop)
     leaving = _leaving(classes)
@@ -65,16 +66,16 @@ def _sunk(loop: LoopParts) -> dict[int, Tensor] | None:
     loop.ys = kept
     items = loop.items()
     batch = _batch(loop, classes, rows, items)
-    found = {k: items[places.get(k, k)] for k in loop.used if k < n or k in places}
-    found.update({k: batch.stack(y) for k, y in after.items()})
+    results = {k: items[places.get(k, k)] for k in loop.used if k < n or k in places}
+    results.update({k: batch.stack(y) for k, y in after.items()})
     for k in loop.used & set(sums):
         if sums[k]:
-            found[k] = _total(batch, loop, items[k], k, sums[k])
-    return found
+            results[k] = _total(batch, loop, items[k], k, sums[k])
+    return results
 
 
 def _leaving(classes: Classes) -> set[Node]:
-    """Heavy nodes that feed no carry but accumulators, and all that is computed from them."""
+    """Heavy nodes that no carry but an accumulator needs, and all that is computed from them."""
     paths = {node for a in classes.accumulators.values() for node in a.path}
     stays: set[Node] = set()
     for node in reversed(classes.order):
@@ -90,7 +91,7 @@ def _leaving(classes: Classes) -> set[Node]:
 
 
 def _edge(classes: Classes, leaving: set[Node]) -> list[Node]:
-    """What the loop has to stack for them. What comes from slices alone is computed outside."""
+    """The values that the loop has to stack for the leaving nodes; what depends on slices alone is computed outside."""
     edge: dict[Node, None] = {}
     pending = [x for node in classes.order if node in leaving for x in node.inputs if x not in leaving]
     seen: set[Node] = set()
@@ -107,7 +108,7 @@ def _edge(classes: Classes, leaving: set[Node]) -> list[Node]:
 
 
 def _free(loop: LoopParts, classes: Classes, stacked: set[Node]) -> set[Node]:
-    """What can be computed outside from the stacks that there are anyway, without heavy work."""
+    """Nodes that can be computed outside, without heavy work, from values that are stacked anyway."""
     free = {*loop.xs, *stacked, *[c for c, y in zip(loop.carries, loop.new, strict=True) if y in stacked]}
     for node in reversed(classes.order):
         if node in free and node.op == "concatenate":
@@ -121,7 +122,13 @@ def _free(loop: LoopParts, classes: Classes, stacked: set[Node]) -> set[Node]:
 
 
 def _batch(loop: LoopParts, classes: Classes, rows: dict[Node, int], items: list[Tensor]) -> Batch:
-    fixed: dict[Any, Tensor] = dict(zip(loop.operands, loop.given, strict=True))
+    """The values of the body at all steps, from the results of the loop.
+
+    Args:
+        rows: for each stacked value, the number of its result.
+        items: the results of the loop.
+    """
+    fixed: dict[Any, Tensor] = dict(zip(loop.operands, loop.operand_values, strict=True))
     fixed.update({x: x for x in classes.order if not x.inputs and x.op != "symbol"})  # type: ignore[misc]  # constants
     stacks: dict[Any, Tensor] = dict(zip(loop.xs, loop.sequences, strict=True))
     carries: dict[Any, int] = {symbol: k for k, symbol in enumerate(loop.carries)}
@@ -130,7 +137,7 @@ def _batch(loop: LoopParts, classes: Classes, rows: dict[Node, int], items: list
     for c, k in carries.items():
         if loop.new[k] in rows:
             last = items[rows[loop.new[k]]]
-            stacks[c] = history(loop.place, loop.init[k], last, loop.length, loop.reverse)
+            stacks[c] = carry_stack(loop.place, loop.init[k], last, loop.length, loop.reverse)
     for y in reversed(classes.order):
         if y in stacks and y.op == "concatenate":
             start = 0
@@ -143,7 +150,7 @@ def _batch(loop: LoopParts, classes: Classes, rows: dict[Node, int], items: list
 
 
 def _total(batch: Batch, loop: LoopParts, last: Tensor, k: int, terms: list[Tensor]) -> Tensor:
-    """What a carry has become when the sums that left the loop are added."""
+    """The last value of carry ``k``, with the sums that left the loop added."""
     parts = [batch.total(t) for t in terms]
     start = loop.init[k] if loop.new[k] is loop.carries[k] else last
     if not is_zero(start):

@@ -26,7 +26,7 @@ def split_concat(outputs: Iterable[Tensor]) -> list[Tensor]:
 
 
 def _one(loop: LoopParts) -> dict[Tensor, Tensor]:
-    """Replacements for the first node that there is something to split in."""
+    """A replacement for the first product that can be split; empty when there is none."""
     classes = Classes(loop)
     mapping: dict[Tensor, Tensor] = {}
     for node in classes.order:
@@ -39,6 +39,7 @@ def _one(loop: LoopParts) -> dict[Tensor, Tensor]:
 
 
 def _parts(node: Node, classes: Classes) -> Tensor | None:
+    """A product as the sum, or the concatenation, of products of parts of an operand; None where it is not split."""
     letters = letters_of(node)
     for side in (0, 1):
         x = node.inputs[side]
@@ -46,7 +47,7 @@ def _parts(node: Node, classes: Classes) -> Tensor | None:
             continue
         axis = x.attrs["axis"]
         letter = letters[side][axis]
-        # The parts of a result that no carry waits for are joined outside the loop again, where that pays.
+        # No carry needs this result: its parts may leave the loop and are joined there, where that pays.
         apart = (
             letter in letters[2]
             and node not in classes.feeding

@@ -1,6 +1,6 @@
-"""split_slice: a product whose parts are used for different things becomes a product for each part.
+"""split_slice: a product whose parts are used for different things becomes one product for each part.
 
-What of a product nothing uses is not computed.
+A part that nothing uses is not computed.
 """
 
 from collections.abc import Iterable, Sequence
@@ -32,7 +32,7 @@ def split_slice(outputs: Iterable[Tensor]) -> list[Tensor]:
 
 
 def _one(loop: LoopParts) -> dict[Tensor, Tensor]:
-    """Replacements for the first node that there is something to split in."""
+    """Replacements for the slices of the first product that can be split; empty when there is none."""
     classes = Classes(loop)
     results = set(loop.results)
     mapping: dict[Tensor, Tensor] = {}
@@ -45,7 +45,7 @@ def _one(loop: LoopParts) -> dict[Tensor, Tensor]:
         if node.op == "add" and any(x.type != node.type for x in node.inputs):
             continue
         start, stop = _window(readers)
-        # What is behind the product decides: its parts go to different classes.
+        # The product is split where some of its parts feed a carry and others do not.
         if len({r in classes.feeding for r in readers}) == 2:
             parts = [_pushed(node, r, r.attrs["start"], r.attrs["stop"]) for r in readers]
         elif stop != node.type.shape or any(start):
@@ -59,21 +59,21 @@ def _one(loop: LoopParts) -> dict[Tensor, Tensor]:
 
 
 def _window(slices: Sequence[Node]) -> tuple[Bounds, Bounds]:
-    """From where to where the parts reach that are used."""
+    """The smallest slice, as start and stop, that contains all ``slices``."""
     start = tuple(map(min, zip(*[r.attrs["start"] for r in slices], strict=True)))
     stop = tuple(map(max, zip(*[r.attrs["stop"] for r in slices], strict=True)))
     return start, stop
 
 
 def _within(part: Node, whole: Tensor, start: Bounds) -> Tensor:
-    """A slice of a node as a slice of that which begins at ``start`` of it."""
+    """The slice ``part`` of a node as a slice of ``whole``, which is the node from ``start`` on."""
     low = tuple(n - first for n, first in zip(part.attrs["start"], start, strict=True))
     high = tuple(n - first for n, first in zip(part.attrs["stop"], start, strict=True))
     return _sliced(part, whole, low, high)
 
 
 def _pushed(node: Node, place: Node, start: Bounds, stop: Bounds) -> Tensor:
-    """The slice of a sum or product as a sum or product of slices."""
+    """The slice of a sum or a product as a sum of slices, or as a product of slices."""
     if node.op == "add":
         return make_like(node, "add", *[_sliced(place, x, start, stop) for x in node.inputs])
     left, right, out = letters_of(node)

@@ -23,7 +23,7 @@ Class = Callable[[Node], tuple[int, bool]]
 Test = Callable[[Node], bool]
 
 _FEW = 2000
-"""So many products at most are searched for groups of unlike depth, which takes each pair of them."""
+"""Groups of products of different depths are searched, pair by pair, only among at most this many products."""
 
 
 def stack_matmuls(outputs: Iterable[Tensor], inside: bool = True) -> list[Tensor]:
@@ -64,7 +64,7 @@ def _stacked(outputs: list[Tensor], class_of: Class, is_fixed: Test) -> list[Ten
 
 @dataclass(frozen=True, slots=True)
 class _Member:
-    """A product in a group: what it shares with the others, and what is to be joined."""
+    """A product in a group: the side of the shared operand, and the letter along which the others are joined."""
 
     node: Any
     side: int
@@ -76,13 +76,13 @@ class _Member:
 
 
 def _round(outputs: list[Tensor], class_of: Class, is_fixed: Test, free: bool = False) -> list[Tensor] | None:
-    """``outputs`` with groups joined, None when there are none; with ``free`` only where nothing is copied."""
+    """``outputs`` with groups of products joined, None if there are none; with ``free``, only if nothing is copied."""
     order = topological(outputs)
     place = {node: k for k, node in enumerate(order)}
     products = [node for node in order if node.op == "contract"]
     if len(products) < 2:
         return None
-    # Products of one depth never wait for each other: all their groups can be joined at once.
+    # Products of one depth do not depend on each other, so all their groups can be joined at once.
     depth = _depths(order)
     joins = _groups(products, class_of, is_fixed, free, depth.__getitem__, lambda group: group)
     if not joins:
@@ -100,11 +100,11 @@ def _round(outputs: list[Tensor], class_of: Class, is_fixed: Test, free: bool = 
 
 
 def _depths(order: Sequence[Node]) -> dict[Node, int]:
-    """For each node the longest chain of products that ends in it."""
-    found: dict[Node, int] = {}
+    """For each node the length of the longest chain of products that ends in it."""
+    depths: dict[Node, int] = {}
     for node in order:
-        found[node] = max([found[x] for x in node.inputs], default=0) + (node.op == "contract")
-    return found
+        depths[node] = max([depths[x] for x in node.inputs], default=0) + (node.op == "contract")
+    return depths
 
 
 def _groups(
@@ -115,7 +115,7 @@ def _groups(
     apart: Callable[[Node], int],
     chosen: "Callable[[list[_Member]], list[_Member]]",
 ) -> "list[list[_Member]]":
-    """Products that share an operand, and pay when joined; each product in one group at most."""
+    """Groups of products that share an operand and that it pays to join; each product is in at most one of them."""
     alike: dict[Any, list[_Member]] = {}
     for node in products:
         for side in (0, 1):
@@ -123,18 +123,18 @@ def _groups(
                 classes = (class_of(node), class_of(node.inputs[1 - side])[0])
                 alike.setdefault((*key, classes, apart(node)), []).append(_Member(node, side, letter))
     taken: set[Node] = set()
-    found = []
+    groups = []
     for group in alike.values():
         own = list({m.node: m for m in group if m.node not in taken}.values())
         members = chosen(own) if len(own) > 1 else own
         if len(members) > 1 and _pays(members, is_fixed, free):
-            found.append(members)
+            groups.append(members)
             taken.update(m.node for m in members)
-    return found
+    return groups
 
 
 def _with_groups(outputs: list[Tensor], groups: "list[list[_Member]]") -> list[Tensor]:
-    """The graph with each group as one product: it is computed when the operands of all its members are."""
+    """``outputs`` with one product for each group, computed once the operands of all its members are."""
     group_of = {m.node: group for group in groups for m in group}
     new: dict[Node, Any] = {}
     stack: list[Any] = list(outputs)[::-1]
@@ -156,27 +156,28 @@ def _with_groups(outputs: list[Tensor], groups: "list[list[_Member]]") -> list[T
 
 
 def _rank(x: Node, place: dict[Node, int], is_fixed: Test) -> int:
-    """The order in which a body joins arrays, so that one joined array serves several products.
+    """A key to order the arrays that are joined, the same everywhere, so that one joined array serves several products.
 
-    A gradient computes the last first: weights have the order of the forward pass in both directions.
+    Weights keep the order of the graph and computed values are reversed. A gradient computes its values last to first,
+    so that the weights are joined in the order of the forward pass in both directions.
     """
     return place[x] if is_fixed(x) else -place[x]
 
 
 def _ancestors(order: Sequence[Node], products: Sequence[Node]) -> dict[Node, int]:
-    """For each node the products before it, itself included, as bits."""
+    """For each node, the products that it depends on, itself included, as bits of a number."""
     bit = {node: 1 << k for k, node in enumerate(products)}
-    found: dict[Node, int] = {}
+    masks: dict[Node, int] = {}
     for node in order:
         mask = bit.get(node, 0)
         for x in node.inputs:
-            mask |= found[x]
-        found[node] = mask
-    return found
+            mask |= masks[x]
+        masks[node] = mask
+    return masks
 
 
 def _keys(node: Any, side: int) -> list[tuple[Any, str]]:
-    """Keys that are equal for products that can be joined, each with the letter along which they would be."""
+    """Keys that are equal for products that can be joined, each with the letter along which they are joined."""
     letters = letters_of(node)
     shared, own, out = letters[side], letters[1 - side], letters[2]
     free = [c for c in out if c not in shared]
@@ -189,7 +190,7 @@ def _keys(node: Any, side: int) -> list[tuple[Any, str]]:
 
 
 def _independent(group: list[_Member], before: dict[Node, int]) -> list[_Member]:
-    """The members of a group that do not depend on each other; each product once."""
+    """Members of a group that do not depend on each other, each product once."""
     chosen: list[_Member] = []
     for member in group:
         if any(member.node is m.node for m in chosen):
@@ -202,7 +203,7 @@ def _independent(group: list[_Member], before: dict[Node, int]) -> list[_Member]
 
 
 def _bit(member: _Member, before: dict[Node, int]) -> int:
-    """The product's own bit: the highest that none of its inputs has."""
+    """The product's own bit: the one that none of its inputs has."""
     mask = before[member.node]
     for x in member.node.inputs:
         mask &= ~before[x]
@@ -210,7 +211,7 @@ def _bit(member: _Member, before: dict[Node, int]) -> int:
 
 
 def _copies(x: Node, is_fixed: Test) -> int:
-    """Bytes that joining ``x`` with others copies; nothing for what is joined once a call."""
+    """The bytes that joining ``x`` with others copies at each step; 0 for what is joined once, outside the loop."""
     return 0 if is_fixed(x) or joins_freely(x) else _bytes(x)
 
 
@@ -230,7 +231,7 @@ def _side_by_side(group: list[_Member], new: dict[Node, Any]) -> dict[Node, Tens
     axis = letters[1 - first.side].index(first.letter)
     own = joined(first.node, [new[m.own] for m in group], axis)
     shared = new[first.node.inputs[first.side]]
-    # The letters of the first serve all: the others differ in the size of one of them alone.
+    # The letters of the first product fit all: the others differ only in the size of one letter.
     a, b = (shared, own) if first.side == 0 else (own, shared)
     product = contract(first.node, a, b, *letters)
     along = letters[2].index(first.letter)
@@ -245,7 +246,7 @@ def _side_by_side(group: list[_Member], new: dict[Node, Any]) -> dict[Node, Tens
 
 @dataclass(frozen=True, slots=True)
 class _Sum:
-    """A sum of products: all its terms, and those that become one product along a summed letter."""
+    """A sum: all its terms, and those of them, products, that become one product along a summed letter."""
 
     leaves: list[Any]
     terms: list[Any]
@@ -253,11 +254,11 @@ class _Sum:
 
 
 def _sums(order: Sequence[Node], outputs: list[Tensor], class_of: Class, is_fixed: Test) -> dict[Node, _Sum]:
-    """The sums in which products can be joined, by their roots; none is part of another."""
+    """The sums in which products can be joined, by their last addition; no sum is part of another."""
     readers = Counter(x for node in order for x in node.inputs)
     readers.update(outputs)
     inner: set[Node] = set()
-    found: dict[Node, _Sum] = {}
+    sums: dict[Node, _Sum] = {}
     for node in reversed(order):
         if node.op != "add" or node in inner:
             continue
@@ -270,9 +271,9 @@ def _sums(order: Sequence[Node], outputs: list[Tensor], class_of: Class, is_fixe
                     groups.setdefault((*key, classes), []).append(leaf)
         for (_, _, letter, *_), terms in groups.items():
             if len(terms) > 1 and _sum_pays(terms, is_fixed):
-                found[node] = _Sum(leaves, terms, letter)
+                sums[node] = _Sum(leaves, terms, letter)
                 break
-    return found
+    return sums
 
 
 def _with_sums(
@@ -288,7 +289,7 @@ def _with_sums(
 
 
 def _leaves(root: Node, readers: Mapping[Any, int], inner: set[Node]) -> list[Any]:
-    """The terms of a sum: what stands below a tree of additions that nothing else reads."""
+    """The terms of a sum: the operands of a tree of additions that nothing else reads. It adds these to ``inner``."""
     leaves: list[Any] = []
     pending: list[Any] = [root]
     while pending:
@@ -304,7 +305,7 @@ def _leaves(root: Node, readers: Mapping[Any, int], inner: set[Node]) -> list[An
 
 
 def _sum_keys(node: Any) -> list[Any]:
-    """Forms in which a product can be joined with others of the same result along one summed letter."""
+    """Keys that are equal for products whose sum is one product along a summed letter; that letter is third in them."""
     left, right, out = letters_of(node)
     summed = [c for c in left if c not in out]
     sizes = dict(zip(left, node.inputs[0].shape, strict=True)) | dict(zip(right, node.inputs[1].shape, strict=True))

@@ -10,7 +10,7 @@ from tinygrad_lstm.passes.building import is_zero
 __all__ = ["MOVING", "adds", "may_leave"]
 
 MOVING = ("concatenate", "negative", "transpose", "reshape", "slice", "named")
-"""What may be done to a sum instead of to each of its terms: it moves elements about."""
+"""Ops that only move elements, so that they may be applied to a sum instead of to each of its terms."""
 
 
 def adds(node: Any) -> bool:
@@ -21,8 +21,8 @@ def adds(node: Any) -> bool:
 def may_leave(init: Tensor, terms: Sequence[Tensor]) -> bool:
     """Whether a carry that starts at ``init`` and sums ``terms`` may be added up outside the loop.
 
-    What stays in the loop and each term that leaves it are added up by themselves. In float16 each of these sums may
-    be out of range where the whole is not, so there it leaves as one sum or not at all.
+    What stays in the loop and each term that leaves it are added up separately. In float16 one of these sums may be
+    out of range though the total is not. There the terms leave only if they form one sum.
     """
     if init.dtype is not float16:
         return True
@@ -30,6 +30,7 @@ def may_leave(init: Tensor, terms: Sequence[Tensor]) -> bool:
 
 
 def _is_one_sum(term: Node) -> bool:
+    """Whether a term has no additions in it, so that over all steps it is a single sum."""
     pending, seen = [term], {term}
     while pending:
         node = pending.pop()
