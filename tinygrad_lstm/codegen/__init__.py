@@ -1,1 +1,1 @@
-"""From a graph to a program, and from a program to source text."""
+"""From a graph to a program. Backends print programs in their own languages; C and CUDA share ``c_family``."""

@@ -1,4 +1,4 @@
-"""One arena for all temporaries: what lives at different times shares its bytes."""
+"""One arena for all temporaries: those that are in use at different times share bytes."""
 
 import bisect
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ _ALIGNMENT = 64
 def arranged(intervals: Mapping[Storage, tuple[int, int]]) -> tuple[dict[Storage, int], int]:
     """A byte offset for each storage that lives from one step to another, both included, and the arena's size.
 
-    In the order of their first steps, each takes the smallest gap that it fits in, else the end of the arena.
+    In the order of their first steps, each takes the smallest gap that it fits into, or else the end of the arena.
     """
     offsets: dict[Storage, int] = {}
     gaps = _Gaps()
@@ -30,7 +30,7 @@ def arranged(intervals: Mapping[Storage, tuple[int, int]]) -> tuple[dict[Storage
 
 
 class _Gaps:
-    """The free stretches below ``end``: by their starts, and by their sizes."""
+    """The free stretches below ``end``, sorted by start and by size."""
 
     def __init__(self) -> None:
         self.end = 0
@@ -39,6 +39,7 @@ class _Gaps:
         self.by_size: list[tuple[int, int]] = []
 
     def take(self, size: int) -> int:
+        """The offset of ``size`` bytes, which are free no longer."""
         if not size:
             return 0
         k = bisect.bisect_left(self.by_size, (size, -1))
@@ -56,6 +57,7 @@ class _Gaps:
         return start
 
     def give(self, start: int, size: int) -> None:
+        """Make a stretch free again, and join it with the free ones beside it."""
         k = bisect.bisect_left(self.starts, start)
         if k < len(self.starts) and self.starts[k] == start + size:
             after = self.starts[k]

@@ -1,4 +1,4 @@
-"""The body of a fused kernel: the scalar form of its members, and the references that it loads."""
+"""The body of a fused kernel: its operations as functions of scalars, and the references that it loads."""
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ __all__ = ["Draft", "NotSeparableError", "draft", "store", "with_joined_axes"]
 
 
 class NotSeparableError(Exception):
-    """An operation cannot be computed where it is read, since the reader's axes do not run along its own."""
+    """An operation cannot be computed where it is read, since the reader's axes do not run along its own axes."""
 
     def __init__(self, operation: Operation) -> None:
         super().__init__(operation)
@@ -23,13 +23,13 @@ class NotSeparableError(Exception):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Draft:
-    """A kernel before its arrays have places.
+    """A kernel whose arrays have no places yet.
 
     Attributes:
-        members: what it computes.
-        space: its axes.
-        reduced: how many of them, from the last on, its reductions run over.
-        reads: what it loads, each over the axes of the space.
+        members: the operations that it computes.
+        space: the sizes of its axes.
+        reduced: how many trailing axes its reductions run over.
+        reads: the references that it loads, each over the axes of the space.
         values: for each member the position of its value in the body.
     """
 
@@ -55,7 +55,7 @@ def draft(
         inline: operations that are computed where they are read.
 
     Raises:
-        NotSeparableError: for an inline operation that has to be stored after all.
+        NotSeparableError: for an inline operation that has to be stored instead.
     """
     reduced = max([len(space) - len(op.shape) for op in members if op in rows], default=0)
     writing = _Writing(members, space, rows, inline, lengths)
@@ -65,6 +65,8 @@ def draft(
 
 
 class _Writing:
+    """Writes the body of one kernel, member by member."""
+
     def __init__(
         self,
         members: Sequence[Operation],
@@ -83,6 +85,7 @@ class _Writing:
         self.known: dict[Reference, int] = {}
 
     def emit(self, op: str, args: tuple[int, ...], dtype: Any, attr: Any = None) -> int:
+        """The position of a scalar in the body; an equal one is not added twice."""
         key = (op, args, dtype.name, attr.__class__, repr(attr))
         position = self.scalars.get(key)
         if position is None:
@@ -91,6 +94,7 @@ class _Writing:
         return position
 
     def member(self, op: Operation) -> None:
+        """Add the value of a member to the body, with all that it is computed from."""
         spread = [self.in_space(ref, op) for ref in op.args]
         for ref in spread:
             self.expand(ref)
@@ -107,15 +111,15 @@ class _Writing:
             self.known[self.in_space(Reference(op, op.shape, row_major(op.shape)), op)] = value
 
     def in_space(self, ref: Reference, op: Operation) -> Reference:
-        """A reference over the axes of a member as one over the axes of the kernel."""
+        """A reference over the axes of a member, changed to run over the axes of the kernel."""
         if ref.shape == self.space and not (op in self.rows and op.kind == "map"):
             return ref
         missing = (0,) * (len(self.space) - len(ref.shape))
         return Reference(ref.operation, self.space, (*ref.strides, *missing), ref.offset, ref.loops)
 
-    def expand(self, wanted: Reference) -> None:
-        """Give the value of a reference a position: from the body, computed here, or loaded."""
-        pending = [(wanted, wanted.operation)]
+    def expand(self, reference: Reference) -> None:
+        """Find a position for the value of a reference: one in the body, or a new one that is computed or loaded."""
+        pending = [(reference, reference.operation)]
         while pending:
             ref, reader = pending[-1]
             if ref in self.known:
@@ -127,7 +131,7 @@ class _Writing:
             elif source in self.inline:
                 axes = coordinates(ref, source.shape, self.lengths)
                 if axes is None:
-                    # What an outer block computes nowhere else stays so, if its reader can be stored instead.
+                    # The source may belong to an outer block. Then it stays inline, and its reader is stored instead.
                     raise NotSeparableError(source if source.block is self.block else reader)
                 inner = [through(axes, ref.shape, arg) for arg in source.args]
                 missing = [arg for arg in inner if arg not in self.known]
@@ -143,13 +147,13 @@ class _Writing:
             pending.pop()
 
     def apply(self, op: Operation, args: tuple[int, ...], at: Reference) -> int:
-        """The scalar form of a map at the point that ``at`` reads."""
+        """The position of the value of a map at the point that ``at`` reads."""
         if op.name == "copy":
             return args[0]
         if op.name != "arange":
             return self.emit(op.name, args, op.dtype)
         if at.loops:
-            # A kernel knows the position in its space, not the time.
+            # Kernels know their position in the space, but not the time of the loop.
             raise NotSeparableError(op)
         total = None
         for axis, stride in enumerate(at.strides):
@@ -165,7 +169,7 @@ class _Writing:
 
 
 def store(op: Operation, value: int, view: View, space: Shape) -> Store:
-    """What writes a member's value to its place, given as a view over its own axes."""
+    """The store that writes a member's value to its place, a view over the member's own axes."""
     combine: Combine | None = op.name if op.combining else None  # type: ignore[assignment]  # a reduction's name
     strides = list(view.strides)
     if op.combining:
@@ -177,7 +181,7 @@ def store(op: Operation, value: int, view: View, space: Shape) -> Store:
 
 
 def with_joined_axes(kernel: Kernel) -> Kernel:
-    """The same with adjacent axes joined where every view runs through them in one go."""
+    """The kernel with adjacent axes joined wherever they are one axis, of one stride, in every view."""
     views = [*kernel.reads, *[s.view for s in kernel.stores]]
     counted = {s.attr for s in kernel.body if s.op == "index"}
     rank = len(kernel.shape)

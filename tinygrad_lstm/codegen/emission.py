@@ -1,4 +1,4 @@
-"""The last stage: a program from steps that have an order and results that have places."""
+"""The last stage: the program, made of units in order and of results with places."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -37,7 +37,7 @@ __all__ = ["Emitted", "Meant", "emit"]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Meant:
-    """What a step is meant to find and to leave: views, and the references whose elements they hold."""
+    """The values that a step has to read and to write: views, and the references whose elements they have to hold."""
 
     reads: tuple[tuple[Reference, View], ...] = ()
     writes: tuple[tuple[Reference, View], ...] = ()
@@ -45,11 +45,11 @@ class Meant:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Emitted:
-    """A program, and what it is meant to do.
+    """A program, and the values that its steps have to read and write.
 
     Attributes:
-        meant: for each step, in the order in which the program prints, what it reads and writes; if that was asked for.
-        inputs, outputs: the operations behind the program's.
+        meant: these values for each step, in the order in which the program prints; empty unless asked for.
+        inputs, outputs: the operations of the program's inputs and outputs.
     """
 
     program: Program
@@ -59,10 +59,10 @@ class Emitted:
 
 
 def emit(scheduled: Scheduled, graph: Graph, meant: bool = True) -> Emitted:
-    """The program of scheduled steps.
+    """The program of scheduled units.
 
     Args:
-        meant: whether to note what each step is meant to do.
+        meant: whether to note the values that each step has to read and write.
     """
     form = scheduled.fused.placed.form
     emission = _Emission(scheduled, meant)
@@ -72,6 +72,8 @@ def emit(scheduled: Scheduled, graph: Graph, meant: bool = True) -> Emitted:
 
 
 class _Emission:
+    """Makes the steps of a program, and notes when each storage is in use."""
+
     def __init__(self, scheduled: Scheduled, noting: bool) -> None:
         self.noting = noting
         self.scheduled, self.placed = scheduled, scheduled.fused.placed
@@ -86,7 +88,7 @@ class _Emission:
             self.storages[scheduled.places[op].storage] = len(self.storages)
 
     def meant(self, steps: Iterable[Step]) -> Iterator[Meant]:
-        """What each step is meant to do, in the order in which a program prints."""
+        """The notes on the steps, in the order in which a program prints."""
         pending = [*steps][::-1]
         while pending:
             step = pending.pop()
@@ -95,6 +97,7 @@ class _Emission:
                 pending += reversed(step.steps)
 
     def program(self, graph: Graph, steps: tuple[Step, ...]) -> Program:
+        """The program of all steps, with a buffer for each storage that they touch."""
         offsets, size = arranged({s: i for s, i in self.intervals.items() if s.fixed is None and s not in self.values})
         form = self.placed.form
         buffers = []
@@ -119,7 +122,7 @@ class _Emission:
         return at
 
     def own(self, shape: Shape, dtype: DType, block: Block) -> Place:
-        """A place of its own, without gaps, for a temporary of the next steps."""
+        """A new place without gaps, for a temporary of the next steps."""
         return Place(Storage(prod(shape), dtype, block), row_major(shape))
 
     def touch(self, storage: Storage) -> int:
@@ -133,7 +136,7 @@ class _Emission:
         return View(self.touch(at.storage), shape, at.strides, at.offset, at.loops)
 
     def read(self, ref: Reference, block: Block, before: list[Step]) -> tuple[Place, Shape]:
-        """Where a reference lies; what no strides reach is copied first."""
+        """Where the elements of a reference lie. Where no strides describe that, its operation is copied first."""
         at = seen_at(ref, self.place_of(ref.operation), self.lengths)
         if at is None:
             op = ref.operation
@@ -144,16 +147,16 @@ class _Emission:
         return at, ref.shape
 
     def noted(self, step: Step, reads: Sequence[tuple[Reference, View]], *writes: tuple[Reference, View]) -> Step:
-        """The step, with what it is meant to do kept in mind if that was asked for."""
+        """The step; what it has to read and write is noted if that was asked for."""
         if self.noting:
             self.meanings[id(step)] = Meant(tuple(reads), writes)
         return step
 
     def copied(self, source: Place, target: Place, ref: Reference, added: bool = False) -> list[Step]:
-        """A kernel that copies what lies at ``source``, or adds it to what lies at ``target``.
+        """A kernel that copies the values at ``source`` to ``target``, or adds them to those at ``target``.
 
         Args:
-            ref: what the target holds then.
+            ref: the values that the target holds afterwards.
         """
         shape, dtype = ref.shape, ref.operation.dtype
         if 0 in shape:
@@ -176,6 +179,7 @@ class _Emission:
     # Steps
 
     def block(self, block: Block) -> tuple[Step, ...]:
+        """The steps of a block."""
         steps: list[Step] = []
         for unit in self.scheduled.units[block]:
             self.clock += 1
@@ -188,7 +192,7 @@ class _Emission:
                 steps += _EMITTERS[op.kind](self, op, block)
         for carried in self.placed.form.regions[block].carried:
             if carried in self.scheduled.apart:
-                # Both are laid out alike, whatever the order of the axes, and however many of them have size 1.
+                # Old and new value have the same layout, so they are copied as vectors.
                 new, old = (Place(self.place_of(x).storage, (1,)) for x in (carried.updated, carried.symbol))
                 steps += self.copied(new, old, Reference(carried.updated, (carried.updated.size,), (1,)))
         return tuple(steps)
@@ -207,6 +211,7 @@ class _Emission:
         return [Loop(body.number, body.length, body.reverse, steps, _scope([op]))] if steps else []
 
     def kernel(self, draft: Draft, block: Block) -> list[Step]:
+        """A fused kernel, after the copies that its reads need; nothing where none of its members is stored."""
         places = self.scheduled.places
         stored = [op for op in draft.members if op in places and op.size]
         if not stored:
@@ -224,11 +229,12 @@ class _Emission:
         return [*before, self.noted(with_joined_axes(kernel), list(zip(draft.reads, reads, strict=True)), *meant)]
 
     def contract(self, op: Operation, block: Block) -> list[Step]:
+        """A ``contract`` as a Gemm, with the copies that make matrices of its operands and of its result."""
         letters = op.attr
         refs = list(op.args)
         sizes = {x: n for ref, names in zip(refs, letters, strict=False) for x, n in zip(names, ref.shape, strict=True)}
         addition = self.placed.additions.get(op)
-        # What is written is the sum, where the product is added to something.
+        # Where the product is added to what its place holds, the result is the sum.
         result = whole_result(op) if addition is None else Reference(addition.sum, op.shape, row_major(op.shape))
         out = self.place_of(op)
         if prod(sizes.values()) == 0:
@@ -273,7 +279,7 @@ class _Emission:
         self, side: Place, axes: Axes, ref: Reference, letters: str, group: Grouping, sizes: dict[str, int],
         block: Block, steps: list[Step],
     ) -> tuple[tuple[Reference, Place], Axes]:  # fmt: skip
-        """A copy of an operand with its letters in an order in which they merge."""
+        """Copy an operand, with its letters in an order in which they merge into the axes of a matrix."""
         order = [x for x in group.kept if x in axes.letters] + [x for x in group.summed if x in axes.letters]
         shape = tuple([sizes[x] for x in order])
         result = _packed("".join(order), sizes)
@@ -285,7 +291,7 @@ class _Emission:
         return (turned, own), result
 
     def zeros(self, at: Place, op: Operation) -> list[Step]:
-        """A kernel that fills a view with 0, the sum of nothing."""
+        """A kernel that fills a view with 0, the sum of no terms."""
         space, strides = canonical(op.shape, at.strides)
         body = (Scalar("constant", (), op.dtype, 0),)
         view = self.view(replace(at, strides=strides), space)
@@ -293,7 +299,7 @@ class _Emission:
         return [self.noted(kernel, [], (_of(whole_result(op), space), view))]
 
     def joined(self, ref: Reference, shape: Shape, block: Block, steps: list[Step]) -> tuple[Place, Place]:
-        """Where a reference lies, copied where it has to be: with its axes joined to ``shape``, and as they are."""
+        """Where a reference lies, with axes joined to ``shape`` and as they are; copied if they cannot be joined."""
         at, full = self.read(ref, block, steps)
         strides = regrouped(full, at.strides, shape)
         if strides is None:
@@ -303,7 +309,7 @@ class _Emission:
         return replace(at, strides=strides), at
 
     def indexed(self, op: Operation, block: Block) -> list[Step]:
-        """Gather and scatter."""
+        """A Gather or Scatter, with the copies that it needs."""
         values, indices = op.args
         assert op.node is not None
         axis, count = op.node.attrs["axis"], prod(indices.shape)
@@ -349,7 +355,7 @@ _EMITTERS: Final[dict[str, Callable[[_Emission, Operation, Block], list[Step]]]]
 
 
 def _of(ref: Reference, space: Shape) -> Reference:
-    """The same without axes of size 1."""
+    """A reference without its axes of size 1, over ``space``."""
     return replace(ref, shape=space, strides=canonical(ref.shape, ref.strides)[1])
 
 
@@ -358,9 +364,9 @@ def _packed(letters: str, sizes: dict[str, int]) -> Axes:
 
 
 def _scope(operations: Iterable[Operation]) -> str:
-    """Whose work a step does: the scope of its last operation that has one, on one line that any file can hold."""
-    found: Node | None = None
+    """The scope of a step, for readers: that of its last operation with a scope, as one line of legal text."""
+    last: Node | None = None
     for op in operations:
         if op.node is not None and op.node.scope is not None:
-            found = op.node
-    return " ".join(legal_text(str(found.scope)).split()) if found is not None else ""
+            last = op.node
+    return " ".join(legal_text(str(last.scope)).split()) if last is not None else ""

@@ -14,7 +14,7 @@ __all__ = ["printed_forms"]
 
 
 def printed_forms(lowering: Lowering) -> dict[str, str]:
-    """Each form by its name.
+    """The text of each form, by its name.
 
     >>> from tinygrad_lstm.codegen.lowering import lowered
     >>> from tinygrad_lstm.graph.function import Graph
@@ -48,7 +48,7 @@ def printed_forms(lowering: Lowering) -> dict[str, str]:
 
 
 class _Names:
-    """Numbers of operations and storages: the same in all forms."""
+    """Names of operations and storages, which are the same in all forms."""
 
     def __init__(self, form: Operations) -> None:
         self.known: dict[Operation, str] = {}
@@ -83,7 +83,7 @@ class _Names:
 
 
 def _strided(ref: Reference, shape: Shape) -> str:
-    """``[2,3 step 6,1 from 4 + 12·t0]``; nothing for a whole array without gaps."""
+    """``[2,3 step 6,1 from 4 + 12·t0]``; the empty text for a whole array without gaps."""
     parts = []
     if ref.shape != shape or ref.strides != row_major(ref.shape):
         parts.append(",".join(map(str, ref.shape)))
@@ -105,7 +105,7 @@ def _blocks(form: Operations) -> Iterator[Block]:
 
 
 def _operations(form: Operations, names: _Names, note: Callable[[Operation], str]) -> list[str]:
-    """The operations of all blocks, those of a loop indented below it."""
+    """The lines of all blocks, those of a loop indented below it."""
     lines: list[str] = []
     pending: list[tuple[Operation, str]] = [(op, "") for op in reversed(form.regions[form.top].operations)]
     while pending:
@@ -125,6 +125,7 @@ def _operations(form: Operations, names: _Names, note: Callable[[Operation], str
 
 
 def _operation(op: Operation, names: _Names) -> str:
+    """One operation: its name, shape, kind, what determines it, and its arguments."""
     head = f"{names.of(op)}: {op.dtype.short}[{','.join(map(str, op.shape))}] "
     args = ", ".join([names.reference(ref) for ref in op.args])
     match op.kind:
@@ -152,6 +153,8 @@ def _loop(block: Block) -> str:
 
 
 def _placed(placed: Placed, names: _Names) -> list[str]:
+    """The text of the second form."""
+
     def note(op: Operation) -> str:
         at = placed.places.get(op)
         text = f" at {names.place(op, at)}" if at is not None else ""
@@ -195,6 +198,7 @@ def _fused(lowering: Lowering, names: _Names) -> Iterator[str]:
 
 
 def _scheduled(scheduled: Scheduled, names: _Names) -> list[str]:
+    """The text of the fourth form: units in order, and the place of each result."""
     lines: list[str] = []
     pending: list[tuple[Unit | str, str]] = []
 

@@ -1,8 +1,9 @@
 """The third form: which operations share a kernel, and which are computed where they are read.
 
-Each operation has a level: one above every level that it has to read from memory, and the same as that of what it can
-take from the same kernel, at the same point of the same space. The operations of one space and level are one kernel.
-Between two kernels the level rises strictly, so that none can wait for another in a circle.
+Each operation has a level. It is higher than the level of each argument that it reads from memory, and not lower than
+that of an argument which the same kernel computes at the same point of the same space. The operations of one space and
+level are one kernel. From a kernel to one that reads its results the level rises, so that kernels cannot wait for each
+other in a circle.
 """
 
 from collections.abc import Mapping, Set
@@ -19,7 +20,7 @@ from tinygrad_lstm.graph.types import Shape
 __all__ = ["Fused", "fuse"]
 
 _MOST: Final = 256
-"""Members of a kernel: a compiler's time grows faster than the length of a function."""
+"""The most members of a kernel: the time of a compiler grows faster than the length of a function."""
 
 Key = tuple[int, Shape]
 Edges = dict[Operation, list[tuple[Operation, Reference | None]]]
@@ -27,12 +28,12 @@ Edges = dict[Operation, list[tuple[Operation, Reference | None]]]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Fused:
-    """Placed operations, and the kernels that they are computed in.
+    """Placed operations, and the kernels that compute them.
 
     Attributes:
-        inline: what is computed where it is read, and never stored.
-        kernels: those of each block, arguments before what reads them.
-        stored: what is read from memory, by a kernel or by another step.
+        inline: operations that are computed where they are read, and never stored.
+        kernels: the kernels of each block, arguments before what reads them.
+        stored: operations that a kernel or another step reads from memory.
     """
 
     placed: Placed
@@ -41,12 +42,12 @@ class Fused:
     stored: frozenset[Operation]
 
     def outer_reads(self, body: Block) -> list[Reference]:
-        """What the body of a loop, and loops in it, read from outside."""
+        """What the body of a loop, with the loops in it, reads from outside."""
         return _outer_reads(self.placed, body, self.inline)
 
 
 def fuse(placed: Placed) -> Fused:
-    """Choose the kernels; an operation that cannot stay inline is stored, and all is done again."""
+    """Choose the kernels. Where an operation turns out not to be separable, it is stored and all is chosen again."""
     apart: set[Operation] = set()
     while True:
         try:
@@ -56,11 +57,12 @@ def fuse(placed: Placed) -> Fused:
 
 
 def _fused(placed: Placed, apart: Set[Operation]) -> Fused:
+    """The third form in which the operations in ``apart`` are stored; raises NotSeparableError for a further one."""
     inline: set[Operation] = set()
     kernels: dict[Block, tuple[Draft, ...]] = {}
     stored: set[Operation] = set()
     for region in placed.form.regions.values():
-        # What was found to stay apart counts as inline where the demand for others is added up.
+        # Operations that are stored after all still count as inline where the demand for others is added up.
         inline |= _inline(placed, region) - apart
     for block, region in placed.form.regions.items():
         kernels[block] = tuple([
@@ -80,13 +82,14 @@ def _fused(placed: Placed, apart: Set[Operation]) -> Fused:
 def _inline(placed: Placed, region: Region) -> set[Operation]:
     """The maps of a region that are computed where they are read, and never stored.
 
-    They are those that need no operand from memory, and those that other maps read through views, asking in all for
-    no more elements than there are: the four slices of one sum, or what a loop reads one row of at each step.
+    These are maps that read nothing from memory, and maps that others read through views, as long as these
+    together ask for no more elements than there are: the four slices of one sum, or a value of which a loop reads one
+    row at each step.
     """
-    made_up: set[Operation] = set()
+    from_constants: set[Operation] = set()
     for op in region.operations:
-        if op.kind == "constant" or (op.kind == "map" and all(ref.operation in made_up for ref in op.args)):
-            made_up.add(op)
+        if op.kind == "constant" or (op.kind == "map" and all(ref.operation in from_constants for ref in op.args)):
+            from_constants.add(op)
     inline: set[Operation] = set()
     demand: dict[Operation, int] = {}
     for op in reversed(region.operations):
@@ -95,15 +98,15 @@ def _inline(placed: Placed, region: Region) -> set[Operation]:
         reading = placed.readers.get(op, ())
         if not reading or any(not x.fusible for x, _ in reading):
             continue
-        if op in made_up:
-            wanted = all(x.block is region.block for x, _ in reading)
+        if op in from_constants:
+            inlined = all(x.block is region.block for x, _ in reading)
             demand[op] = op.size
         else:
-            wanted = all(_through_view(x, ref, region.block, inline) for x, ref in reading)
-            demand[op] = sum([_demanded(x, ref, region.block, inline, demand) for x, ref in reading]) if wanted else 0
+            inlined = all(_through_view(x, ref, region.block, inline) for x, ref in reading)
+            demand[op] = sum([_demanded(x, ref, region.block, inline, demand) for x, ref in reading]) if inlined else 0
         lengths = placed.form.lengths
         if (
-            wanted
+            inlined
             and demand[op] <= op.size
             and all(coordinates(ref, op.shape, lengths) is not None for _, ref in reading)
         ):
@@ -120,7 +123,7 @@ def _through_view(reader: Operation, ref: Reference, block: Block, inline: Set[O
 def _demanded(
     reader: Operation, ref: Reference, block: Block, inline: Set[Operation], demand: Mapping[Operation, int]
 ) -> int:
-    """How many elements a reader asks for, in all steps of the loops that it is in."""
+    """How many elements a reader reads, in all steps of the loops that it is in."""
     size = prod(ref.shape)
     if reader.block is block:
         return max(size, demand[reader]) if reader in inline else size
@@ -132,29 +135,30 @@ def _demanded(
 
 
 def _outer_reads(placed: Placed, body: Block, inline: Set[Operation]) -> list[Reference]:
-    found = []
+    """As :meth:`Fused.outer_reads`; what an inline operation reads counts as read by its reader."""
+    reads = []
     pending = [body]
     while pending:
         block = pending.pop()
         for op in placed.form.regions[block].operations:
-            found += [ref for ref in op.args if ref.operation.block.depth < body.depth]
+            reads += [ref for ref in op.args if ref.operation.block.depth < body.depth]
             if op.kind == "loop":
                 pending.append(op.attr)
     opened: set[Operation] = set()
-    for ref in found:
+    for ref in reads:
         if ref.operation in inline and ref.operation not in opened:
             opened.add(ref.operation)
-            found += ref.operation.args
-    return found
+            reads += ref.operation.args
+    return reads
 
 
 class _Levels:
     """The levels of the operations of one region.
 
     Attributes:
-        members: the operations that are computed there, what an operation waits for before it.
-        edges: for each of them what it reads there: directly, with the reference, or through what is inline.
-        level: kernels run in the order of their levels.
+        members: the operations that the region computes and stores, each after those that it waits for.
+        edges: for each of them the members that it waits for, with the reference where it reads one directly.
+        level: for each operation its level; kernels run in this order.
         space: the axes of the kernel that an operation belongs to.
         rows: operations that have one value for all points along the reduced axes of their kernel.
         count: the members of each kernel so far.
@@ -173,7 +177,7 @@ class _Levels:
         self.reduced: dict[Key, int] = {}
 
     def clusters(self) -> list[tuple[list[Operation], Shape, Set[Operation]]]:
-        """The operations of each kernel, arguments before what reads them; its space; those that are rows."""
+        """For each kernel: its operations, arguments before what reads them; its space; which operations are rows."""
         for op in self.members:
             self.rise(op)
         self.sink()
@@ -188,17 +192,17 @@ class _Levels:
         return [(part, self.space[part[0]], self.rows) for part in parts]
 
     def sources(self, op: Operation) -> list[tuple[Operation, Reference | None]]:
-        """What an operation of the region reads there: directly, with the reference, or through what is inline."""
-        found: list[tuple[Operation, Reference | None]] = []
+        """The edges of an operation: what it waits for in the region, with the reference where it reads it directly."""
+        edges: list[tuple[Operation, Reference | None]] = []
         pending: list[tuple[Reference, bool]] = [(ref, True) for ref in op.args]
         waited = list(self.placed.after.get(op, ()))
         if op.kind == "loop":
             pending += [(ref, False) for ref in _outer_reads(self.placed, op.attr, self.inline)]
-            # It waits, too, for what its stacks are written into.
+            # A loop also waits for what has to be written before its stacks, such as the zeros around them.
             for stack, _ in self.placed.form.regions[op.attr].stacks:
                 waited += self.placed.after.get(stack, ())
         elif op.kind in ("stack", "last"):
-            found.append((op.attr, None))
+            edges.append((op.attr, None))
         while pending:
             ref, direct = pending.pop()
             source = ref.operation
@@ -207,13 +211,13 @@ class _Levels:
                 continue
             if source in self.inline:
                 pending += [(inner, False) for inner in source.args]
-                found += [(x, None) for x in self.placed.after.get(source, ())]
+                edges += [(x, None) for x in self.placed.after.get(source, ())]
             else:
-                found.append((writer, ref if direct and writer is source else None))
-        return found + [(x, None) for x in waited if x is not op]
+                edges.append((writer, ref if direct and writer is source else None))
+        return edges + [(x, None) for x in waited if x is not op]
 
     def rise(self, op: Operation) -> None:
-        """Set the level: as low as the arguments allow."""
+        """Give an operation its space and the lowest level that its arguments allow."""
         sources = self.edges[op]
         if not op.fusible:
             self.level[op] = max([self.level[x] + (not _passes_on(op)) for x, _ in sources], default=0)
@@ -257,7 +261,7 @@ class _Levels:
         return max([self.level[x] + (not self.in_register(op, x, ref)) for x, ref in sources], default=0)
 
     def in_register(self, op: Operation, source: Operation, ref: Reference | None) -> bool:
-        """Whether a kernel that computes both has the argument at hand at the point where it is read."""
+        """Whether a kernel that computes both has the argument's value at the point where it is read."""
         if ref is None or not source.fusible or source.combining or self.space[source] != self.space.get(op):
             return False
         if source not in self.rows:
@@ -298,7 +302,7 @@ class _Levels:
                 limit[x] = min(limit.get(x, below), below)
 
     def held(self, source: Operation, op: Operation, users: list[Operation]) -> bool:
-        """Whether a source is used in the kernel of ``op`` by others too, and is not stored yet."""
+        """Whether others in the kernel of ``op`` use the source, so that it would have to be stored if ``op`` moved."""
         if not source.fusible or source in self.placed.places:
             return False
         if self.level[source] != self.level[op] or self.space[source] != self.space[op]:
@@ -307,7 +311,7 @@ class _Levels:
         return self.level[source] in levels and max(levels) == self.level[source]
 
     def connected(self, group: list[Operation]) -> list[list[Operation]]:
-        """The parts of a group that have nothing to do with each other: no value, and no array that both read."""
+        """The parts of a group that share neither a value nor an array that both read; each becomes a kernel."""
         parent: dict[Operation, Operation] = {op: op for op in group}
 
         def root(op: Operation) -> Operation:
@@ -332,12 +336,12 @@ class _Levels:
 
 
 def _passes_on(op: Operation) -> bool:
-    """Whether an operation does nothing itself: it is there when what it names is."""
+    """Whether an operation does no work: its result is complete when its arguments are."""
     return op.kind in ("join", "pad", "stack", "last")
 
 
 def _ordered(members: list[Operation], edges: Edges) -> list[Operation]:
-    """What an operation waits for before it; a product may wait for a sum that the graph computes later."""
+    """The members, each after those that it waits for: a product may wait for a sum that comes later in the graph."""
     order: list[Operation] = []
     done: set[Operation] = set()
     opened: set[Operation] = set()

@@ -1,4 +1,4 @@
-"""When the temporaries of a program are in use, as its steps say: a second opinion on the plan of the arena."""
+"""When the temporaries of a program are in use, computed from its steps, to check the plan of the arena."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,8 +10,8 @@ __all__ = ["in_use"]
 def in_use(program: Program) -> Iterator[tuple[int, int]]:
     """Pairs of temporaries that share bytes and are both in use at some step.
 
-    A buffer is in use from the first step that touches it to the last. What is touched in a loop is in use in all its
-    steps, unless each of them writes it before reading it: such a buffer lives within a step.
+    A buffer is in use from the first step that touches it to the last. A buffer that a loop touches is in use in all
+    its steps, unless each step writes it before reading it: then it is in use only within a step.
     """
     spans: dict[int, tuple[int, int]] = {}
     _Clock(spans).steps(program.steps)

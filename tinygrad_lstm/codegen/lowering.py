@@ -21,14 +21,14 @@ __all__ = ["Lowering", "lower", "lowered"]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Lowering:
-    """Every form of a program on its way from a graph.
+    """All forms from a graph to its program.
 
     Attributes:
         operations: what is computed, without views; nothing has a place.
-        placed: results that have to lie at a certain place do; copies are gone where their source can be written there.
+        placed: results that have to lie at a certain place have it; copies to such places are removed where possible.
         fused: which operations share a kernel, and which are computed where they are read.
-        scheduled: the steps in order, and the final place of every result.
-        emitted: the program, and what each of its steps is meant to read and write.
+        scheduled: the units in order, and the final place of every result.
+        emitted: the program, and the values that each of its steps has to read and write.
     """
 
     graph: Graph
@@ -40,7 +40,7 @@ class Lowering:
 
     @property
     def program(self) -> Program:
-        """The last form."""
+        """The last form, which backends print."""
         return self.emitted.program
 
 
@@ -49,7 +49,7 @@ def lowered(graph: Graph, halves: bool = False, meant: bool = True) -> Lowering:
 
     Args:
         halves: as for :func:`lower`.
-        meant: whether to note what each step is meant to do, for the verifier.
+        meant: whether to note, for the verifier, the values that each step has to read and write.
     """
     operations = build(graph, halves)
     placed = place(operations)
@@ -62,7 +62,8 @@ def lower(graph: Graph, halves: bool = False) -> Program:
     """The program that computes the outputs of ``graph`` from its inputs.
 
     Args:
-        halves: whether kernels and products may be of float16; else its ops are calls of the backend's own kernels.
+        halves: whether kernels and products may be of float16; else ops of float16 become calls of the backend's
+        kernels.
 
     >>> from tinygrad_lstm.codegen.program import Kernel
     >>> x = tl.symbol("x", (2, 3))
@@ -74,7 +75,7 @@ def lower(graph: Graph, halves: bool = False) -> Program:
 
     Raises:
         GraphError: for a graph that reads a symbol which is not among its inputs.
-        ProgramError: for a program that was found wrong: a fault of this package.
+        ProgramError: when the verifier finds the program wrong, which is a bug of this package.
     """
     verifying = os.environ.get("TINYGRAD_LSTM_VERIFY", "0") not in ("", "0")
     forms = lowered(graph, halves, verifying)

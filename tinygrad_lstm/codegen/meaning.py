@@ -1,4 +1,4 @@
-"""What operations mean, over numbers in which every value has its own: for the verifier.
+"""For the verifier: the results of operations over numbers that differ for different values.
 
 A value is an integer modulo 2⁶⁴. Inputs are random; addition and multiplication are those of integers, so that the
 order of a sum does not matter; the largest and the smallest are those of integers too; every other function is a hash
@@ -48,7 +48,7 @@ def _seed(*words: str) -> np.uint64:
 
 
 def meaning_of_constant(value: Any, dtype: DType) -> np.uint64:
-    """The number that stands for a constant; that of 0 is 0, and integers stand for themselves."""
+    """The number that stands for a constant: an integer stands for itself, and 0 of every type is 0."""
     if dtype.kind in "iub":
         return np.uint64(int(value) % 2**64)
     bits = np.array([value], np.float64).view(np.uint64)
@@ -56,7 +56,7 @@ def meaning_of_constant(value: Any, dtype: DType) -> np.uint64:
 
 
 def applied(name: str, dtype: DType, args: Sequence[Numbers]) -> Numbers:
-    """An elementwise function."""
+    """The numbers of an elementwise function."""
     if name == "copy":
         return args[0]
     if name == "add":
@@ -70,7 +70,7 @@ def applied(name: str, dtype: DType, args: Sequence[Numbers]) -> Numbers:
 
 
 def meaning_of_call(op: int, shape: Sequence[int], args: Sequence[Numbers]) -> Numbers:
-    """An op of which only this is known: each element of its result depends on all elements of its arguments."""
+    """The numbers of an op that no printer knows: each element depends on all elements of the arguments."""
     digest = np.full(1, np.uint64(op % 2**64))
     for x in args:
         flat = _mixed(np.ravel(x) + np.arange(x.size, dtype=np.uint64) * _ODD)
@@ -80,7 +80,7 @@ def meaning_of_call(op: int, shape: Sequence[int], args: Sequence[Numbers]) -> N
 
 @lru_cache(maxsize=1024)
 def elements(shape: tuple[int, ...], strides: tuple[int, ...]) -> NDArray[np.int64]:
-    """Which elements strides reach, from the first."""
+    """The numbers of the elements that strides reach, counted from the first."""
     where = np.zeros((), np.int64)
     for n, s in zip(shape, strides, strict=True):
         where = where[..., None] + np.arange(n, dtype=np.int64) * s
@@ -89,10 +89,10 @@ def elements(shape: tuple[int, ...], strides: tuple[int, ...]) -> NDArray[np.int
 
 
 class Values:
-    """The values of all operations.
+    """The values of all operations, at the present step of each loop.
 
     Attributes:
-        clock: for each loop that runs its time index.
+        clock: the time index of each loop that runs.
     """
 
     def __init__(self, form: Operations, seed: int = 0) -> None:
@@ -107,7 +107,7 @@ class Values:
         return self.random.integers(0, 2**64, size, np.uint64)
 
     def array(self, value: Any, size: int) -> Numbers:
-        """The values of a constant array, one after the other: the same for the same array."""
+        """The values of a constant array as a vector: the same for the same array."""
         return self.arrays.setdefault(id(value), self.drawn(size))
 
     def times(self, block: Block) -> tuple[int, ...]:
@@ -120,17 +120,17 @@ class Values:
         return tuple(result)
 
     def of(self, op: Operation) -> Numbers:
-        """The value of an operation now; that of a copy which placing has added is computed here."""
+        """The value of an operation at the present step; that of a copy that ``placing`` has added is computed here."""
         value = self.known.get((op, self.times(op.block)))
         return self.result(op) if value is None else value
 
     def at(self, ref: Reference) -> Numbers:
-        """What a reference reads now."""
+        """The values that a reference reads at the present step."""
         where = elements(ref.shape, ref.strides) + self.start(ref.offset, ref.loops)
         return np.asarray(self.of(ref.operation).ravel()[where])
 
     def start(self, offset: int, loops: Sequence[tuple[int, int]]) -> int:
-        """Where a view or a reference begins now."""
+        """Where a view or a reference begins at the present step."""
         return offset + sum(self.clock[loop] * stride for loop, stride in loops)
 
     def block(self, block: Block) -> None:
@@ -142,6 +142,7 @@ class Values:
                 self.known[op, times] = self.result(op)
 
     def loop(self, op: Operation) -> None:
+        """Compute the results of a loop: its stacks and last carries, step by step."""
         body: Block = op.attr
         region, outer = self.form.regions[body], self.times(op.block)
         carries = [self.of(c.initial) for c in region.carried]
@@ -188,7 +189,7 @@ class Values:
         return self.joined(op, args)
 
     def product(self, op: Operation, args: Sequence[Numbers]) -> Numbers:
-        # Without the letters of size 1: NumPy has numbers for 52.
+        # Letters of size 1 are left out, since NumPy takes at most 52 letters.
         sizes = {x: n for a, side in zip(args, op.attr, strict=False) for x, n in zip(side, a.shape, strict=True)}
         known = {x: k for k, x in enumerate([x for x, n in sizes.items() if n != 1])}
         left, right, out = ([known[x] for x in side if x in known] for side in op.attr)
@@ -220,5 +221,5 @@ class Values:
 
 
 def picked(indices: Numbers, count: int) -> NDArray[np.int64]:
-    """Indices within an axis that numbers stand for."""
+    """The indices within an axis of ``count`` elements that numbers stand for."""
     return np.asarray(indices % np.uint64(max(count, 1)), np.int64)

@@ -36,7 +36,7 @@ OperationKind = Literal[
 
 @lru_cache(maxsize=4096)
 def row_major(shape: Shape) -> tuple[int, ...]:
-    """The strides, in elements, of an array without gaps."""
+    """The strides, in elements, of a row-major array without gaps."""
     strides = []
     step = 1
     for n in reversed(shape):
@@ -47,12 +47,13 @@ def row_major(shape: Shape) -> tuple[int, ...]:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Block:
-    """Where operations stand: the whole graph, or the body of a loop, which has a number.
+    """Where operations stand: the whole graph, or the body of a loop.
 
     Attributes:
+        number: that of the loop.
         length: how many steps the loop has.
-        reverse: whether it runs from the last to the first.
-        depth: how many loops it lies in, itself among them.
+        reverse: whether it runs from the last step to the first.
+        depth: how many loops the block lies in, its own among them.
     """
 
     parent: "Block | None" = None
@@ -72,7 +73,7 @@ class Operation:
             a contraction its letters; of a join its axis and the spans of its parts; of a pad where its second part
             lies in the first (start and step of each axis, shape); of a loop the block of its body, and of its
             results the loop.
-        after: operations that must have run before, for another reason than that their results are read.
+        after: operations that must run before, although their results are not read.
         rowwise: whether it is a reduction over the trailing axes: one value for each row.
     """
 
@@ -89,12 +90,12 @@ class Operation:
 
     @property
     def size(self) -> int:
-        """How many elements the result has."""
+        """The number of elements of the result."""
         return prod(self.shape)
 
     @property
     def fusible(self) -> bool:
-        """Whether it can be part of a kernel."""
+        """Whether it can be a member of a kernel."""
         return self.kind == "map" or self.kind == "reduce"
 
     @property
@@ -105,7 +106,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """An operation's result, taken as row-major and seen through strides; ``loops`` as in a program's View."""
+    """A read of an operation's result, taken as row-major, through strides; ``loops`` as in a program's View."""
 
     operation: Operation
     shape: Shape
@@ -115,19 +116,19 @@ class Reference:
 
 
 def whole_result(operation: Operation) -> Reference:
-    """The result as it is."""
+    """The reference that reads the result as it is."""
     return Reference(operation, operation.shape, row_major(operation.shape))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Carried:
-    """One carry of a loop: what it starts from, what it is in the body, and what it becomes.
+    """One carry of a loop: its start, the carry in the body, and its new value.
 
     Attributes:
         initial: the operation, before the loop, that writes the start into the carry's place.
         symbol: the carry in the body.
         updated: the operation, in the body, that writes the new carry.
-        last: the result of the loop that is the carry after the last step.
+        last: the result of the loop: the carry after the last step.
         stack: the result of the loop that holds all new carries, if one does.
         before: a join that holds all old carries, if the graph has one.
     """
@@ -145,7 +146,7 @@ class Region:
     """The operations of a block, arguments before what reads them.
 
     Attributes:
-        stacks: pairs of a stack, in the parent, and the operation of this region that writes its rows.
+        stacks: pairs of a stack, in the parent block, and the operation of this region that writes its rows.
     """
 
     block: Block
@@ -155,7 +156,7 @@ class Region:
 
 
 Readers = Mapping[Operation, list[tuple[Operation, Reference]]]
-"""For each operation what reads it, and how."""
+"""The readers of each operation, each with its reference."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -176,7 +177,7 @@ class Operations:
     lengths: Mapping[int, int]
 
     def readers(self) -> dict[Operation, list[tuple[Operation, Reference]]]:
-        """For each operation what reads it, and how."""
+        """The readers of each operation, each with its reference."""
         result: dict[Operation, list[tuple[Operation, Reference]]] = {}
         for region in self.regions.values():
             for op in region.operations:
@@ -186,15 +187,15 @@ class Operations:
 
 
 def wanted(form: Operations) -> Operations:
-    """The same without what no output depends on."""
-    found: set[Operation] = set(form.inputs)
+    """``form`` without operations, stacks and loops that no output depends on."""
+    needed: set[Operation] = set(form.inputs)
     writes = {stack: write for region in form.regions.values() for stack, write in region.stacks}
     pending = list(form.outputs)
     while pending:
         op = pending.pop()
-        if op in found:
+        if op in needed:
             continue
-        found.add(op)
+        needed.add(op)
         pending += [ref.operation for ref in op.args]
         pending += op.after
         if op.kind in ("last", "stack"):
@@ -203,25 +204,25 @@ def wanted(form: Operations) -> Operations:
         elif op.kind == "loop":
             pending += [x.updated for x in form.regions[op.attr].carried]
     regions = {}
-    for block in _reached(form, found):
+    for block in _reached(form, needed):
         region = form.regions[block]
         carried = [
             replace(
-                x, stack=x.stack if x.stack in found else None, before=x.before if x.before in found else None
+                x, stack=x.stack if x.stack in needed else None, before=x.before if x.before in needed else None
             )
             for x in region.carried
         ]  # fmt: skip
-        stacks = [pair for pair in region.stacks if pair[0] in found]
-        operations = [op for op in region.operations if op in found]
+        stacks = [pair for pair in region.stacks if pair[0] in needed]
+        operations = [op for op in region.operations if op in needed]
         regions[block] = Region(block, tuple(operations), tuple(carried), tuple(stacks))
     return replace(form, regions=regions)
 
 
-def _reached(form: Operations, found: set[Operation]) -> Iterator[Block]:
-    """The blocks whose loops are wanted, each after the one that it lies in."""
+def _reached(form: Operations, needed: set[Operation]) -> Iterator[Block]:
+    """The blocks whose loops are among ``needed``, each after the one that it lies in."""
     pending = [form.top]
     while pending:
         block = pending.pop()
         yield block
-        inner = [op.attr for op in form.regions[block].operations if op.kind == "loop" and op in found]
+        inner = [op.attr for op in form.regions[block].operations if op.kind == "loop" and op in needed]
         pending += reversed(inner)

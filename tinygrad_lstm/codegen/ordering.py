@@ -1,8 +1,8 @@
 """The steps of a block, in an order in which they can run.
 
-A carry is rewritten in place where every step that reads the old value can come before those that write the new one,
-and a step that does both does so point by point; else the new value lies apart, and is copied at the end of each step
-of the loop.
+A carry is rewritten in place if every unit that reads the old value can come before those that write the new one, and
+if a unit that does both reads and writes point by point. Otherwise the new value has a place of its own, and is copied
+at the end of each step of the loop.
 """
 
 import heapq
@@ -18,17 +18,17 @@ from tinygrad_lstm.codegen.references import canonical, is_whole
 __all__ = ["STEPS", "Unit", "ordered"]
 
 STEPS: Final = frozenset(("contract", "gather", "scatter", "call", "loop"))
-"""Kinds of operations that are a step of their own."""
+"""The kinds of operations that become a step by themselves."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Unit:
-    """What runs in one go: a kernel, or one other operation.
+    """The operations of one step: those of a kernel, or one other operation.
 
     Attributes:
         draft: the kernel; None for another operation.
-        reads: what it reads from memory, of its block or of one outside.
-        position: its place in the graph's order, by its last operation.
+        reads: the operations, of its block or of an outer one, that it reads from memory.
+        position: the position of its last operation in the order of the graph.
     """
 
     operations: tuple[Operation, ...]
@@ -48,9 +48,9 @@ def ordered(fused: Fused, region: Region) -> tuple[tuple[Unit, ...], set[Carried
         after[unit] = {w for x in waited for w in _writers(fused, x, writers) if w is not unit}
     apart = set()
     for carried in region.carried:
-        if carried in placed.histories:
+        if carried in placed.in_stack:
             continue
-        # A step that reads the old value comes before those that write the new one over it.
+        # Units that read the old value come before those that write the new one over it.
         writing = _writers(fused, carried.updated, writers)
         reading = [u for u in units if carried.symbol in u.reads]
         if _pointwise(fused, reading, writing, carried) and not _depend(reading, writing, after):
@@ -77,14 +77,14 @@ def _units(fused: Fused, region: Region) -> list[Unit]:
 
 
 def _awaited(fused: Fused, op: Operation) -> list[Operation]:
-    """What an operation waits for besides what it reads; a loop also for what its stacks are written into."""
+    """What an operation waits for besides what it reads; a loop also for what must be written before its stacks."""
     stacks = [stack for stack, _ in fused.placed.form.regions[op.attr].stacks] if op.kind == "loop" else []
     return [x for one in (op, *stacks) for x in fused.placed.after.get(one, ())]
 
 
 def _writers(fused: Fused, op: Operation, writers: Mapping[Operation, Unit]) -> set[Unit]:
-    """The units that write a result of this block, piece by piece or whole."""
-    found: set[Unit] = set()
+    """The units that write a result of this block, or pieces of it."""
+    units: set[Unit] = set()
     pending = [op]
     while pending:
         x = fused.placed.writer(pending.pop())
@@ -92,12 +92,12 @@ def _writers(fused: Fused, op: Operation, writers: Mapping[Operation, Unit]) -> 
         if addition is not None:
             pending.append(addition.onto)
         if x in writers:
-            found.add(writers[x])
+            units.add(writers[x])
         elif x.kind in ("join", "pad") or x in fused.inline:
             pending += [ref.operation for ref in x.args]
         elif x.kind in ("stack", "last"):
             pending.append(x.attr)
-    return found
+    return units
 
 
 def _pointwise(fused: Fused, reading: list[Unit], writing: set[Unit], carried: Carried) -> bool:
@@ -118,7 +118,7 @@ def _pointwise(fused: Fused, reading: list[Unit], writing: set[Unit], carried: C
 
 
 def _depend(late: list[Unit], early: set[Unit], after: Mapping[Unit, set[Unit]]) -> bool:
-    """Whether one of ``late`` waits for one of ``early``, itself apart."""
+    """Whether one of ``late`` waits for one of ``early`` other than itself."""
     seen: set[Unit] = set()
     pending = [x for unit in late for x in after[unit]]
     while pending:
@@ -131,6 +131,7 @@ def _depend(late: list[Unit], early: set[Unit], after: Mapping[Unit, set[Unit]])
 
 
 def _sorted(units: Sequence[Unit], after: Mapping[Unit, set[Unit]]) -> tuple[Unit, ...]:
+    """The units in topological order, as near to the order of the graph as possible."""
     waiting = {unit: len(after[unit]) for unit in units}
     followers: dict[Unit, list[Unit]] = {}
     for unit in units:

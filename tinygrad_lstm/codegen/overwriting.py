@@ -1,4 +1,4 @@
-"""Loops that write over what they have just read for the last time.
+"""Lets loops write their stacks over arrays that they read for the last time.
 
 A step that reads a row of one array and writes a row of another, of the same size, moves half as much memory when the
 second takes the place of the first. So the gates of a layer lie where its hoisted sums lay, and their gradients where
@@ -27,12 +27,12 @@ _OWN: Final = frozenset(("map", "reduce", "contract", "gather", "call", "stack")
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Layout:
-    """Where everything lies.
+    """Where results lie.
 
     Attributes:
-        places: of each result.
-        over: storages that take the memory of another one.
-        overlaid: results moved over memory that nobody reads any more, which share it with no live result.
+        places: the place of each result.
+        over: for storages that use the memory of another one, that one.
+        overlaid: results that were moved over memory that is no longer read.
     """
 
     places: Mapping[Operation, Place]
@@ -41,12 +41,12 @@ class Layout:
 
 
 def overwritten(layout: Layout, fused: Fused, region: Region, units: Sequence[Unit]) -> Layout:
-    """The same with the stacks of a loop over arrays that only its kernels read.
+    """The layout with stacks of a loop moved over arrays that only the loop's kernels read.
 
     Args:
         layout: the loop must be the first to write each of its stacks.
         region: the body of the loop.
-        units: its steps.
+        units: the units of the body.
     """
     if region.block.length == 1:
         return layout
@@ -65,6 +65,7 @@ class _Overwriting:
                 self.written[writer].append(op)
 
     def layout(self) -> Layout:
+        """The layout after all moves."""
         reading = Counter(op for unit in self.units for op in set(unit.reads))
         writing_to: dict[Storage, set[Unit]] = {}
         for unit in self.units:
@@ -87,7 +88,7 @@ class _Overwriting:
         return Layout(self.places, self.over, frozenset(self.overlaid))
 
     def within(self, unit: Unit) -> Iterator[Operation]:
-        """The operations of a unit, those in loops too."""
+        """The operations of a unit, with those in loops."""
         pending = list(unit.operations)
         while pending:
             op = pending.pop()
@@ -103,27 +104,27 @@ class _Overwriting:
     def stacks(
         self, unit: Unit, draft: Draft, writing_to: Mapping[Storage, set[Unit]]
     ) -> list[tuple[Operation, list[Operation]]]:
-        """The stacks that a kernel alone writes, and the operations that do; in the order of their values."""
-        found = []
+        """The stacks that only this kernel writes, and the operations that write them, in the order of their values."""
+        written = []
         for stack, _ in self.region.stacks:
             storage = self.places[stack].storage
             if storage.owner is not stack or storage in self.over or writing_to.get(storage) != {unit}:
                 continue
             writing = [op for op in unit.operations if op in self.places and self.places[op].storage is storage]
             if not any(len(op.shape) != len(draft.space) for op in writing):
-                found.append((stack, writing))
-        return sorted(found, key=lambda pair: draft.values[pair[1][0]])
+                written.append((stack, writing))
+        return sorted(written, key=lambda pair: draft.values[pair[1][0]])
 
     def last_reads(self, draft: Draft, alone: Set[Operation]) -> dict[Place, Operation]:
-        """The places that a kernel loads from and nobody reads later, whose rows it goes through once.
+        """The places whose elements a kernel loads once, and that nothing reads later, with their operations.
 
         Args:
-            alone: what no other step of the region reads.
+            alone: operations that no other unit of the region reads.
         """
         loads: dict[Operation, list[Reference]] = {}
         for ref in draft.reads:
             loads.setdefault(ref.operation, []).append(ref)
-        found: dict[Place, Operation] = {}
+        last: dict[Place, Operation] = {}
         for op, refs in loads.items():
             if op not in alone or op.block is not self.region.block.parent or op.kind not in _OWN:
                 continue
@@ -139,37 +140,37 @@ class _Overwriting:
                 for b in axes[:k]
             ):
                 places = [seen_at(ref, place, self.lengths) for ref in refs]
-                found.update({at: op for at in places if at is not None})
-        return found
+                last.update({at: op for at in places if at is not None})
+        return last
 
     def over_whole(self, stack: Operation, writing: list[Operation], free: dict[Place, Operation]) -> bool:
-        """Let the whole stack lie over another array, if each of its parts is written where the kernel loads."""
+        """Move the whole stack over another array; False if one of its parts is not written where the kernel loads."""
         storage = self.places[stack].storage
         for other in {self.memory(at.storage): None for at in free}:
             if other.size != storage.size or other.dtype is not storage.dtype:
                 continue
-            there = []
+            targets = []
             for op in writing:
                 at = self.places[op]
-                there.append(Place(other, canonical(op.shape, at.strides)[1], at.offset, at.loops))
-            if all(at in free for at in there):
+                targets.append(Place(other, canonical(op.shape, at.strides)[1], at.offset, at.loops))
+            if all(at in free for at in targets):
                 self.over[storage] = other
                 self.overlaid.add(stack)
-                for at in there:
+                for at in targets:
                     del free[at]
                 return True
         return False
 
     def movable(self, stack: Operation, writing: list[Operation]) -> bool:
-        """Whether the rows are written in one piece each, and need not be adjacent for those who read them."""
+        """Whether each row is written as one piece, and the readers do not need the rows to be adjacent."""
         (first, *others), shape = writing, stack.shape[1:]
         natural = canonical(first.shape, self.places[first].strides) == canonical(shape, row_major(shape))
-        # Those for whom it writes would have to move as well.
+        # Results that the same operation writes would have to move as well.
         known = any(self.placed.readers.get(x) for x in self.written[first])
         return natural and not others and not known and all(x.fusible for x, _ in self.placed.readers.get(stack, ()))
 
     def over_rows(self, stack: Operation, write: Operation, free: dict[Place, Operation]) -> bool:
-        """Let each row of the stack lie over one that the kernel loads; the rows need not be adjacent."""
+        """Move each row of the stack over a row that the kernel loads; False if there is none. Rows may have gaps."""
         for at, op in free.items():
             if op.dtype is stack.dtype and len(at.strides) == len(write.shape):
                 ((_, step),) = at.loops
@@ -179,7 +180,7 @@ class _Overwriting:
         return False
 
     def side_by_side(self, group: list[tuple[Operation, Operation]]) -> None:
-        """Put the rows of several stacks into one array, along its last axis: a later loop may write over it."""
+        """Put the rows of several stacks side by side into one array, which a later loop may write over."""
         stack, write = group[0]
         n = write.shape[-1]
         shape = (*write.shape[:-1], n * len(group))
@@ -188,7 +189,7 @@ class _Overwriting:
             self.move(one, writing, Place(storage, row_major(shape), k * n), prod(shape))
 
     def move(self, stack: Operation, write: Operation, row: Place, step: int) -> bool:
-        """Place a stack by its first row and the distance between rows, if all that read it can do so there."""
+        """Place a stack by its first row and the distance between rows; False if a reader cannot read it there."""
         strides = iter(row.strides)
         over = Place(row.storage, (step, *[next(strides) if n != 1 else 0 for n in stack.shape[1:]]), row.offset)
         if any(seen_at(ref, over, self.lengths) is None for _, ref in self.placed.readers.get(stack, ())):
@@ -200,7 +201,7 @@ class _Overwriting:
 
 
 def _once(axes: list[Axis], ref: Reference, loop: int) -> bool:
-    """Whether each element is read at one point of one step: every axis and the time run along a coordinate alone."""
+    """Whether each element is read once: each axis of the reference, and the time, moves a coordinate of its own."""
     if [number for number, _ in ref.loops] != [loop]:
         return False
     moving = [k for k, n in enumerate(ref.shape) if n > 1] + [-1]
@@ -209,7 +210,7 @@ def _once(axes: list[Axis], ref: Reference, loop: int) -> bool:
 
 
 def _apart(a: list[Axis], b: list[Axis], shape: tuple[int, ...], length: int) -> bool:
-    """Whether two sets of coordinates have no element in common, at any two times."""
+    """Whether two reads have no element in common, at any two times."""
 
     def reach(axis: Axis) -> tuple[int, int]:
         ends = [s * (n - 1) for s, n in zip(axis.strides, shape, strict=True)]

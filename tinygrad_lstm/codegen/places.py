@@ -1,4 +1,4 @@
-"""Where results lie: storages, which the plan finds memory for, and places in them."""
+"""Where results lie: storages, which later get memory, and places in them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ class Storage:
     """Memory for a number of elements.
 
     Attributes:
-        block: it lives within one step of this block.
-        fixed: the buffer of the program, where that is settled: an input or an output.
-        owner: the operation that it was made for, if that may still be moved; else None.
+        block: the storage is in use within one step of this block.
+        fixed: the number of its buffer, for an input or an output of the program.
+        owner: the operation that it was made for, if this may still be moved; else None.
     """
 
     size: int
@@ -38,15 +38,15 @@ class Place:
 
 
 def fresh(op: Operation) -> Place:
-    """A place without gaps in a storage of its own."""
+    """A place without gaps in a new storage."""
     return Place(Storage(op.size, op.dtype, op.block, owner=op), row_major(op.shape))
 
 
 def seen_at(ref: Reference, place: Place, lengths: Mapping[int, int]) -> Place | None:
-    """Where the elements that ``ref`` reads lie, one stride for each of its axes; None if no strides say it.
+    """Where the elements that ``ref`` reads lie, one stride for each of its axes; None where no strides describe that.
 
     Args:
-        place: where the result that is read lies.
+        place: the place of the result that is read.
     """
     below = ref.operation.shape
     plain = row_major(below)

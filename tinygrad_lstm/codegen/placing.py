@@ -1,9 +1,10 @@
-"""The second form: results that have to lie at a certain place, at best written there instead of being copied.
+"""The second form: results that have to lie at a certain place, and copies to these places that are not needed.
 
-Placed are: the outputs of the graph, the parts of joins and pads, the carries of loops and the rows of their stacks.
-What is copied to such a place is written there directly, wherever that is possible; the copy is then *written by*
-another operation and is no operation of its own any more. Those that read the copy go on reading it, at its own place,
-through their own references. Every other result may lie anywhere; its place is chosen when the steps are in order.
+Some results have a place: outputs of the graph, parts of joins and pads, carries of loops and rows of their stacks. In
+the first form a copy brings each value there. Where possible, the operation that computes the value writes it there
+directly: the copy is then *written by* that operation and has no work of its own. The readers of the copy still read
+it, at its place, through their references. All other results may lie anywhere; their places are chosen when the steps
+are in order.
 """
 
 from collections.abc import Iterator, Mapping, Set
@@ -21,11 +22,11 @@ _PLACEABLE = frozenset(("map", "reduce", "join", "pad", "contract", "gather", "s
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Addition:
-    """A sum that is no operation of its own: its product is added to what its place holds before.
+    """A sum that a product computes: it is added to what its place holds already.
 
     Attributes:
-        onto: the operation that writes what is added to.
-        sum: the one that the product does the work of.
+        onto: the operation that writes the other term to this place.
+        sum: the operation whose work the product does.
     """
 
     onto: Operation
@@ -34,16 +35,16 @@ class Addition:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Placed:
-    """Operations, and where their results lie if that matters.
+    """Operations, and the places of results that have to lie at a certain one.
 
     Attributes:
-        form: the operations that do something; copies that others write are not among them.
-        places: of the results that have to lie at a certain place, also of those that others write.
-        written_by: for each operation that is not in ``form`` any more the one that writes its result.
-        after: for each operation what must have run before, for another reason than that it is read.
-        additions: the products that are added to something.
-        histories: carries that lie in the stack of their own values: a step reads a row and writes the next one.
-        readers: for each operation, also those that others write, what reads its result, and how.
+        form: the operations that have work to do; copies that others write are not among them.
+        places: where results have to lie, also results that another operation writes.
+        written_by: for each operation that is no longer in ``form``, the one that writes its result.
+        after: for each operation what must run before, although its result is not read.
+        additions: the products that are added to what their place holds.
+        in_stack: carries that lie in the stack of their own values: a step reads a row and writes the next one.
+        readers: for each operation, also those that others write, its readers with their references.
     """
 
     form: Operations
@@ -51,20 +52,22 @@ class Placed:
     written_by: Mapping[Operation, Operation]
     after: Mapping[Operation, tuple[Operation, ...]]
     additions: Mapping[Operation, Addition]
-    histories: frozenset[Carried]
+    in_stack: frozenset[Carried]
     readers: Readers
 
     def writer(self, op: Operation) -> Operation:
-        """The operation that writes a result: itself, or the one that does its work."""
+        """The operation that writes a result: its own, or the one that does its work."""
         return self.written_by.get(op, op)
 
 
 def place(form: Operations) -> Placed:
-    """Settle the place of everything that has to lie at a certain one."""
+    """The form with a place for everything that has to lie at a certain one."""
     return _Placing(form).placed()
 
 
 class _Placing:
+    """Gives places, block by block and from readers to what they read."""
+
     def __init__(self, form: Operations) -> None:
         self.form = form
         self.readers = form.readers()
@@ -75,10 +78,11 @@ class _Placing:
         self.written_by: dict[Operation, Operation] = {}
         self.unwanted: set[Operation] = set()
         self.additions: dict[Operation, Addition] = {}
-        self.histories: set[Carried] = set()
+        self.in_stack: set[Carried] = set()
         self.rewritten: set[Storage] = set()
 
     def placed(self) -> Placed:
+        """The second form, after all blocks."""
         for number, op in enumerate((*self.form.inputs, *self.form.outputs)):
             storage = Storage(op.size, op.dtype, self.form.top, fixed=number)
             self.places[op] = Place(storage, row_major(op.shape))
@@ -99,12 +103,12 @@ class _Placing:
             written_by,
             {op: tuple([final(x) for x in after]) for op, after in self.after.items() if op not in gone},
             {op: replace(x, onto=final(x.onto)) for op, x in self.additions.items()},
-            frozenset(self.histories),
+            frozenset(self.in_stack),
             {op: reading for op, reading in self.remaining(gone) if reading},
         )
 
     def remaining(self, gone: Set[Operation]) -> Iterator[tuple[Operation, list[tuple[Operation, Reference]]]]:
-        """What still reads each result."""
+        """Each result with its readers that have work left."""
         for op, reading in self.readers.items():
             if any(reader in gone for reader, _ in reading):
                 yield op, [pair for pair in reading if pair[0] not in gone]
@@ -120,7 +124,7 @@ class _Placing:
         return op in self.written_by or op in self.unwanted
 
     def readings(self, op: Operation) -> list[tuple[Operation, Reference]]:
-        """What still reads a result, and how."""
+        """The readers of a result that have work left, with their references."""
         return [(reader, ref) for reader, ref in self.readers.get(op, ()) if not self.gone(reader)]
 
     def wait(self, op: Operation, others: list[Operation]) -> None:
@@ -128,12 +132,12 @@ class _Placing:
         known += [x for x in others if x is not op and x not in known]
 
     def block(self, block: Block) -> None:
-        """The operations of a block, those that read before those that are read."""
+        """Give places to the operations of a block, readers before what they read."""
         loops = [op for op in self.operations[block] if op.kind == "loop"]
         for op in loops:
             for carried in self.form.regions[op.attr].carried:
-                if self.wants_history(carried):
-                    self.history(op, carried)
+                if self.fits_in_stack(carried):
+                    self.put_in_stack(op, carried)
         for op in self.operations[block][::-1]:
             if self.gone(op):
                 continue
@@ -150,16 +154,16 @@ class _Placing:
 
     # Loops
 
-    def wants_history(self, carried: Carried) -> bool:
-        """Whether the carry is best read from the stack of its own values."""
+    def fits_in_stack(self, carried: Carried) -> bool:
+        """Whether the carry may lie in the stack of its own values."""
         if carried.stack is None or carried.stack in self.places:
             return False
         return carried.before is not None or not any(
             op.kind == "map" and op.name == "copy" for op, _ in self.readers.get(carried.stack, ())
         )
 
-    def history(self, loop: Operation, carried: Carried) -> None:
-        """One buffer with a row more than steps: the loop reads a row and writes the next one."""
+    def put_in_stack(self, loop: Operation, carried: Carried) -> None:
+        """Place a carry in its stack, which gets one row more than steps: each step reads a row and writes the next."""
         stack, body = carried.stack, loop.attr
         assert stack is not None
         row = stack.size // body.length
@@ -170,7 +174,7 @@ class _Placing:
         self.places[carried.symbol] = Place(storage, inner, row - rest, ((body.number, row),))
         self.places[carried.last] = Place(storage, inner, 0 if body.reverse else body.length * row)
         self.places[carried.initial] = Place(storage, row_major(carried.initial.shape), first)
-        self.histories.add(carried)
+        self.in_stack.add(carried)
         (write,) = (write for other, write in self.stacks[body] if other is stack)
         self.written_by[carried.updated] = write
         if carried.before is not None:
@@ -179,10 +183,10 @@ class _Placing:
             self.written_by[carried.before] = loop
 
     def loop(self, op: Operation) -> None:
-        """Carries have one place that each step rewrites; stacks are written row by row."""
+        """Give each carry a place that every step rewrites, and each row of a stack its place in the stack."""
         body: Block = op.attr
         for x in self.form.regions[body].carried:
-            if x in self.histories:
+            if x in self.in_stack:
                 continue
             storage = Storage(x.symbol.size, x.symbol.dtype, op.block)
             self.rewritten.add(storage)
@@ -200,7 +204,7 @@ class _Placing:
     # Parts
 
     def join(self, op: Operation) -> None:
-        """The parts are written into the whole."""
+        """Place the parts of a join in the whole."""
         at = self.places.setdefault(op, fresh(op))
         axis, spans = op.attr
         for ref, (start, stop) in zip(op.args, spans, strict=True):
@@ -210,7 +214,7 @@ class _Placing:
             self.places[ref.operation] = Place(at.storage, strides, at.offset + start * at.strides[axis], at.loops)
 
     def pad(self, op: Operation) -> None:
-        """What is padded is written into zeros."""
+        """Place what is padded within the zeros."""
         at = self.places.setdefault(op, fresh(op))
         low, step, source = op.attr
         zero, part = (ref.operation for ref in op.args)
@@ -224,7 +228,7 @@ class _Placing:
     # Copies and sums
 
     def elide(self, copy: Operation) -> None:
-        """Let what is copied be written where the copy would go."""
+        """Write the source of a copy at the place of the copy, where its readers can read it there."""
         (ref,) = copy.args
         source, target = ref.operation, self.places[copy]
         if source.block is not copy.block or source.kind not in _PLACEABLE or self.gone(source):
@@ -247,7 +251,7 @@ class _Placing:
         self.written_by[copy] = source
 
     def further_stack(self, copy: Operation, stack: Operation) -> None:
-        """A copy of what a loop stacks is stacked by the loop itself."""
+        """Let the loop write a second stack in place of a copy of a stack."""
         body: Block = stack.attr.attr
         target = self.places[copy]
         strides = regrouped(copy.shape, target.strides, stack.shape)
@@ -265,7 +269,7 @@ class _Placing:
         self.written_by[copy] = again
 
     def accumulate(self, op: Operation) -> None:
-        """A sum that is stored, of a product and what is used for nothing else: the product is added in its place."""
+        """Let a product be added to the other term of a sum, at the sum's place, if nothing else reads the terms."""
         if any(reader.fusible for reader, _ in self.readings(op)):
             return
         first, second = op.args
@@ -291,7 +295,7 @@ class _Placing:
                 return
 
     def only_for(self, op: Operation, ref: Reference) -> bool:
-        """Whether a whole result is read by one operation of its block alone, and may lie anywhere."""
+        """Whether ``op`` is the only reader of a whole result, which may lie anywhere."""
         source = ref.operation
         reading = [reader for reader, _ in self.readings(source)]
         return (
@@ -304,7 +308,7 @@ class _Placing:
 
 
 def _seen_by_source(ref: Reference, target: Place) -> tuple[int, ...] | None:
-    """The strides of the target for the axes of the copied operation."""
+    """The strides of the target over the axes of the operation that is copied; None where there are none."""
     axes = axis_order(ref)
     if axes is not None:
         return tuple([target.strides[k] if k >= 0 else 0 for k in axes])

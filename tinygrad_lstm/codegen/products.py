@@ -1,4 +1,4 @@
-"""From a contraction over letters to a product of matrices."""
+"""From a ``contract`` over letters to matrices for a ``Gemm``."""
 
 import itertools
 from collections.abc import Sequence
@@ -8,31 +8,33 @@ from math import prod
 __all__ = ["Axes", "BlasMatrix", "Grouping", "blas_matrix", "grouped", "is_matrix", "leading"]
 
 Stretch = tuple[int, int]
-"""A size and a stride."""
+"""The size and the stride of an axis."""
 
 
 @dataclass(frozen=True, slots=True)
 class Axes:
-    """One operand: its letters, and the stride of each."""
+    """The letters of one operand, and the stride of each."""
 
     letters: str
     strides: tuple[int, ...]
 
     def stride(self, letter: str) -> int:
-        """How far a step along a letter is; 0 for a letter that the operand lacks."""
+        """The stride of a letter; 0 for a letter that the operand lacks."""
         at = self.letters.find(letter)
         return self.strides[at] if at >= 0 else 0
 
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """Strides of the three matrices, with equal leading axes, or what has to be copied first.
+    """The strides of the three matrices, with equal leading axes, and what has to be copied to make it so.
 
     Attributes:
-        copies: operands, 0 for the left and 1 for the right, that are no matrices as they lie; 2 for the result.
-        swapped: whether the operands have changed sides, for a result whose rows are adjacent.
+        batch: the sizes of the leading axes.
+        m, n, k: the rows and columns of the result, and the size of the inner axis.
+        copies: what has to be copied to be a matrix: 0 the left operand, 1 the right one, 2 the result.
+        swapped: whether the operands have changed sides, so that the last axis of the result has stride 1.
         summed: the letters that are summed, in the order in which a copy should have them, innermost last.
-        kept: those of the result, in the order in which a copy of it should have them.
+        kept: the letters of the result, in the order in which a copy of it should have them.
     """
 
     batch: tuple[int, ...]
@@ -49,20 +51,20 @@ class Grouping:
 
 
 def is_matrix(rows: int, columns: int, row: int, column: int) -> bool:
-    """Whether BLAS can read it: adjacent along one axis, and along the other at least that long apart."""
+    """Whether BLAS can read a matrix: stride 1 along one axis, and no overlap along the other."""
     return (column == 1 and (row >= columns or rows == 1)) or (row == 1 and (column >= rows or columns == 1))
 
 
 @dataclass(frozen=True, slots=True)
 class BlasMatrix:
-    """How BLAS sees a matrix: whether transposed, and the distance of its rows."""
+    """A matrix as BLAS takes it: whether it is transposed, and the distance between its rows."""
 
     transposed: bool
     leading: int
 
 
 def blas_matrix(rows: int, columns: int, strides: Sequence[int]) -> BlasMatrix | None:
-    """A matrix as BLAS sees it; None where it cannot. The last two of ``strides`` count.
+    """A matrix as BLAS takes it, by its last two strides; None where BLAS cannot take it.
 
     >>> blas_matrix(2, 3, (3, 1)), blas_matrix(2, 3, (1, 2)), blas_matrix(2, 3, (6, 2))
     (BlasMatrix(transposed=False, leading=3), BlasMatrix(transposed=True, leading=2), None)
@@ -80,11 +82,11 @@ def blas_matrix(rows: int, columns: int, strides: Sequence[int]) -> BlasMatrix |
 
 
 def leading(rows: int, columns: int, row: int, column: int) -> tuple[int, int]:
-    """Strides that mean the same where an axis of size 1 has a stride that no matrix has."""
+    """Strides of the same elements that BLAS takes: an axis of size 1 may have any stride."""
     if columns == 1 and rows == 1:
         return 1, 1
     if columns == 1:
-        # One column: adjacent, or a row of a wider matrix.
+        # One column is also the first column of a matrix with longer rows.
         return (row, 1) if row >= 1 else (row, column)
     if rows == 1:
         return (1, column) if column > 1 else (columns, column) if column == 1 else (row, column)
@@ -92,7 +94,7 @@ def leading(rows: int, columns: int, row: int, column: int) -> tuple[int, int]:
 
 
 def _merged(letters: Sequence[str], sizes: dict[str, int], operands: Sequence[Axes]) -> list[list[str]]:
-    """Runs of letters that are one axis in all operands, each from the outermost letter to the innermost."""
+    """The letters in runs, each of which is one axis in all operands, from the outermost letter to the innermost."""
     order = sorted(letters, key=lambda letter: [-abs(o.stride(letter)) for o in operands])
     runs: list[list[str]] = []
     for letter in order:
@@ -106,7 +108,7 @@ def _merged(letters: Sequence[str], sizes: dict[str, int], operands: Sequence[Ax
 
 
 def grouped(left: Axes, right: Axes, out: Axes, sizes: dict[str, int]) -> Grouping:
-    """The axes of the product. Letters of size 1 are left out; a letter of a group that does not merge is a batch."""
+    """The matrices of a product. Letters of size 1 are left out; letters that do not merge become leading axes."""
     letters = [x for x in dict.fromkeys(left.letters + right.letters) if sizes[x] != 1]
     batch, ms, ns, ks = [], [], [], []
     for x in letters:
@@ -128,7 +130,7 @@ def grouped(left: Axes, right: Axes, out: Axes, sizes: dict[str, int]) -> Groupi
     n_run = _chosen(n_runs, sizes, out)
     rest = [run for run in m_runs if run is not m_run] + [run for run in n_runs if run is not n_run]
     loose = _merged(batch, sizes, [left, right, out]) + rest
-    # Letters that are summed have to be one axis: where they are not, the operand that has them apart is copied.
+    # The summed letters have to be one axis. An operand in which they are not is copied.
     copies = []
     order = [x for run in k_runs for x in run]
     if len(k_runs) > 1:
@@ -178,5 +180,5 @@ def _adjacent(order: list[str], sizes: dict[str, int], operand: Axes) -> bool:
 
 
 def _chosen(runs: list[list[str]], sizes: dict[str, int], out: Axes) -> list[str]:
-    """The run that is an axis of the matrices: one that is adjacent in the result, else the longest."""
+    """The run that becomes an axis of the matrices: one with stride 1 in the result, or else the longest."""
     return max(runs, key=lambda run: (out.stride(run[-1]) == 1, prod([sizes[x] for x in run])), default=[])

@@ -1,4 +1,4 @@
-"""What a compiled program is: buffers, and steps that read and write views of them. Every printer reads this form.
+"""A compiled program: buffers, and steps that read and write views of them. Every printer reads this form.
 
 A step is a fused kernel, a product of matrices, a gather or scatter, a loop of steps, or the call of one op that no
 printer knows. Nothing is allocated while it runs: each temporary has its place in one arena.
@@ -35,7 +35,7 @@ Combine = Literal["add", "maximum", "minimum"]
 
 
 def identity(combine: str, dtype: DType) -> float | int | bool:
-    """What changes nothing in a combination, and is that of no values at all.
+    """The neutral element of a combination, which is also the combination of no values.
 
     >>> from tinygrad_lstm.graph.dtypes import float32, int32
     >>> identity("add", int32), identity("maximum", float32), identity("minimum", int32)
@@ -55,7 +55,7 @@ def identity(combine: str, dtype: DType) -> float | int | bool:
 
 @dataclass(frozen=True, slots=True)
 class Buffer:
-    """A stretch of memory.
+    """A piece of memory.
 
     Attributes:
         size: number of elements.
@@ -93,7 +93,7 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """One value of a kernel's body, at one point of its space.
+    """One value of a kernel's body, a scalar at each point of its space.
 
     Attributes:
         op: the name of an elementwise op; or ``load`` (of ``Kernel.reads[attr]``), ``constant`` (``attr``), ``index``
@@ -110,7 +110,7 @@ class Scalar:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """A value of the body that is written out.
+    """A value of the body that a kernel writes to memory.
 
     Attributes:
         value: its position in the body.
@@ -127,17 +127,17 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """Chains of elementwise ops as one nest of loops, with reductions over the trailing axes among them.
+    """A fused loop nest: elementwise ops, and reductions over the trailing axes.
 
     Attributes:
         shape: the space, outermost axis first. Its points are independent but for reductions and combining stores.
         reduced: how many trailing axes ``reduce`` runs over. What depends on a reduction is computed when it is
             complete, in a further pass over the reduced axes. ``lower`` leaves
             none of them empty.
-        reads: what ``load`` refers to, one axis for each of the space; stride 0 broadcasts.
+        reads: the views that ``load`` reads, one axis for each of the space; stride 0 broadcasts.
         body: the values, arguments before what reads them.
-        stores: what is written. A store may write where a load reads, at the same point and nowhere else.
-        scope: whose work it is, for readers.
+        stores: the values that are written. A store may write where a load reads, but only at the same point.
+        scope: the scope in which the work was written, for readers.
     """
 
     shape: tuple[int, ...]
@@ -189,7 +189,7 @@ class Scatter:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One op by the backend's own kernel, on arrays; the result is copied to ``out``."""
+    """One op, computed by the backend's own kernel on arrays; the result is copied to ``out``."""
 
     node: Node
     attrs: Mapping[str, Any]
@@ -217,9 +217,9 @@ class Program:
 
     Attributes:
         inputs: for each input of the graph its buffer.
-        outputs: for each output of the graph its buffer: each its own, which nothing else overlaps.
+        outputs: for each output of the graph its buffer, which no other output shares.
         output_shapes: the shape of each output.
-        arena: bytes that the temporaries take together.
+        arena: the bytes that all temporaries together need.
     """
 
     buffers: tuple[Buffer, ...]
@@ -231,7 +231,7 @@ class Program:
 
 
 def share_bytes(a: Buffer, b: Buffer) -> bool:
-    """Whether two buffers are temporaries that lie, if only in part, in the same bytes of the arena."""
+    """Whether two buffers are temporaries that have bytes of the arena in common."""
     if a.role != "temporary" or b.role != "temporary":
         return False
     return a.offset < b.offset + b.size * b.dtype.itemsize and b.offset < a.offset + a.size * a.dtype.itemsize
@@ -242,7 +242,7 @@ def written_buffers(step: Step) -> Iterator[int]:
     match step:
         case Loop():
             for inner in step.steps:
-                yield from written_buffers(inner)  # as deep as loops are nested
+                yield from written_buffers(inner)  # recursion as deep as loops are nested
         case Kernel():
             yield from (store.view.buffer for store in step.stores)
         case _:

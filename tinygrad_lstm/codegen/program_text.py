@@ -1,4 +1,4 @@
-"""A program as text, and what it costs."""
+"""A program as text, and counts of its steps and bytes."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ __all__ = ["Counts", "counts", "printed_program", "printed_step", "printed_view"
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What a program, or one step of a loop in it, consists of.
+    """How many steps of each kind a program has, or one step of a loop.
 
     Attributes:
-        bytes_moved: what its steps read and write, each element of a view once; of a loop all its steps together.
+        bytes_moved: the bytes that its steps read and write, each element of a view once, all steps of a loop included.
         arena: bytes of memory for temporaries.
         loops: for each loop the counts of one step.
     """
@@ -56,20 +56,20 @@ def _counted(program: Program, steps: Sequence[Step]) -> Counts:
 
 
 def _views(step: Step) -> Iterator[View]:
-    """What a step reads and writes, each axis that repeats counted once."""
+    """The views that a step reads and writes, with axes of stride 0 at size 1."""
     if isinstance(step, Kernel):
-        found = [*step.reads, *[s.view for s in step.stores]]
+        views = [*step.reads, *[s.view for s in step.stores]]
     elif isinstance(step, Gemm):
-        found = [step.left, step.right, step.out]
+        views = [step.left, step.right, step.out]
     elif isinstance(step, Gather):
-        found = [step.out, step.indices, step.out]
+        views = [step.out, step.indices, step.out]
     elif isinstance(step, Scatter):
-        found = [step.updates, step.indices, step.out]
+        views = [step.updates, step.indices, step.out]
     elif isinstance(step, Call):
-        found = [*step.reads, step.out]
+        views = [*step.reads, step.out]
     else:
-        found = []
-    for view in found:
+        views = []
+    for view in views:
         kept = tuple([n for n, s in zip(view.shape, view.strides, strict=True) if s])
         yield View(view.buffer, kept, (1,) * len(kept))
 
@@ -122,7 +122,7 @@ def _lines(steps: Sequence[Step], indent: str) -> list[str]:
 
 
 def printed_step(step: Step) -> list[str]:
-    """The lines of one step that is no loop."""
+    """The text of one step that is no loop."""
     if isinstance(step, Kernel):
         return _kernel(step)
     if isinstance(step, Gemm):
@@ -139,6 +139,7 @@ def printed_step(step: Step) -> list[str]:
 
 
 def _kernel(kernel: Kernel) -> list[str]:
+    """The lines of a kernel: its space, the values of its body, and its stores."""
     outer = len(kernel.shape) - kernel.reduced
     shape = _list(kernel.shape[:outer]) + (f" | {_list(kernel.shape[outer:])}" if kernel.reduced else "")
     lines = [f"kernel [{shape}]{_scope(kernel.scope)}"]

@@ -1,4 +1,4 @@
-"""Arithmetic on references: what views do to strides, and what strides mean for the axes below them."""
+"""Arithmetic on references: views as changes of strides, and the coordinates that strides stand for."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -28,19 +28,19 @@ Loops = tuple[tuple[int, int], ...]
 
 
 def transposed(ref: Reference, axes: Sequence[int]) -> Reference:
-    """Axis ``i`` of the result is axis ``axes[i]``."""
+    """The reference with its axes in another order: axis ``i`` of the result is axis ``axes[i]``."""
     return replace(ref, shape=tuple([ref.shape[a] for a in axes]), strides=tuple([ref.strides[a] for a in axes]))
 
 
 def sliced(ref: Reference, start: Shape, shape: Shape, step: Shape) -> Reference:
-    """``shape`` elements from ``start`` on, ``step`` apart."""
+    """The elements from ``start`` on, ``step`` apart, ``shape`` of them."""
     offset = ref.offset + sum([a * s for a, s in zip(start, ref.strides, strict=True)])
     strides = tuple([s * k for s, k in zip(ref.strides, step, strict=True)])
     return replace(ref, shape=shape, strides=strides, offset=offset)
 
 
 def flipped(ref: Reference, axes: Sequence[int]) -> Reference:
-    """The axes in reversed order."""
+    """The reference with the elements along ``axes`` in reversed order."""
     strides = list(ref.strides)
     offset = ref.offset
     for a in axes:
@@ -50,7 +50,7 @@ def flipped(ref: Reference, axes: Sequence[int]) -> Reference:
 
 
 def broadcast(ref: Reference, shape: Shape) -> Reference:
-    """Repeated to a larger shape, by NumPy's rules."""
+    """The reference repeated to a larger shape, by NumPy's rules."""
     if shape == ref.shape:
         return ref
     lead = len(shape) - len(ref.shape)
@@ -59,14 +59,14 @@ def broadcast(ref: Reference, shape: Shape) -> Reference:
 
 
 def at_time(ref: Reference, loop: int) -> Reference:
-    """The slice of the first axis that a loop has come to."""
+    """The slice of the first axis at the present step of a loop."""
     return replace(
         ref, shape=ref.shape[1:], strides=ref.strides[1:], loops=joined_loops(ref.loops, ((loop, ref.strides[0]),))
     )
 
 
 def joined_loops(a: Loops, b: Loops) -> Loops:
-    """Both movements together."""
+    """The movements with loops of ``a`` and ``b`` added together."""
     if not b:
         return a
     total = dict(a)
@@ -76,7 +76,7 @@ def joined_loops(a: Loops, b: Loops) -> Loops:
 
 
 def canonical(shape: Shape, strides: Strides) -> tuple[Shape, Strides]:
-    """Without the axes of size 1."""
+    """A shape and strides without the axes of size 1."""
     if 1 not in shape:
         return shape, strides
     kept = [(n, s) for n, s in zip(shape, strides, strict=True) if n != 1]
@@ -84,7 +84,7 @@ def canonical(shape: Shape, strides: Strides) -> tuple[Shape, Strides]:
 
 
 def is_whole(ref: Reference) -> bool:
-    """Whether it reads every element of the result once, in row-major order; reshapes do not matter."""
+    """Whether a reference reads every element of the result once, in row-major order, in whatever shape."""
     if ref.offset or ref.loops:
         return False
     shape, strides = canonical(ref.shape, ref.strides)
@@ -99,7 +99,7 @@ def _size(shape: Shape) -> int:
 
 
 def regrouped(shape: Shape, strides: Strides, target: Shape) -> Strides | None:
-    """The strides under which an array of ``shape`` and ``strides`` has the shape ``target``, if there are any."""
+    """The strides that give an array of ``shape`` and ``strides`` the shape ``target``; None where there are none."""
     if _size(shape) == 0:
         return row_major(target)
     old = [(n, s) for n, s in zip(shape, strides, strict=True) if n != 1]
@@ -128,7 +128,7 @@ def regrouped(shape: Shape, strides: Strides, target: Shape) -> Strides | None:
 
 
 def reshaped(ref: Reference, shape: Shape) -> Reference | None:
-    """The same elements in another shape, or None where no strides give that."""
+    """The reference to the same elements in another shape; None where no strides give that."""
     strides = regrouped(ref.shape, ref.strides, shape)
     return None if strides is None else replace(ref, shape=shape, strides=strides)
 
@@ -142,10 +142,10 @@ class Axis(NamedTuple):
 
 
 def coordinates(ref: Reference, shape: Shape, lengths: Mapping[int, int]) -> list[Axis] | None:
-    """How the axes of ``shape``, the operation's, move with those of the reference; None if not each by itself."""
+    """For each axis of ``shape``, the operation's, its coordinate by the reference's axes; None if one has none."""
     rank = len(ref.shape)
     if 0 in ref.shape or 0 in shape:
-        # Nothing is read, wherever it may be.
+        # No element is read, so any coordinates will do.
         return [Axis(0, (0,) * rank, ())] * len(shape)
     terms = [(k, s, n) for k, (s, n) in enumerate(zip(ref.strides, ref.shape, strict=True)) if s and n > 1]
     terms += [(-1 - loop, s, lengths[loop]) for loop, s in ref.loops if s and lengths[loop] > 1]
@@ -183,7 +183,7 @@ def coordinates(ref: Reference, shape: Shape, lengths: Mapping[int, int]) -> lis
 
 
 def through(outer: Sequence[Axis], shape: Shape, inner: Reference) -> Reference:
-    """What ``inner``, over the axes that ``outer`` gives the coordinates of, reads from the space ``shape``."""
+    """The reference over ``shape`` that reads what ``inner`` reads at the coordinates ``outer``."""
     offset, loops = inner.offset, inner.loops
     strides = [0] * len(shape)
     for axis, stride in zip(outer, inner.strides, strict=True):
@@ -197,16 +197,16 @@ def through(outer: Sequence[Axis], shape: Shape, inner: Reference) -> Reference:
 
 
 def axis_order(ref: Reference) -> list[int] | None:
-    """For each axis of the operation the axis of ``ref`` that runs along it, if ``ref`` reads each element once."""
+    """For each axis of the operation the axis of ``ref`` along it; None unless ``ref`` reads each element once."""
     if ref.offset or ref.loops or 0 in ref.shape:
         return None
-    found = {s: k for k, (n, s) in enumerate(zip(ref.shape, ref.strides, strict=True)) if n != 1}
+    by_stride = {s: k for k, (n, s) in enumerate(zip(ref.shape, ref.strides, strict=True)) if n != 1}
     axes = []
     for n, s in zip(ref.operation.shape, row_major(ref.operation.shape), strict=True):
         if n == 1:
             axes.append(-1)
-        elif s in found and ref.shape[found[s]] == n:
-            axes.append(found.pop(s))
+        elif s in by_stride and ref.shape[by_stride[s]] == n:
+            axes.append(by_stride.pop(s))
         else:
             return None
-    return None if found else axes
+    return None if by_stride else axes

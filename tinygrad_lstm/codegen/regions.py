@@ -30,7 +30,7 @@ __all__ = ["Builder", "Translation"]
 
 Environment = dict[Node, Any]
 Translation = Callable[["Builder", Any, list[Reference], Block], Reference]
-"""From a node and references to its arguments to a reference to its result."""
+"""A function from a node and the references to its arguments to the reference to its result."""
 
 
 class Builder:
@@ -39,7 +39,7 @@ class Builder:
     Attributes:
         floats: the float types that kernels and products compute with.
         carried: for each block of a loop its carries so far.
-        before: the join that holds all old values of a carry, where there is one.
+        before: the join that holds all old values of a carry, if the graph has one.
     """
 
     def __init__(self, graph: Graph, rules: Mapping[str, Translation], floats: Sequence[DType]) -> None:
@@ -62,7 +62,7 @@ class Builder:
         self._inputs, self._outputs = tuple(inputs), tuple(outputs)
 
     def operations(self) -> Operations:
-        """What was built, without what no output depends on."""
+        """All operations that an output depends on."""
         regions = {}
         for block, operations in self._operations.items():
             carried = [replace(x, before=self.before.get(x)) for x in self.carried.get(block, ())]
@@ -76,7 +76,7 @@ class Builder:
         return op
 
     def visit(self, outputs: Sequence[Node], environment: Environment, block: Block) -> None:
-        """Fill the environment with what ``outputs`` depend on."""
+        """Make operations for all nodes that ``outputs`` depend on, and put references to them in the environment."""
         order = topological(outputs, stop=lambda n: n in environment or _known(n))
         requested: dict[Node, dict[Any, None]] = {}
         for node in order:
@@ -105,7 +105,7 @@ class Builder:
                 environment[node] = self.operation(node, [environment[x] for x in node.inputs], block)
 
     def operation(self, node: Any, refs: list[Reference], block: Block) -> Reference:
-        """One node of the table."""
+        """The reference to the result of a node that is neither a loop, a call, nor a projection."""
         rule = self.rules.get(node.op)
         if rule is not None:
             return rule(self, node, refs, block)
@@ -114,12 +114,12 @@ class Builder:
         return self.call(node, refs, block)
 
     def call(self, node: Any, refs: list[Reference], block: Block) -> Reference:
-        """An op that is left to the backend's own kernel."""
+        """The result of an op that the backend's own kernel computes."""
         args = tuple([self.array(ref, block) for ref in refs])
         return whole_result(self.add(block, "call", node.shape, node.dtype, args=args, node=node))
 
     def elementwise(self, node: Any, refs: list[Reference], block: Block) -> Reference:
-        """An op of the elementwise table; halves are left to the backend's own kernel where it does not want them."""
+        """The result of an elementwise op; float16 goes to the backend's own kernel unless programs compute with it."""
         if float16 not in self.floats and float16 in (node.dtype, *[x.dtype for x in node.inputs]):
             return self.call(node, refs, block)
         if node.op == "cast" and node.dtype is node.inputs[0].dtype:
@@ -136,7 +136,7 @@ class Builder:
         node: Node | None,
         after: tuple[Operation, ...] = (),
     ) -> Reference:
-        """An elementwise function of references that broadcast to ``shape``."""
+        """The result of an elementwise function of references, which are broadcast to ``shape``."""
         args = []
         for ref in refs:
             full = broadcast(ref, shape)
@@ -149,15 +149,15 @@ class Builder:
     def copy(
         self, ref: Reference, block: Block, node: Node | None = None, after: tuple[Operation, ...] = ()
     ) -> Operation:
-        """An operation of its own with the value of a reference."""
+        """An operation that copies what a reference reads."""
         return self.map("copy", [ref], ref.shape, ref.operation.dtype, block, node, after).operation
 
     def constant(self, value: Any, dtype: DType, block: Block) -> Reference:
-        """A number."""
+        """A constant scalar."""
         return whole_result(self.add(block, "constant", (), dtype, attr=value))
 
     def array(self, ref: Reference, block: Block) -> Reference:
-        """The same, from memory: what is no kernel cannot make constants up."""
+        """The reference, with a constant copied to memory: only kernels can compute with constants."""
         if ref.operation.kind != "constant":
             return ref
         source = self._arrays.get(ref.operation)
@@ -166,11 +166,11 @@ class Builder:
         return replace(ref, operation=source)
 
     def contiguous(self, ref: Reference, block: Block, node: Node | None) -> Reference:
-        """The same as a whole array."""
+        """A copy of what a reference reads, as a whole array."""
         return Reference(self.copy(ref, block, node), ref.shape, row_major(ref.shape))
 
     def reduce(self, name: str, ref: Reference, axes: tuple[int, ...], block: Block, node: Node) -> Reference:
-        """``ref`` combined over ``axes``, which keep the size 1; of no elements it is a constant."""
+        """``ref`` combined over ``axes``, which get the size 1; without elements it is a constant."""
         kept = tuple([1 if k in axes else n for k, n in enumerate(ref.shape)])
         if all(ref.shape[k] == 1 for k in axes):
             return ref
@@ -188,7 +188,7 @@ class Builder:
         return Reference(op, kept, row_major(kept))
 
     def scan(self, node: Node, slots: list[Any], outer: Environment, block: Block) -> dict[Any, Reference]:
-        """A loop; the references to the results that are asked for."""
+        """Make the operations of a loop, and return references to the results in ``slots``."""
         graph: Graph = node.attrs["body"]
         n, m, length = node.attrs["carries"], node.attrs["xs"], node.attrs["length"]
         refs = [outer[x] for x in node.inputs]
@@ -235,10 +235,10 @@ class Builder:
         return results
 
     def nothing(self, value: Any, block: Block) -> Reference:
-        """What no step has stacked."""
+        """The stack of a loop without steps."""
         return broadcast(self.constant(0, value.dtype, block), (0, *value.shape))
 
 
 def _known(node: Node) -> bool:
-    """Whether a node is an array: a leaf, or evaluated before."""
+    """Whether the value of a node is known: a leaf, or a node that was evaluated before."""
     return node.value is not None and node.op != "scan"

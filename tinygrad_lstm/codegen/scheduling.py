@@ -1,4 +1,4 @@
-"""The fourth form: steps in the order in which they run, and for each result its final place."""
+"""The fourth form: units in the order in which they run, and for each result its final place."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ class Scheduled:
     """The units of each block in order, and the place of every result that is stored. Nothing moves after this.
 
     Attributes:
-        places: where each result lies that is read from memory or has to be written.
-        over: storages that take the memory of another one.
-        apart: carries whose new value does not lie over the old one, and is copied there at the end of a step.
+        places: where each stored result lies.
+        over: for storages that use the memory of another one, that one.
+        apart: carries whose new value has a place of its own, and is copied over the old one at the end of a step.
     """
 
     fused: Fused
@@ -29,14 +29,14 @@ class Scheduled:
     apart: frozenset[Carried]
 
     def memory(self, storage: Storage) -> Storage:
-        """The storage whose memory one has: itself, or the one that it lies over."""
+        """The storage whose memory ``storage`` uses: its own, or that of another one."""
         while storage in self.over:
             storage = self.over[storage]
         return storage
 
 
 def schedule(fused: Fused) -> Scheduled:
-    """Order the steps of each block, with as many carries in place as possible, and settle all places."""
+    """Order the units of each block, with as many carries in place as possible, and give all results their places."""
     placed = fused.placed
     units: dict[Block, tuple[Unit, ...]] = {}
     over: dict[Storage, Storage] = {}
@@ -45,7 +45,7 @@ def schedule(fused: Fused) -> Scheduled:
         units[block], copied = ordered(fused, region)
         apart |= copied
         for x in region.carried:
-            if x not in placed.histories and x not in copied:
+            if x not in placed.in_stack and x not in copied:
                 over[placed.places[x.updated].storage] = placed.places[x.symbol].storage
     places = {**placed.places, **{op: fresh(op) for op in _loose(fused)}}
     layout = Layout(places, over, frozenset())
@@ -55,7 +55,7 @@ def schedule(fused: Fused) -> Scheduled:
 
 
 def _loose(fused: Fused) -> Iterator[Operation]:
-    """What is stored and may lie anywhere."""
+    """The stored operations that may lie anywhere."""
     for region in fused.placed.form.regions.values():
         for op in region.operations:
             if op in fused.placed.places or op in fused.inline or op.kind in ("constant", "loop"):
@@ -65,7 +65,7 @@ def _loose(fused: Fused) -> Iterator[Operation]:
 
 
 def _in_order(top: Block, units: Mapping[Block, tuple[Unit, ...]]) -> Iterator[Block]:
-    """The bodies of loops as they run, each before those within it."""
+    """The bodies of loops in the order in which they run, each before those within it."""
     pending = [top]
     while pending:
         block = pending.pop()

@@ -1,4 +1,4 @@
-"""The memory of a program that runs over numbers: every cell knows who wrote it."""
+"""The memory of a program that the verifier runs: every cell knows which step wrote it."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -17,14 +17,14 @@ _UNWRITTEN, _GIVEN = -1, -2
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What was found, and the number of the step that wrote each element: -1 for none, -2 for what was there before."""
+    """The numbers that were read, and the step that wrote each: -1 for none, -2 for what was there before the run."""
 
     found: Numbers
     writers: NDArray[np.int64]
 
 
 class Memory:
-    """Cells of the size of the smallest element in the arena; a larger element fills several, each with its part."""
+    """Cells of the size of the smallest element; a larger element fills several cells, each with a part of it."""
 
     def __init__(self, program: Program, values: Values) -> None:
         self.program, self.values = program, values
@@ -38,7 +38,7 @@ class Memory:
             else:
                 self.starts.append(end)
                 end += b.size * b.dtype.itemsize // self.unit
-        # What nobody has written is random, so that it is never by chance what somebody expects.
+        # Cells that no step has written are random, so that none is by chance what a step should read.
         self.cells = np.random.default_rng(1).integers(0, 2**64, max(end, 1), np.uint64)
         self.writers = np.full(max(end, 1), _UNWRITTEN, np.int64)
         for k, b in enumerate(program.buffers):
@@ -46,7 +46,7 @@ class Memory:
                 self.fill(k, values.array(b.value, b.size))
 
     def fill(self, buffer: int, numbers: Numbers) -> None:
-        """Put in what is there before the program runs."""
+        """Fill a buffer before the program runs."""
         if numbers.size:
             self.write(View(buffer, numbers.shape, (1,)), numbers, _GIVEN)
 
@@ -54,12 +54,12 @@ class Memory:
         return self.program.buffers[view.buffer].dtype.itemsize // self.unit
 
     def where(self, view: View) -> NDArray[np.int64]:
-        """The first cell of each element."""
+        """The number of the first cell of each element."""
         start = self.values.start(view.offset, view.loops)
         return self.starts[view.buffer] + (elements(view.shape, view.strides) + start) * self.parts(view)
 
     def read(self, view: View) -> Read:
-        """The numbers that a view holds; where it reads across elements, something else."""
+        """The numbers that a view holds; a wrong number where it reads parts of different elements as one."""
         at = self.where(view)
         found = self.cells[at]
         for part in range(1, self.parts(view)):
@@ -79,7 +79,7 @@ class Memory:
             self.writers[at + part] = step
 
     def overlap(self, a: View, b: View) -> bool:
-        """Whether two views have a cell in common now."""
+        """Whether two views have a cell in common at the present step."""
         if not self.near(a, b):
             return False
         return bool(np.intersect1d(self.all_cells(a), self.all_cells(b)).size)
@@ -88,13 +88,13 @@ class Memory:
         """Whether a kernel writes a cell at one point and reads it at another.
 
         Args:
-            outer: the axes that are not reduced: a row is written when all of it was read.
+            outer: how many axes are not reduced. A row is written after all of it was read.
         """
         if not self.near(store, load):
             return False
         written, read = self.where(store), self.where(load)
         if np.array_equal(written, read) and self.parts(store) == self.parts(load) and not combined:
-            # Each element at its own point, unless one is read at several.
+            # Each element is written where it is read; that clashes only if several points share it.
             return np.unique(written).size != written.size and not self.by_row(store, outer)
         points = np.full(self.cells.shape, -1, np.int64)
         shape = store.shape
@@ -104,8 +104,8 @@ class Memory:
         for part in range(self.parts(store)):
             points[written + part] = point
         for part in range(self.parts(load)):
-            there = points[read + part]
-            if np.any((there != -1) & ((there != point) | combined)):
+            writers = points[read + part]
+            if np.any((writers != -1) & ((writers != point) | combined)):
                 return True
         return False
 

@@ -1,4 +1,4 @@
-"""What each op of the table becomes on the way to a program."""
+"""The operations that each op becomes: views, maps, reductions, products, joins, pads, gathers and scatters."""
 
 import itertools
 from collections.abc import Mapping
@@ -59,11 +59,11 @@ def _symbol(built: Builder, node: Any, refs: list[Reference], block: Block) -> R
 
 
 def _reshape(built: Builder, node: Any, refs: list[Reference], block: Block) -> Reference:
-    found = reshaped(refs[0], node.shape)
-    if found is None:
+    result = reshaped(refs[0], node.shape)
+    if result is None:
         copied = built.contiguous(refs[0], block, node)
-        found = Reference(copied.operation, node.shape, row_major(node.shape))
-    return found
+        result = Reference(copied.operation, node.shape, row_major(node.shape))
+    return result
 
 
 def _slice(built: Builder, node: Any, refs: list[Reference], block: Block) -> Reference:
@@ -72,7 +72,7 @@ def _slice(built: Builder, node: Any, refs: list[Reference], block: Block) -> Re
 
 
 def _from_part(built: Builder, ref: Reference) -> Reference:
-    """A read that stays within one part of a join, as a read of that part."""
+    """A reference to a join that stays within one part of it, as a reference to that part."""
     join = ref.operation
     axes = coordinates(ref, join.shape, built.lengths)
     if axes is None or 0 in ref.shape:
@@ -94,7 +94,7 @@ def _from_part(built: Builder, ref: Reference) -> Reference:
 
 
 def _pieces(built: Builder, ref: Reference, axis: int) -> list[Reference]:
-    """What a reference reads, cut along ``axis`` where the parts of a join that it runs through end."""
+    """A reference to a join, cut along ``axis`` into one for each part that it reads."""
     join = ref.operation
     axes = coordinates(ref, join.shape, built.lengths) if join.kind == "join" else None
     if axes is None or 0 in ref.shape:
@@ -115,6 +115,7 @@ def _pieces(built: Builder, ref: Reference, axis: int) -> list[Reference]:
 
 
 def _concatenate(built: Builder, node: Any, refs: list[Reference], block: Block) -> Reference:
+    """A join of copies of the parts; one join serves for all old values of a carry."""
     axis = node.attrs["axis"]
     parts = [ref for ref in refs if ref.shape[axis]] or refs[:1]
     if len(parts) == 1:
@@ -136,7 +137,7 @@ def _concatenate(built: Builder, node: Any, refs: list[Reference], block: Block)
 
 
 def _previous(built: Builder, parts: list[Reference], block: Block) -> Carried | None:
-    """The carry whose values before each step the two parts are: the first, then all but the last of its stack."""
+    """The carry whose old values the two parts are: the value before the loop, and its stack without the last row."""
     for rows, first, reverse in ((parts[1], parts[0], False), (parts[0], parts[1], True)):
         stack = rows.operation
         if (
@@ -182,19 +183,19 @@ def _pad(built: Builder, node: Any, refs: list[Reference], block: Block) -> Refe
 def _sum(built: Builder, node: Any, refs: list[Reference], block: Block) -> Reference:
     if node.dtype is bool_ or (node.dtype.is_float and node.dtype not in built.floats):
         return built.call(node, refs, block)
-    found = built.reduce(_COMBINES[node.op], refs[0], node.attrs["axis"], block, node)
-    result = reshaped(found, node.shape)
+    total = built.reduce(_COMBINES[node.op], refs[0], node.attrs["axis"], block, node)
+    result = reshaped(total, node.shape)
     assert result is not None
     return result
 
 
 def _logsumexp(built: Builder, node: Any, refs: list[Reference], block: Block) -> Reference:
-    """With the largest element, where it is finite, taken out first, as the interpreter's kernel does it."""
+    """``log Σ eˣ``, with the largest element subtracted first where it is finite, as in the interpreter's kernel."""
     (x,), axes, dtype = refs, node.attrs["axis"], node.dtype
     if dtype not in built.floats:
         return built.call(node, refs, block)
     if dtype is float16:
-        # Rounded once, at the end.
+        # float16 is rounded once, at the end.
         x, dtype = built.map("cast", [x], x.shape, float32, block, node), float32
     kept = tuple([1 if k in axes else n for k, n in enumerate(x.shape)])
 
@@ -223,7 +224,7 @@ def _contract(built: Builder, node: Any, refs: list[Reference], block: Block) ->
 def _product(
     built: Builder, node: Any, refs: list[Reference], letters: tuple[str, str, str], block: Block
 ) -> Reference:
-    """A contraction; where nothing is summed, it is a multiplication like any other."""
+    """A ``contract``, or a multiplication where no letter is summed."""
     sizes = {x: n for ref, names in zip(refs, letters, strict=False) for x, n in zip(names, ref.shape, strict=True)}
     if all(n == 1 for x, n in sizes.items() if x not in letters[2]):
         return built.map(
@@ -239,14 +240,14 @@ def _product(
 
 
 def _along(ref: Reference, letters: str, out: str) -> Reference:
-    """A reference with one axis for each letter of the result; those that it lacks have size 1."""
+    """A reference with one axis for each letter of the result; letters that it lacks get size 1."""
     places = [letters.find(x) for x in out]
     shape = tuple([ref.shape[k] if k >= 0 else 1 for k in places])
     return replace(ref, shape=shape, strides=tuple([ref.strides[k] if k >= 0 else 0 for k in places]))
 
 
 def _matmul(built: Builder, node: Any, refs: list[Reference], block: Block) -> Reference:
-    """The product of matrices, its leading axes broadcast and lettered."""
+    """A ``matmul`` as a ``contract``, with its leading axes broadcast and given letters."""
     if node.dtype not in built.floats:
         return built.call(node, refs, block)
     rank = len(node.shape) - 2

@@ -1,10 +1,10 @@
-"""Whether a program does what its operations say. An error here is a bug of the lowering.
+"""The verifier of programs: whether a program computes what its operations say. An error is a bug of the lowering.
 
 Three things are checked. Every view lies inside its buffer. No two temporaries that share bytes are in use at the same
 time. And, for programs that are small enough to be run here: each step finds in memory, element by element, exactly the
-values that it is meant to read, and leaves those that it is meant to write. For that the program runs over numbers that
-tell every value from every other (:mod:`~tinygrad_lstm.codegen.meaning`), beside its operations, which are evaluated
-without memory.
+values that it has to read, and leaves those that it has to write. For that the program runs over numbers that differ
+for different values (:mod:`~tinygrad_lstm.codegen.meaning`), and its operations are evaluated beside it, without
+memory.
 """
 
 from collections.abc import Iterator, Sequence
@@ -34,14 +34,14 @@ from tinygrad_lstm.errors import ProgramError
 __all__ = ["verify_program"]
 
 _LIMIT: Final = 200_000
-"""Points of kernels and products, in all steps of all loops, up to which a program is run."""
+"""Programs run up to this many points of kernels and products, in all steps of all loops."""
 
 
 def verify_program(form: Operations, emitted: Emitted, limit: int = _LIMIT) -> None:
-    """Return if the program does what its operations say.
+    """Raise unless the program does what its operations say.
 
     Args:
-        limit: how many points of kernels and products a program that is run may have.
+        limit: how many points of kernels and products a program may have to be run.
 
     Raises:
         ProgramError: naming the first step that reads or writes other bytes than it should.
@@ -59,7 +59,7 @@ def verify_program(form: Operations, emitted: Emitted, limit: int = _LIMIT) -> N
 
 
 def views_of(step: Step) -> list[View]:
-    """What a step itself reads and writes."""
+    """The views that a step reads and writes, those of steps in a loop left out."""
     if isinstance(step, Kernel):
         return [*step.reads, *[s.view for s in step.stores]]
     if isinstance(step, Gemm):
@@ -72,7 +72,7 @@ def views_of(step: Step) -> list[View]:
 
 
 def _numbered(steps: Sequence[Step]) -> Iterator[tuple[Step, tuple[tuple[int, int], ...]]]:
-    """All steps as a program prints them, each with the numbers and lengths of the loops around it."""
+    """All steps in the order in which they print, each with the numbers and lengths of the loops around it."""
     pending: list[tuple[Step, tuple[tuple[int, int], ...]]] = [(step, ()) for step in reversed(steps)]
     while pending:
         step, loops = pending.pop()
@@ -88,6 +88,7 @@ def _points(step: Step) -> int:
 
 
 def _inside(program: Program, view: View, loops: Sequence[tuple[int, int]], k: int, step: Step) -> None:
+    """Raise where a view reaches out of its buffer, or moves with a loop that it is not in."""
     if 0 in view.shape:
         return
     lengths = dict(loops)
@@ -110,10 +111,10 @@ def _first(step: Step) -> str:
 
 
 class _Run:
-    """A program that runs over numbers, beside its operations.
+    """A run of a program over numbers, compared with the values of its operations.
 
     Attributes:
-        numbers: for each step its number, in the order in which a program prints.
+        numbers: for each step its position in the order in which a program prints.
     """
 
     def __init__(self, form: Operations, emitted: Emitted) -> None:
@@ -132,6 +133,7 @@ class _Run:
                 raise ProgramError(f"output b{buffer} does not hold what the graph says when the program has run")
 
     def steps(self, steps: Sequence[Step]) -> None:
+        """Run steps, and compare what each reads and writes with what it has to."""
         for step in steps:
             k = self.numbers[id(step)]
             if isinstance(step, Loop):
@@ -149,13 +151,13 @@ class _Run:
                 self.compare(ref, view, k, step, "writes")
 
     def compare(self, ref: Reference, view: View, k: int, step: Step, verb: str) -> None:
-        """Whether a view holds what a reference reads."""
+        """Raise where a view does not hold what a reference reads."""
         if 0 in view.shape:
             return
-        wanted, read = self.values.at(ref), self.memory.read(view)
-        if np.array_equal(read.found, wanted):
+        expected, read = self.values.at(ref), self.memory.read(view)
+        if np.array_equal(read.found, expected):
             return
-        wrong = np.flatnonzero(np.ravel(read.found != wanted))
+        wrong = np.flatnonzero(np.ravel(read.found != expected))
         at = np.unravel_index(wrong[0], view.shape)
         writer = int(np.ravel(read.writers)[wrong[0]])
         source = f"step {writer} wrote it" if writer >= 0 else "no step wrote it" if writer == -1 else "it is an input"
@@ -171,6 +173,7 @@ class _Run:
         return " at " + ", ".join(f"t{loop} = {t}" for loop, t in clock.items()) if clock else ""
 
     def step(self, step: Step, k: int) -> None:
+        """Run a step that is no loop, and raise where it writes over what it reads."""
         memory = self.memory
         if not isinstance(step, Kernel | Loop):
             *given, out = views_of(step)
@@ -195,6 +198,7 @@ class _Run:
             memory.write(step.out, meaning_of_call(id(step.node), step.out.shape, args), k)
 
     def kernel(self, kernel: Kernel, k: int) -> None:
+        """Run a kernel, and raise where it writes at one point what it reads at another."""
         outer = len(kernel.shape) - kernel.reduced
         for store in kernel.stores:
             for view in kernel.reads:
@@ -220,7 +224,7 @@ class _Run:
             else:
                 value = applied(s.op, s.dtype, args)
             body.append(value)
-        # As in the generated code, what is combined into starts from what changes nothing.
+        # As in the generated code, the target of a combining store starts with the neutral element.
         for store in kernel.stores:
             value = np.broadcast_to(body[store.value], kernel.shape)
             self.memory.write(store.view, value, k, store.combine)

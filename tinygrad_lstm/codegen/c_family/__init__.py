@@ -1,1 +1,1 @@
-"""What C and CUDA texts share: scalar expressions, functions, loop nests, the layout of a text."""
+"""What C and CUDA texts share: scalar expressions, functions, loop nests, and indentation."""

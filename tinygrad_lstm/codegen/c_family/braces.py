@@ -1,4 +1,4 @@
-"""How C text is laid out."""
+"""The indentation of C text."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,7 @@ __all__ = ["braced"]
 
 
 def braced(lines: Iterable[str]) -> str:
-    """Lines between braces, each indented by the braces that are open there.
+    """Braces around ``lines``, each indented by the number of braces that are open there.
 
     >>> print(braced(["for (;;) {", "f();", "}"]))
     {

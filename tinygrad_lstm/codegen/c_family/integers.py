@@ -1,4 +1,4 @@
-"""C text of the functions on integers and of float16, which is kept in 16 bits and computed in float32."""
+"""C text of the functions on integers and bools, of the casts to integers, and of the conversions of float16."""
 
 from typing import Final
 
@@ -75,7 +75,7 @@ FUNCTION float rounded_to_half_f64(double x) {
   return rounded_to_half(float_f32(inexact ? u | 1u : u));
 }
 """
-"""The conversions of float16 by arithmetic on bits, which compilers vectorise."""
+"""The conversions between float16, kept in 16 bits, and float32, by arithmetic on bits, which compilers vectorise."""
 
 
 def _signed(suffix: str, ctype: str, least: str, greatest: str) -> str:
@@ -84,6 +84,7 @@ def _signed(suffix: str, ctype: str, least: str, greatest: str) -> str:
 
 
 def _truncated() -> list[str]:
+    """The casts from float32 and float64 to each type of integers."""
     texts = []
     for real, letter, suffix in (("float", "f", "f32"), ("double", "", "f64")):
         for name, ctype, least, greatest, lowest, beyond in (

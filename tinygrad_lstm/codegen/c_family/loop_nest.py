@@ -1,6 +1,6 @@
-"""The order of a fused kernel's loops, and what is computed in which of them.
+"""The order of a fused kernel's loops, and which loop computes which value.
 
-The loops over the reduced axes come last and are run once for each *pass*: the first finds the reductions of the loads,
+The loops over the reduced axes come last and run once for each *pass*: the first finds the reductions of the loads,
 the next those that need their results, the last stores. What a further pass needs again is computed again where that is
 cheap and kept in a row of scratch memory where it is not. A kernel without reductions has one pass over its innermost
 loop.
@@ -17,11 +17,11 @@ __all__ = ["LoopNest"]
 
 
 _SHARED_FROM: Final = 16384
-"""The cost from which on a kernel is worth sharing among workers: 4 a point, and 8 more for each costly op."""
+"""The least cost of a kernel that workers share. It is counted as 4 for each point, and 8 more for each costly op."""
 
 
 def _costly(op: str) -> bool:
-    """Whether the result of an op is kept rather than computed twice."""
+    """Whether the result of an op is stored rather than computed twice."""
     return op in OPS and OPS[op].costly
 
 
@@ -30,15 +30,15 @@ class LoopNest:
 
     Attributes:
         outer, inner: axes of the space, outermost first; axes of size 1 have no loop.
-        live: for each value of the body whether anything needs it.
+        live: for each value of the body whether a store needs it.
         stage: for each value how many reductions it waits for, one after the other.
         varies: for each value whether it differs within the inner loops.
-        depth: for a value that does not, how many outer loops it stands in.
+        depth: for each value that does not, how many outer loops it is computed in.
         stores_in: the stores of each pass.
         needed: the varying values that each pass computes or loads.
-        kept: values that are kept over a row, with their places in the scratch memory.
-        scratch: bytes of it.
-        split: the axis that workers share; None where one of them does it all.
+        kept: values that are stored for a whole row, with their offsets in the scratch memory.
+        scratch: the bytes of scratch memory.
+        split: the axis along which workers share the work; None where one worker does it all.
     """
 
     def __init__(self, kernel: Kernel, overlap: Callable[[int, int], bool]) -> None:
@@ -74,7 +74,7 @@ class LoopNest:
         self.loops = [*self.outer, *self.inner]
 
     def _ordered(self, axes: list[int]) -> list[int]:
-        """The axes in the order of their loops: that along which most views are contiguous is innermost."""
+        """The axes in the order of their loops. The innermost is the one along which most views are contiguous."""
 
         def contiguous(k: int) -> tuple[float, int]:
             enough = min(self.kernel.shape[k], 16)
@@ -91,7 +91,7 @@ class LoopNest:
         return [*[k for k in axes if k != last], last]
 
     def _classify(self) -> None:
-        """For each value its stage (the reductions it waits for), whether it varies within a row, and its depth."""
+        """Find for each value its stage, whether it varies within a row, its depth, and whether it is costly."""
         self.stage: list[int] = []
         self.varies: list[bool] = []
         self.depth: list[int] = []
@@ -131,7 +131,7 @@ class LoopNest:
                 roots = [s.value for s in stores[p]]
                 roots += [s.args[0] for k, s in enumerate(body) if self.live[k] and self.reduced_in(k, p)]
                 needed.append(self._closure(roots, needed))
-            # A row that is stored where a later pass still loads it must wait.
+            # A store over a row that a later pass still loads is delayed to the last pass.
             early = {
                 j
                 for j, store in enumerate(self.kernel.stores)
@@ -144,14 +144,14 @@ class LoopNest:
             delayed |= early
 
     def within(self, store: Store) -> bool:
-        """Whether a store belongs into the inner loops."""
+        """Whether a store stands in the inner loops."""
         if self.varies[store.value] or any(store.view.strides[k] != 0 for k in self.inner):
             return True
-        # What rests on a reduction counts once for the row; all else counts for each of its points.
+        # A combining store counts the result of a reduction once a row, and all other values once a point.
         return store.combine is not None and not self.stage[store.value]
 
     def reduced_in(self, k: int, p: int) -> bool:
-        """Whether a value is a reduction that pass ``p`` finds."""
+        """Whether a value is a reduction that pass ``p`` computes."""
         return self.kernel.body[k].op == "reduce" and self.stage[k] == p + 1
 
     def _loads_overlap(self, store: Store, values: set[int]) -> bool:
@@ -159,7 +159,7 @@ class LoopNest:
         return any(body[k].op == "load" and self.overlap(reads[body[k].attr].buffer, store.view.buffer) for k in values)
 
     def _closure(self, roots: list[int], earlier: list[set[int]]) -> set[int]:
-        """The varying values that the roots need, up to those that an earlier pass can keep."""
+        """The varying values that the roots need, up to those that an earlier pass has stored."""
         needed: set[int] = set()
         stack = [k for k in roots if self.varies[k]]
         while stack:
@@ -172,7 +172,7 @@ class LoopNest:
         return needed
 
     def comes_from_scratch(self, k: int, earlier: Sequence[set[int]]) -> bool:
-        """Whether a value is read back that one of the earlier passes has computed."""
+        """Whether a value is read from scratch memory because it is costly and an earlier pass has computed it."""
         return self.costly[k] and any(k in values for values in earlier)
 
     def _plan_scratch(self) -> tuple[dict[int, int], int]:
@@ -187,7 +187,7 @@ class LoopNest:
         return kept, scratch
 
     def _shared_axis(self) -> int | None:
-        """The outermost loop whose turns write to different places."""
+        """The axis of the outermost loop whose steps write to different places; None where sharing does not pay."""
         loops = self.outer if self.reduces else self.loops
         expensive = sum(_costly(s.op) for s, live in zip(self.kernel.body, self.live, strict=True) if live)
         if math.prod(self.kernel.shape) * (4 + 8 * expensive) < _SHARED_FROM:

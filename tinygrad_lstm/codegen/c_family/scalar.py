@@ -1,4 +1,4 @@
-"""One value of a kernel's body as a C expression. C and CUDA share these; nothing here knows of loops or memory."""
+"""The values of a kernel's body as C expressions, for C and CUDA; loops and memory are the printers' business."""
 
 import math
 import struct
@@ -21,7 +21,7 @@ STORAGE: Final = {
 }
 """The C type of an element in memory."""
 REGISTER: Final = {**STORAGE, "bool": "_Bool", "float16": "float"}
-"""The C type of a value while it is computed with."""
+"""The C type of a value in expressions."""
 SUFFIX: Final = {
     "bool": "bool",
     "int32": "i32",
@@ -31,14 +31,14 @@ SUFFIX: Final = {
     "float32": "f32",
     "float64": "f64",
 }
-"""How the function of an op is called for a type: ``exp_f32``."""
+"""The suffix of a type in the names of functions, such as ``exp_f32``."""
 
 _EXACT_IN_HALF: Final = frozenset(("negative", "abs", "sign", "maximum", "minimum", "where"))
-"""Ops whose result needs no rounding to float16 where their arguments are such."""
+"""Ops whose result is a float16 wherever their arguments are, so that it needs no rounding."""
 
 
 def literal(value: Any, dtype: DType) -> str:
-    """A constant, to the bit.
+    """A constant as C text that gives exactly its bits.
 
     >>> from tinygrad_lstm.graph.dtypes import float32, int32
     >>> literal(0.5, float32), literal(float("-inf"), float32), literal(-7, int32)
@@ -73,7 +73,7 @@ def identity_text(combine: str, dtype: DType) -> str:
 
 
 def combined(combine: str, a: str, b: str, dtype: DType) -> str:
-    """Two values as one sum, maximum or minimum.
+    """The C expression of the sum, maximum or minimum of two values.
 
     >>> from tinygrad_lstm.graph.dtypes import bool_, float32
     >>> combined("add", "a", "b", float32), combined("add", "a", "b", bool_), combined("maximum", "a", "b", float32)
@@ -85,14 +85,14 @@ def combined(combine: str, a: str, b: str, dtype: DType) -> str:
 
 
 def loaded(place: str, dtype: DType) -> str:
-    """An element of memory as a value."""
+    """The value of an element of memory; float16 becomes float."""
     if dtype.name == "float16":
         return f"float_from_half({place})"
     return f"{place} != 0" if dtype.kind == "b" else place
 
 
 def stored(value: str, dtype: DType) -> str:
-    """A value as an element of memory."""
+    """A value as it is written to memory; float becomes float16."""
     return f"half_from_float({value})" if dtype.name == "float16" else value
 
 
