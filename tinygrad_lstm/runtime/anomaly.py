@@ -21,9 +21,9 @@ _detecting: Final[ContextVar[bool]] = ContextVar("detecting", default=False)
 def detect_anomaly() -> Iterator[None]:
     """Inside the ``with`` block an evaluation stops at the first operation that gives a nan or an infinity.
 
-    The error names the operation, its scope, the line that made it, what it gave, and its inputs, so that one sees
-    which of them was not finite already. A node of a gradient has the line of the node that it differentiates; in
-    the body of a scan the step is named too. Each value is looked at, which costs time: it is for finding a fault.
+    The error names the operation, its scope, the line that made it, its result and its inputs, and says which of the
+    inputs was not finite already. A node of a gradient has the line of the node that it differentiates; in the body of
+    a scan the error names the step too. Checking every value costs time: use it to find a fault.
 
     >>> x = tl.tensor([1.0, -1.0])
     >>> with tl.detect_anomaly():
@@ -40,7 +40,7 @@ def detect_anomaly() -> Iterator[None]:
 
 
 def detecting() -> bool:
-    """Whether values are to be looked at here."""
+    """Whether :func:`detect_anomaly` is in force here."""
     return _detecting.get()
 
 
@@ -54,18 +54,21 @@ def watched(f: Callable[..., Any], node: Node, backend: Backend) -> Callable[...
         values = np.asarray(backend.get(backend.finished(result)))
         bad = ~np.isfinite(values)
         if bad.any():
-            raise AnomalyError(_told(node, values, bad, [np.asarray(backend.get(backend.finished(a))) for a in arrays]))
+            raise AnomalyError(
+                _message(node, values, bad, [np.asarray(backend.get(backend.finished(a))) for a in arrays])
+            )
         return result
 
     return kernel
 
 
 def at_step(error: AnomalyError, step: int, length: int) -> AnomalyError:
-    """The same error, with the step of the loop in which it came up."""
+    """The error with the step of the loop in which the value came up."""
     return AnomalyError(f"{error}; in step {step} of the {length} of a scan")
 
 
-def _told(node: Node, values: Any, bad: Any, arrays: list[Any]) -> str:
+def _message(node: Node, values: Any, bad: Any, arrays: list[Any]) -> str:
+    """The sentence on ``values``, which are not finite where ``bad`` is true; ``arrays`` are the node's inputs."""
     operands = ", ".join(str(x.type) for x in node.inputs)
     origin = origin_of(node)
     of = f" of the gradient of {origin.op}" if origin is not None else " of a gradient" if node.origin else ""

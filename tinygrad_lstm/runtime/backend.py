@@ -1,4 +1,4 @@
-"""Backends: what one must offer, which are installed, and which is in use.
+"""Backends: the protocols that they follow, which ones are installed, and which one is in use.
 
 A backend is found through the entry-point group ``tinygrad_lstm.backends``; each entry names a callable without
 arguments that returns an object of the :class:`Backend` protocol. Listing the backends imports none of them.
@@ -73,7 +73,7 @@ class Backend(Protocol):
         """A NumPy array with the values of one of the backend's arrays."""
 
     def finished(self, array: Any) -> Any:
-        """A result as it is kept: an array of its own, also where a kernel gave a scalar."""
+        """A result as an array of its own, also where a kernel returned a scalar; it is kept on its node."""
 
     def empty(self, shape: tuple[int, ...], dtype: DType, device: str) -> Any:
         """An array of undefined content, for the interpreter's loops to write to."""
@@ -82,7 +82,7 @@ class Backend(Protocol):
         """The integers from 0."""
 
     def running(self, device: str) -> AbstractContextManager[Any]:
-        """Entered round each evaluation: selects the device and silences floating-point warnings."""
+        """A context for each evaluation: selects the device and silences floating-point warnings."""
 
 
 class Executable(Protocol):
@@ -92,24 +92,24 @@ class Executable(Protocol):
     """The generated text, for readers."""
 
     def __call__(self, inputs: Sequence[Any]) -> list[Any]:
-        """The outputs, which nobody else holds, for row-major arrays of the types that the program was made for."""
+        """The outputs, which are new arrays, for row-major inputs of the types that the program was made for."""
 
 
 @runtime_checkable
 class Compiler(Backend, Protocol):
     """A backend that compiles: ``jit`` runs its programs, where for other backends it runs graphs op by op.
 
-    One that wants float16 in kernels and products, rather than as calls of ``kernels``, has an attribute ``halves``
-    that is True.
+    A backend whose programs may compute float16 in kernels and products has an attribute ``halves`` that is True; for
+    other backends such ops become calls of ``kernels``.
     """
 
     def compile(self, program: Program) -> Executable:
-        """Make something that runs of a program; raises BackendError where that cannot be done here."""
+        """Make a program runnable; raises BackendError where that is impossible here."""
 
 
 @runtime_checkable
 class Estimator(Backend, Protocol):
-    """A backend that knows what a program should cost: ``explain`` prints what it says."""
+    """A backend that estimates the time of a program; ``explain`` prints the estimate."""
 
     def estimate(self, program: Program) -> list[str]:
         """Lines on the time that one run should take, computed from the program; nothing runs."""
@@ -120,12 +120,12 @@ class Borrower(Backend, Protocol):
     """A backend that ``from_dlpack`` takes arrays on its devices for."""
 
     def borrow(self, array: Any) -> Any:
-        """The backend's own array on the memory of another library's, by DLPack; nothing is copied."""
+        """An array of the backend on the memory of another library's array, by DLPack; nothing is copied."""
 
 
 @dataclass(frozen=True, slots=True)
 class BackendStatus:
-    """What ``describe_backends`` says of one backend."""
+    """What ``describe_backends`` says about one backend."""
 
     name: str
     usable: bool
@@ -136,7 +136,7 @@ class BackendStatus:
 _loaded: dict[str, Backend] = {}
 _current: ContextVar[str | None] = ContextVar("backend", default=None)
 _session: list[tuple[str, str]] = []
-"""Name and device of the backend for all that no ``with`` block says otherwise; empty until it is first asked for."""
+"""The session's backend, by name and device, for code outside of ``with`` blocks; empty until first asked for."""
 _ELSEWHERE: Final = {
     "cuda": "for an NVIDIA GPU it is 'cupy'",
     "gpu": "for an NVIDIA GPU it is 'cupy'",
@@ -148,13 +148,13 @@ _ELSEWHERE: Final = {
 
 
 def _entries() -> dict[str, list[EntryPoint]]:
-    found: dict[str, list[EntryPoint]] = {}
+    by_name: dict[str, list[EntryPoint]] = {}
     for entry in entry_points(group=GROUP):
-        same = found.setdefault(entry.name, [])
+        same = by_name.setdefault(entry.name, [])
         # One distribution may be seen twice where a checkout and its installed metadata are both on the path.
         if all(_distribution(e) != _distribution(entry) for e in same):
             same.append(entry)
-    return found
+    return by_name
 
 
 def _distribution(entry: EntryPoint) -> str:
@@ -195,7 +195,7 @@ def load_backend(name: str) -> Backend:
     except Error:
         raise
     except (Exception, SystemExit) as error:
-        # What a plug-in raises, sys.exit included, is told and ends nothing.
+        # Whatever a plug-in raises, even sys.exit, becomes an error message here.
         raise BackendError(
             f"the backend {name!r} of {_distribution(entry)} cannot be loaded: {type(error).__name__}: {error}"
         ) from error
@@ -211,7 +211,7 @@ def current_backend() -> Backend:
 
 
 def _chosen() -> tuple[str, str]:
-    """Name and device for the process: of ``set_backend``, else of the environment, else of ``numpy``."""
+    """The session's backend and device: from ``set_backend``, else from the environment, else ``numpy``."""
     if not _session:
         name = os.environ.get(VARIABLE) or _DEFAULT
         try:
@@ -246,7 +246,7 @@ def _resolved(name: Any) -> tuple[str, str]:
 
 
 def set_backend(name: str) -> str:
-    """Choose the backend for the rest of the session, in every thread; a ``with use_backend(…):`` block goes before.
+    """Choose the backend for the rest of the session, in every thread; ``with use_backend(…):`` takes precedence.
 
     The environment variable ``TINYGRAD_LSTM_BACKEND`` does the same from the start.
 
@@ -265,7 +265,7 @@ def set_backend(name: str) -> str:
     >>> _ = tl.set_backend(before)
     """
     chosen = _resolved(name)
-    # A backend that lacks something, such as a compiler, says so now and not at the first program.
+    # A backend that lacks something, such as a compiler, raises now and not at the first program.
     load_backend(chosen[0]).describe()
     before = _called(*_chosen()) if _session or VARIABLE not in os.environ else _DEFAULT
     _session[:] = [chosen]
@@ -288,7 +288,7 @@ def get_backend() -> str:
 
 
 def _called(name: str, device: str) -> str:
-    """The name with the number of the device, where it is another than the first."""
+    """The name of a backend with the number of its device, unless that is 0."""
     _, _, number = device.partition(":")
     return f"{name}:{number}" if number not in ("", "0") else name
 
@@ -319,7 +319,7 @@ def backend_for(device: str) -> Backend:
 
 
 class Chosen(ContextDecorator):
-    """A backend in use, from the call of :func:`use_backend` on; the end of a ``with`` block takes it back."""
+    """The choice of a backend: in force from the call of :func:`use_backend`; the end of a ``with`` block undoes it."""
 
     def __init__(self, backend: Backend, device: str) -> None:
         self._backend, self._device = backend, device
@@ -334,7 +334,7 @@ class Chosen(ContextDecorator):
         self._choose()
         return self._backend
 
-    # Not by the tokens of the variables: a block may end in another context than it began in, as in a generator.
+    # The tokens of the context variables are not used: in a generator a block may end in another context than it began.
     def __exit__(self, *_: object) -> None:
         name, device = self._before
         _current.set(name)
@@ -344,7 +344,7 @@ class Chosen(ContextDecorator):
         return Chosen(self._backend, self._device)
 
     def __call__(self, f: F) -> F:
-        """``f``, which runs on this backend; outside of it the former one is in use again."""
+        """``f``, changed to run on this backend; outside of ``f`` the earlier choice is in force again."""
         self.__exit__()
         return super().__call__(f)
 
@@ -353,9 +353,9 @@ class Chosen(ContextDecorator):
 
 
 def use_backend(name: str) -> Chosen:
-    """From here on the named backend executes graphs and new leaves live on its device.
+    """From here on, the named backend executes graphs and new leaves live on its device.
 
-    As ``with use_backend(…):`` it does so until the block ends, and as a decorator while the function runs. The choice
+    In ``with use_backend(…):`` it does so until the block ends; as a decorator, while the function runs. The choice
     belongs to the thread, or the asynchronous task, that made it; :func:`set_backend` chooses for all of them.
 
     Args:
@@ -375,19 +375,19 @@ def use_backend(name: str) -> Chosen:
 
 
 def describe_backends() -> list[BackendStatus]:
-    """Every installed backend, whether it can work here, and one line that says with what or why not.
+    """Every installed backend: whether it can work here, and one line that says with what, or why not.
 
     >>> [status.usable for status in tl.describe_backends() if status.name == "numpy"]
     [True]
     """
-    found = []
+    statuses = []
     for name, entries in sorted(_entries().items()):
         where = _distribution(entries[0])
         try:
-            found.append(BackendStatus(name, True, str(load_backend(name).describe()), where))
+            statuses.append(BackendStatus(name, True, str(load_backend(name).describe()), where))
         except Error as error:
-            found.append(BackendStatus(name, False, str(error), where))
+            statuses.append(BackendStatus(name, False, str(error), where))
         except (Exception, SystemExit) as error:
-            told = f"the backend {name!r} of {where} cannot be described: {type(error).__name__}: {error}"
-            found.append(BackendStatus(name, False, told, where))
-    return found
+            detail = f"the backend {name!r} of {where} cannot be described: {type(error).__name__}: {error}"
+            statuses.append(BackendStatus(name, False, detail, where))
+    return statuses

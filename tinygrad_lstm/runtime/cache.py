@@ -1,6 +1,6 @@
-"""Compiled programs on disk, so that each is compiled once and not once a process.
+"""Compiled programs on disk, so that each is compiled only once and not by every process.
 
-An entry is one file, ``<key>-<checksum>`` and a suffix, which comes into being by a rename. It is used only where its
+An entry is one file, ``<key>-<checksum>`` and a suffix, and is put into place by a rename. It is used only if its
 content has that checksum and nobody but the user could have written it.
 """
 
@@ -17,7 +17,7 @@ from typing import Final
 __all__ = ["cached", "directory"]
 
 _KEPT: Final = 1000
-"""Entries beyond this number are deleted, those first that were made first."""
+"""When there are more entries than this, the oldest are deleted."""
 
 
 def _private(path: Path) -> bool:
@@ -55,7 +55,7 @@ def directory() -> Path:
 
 
 def _sound(path: Path) -> bool:
-    """Whether an entry is whole and nobody else's."""
+    """Whether an entry is complete, and no other user could have written it."""
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
     except OSError:
@@ -69,20 +69,21 @@ def _sound(path: Path) -> bool:
 
 
 def cached(parts: tuple[str, ...], suffix: str, build: Callable[[Path, Path], None]) -> Path:
-    """The file that ``build`` makes, from the cache where it is there.
+    """The file that ``build`` makes, taken from the cache if it is there.
 
     Args:
-        parts: all that the file depends on.
-        build: writes the file named second; it may use the directory named first.
+        parts: everything that the file depends on.
+        build: ``(directory, file)`` writes the file, and may use the directory for its work.
     """
     key = hashlib.sha256("\0".join(parts).encode()).hexdigest()
     try:
         return _entry(directory(), key, suffix, build)
-    except OSError:  # something that is no file has an entry's name, or the disk is full
+    except OSError:  # the disk is full, or a folder has the name of an entry
         return _entry(Path(_of_this_process().name), key, suffix, build)
 
 
 def _entry(place: Path, key: str, suffix: str, build: Callable[[Path, Path], None]) -> Path:
+    """The entry of ``key`` in the directory ``place``, built if there is no sound one."""
     for entry in sorted(place.glob(f"{key}-*{suffix}")):
         if _sound(entry):
             return entry
@@ -98,6 +99,7 @@ def _entry(place: Path, key: str, suffix: str, build: Callable[[Path, Path], Non
 
 
 def _prune(place: Path, suffix: str) -> None:
+    """Delete the oldest entries."""
     entries = list(place.glob(f"*{suffix}"))
     if len(entries) <= _KEPT:
         return

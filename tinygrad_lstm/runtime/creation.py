@@ -1,4 +1,4 @@
-"""From Python and NumPy values to leaves, and back."""
+"""Python and NumPy values as leaves, and values of tensors as NumPy arrays."""
 
 from numbers import Real
 from typing import Any, Literal, overload
@@ -69,7 +69,7 @@ function(tensor)
 
 def _as_array(value: Any) -> np.ndarray[Any, Any]:
     if _holds_tensors(value):
-        # NumPy would take their values, and silently cut their gradients.
+        # NumPy would take the values of tensors and so cut their gradients without a word.
         raise UsageError("tensor takes plain values; join tensors with tl.stack or tl.concatenate")
     if isinstance(value, np.ma.MaskedArray):
         raise UsageError("tensor: there are no masks here; fill the masked array first, with .filled(0.0) for example")
@@ -83,14 +83,14 @@ def _as_array(value: Any) -> np.ndarray[Any, Any]:
 
 
 def _too_wide(array: np.ndarray[Any, Any]) -> bool:
-    """Whether NumPy left Python integers as they are, or made them uint64, since int64 does not hold them."""
+    """Whether the array holds Python integers that int64 cannot hold: NumPy keeps them as objects or as uint64."""
     return array.dtype == np.uint64 or (
         array.dtype == object and bool(array.size) and all(isinstance(v, int) for v in array.flat)
     )
 
 
 def native(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """The array in this machine's order of bytes, which files of other machines may not have."""
+    """The array in this machine's byte order; files of other machines may have the other one."""
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
@@ -112,6 +112,7 @@ def _holds_tensors(value: Any) -> bool:
 
 
 def _dtype_of(array: np.ndarray[Any, Any]) -> Any:
+    """The element type of an array; raises where it is not supported."""
     if array.dtype.name not in DTYPES:
         if array.dtype == object and array.size and all(isinstance(v, Real) for v in array.flat):
             raise DTypeError(
@@ -132,7 +133,7 @@ def _dtype_of(array: np.ndarray[Any, Any]) -> Any:
 
 
 def _nearest(dtype: np.dtype[Any]) -> str | None:
-    """The supported type that takes the values of ``dtype``, as far as one does."""
+    """The supported type to which an error suggests to convert ``dtype``; None for what is no number."""
     if dtype.kind == "f":
         return "float64"
     return ("int32" if dtype.itemsize < 4 else "int64") if dtype.kind in "iu" else None
@@ -140,7 +141,7 @@ def _nearest(dtype: np.dtype[Any]) -> str | None:
 
 @function
 def to_numpy(x: Any) -> np.ndarray[Any, Any]:
-    """The value as a read-only NumPy array; evaluates the graph if that was not done.
+    """The value as a read-only NumPy array; evaluates the graph if necessary.
 
     >>> to_numpy(tl.tensor([1.0, 2.0]) * 2)
     array([2., 4.], dtype=float32)
@@ -154,7 +155,7 @@ def to_numpy(x: Any) -> np.ndarray[Any, Any]:
 
 @function
 def to(x: Any, device: str) -> Tensor:
-    """An evaluated leaf with the value of ``x`` on another device; where it lives there already, ``x`` itself.
+    """An evaluated leaf with the value of ``x`` on another device; if it lives there already, ``x`` itself.
 
     It is a copy of the value alone: no gradient flows back through it. Move data before a step, and a whole model with
     ``model.to``, rather than results in the middle of a computation.

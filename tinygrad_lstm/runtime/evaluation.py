@@ -1,4 +1,4 @@
-"""Evaluating tensors: all that is asked for in one pass, each intermediate freed at its last use."""
+"""Evaluation of tensors: all of them in one pass, with each intermediate freed after its last use."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -36,7 +36,7 @@ def evaluate(*tensors: Any) -> Any:
 
 @function
 def evaluated(tensors: tuple[Tensor, ...], bindings: Mapping[Tensor, Any] | None = None) -> tuple[Tensor, ...]:
-    """``tensors`` with their values: themselves, or new leaves where symbols were bound for the occasion."""
+    """``tensors`` with their values: themselves, or new leaves if ``bindings`` gives values to symbols."""
     bound = _bound(bindings)
     pending = [t for t in tensors if t.value is None]
     if not bound and (tracing := tracer.get()) is not None:
@@ -69,16 +69,17 @@ def _traced(tensor: Tensor, owner: str) -> TraceError:
 
 
 def _bound(bindings: Mapping[Tensor, Any] | None) -> dict[Node, Any]:
+    """The array of each symbol in ``bindings``; raises where a value does not fit its symbol."""
     bound: dict[Node, Any] = {}
     if bindings is not None and not isinstance(bindings, Mapping):
         raise UsageError(
             f"evaluate takes a dict from symbols to values, not {type(bindings).__name__}: evaluate({{x: 1.0}})"
         )
-    for symbol, given in (bindings or {}).items():
+    for symbol, binding in (bindings or {}).items():
         if not isinstance(symbol, Tensor) or symbol.op != "symbol":
             raise UsageError(f"evaluate binds symbols, and {symbol!r} is none; make one with tl.symbol")
         name = symbol.attrs["name"]
-        value = given.leaf if isinstance(given, Variable) else given
+        value = binding.leaf if isinstance(binding, Variable) else binding
         if not isinstance(value, Tensor):
             value = tensor(value, dtype=symbol.dtype, device=symbol.device)
         if value.shape != symbol.shape:

@@ -17,7 +17,7 @@ from tinygrad_lstm.runtime.evaluation import evaluated
 __all__ = ["dlpack_device", "from_dlpack", "to_dlpack"]
 
 _CPU, _CUDA = 1, 2
-"""The numbers of host memory and of the memory of an NVIDIA GPU in DLPack."""
+"""DLPack's numbers for host memory and for the memory of an NVIDIA GPU."""
 
 
 def from_dlpack(x: Any) -> Tensor:
@@ -62,9 +62,9 @@ def from_dlpack(x: Any) -> Tensor:
 
 @function
 def to_dlpack(x: Any, **options: Any) -> Any:
-    """The DLPack capsule of the value of ``x``, evaluated if it was not; what ``x.__dlpack__`` answers.
+    """The DLPack capsule of the value of ``x``, which is evaluated if necessary: the result of ``x.__dlpack__``.
 
-    The memory is shared and must not be written to. Consumers of DLPack 1.0 are told so.
+    The memory is shared and must not be written to. For consumers of DLPack 1.0 the capsule says so.
 
     >>> print(np.from_dlpack(tl.tensor([1.0, 2.0])))
     [1. 2.]
@@ -79,7 +79,7 @@ def to_dlpack(x: Any, **options: Any) -> Any:
 
 @function
 def dlpack_device(x: Any) -> tuple[int, int]:
-    """Kind and number of the device of ``x`` in DLPack; what ``x.__dlpack_device__`` answers.
+    """Kind and number of the device of ``x`` in DLPack: the result of ``x.__dlpack_device__``.
 
     >>> dlpack_device(tl.ones(2))
     (1, 0)

@@ -1,4 +1,4 @@
-"""How it is told that an operation failed, or that memory is missing."""
+"""Error messages for operations that fail, and for memory that runs out."""
 
 import math
 from typing import Any, Final
@@ -15,11 +15,11 @@ _TOO_LARGE: Final = (
     "iterator is too large",
     "broadcast dimensions too large",
 )
-"""How NumPy begins to say that no memory could hold an array."""
+"""How NumPy's messages begin when no memory could hold an array."""
 
 
 def exhausted(error: BaseException) -> bool:
-    """Whether memory is missing.
+    """Whether an error means that memory ran out.
 
     >>> exhausted(MemoryError()), exhausted(ValueError("array is too big; …")), exhausted(ValueError("no"))
     (True, True, False)
@@ -28,27 +28,27 @@ def exhausted(error: BaseException) -> bool:
 
 
 def lacking(what: Any, size: int) -> str:
-    """The sentence for ``what`` of ``size`` bytes, or for something of unknown size where it is None.
+    """The sentence that memory ran out: for ``what``, which takes ``size`` bytes, or for None where that is unknown.
 
     >>> lacking("f32[2,512,262144]", 2**30)
     'out of memory: f32[2,512,262144] takes 1 GiB; make a batch, a window or a layer smaller'
     """
-    told = "" if what is None else f": {what} takes {size / 2**30:.3g} GiB"
-    return f"out of memory{told}; make a batch, a window or a layer smaller"
+    details = "" if what is None else f": {what} takes {size / 2**30:.3g} GiB"
+    return f"out of memory{details}; make a batch, a window or a layer smaller"
 
 
 def failure(error: Exception, node: Node) -> Error:
-    """The failure of a kernel in terms of the graph: ``op(operands) in scope: what [file:line]``."""
+    """The error for a kernel that failed, in terms of the graph: ``op(operands) in scope: what [file:line]``."""
     what = str(error) or type(error).__name__
     if exhausted(error):
         types = node.type if isinstance(node.type, tuple) else (node.type,)
         size = sum(math.prod(t.shape) * t.dtype.itemsize for t in types)
         what = lacking(" and ".join(map(str, types)), size)
-    told = located(node, what)
-    return IndexingError(told) if isinstance(error, IndexError) else EvaluationError(told)
+    message = located(node, what)
+    return IndexingError(message) if isinstance(error, IndexError) else EvaluationError(message)
 
 
 def out_of_bounds(node: Node, index: int, size: int) -> IndexingError:
-    """For an index that a compiled program met."""
+    """The error for an index out of range that a compiled program has met."""
     axis = node.attrs.get("axis", 0)
     return IndexingError(located(node, f"index {index} is out of bounds for axis {axis} with size {size}"))

@@ -1,4 +1,4 @@
-"""Files that change at once or not at all, and arrays in them, as safetensors.
+"""Files that are replaced as a whole or not at all, and arrays in them, as safetensors.
 
 Whatever happens while a file is written, its path holds the old content or the new. Nothing that is read is executed.
 """
@@ -23,9 +23,9 @@ __all__ = ["CHECKSUM", "Array", "check_writable", "read_arrays", "replaceable", 
 
 Array = NDArray[Any]
 CHECKSUM: Final = "tinygrad_lstm.sha256"
-"""The name of the checksum among the texts of a header."""
+"""The name of the checksum in the header."""
 _MARK: Final = "tinygrad_lstm.checked"
-"""A text that says that there is one: of two names one damaged bit changes one."""
+"""A second name, which says that there is a checksum: a damaged bit can change only one of the two names."""
 
 
 def write_arrays(
@@ -42,13 +42,13 @@ def write_arrays(
         content = save(arrays, texts | {CHECKSUM: _checksum(arrays, texts)})
         write_whole(Path(path), content)
     except (OSError, ValueError) as error:
-        # A ValueError is that of a path with a zero byte.
-        told = getattr(error, "strerror", None) or error
-        raise CheckpointError(f"{path} cannot be written: {told}") from error
+        # A ValueError comes from a path with a NUL byte.
+        reason = getattr(error, "strerror", None) or error
+        raise CheckpointError(f"{path} cannot be written: {reason}") from error
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file beside, sync it to the disk, and rename it; the one way in which this package writes files.
+    """Write a new file beside ``path``, sync it to the disk, and rename it; this package writes all files this way.
 
     The file that a link leads to changes, not the link. A file that was there keeps its permissions and, where that is
     allowed, its owner. Only a regular file that may be written to is replaced.
@@ -60,7 +60,7 @@ def write_whole(path: Path, content: bytes) -> None:
     before = replaceable(path)
     beside = _beside(path)
     try:
-        # What will get the permissions of the old file is private until it has them.
+        # The new file is private until it gets the permissions of the old one.
         handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if before is None else 0o600)
         with open(handle, "wb") as file:
             if before is not None and hasattr(os, "fchmod"):
@@ -77,30 +77,30 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def replaceable(path: Path) -> os.stat_result | None:
-    """What is known of the file at ``path``, None if there is none.
+    """The status of the file at ``path``, None if there is none.
 
     Raises:
-        OSError: for what is no regular file, or is not to be written to.
+        OSError: for what is no regular file, or must not be written to.
     """
     try:
-        found = path.lstat()
+        status = path.lstat()
     except FileNotFoundError:
         return None
-    if stat.S_ISDIR(found.st_mode):
+    if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, "it is a folder; name a file in it")
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         kinds = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFLNK: "a link that leads to itself"}
-        kind = kinds.get(stat.S_IFMT(found.st_mode), "a device")
+        kind = kinds.get(stat.S_IFMT(status.st_mode), "a device")
         raise FileExistsError(errno.EEXIST, f"it is {kind}, and only regular files are replaced; name another file")
-    if not found.st_mode & stat.S_IWUSR:
+    if not status.st_mode & stat.S_IWUSR:
         raise PermissionError(errno.EACCES, "it is read-only; make it writable with chmod u+w, or name another file")
-    return found
+    return status
 
 
 def read_arrays(path: str | os.PathLike[str], what: str = "file") -> tuple[dict[str, Array], dict[str, str]]:
     """The arrays of a safetensors file, and the texts in its header.
 
-    The checksum that this package writes is checked where it is there; files of other programs have none.
+    The checksum that this package writes is checked; files of other programs have none.
 
     Args:
         what: what errors call the file.
@@ -134,13 +134,13 @@ def read_arrays(path: str | os.PathLike[str], what: str = "file") -> tuple[dict[
             f"{path} is no whole safetensors file: it was cut off or is of another kind ({error})"
         ) from None
     except (OSError, ValueError, TypeError, AttributeError, MemoryError) as error:
-        # No path at all, not permitted, larger than the memory, or an element type that NumPy does not have.
-        told = getattr(error, "strerror", None) or error or "it does not fit into memory"
-        raise CheckpointError(f"{str(path)!r} cannot be read: {told}") from None
+        # Not a path, no permission, a file larger than the memory, or an element type that NumPy lacks.
+        reason = getattr(error, "strerror", None) or error or "it does not fit into memory"
+        raise CheckpointError(f"{str(path)!r} cannot be read: {reason}") from None
 
 
 def check_writable(path: str | os.PathLike[str], what: str = "checkpoint") -> None:
-    """Find out, before any work is done, whether a file of arrays can be written to ``path``.
+    """Check, before any work is done, whether a file of arrays can be written to ``path``.
 
     Args:
         what: what errors call the file.
@@ -178,10 +178,10 @@ def _checksum(arrays: Mapping[str, Array], texts: Mapping[str, str]) -> str:
 
 
 def _may_be_replaced(path: Path) -> bool:
-    """Whether a file looks like safetensors, so that no text is lost to a slip of the keyboard."""
+    """Whether a file looks like safetensors, so that a mistyped name overwrites no other file."""
     with path.open("rb") as file:
         start = file.read(9)
-    # The length of the header in eight bytes, and its first character. Eight bytes of text would be a huge length.
+    # Eight bytes with the length of the header, and its first character. Eight bytes of text would be a huge length.
     return not start or (start[8:] == b"{" and int.from_bytes(start[:8], "little") < 2**32)
 
 
@@ -190,7 +190,7 @@ def _beside(path: Path) -> Path:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the renaming itself last through a loss of power, where folders can be opened."""
+    """Sync a folder, so that a rename in it survives a loss of power, on systems that can open folders."""
     if hasattr(os, "O_DIRECTORY"):
         handle = os.open(folder, os.O_DIRECTORY)
         try:

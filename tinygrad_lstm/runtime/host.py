@@ -1,4 +1,4 @@
-"""What backends that work on NumPy arrays in host memory share."""
+"""What backends share that work on NumPy arrays in host memory."""
 
 import os
 import threading
@@ -14,7 +14,7 @@ __all__ = ["HostArrays", "Turns"]
 
 
 class HostArrays:
-    """The part of the :class:`Backend` protocol that is the same wherever arrays are NumPy's.
+    """The part of the :class:`Backend` protocol that is the same for all backends with NumPy arrays.
 
     >>> class Mine(HostArrays):
     ...     name = "mine"
@@ -40,7 +40,7 @@ class HostArrays:
         return np.asarray(array)
 
     def finished(self, array: Any) -> Any:
-        """A result as an array of its own; ufuncs give scalars for arrays without axes."""
+        """A result as an array; for arrays without axes ufuncs return scalars."""
         return np.asarray(array)
 
     def empty(self, shape: tuple[int, ...], dtype: Any, device: str) -> Any:
@@ -52,15 +52,15 @@ class HostArrays:
         return np.arange(length, dtype=dtype.name)
 
     def running(self, device: str) -> AbstractContextManager[Any]:
-        """Overflow, division by zero and invalid values give inf and nan, silently, as they do on a GPU."""
+        """A context in which overflow, division by zero and invalid values give inf and nan without warnings."""
         return np.errstate(all="ignore")
 
 
 class Turns:
-    """Lets one run at a time use the memory of a program, which threads take turns in.
+    """Lets one run at a time use the memory of a program, so that threads take turns.
 
     Raises:
-        UsageError: when a run begins inside of another one, for whose end it would wait for ever.
+        UsageError: when a run begins inside another one, since it would wait for its own end.
     """
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ class Turns:
 
     def __enter__(self) -> None:
         if self._process != os.getpid():
-            # A forked process has none of the other threads, and whatever ran in one of them has ended here.
+            # In a forked process the other threads, and what ran in them, do not exist.
             self._process, self._owner = os.getpid(), None
         if self._owner == threading.get_ident():
             raise UsageError(

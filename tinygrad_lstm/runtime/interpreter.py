@@ -1,4 +1,4 @@
-"""The interpreter: one kernel a node, in topological order.
+"""The interpreter: one kernel for each node, in topological order.
 
 A graph is lowered once to a list of calls on numbered registers, and the list is run: once at the top level, once a
 step for the body of a loop.
@@ -31,16 +31,16 @@ Instruction = tuple[Callable[..., Any], tuple[int, ...], int]
 
 @dataclass(slots=True)
 class RegisterProgram:
-    """Calls on registers. ``given`` are the registers of what is known before the run."""
+    """A list of calls on registers. ``known`` are the registers whose values are known before the run."""
 
     nodes: list[Node]
     steps: list[Instruction]
-    given: dict[int, Any]
+    known: dict[int, Any]
     registers: dict[Node, int]
     releases: list[tuple[int, ...]]
 
     def run(self, registers: list[Any]) -> None:
-        """Fill the registers; an exception of a kernel is told in terms of the graph."""
+        """Fill the registers; where a kernel raises, the error is in terms of the graph."""
         at = 0
         try:
             for f, reads, writes in self.steps:
@@ -52,7 +52,7 @@ class RegisterProgram:
             raise failure(error, self.nodes[at]) from error
 
     def run_releasing(self, registers: list[Any]) -> None:
-        """The same, and every value is let go after its last use."""
+        """Fill the registers, and release every value after its last use."""
         at = 0
         try:
             for (f, reads, writes), last in zip(self.steps, self.releases, strict=True):
@@ -66,9 +66,9 @@ class RegisterProgram:
             raise failure(error, self.nodes[at]) from error
 
     def fresh(self) -> list[Any]:
-        """Registers that hold what is given."""
+        """New registers, with the values that are known before the run."""
         registers: list[Any] = [None] * len(self.registers)
-        for i, value in self.given.items():
+        for i, value in self.known.items():
             registers[i] = value
         return registers
 
@@ -81,8 +81,8 @@ def register_program(
     Args:
         known: values of symbols and of nodes that were evaluated before; the walk stops at them. The value None marks
             a register that is filled later, such as the carry of a loop.
-        keep: whether loops note their last carries on their nodes. They cost nothing more, and asking for the state of
-            a recurrent layer after its gradient must not run the layer again.
+        keep: whether loops keep their last carries on their nodes, which costs nothing: then asking for the state of a
+            recurrent layer after its gradient does not run the layer again.
 
     Raises:
         UnboundSymbolError: for a symbol that is not known.
@@ -103,14 +103,14 @@ def register_program(
     for node in order:
         register = registers[node]
         if node in known:
-            program.given[register] = known[node]
+            program.known[register] = known[node]
         elif (value := _value(node)) is not None:
-            program.given[register] = value
+            program.known[register] = value
         elif node.op == "symbol":
             raise _unbound(node, known)
         elif node.op in _SOURCES:
             try:
-                program.given[register] = _SOURCES[node.op](node, backend)
+                program.known[register] = _SOURCES[node.op](node, backend)
             except Error:
                 raise
             except Exception as error:
@@ -131,7 +131,7 @@ def register_program(
 
 
 def _value(node: Node) -> Any:
-    """The value that is cached on a node, or for the last carry of a loop on the loop's."""
+    """The value that is kept on a node; that of a loop's last carry is kept on the loop's node."""
     if node.op == "scan":
         return None
     if node.value is None and node.op == "item":
@@ -161,6 +161,7 @@ def _filled(backend: Backend, shape: tuple[int, ...], value: Any, type_: Any) ->
 
 
 def _unbound(node: Node, known: Iterable[Node]) -> UnboundSymbolError:
+    """The error for a symbol without a value; ``known`` are the nodes that have one."""
     name, owner = node.attrs["name"], node.attrs.get("owner")
     if owner:
         return UnboundSymbolError(
@@ -190,7 +191,7 @@ def _kernel(node: Node, backend: Backend) -> Callable[..., Any]:
 
 
 def without_kernel(op: str, backend: Backend) -> BackendError:
-    """A backend lacks a row of the op table."""
+    """The error for an op that a backend has no kernel for."""
     return BackendError(
         f"the backend {backend.name!r} has no kernel for op {op!r}; evaluate it with another backend, such as "
         "tl.use_backend('numpy'), or give its kernels one"
@@ -198,22 +199,23 @@ def without_kernel(op: str, backend: Backend) -> BackendError:
 
 
 def _loop(node: Node, slots: list[Any], backend: Backend, keep: bool) -> Callable[..., Mapping[Any, Any]]:
-    """A function of a loop's operands that runs it and gives the requested results by their slots."""
+    """A function that runs a loop on the arrays of its inputs and returns the results in ``slots``, by slot."""
     body, n, m = node.attrs["body"], node.attrs["carries"], node.attrs["xs"]
     length, backwards = node.attrs["length"], node.attrs["reverse"]
     ins, outs = body.inputs, body.outputs
     traced: dict[Any, Tensor] = {s: outs[s] if isinstance(s, int) else s for s in slots}
-    histories = {s: value for s, value in traced.items() if not isinstance(s, int) or s >= n}
-    program = register_program([*outs[:n], *histories.values()], dict.fromkeys(ins), backend)
+    stacked_values = {s: value for s, value in traced.items() if not isinstance(s, int) or s >= n}
+    program = register_program([*outs[:n], *stacked_values.values()], dict.fromkeys(ins), backend)
     register = program.registers
     enters = [register[x] for x in ins]
     leaves = [register[y] for y in outs[:n]]
     device = (outs[0] if outs else ins[0]).type.device if outs or ins else ""
-    stacks = [(s, register[v], (length, *v.type.shape), v.type.dtype) for s, v in histories.items()]
+    stacks = [(s, register[v], (length, *v.type.shape), v.type.dtype) for s, v in stacked_values.items()]
     times = range(length - 1, -1, -1) if backwards else range(length)
     run = program.run
 
     def loop(*operands: Any) -> Mapping[Any, Any]:
+        """Run the loop on arrays; returns its results by slot."""
         registers = program.fresh()
         carries: Sequence[Any] = operands[:n]
         sliced = list(zip(enters[n : n + m], operands[n : n + m], strict=True))
@@ -230,8 +232,8 @@ def _loop(node: Node, slots: list[Any], backend: Backend, keep: bool) -> Callabl
                 for i, values in sliced:
                     registers[i] = values[t]
                 run(registers)
-                for history, i in writes:
-                    history[t] = registers[i]
+                for stack, i in writes:
+                    stack[t] = registers[i]
                 carries = [registers[i] for i in leaves]
         except AnomalyError as error:
             raise at_step(error, t, length) from None
@@ -244,7 +246,7 @@ def _loop(node: Node, slots: list[Any], backend: Backend, keep: bool) -> Callabl
 
 
 def _call(node: Node, slots: list[Any], backend: Backend, keep: bool) -> Callable[..., Mapping[Any, Any]]:
-    """A function of a call's operands that computes the requested results; what lies between is let go."""
+    """A function that computes the results in ``slots`` of a call on its inputs, and releases intermediate values."""
     body: Graph = node.attrs["body"]
     program = register_program([body.outputs[k] for k in slots], dict.fromkeys(body.inputs), backend)
     enters = [program.registers[x] for x in body.inputs]

@@ -1,7 +1,7 @@
 """Locks that a forked process does not inherit, and values that are computed once for each object.
 
-A fork copies a lock as it is. Where another thread held it, nobody is left in the child to release it, and the child
-would wait for ever: so it gets new locks.
+A fork copies a lock as it is. If another thread held it, nobody in the child process would release it, and the child
+would wait for ever. So the child gets new locks.
 """
 
 import os
@@ -30,7 +30,7 @@ class Lock:
         _LOCKS.add(self)
 
     def renew(self) -> None:
-        """Be free, whoever held it."""
+        """Become free, whoever held the lock."""
         self._lock = threading.RLock()
 
     def __enter__(self) -> None:
@@ -40,7 +40,7 @@ class Lock:
         try:
             self._lock.release()
         except RuntimeError:
-            # The process was forked inside of the block, and the child has a new lock.
+            # The process was forked inside the block, and the child has a new lock.
             return
 
 
@@ -57,7 +57,7 @@ if hasattr(os, "register_at_fork"):
 
 
 class once(Generic[T]):  # noqa: N801  # it is used as a decorator, as `property` is
-    """A property that is computed at the first access, by one thread; other objects are not waited for.
+    """A property that one thread computes at the first access, while threads with other objects need not wait.
 
     ``functools.cached_property`` of Python 3.11 has one lock for all objects of a class.
 
@@ -88,7 +88,7 @@ class once(Generic[T]):  # noqa: N801  # it is used as a decorator, as `property
     def __get__(self, instance: object | None, owner: type) -> Self | T:
         if instance is None:
             return self
-        # A value in the object's own dict is found before this descriptor, and it is called no more.
+        # Python finds the value in the object's own dict from now on, and no longer calls this descriptor.
         known = instance.__dict__
         with known.setdefault(f"{self._name} lock", Lock()):
             if self._name not in known:

@@ -1,4 +1,4 @@
-"""How many threads matrix products may use."""
+"""``blas_threads``: how many threads products of matrices may use."""
 
 from contextlib import AbstractContextManager
 from typing import Any
@@ -11,7 +11,7 @@ __all__ = ["blas_threads"]
 
 
 def blas_threads(count: int) -> AbstractContextManager[Any]:
-    """From here on the BLAS of this process uses ``count`` threads; as ``with blas_threads(…):`` until the block ends.
+    """From here on, or until a ``with blas_threads(…):`` block ends, the BLAS of this process uses ``count`` threads.
 
     The products of one step of a small recurrent network are too small to share. Worse, the threads of OpenBLAS wait
     by spinning: where another program wants the processors, two threads on two of them were up to 60 times slower
