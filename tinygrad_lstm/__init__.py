@@ -345,7 +345,7 @@ answer(
     "tl",
     FRAMEWORK,
     late={
-        # What most programs do without, and takes its time.
+        # Imported at first use: most programs do not need these, and importing them takes time.
         "testing": lambda: importlib.import_module("tinygrad_lstm.testing"),
         "__version__": lambda: metadata.version("tinygrad-lstm"),
     },

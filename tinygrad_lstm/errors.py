@@ -61,7 +61,7 @@ class GraphError(Error, ValueError):
 
 
 class ProgramError(Error, RuntimeError):
-    """A compiled program that does not do what its graph says: a fault of this package, found by its verifier."""
+    """A compiled program that does not compute what its graph says: a bug of this package, found by its verifier."""
 
 
 class TraceError(Error, RuntimeError):
@@ -73,7 +73,7 @@ class UnboundSymbolError(TraceError):
 
 
 class UnknownNameError(Error, AttributeError):
-    """A name that other libraries have; the message tells what is said here instead."""
+    """A name that other libraries have; the message says what to write here instead."""
 
 
 class GradientError(Error, ValueError):
@@ -93,7 +93,7 @@ class AnomalyError(EvaluationError):
 
 
 class ConformanceError(Error, AssertionError):
-    """A backend that does not do as the reference does; raised by ``testing.check_backend``."""
+    """A backend that does not agree with the reference; raised by ``testing.check_backend``."""
 
 
 class StructureError(Error, TypeError):
@@ -112,7 +112,7 @@ class StateDictError(Error, KeyError):
     """A state dict that does not fit the module."""
 
     def __str__(self) -> str:
-        # KeyError shows the repr of its argument; a sentence should read as one.
+        # KeyError would print the repr of its argument.
         return str(self.args[0]) if self.args else ""
 
 

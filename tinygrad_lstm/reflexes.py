@@ -1,4 +1,4 @@
-"""Names that people know from PyTorch, and what is said here instead."""
+"""Names that people know from PyTorch and other libraries, and what to write here instead."""
 
 import sys
 from collections.abc import Callable, Container, Mapping
@@ -44,8 +44,8 @@ ARRAYS: Final[Mapping[str, str]] = {
     "half": _CAST.format("tl.float16"),
     "index_select": "write tl.take(x, indices, axis)",
     "int": _CAST.format("tl.int32"),
-    "is_cuda": "x.device tells, 'cpu' or 'cuda:0'",
-    "is_leaf": "there are no leaves to be told apart; tl.gradients(y, x) gives the gradient by any tensor",
+    "is_cuda": "read x.device, which is 'cpu' or 'cuda:0'",
+    "is_leaf": "leaves need not be distinguished; tl.gradients(y, x) gives the gradient by any tensor",
     "long": _CAST.format("tl.int64"),
     "masked_fill": "write tl.where(mask, value, x)",
     "masked_fill_": "a tensor never changes: write x = tl.where(mask, value, x)",
@@ -105,7 +105,7 @@ LAYERS: Final[Mapping[str, str]] = {
     "MaxPool2d": "pictures are not what this package is for: it has layers for sequences",
     "ModuleDict": "a plain dict of modules serves",
     "ModuleList": "a plain list of modules serves",
-    "MultiheadAttention": "attention is a few lines of tl.softmax(q @ k.T) @ v; examples/ shows one",
+    "MultiheadAttention": "attention is one line: tl.softmax(q @ k.T, axis=-1) @ v",
     "NLLLoss": "tl.nn.cross_entropy takes logits",
     "Parameter": "it is tl.Parameter",
     "ReLU": "it is a function: tl.relu",
@@ -133,7 +133,7 @@ FRAMEWORK: Final[Mapping[str, str]] = {
     "clip_grad_norm_": "it is tl.optim.clip_grad_norm(parameters, norm)",
     "compile": "write tl.jit(f), or @tl.jit",
     "cond": "choose between values with tl.where(condition, a, b)",
-    "cuda": "tl.describe_backends() tells what works here, and tl.use_backend('cupy') takes the GPU",
+    "cuda": "tl.describe_backends() lists what works here, and tl.use_backend('cupy') takes the GPU",
     "device": "a device is called by its name, 'cpu' or 'cuda:0'",
     "double": "the element type is tl.float64",
     "enable_grad": _RECORDED,
@@ -205,21 +205,21 @@ _INNER: Final = frozenset(
         "to_numpy",
     )
 )
-"""Functions that the graph finds by name, and ``tl`` does not offer."""
+"""Functions that operators find by name, but that are not public in ``tl``."""
 
 
 def unknown(owner: str, name: str, instead: Mapping[str, str], found: Any, functions: Container[str] = ()) -> NoReturn:
     """Raise for the attribute ``name``, which ``found`` does not have; ``functions`` are those that ``tl`` has.
 
     Raises:
-        UnknownNameError: when it is known what to say instead.
+        UnknownNameError: when there is something else to write.
         AttributeError: in Python's words otherwise.
     """
-    told = instead.get(name)
-    if told is None and name in functions and name not in _INNER:
-        told = f"it is a function: tl.{name}(x)"
-    if told is not None:
-        raise UnknownNameError(f"{owner} has no {name!r}: {told}")
+    advice = instead.get(name)
+    if advice is None and name in functions and name not in _INNER:
+        advice = f"it is a function: tl.{name}(x)"
+    if advice is not None:
+        raise UnknownNameError(f"{owner} has no {name!r}: {advice}")
     raise AttributeError(f"{owner} has no attribute {name!r}", name=name, obj=found)
 
 

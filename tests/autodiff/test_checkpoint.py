@@ -166,7 +166,7 @@ def test_it_is_printed_drawn_and_read() -> None:
 def test_a_call_that_does_not_fit_its_body() -> None:
     y = tl.checkpoint(tl.sin)(tl.symbol("x", 2))
     call = y.inputs[0]
-    with pytest.raises(ShapeError, match=r"operand 0 is f32\[3\] where the body wants f32\[2\]"):
+    with pytest.raises(ShapeError, match=r"operand 0 is f32\[3\] where the body takes f32\[2\]"):
         remake(call, (tl.symbol("x", 3),))
     with pytest.raises(GraphError, match="reads the tuple-typed call directly"):
         verify(make("named", call, name="n"))

@@ -211,7 +211,7 @@ def test_a_kernel_that_breaks_its_word() -> None:
     ):
         wide(tl.ones(2)).numpy()
     long = tl.define_op("long", None, lambda xp, x: xp.concatenate([x, x]))
-    with pytest.raises(EvaluationError, match=r"gives float32\[4\], but the shape rule says float32\[2\]; mend one"):
+    with pytest.raises(EvaluationError, match=r"gives float32\[4\], but the shape rule says float32\[2\]; correct one"):
         long(tl.ones(2)).numpy()
 
     def fail(xp, x):

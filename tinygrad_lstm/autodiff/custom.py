@@ -67,12 +67,12 @@ def define_op(
     known = OPS.get(name)
     if known is not None and not known.user:
         raise NameConflictError(f"define_op: an op named {name!r} is defined already; choose another name")
-    for what, given, wanted in [
+    for what, value, description in [
         ("shape", shape, "a function of the inputs' types, or None for an elementwise op"),
         ("kernel", kernel, "a function (xp, *arrays, **attributes) -> array"),
     ]:
-        if not callable(given) and not (what == "shape" and given is None):
-            raise UsageError(f"define_op({name!r}): {what} is {wanted}, not {given!r}")
+        if not callable(value) and not (what == "shape" and value is None):
+            raise UsageError(f"define_op({name!r}): {what} is {description}, not {value!r}")
     rules = _rules(name, gradient)
     own = signature(shape) if shape is not None else None
     definitions = known.kernel if known is not None else None
@@ -144,17 +144,19 @@ class _Definition:
     def infer(self, *types: TensorType, **attributes: Any) -> TensorType:
         if self.shape is None:
             return broadcast_alike(*types)
-        found = self.shape(*types, **attributes)
-        return found if isinstance(found, TensorType) else TensorType(as_shape(found), types[0].dtype, types[0].device)
+        result = self.shape(*types, **attributes)
+        return (
+            result if isinstance(result, TensorType) else TensorType(as_shape(result), types[0].dtype, types[0].device)
+        )
 
     def run(self, xp: Any, *arrays: Any, **attributes: Any) -> Any:
         """Call the user's kernel, and raise where its result is not of the type that the shape rule gives."""
         result = xp.asarray(self.kernel(xp, *arrays, **attributes))
-        wanted = self.infer(*[TensorType(a.shape, DTYPES[str(a.dtype)]) for a in arrays], **attributes)
-        if result.shape != wanted.shape or str(result.dtype) != wanted.dtype.name:
+        expected = self.infer(*[TensorType(a.shape, DTYPES[str(a.dtype)]) for a in arrays], **attributes)
+        if result.shape != expected.shape or str(result.dtype) != expected.dtype.name:
             raise ValueError(
                 f"the kernel gives {result.dtype}{list(result.shape)}, but the shape rule says "
-                f"{wanted.dtype}{list(wanted.shape)}; mend one of them"
+                f"{expected.dtype}{list(expected.shape)}; correct one of them"
             )
         return result
 

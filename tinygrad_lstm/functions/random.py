@@ -205,7 +205,7 @@ def truncated_normal(
     first, last = (0.5 * math.erfc(-x / math.sqrt(2.0)) for x in (a, b))
     if not first < last:
         raise UsageError(
-            f"random.truncated_normal: between {low!r} and {high!r} lies less than float64 can tell from 0; "
+            f"random.truncated_normal: the probability between {low!r} and {high!r} is 0 in float64; "
             "choose bounds nearer to 0"
         )
     drawn, places = (float64, 53) if kind is float64 else (float32, 24)

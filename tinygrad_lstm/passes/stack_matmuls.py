@@ -1,7 +1,7 @@
 """stack_matmuls: products that share an operand, and sums of products, become one product.
 
 Four gates over one ``[h, x]`` are one product with the four weights side by side. Only products of one class are
-joined, so that what another pass split stays split, and only where copying costs no more than is saved.
+joined, so that what another pass split stays split, and only where copying costs no more than it saves.
 """
 
 from collections import Counter
