@@ -191,7 +191,7 @@ def test_the_loss_can_be_chosen():
         ([nn.RNN(3, 4)], tl.ones((5, 1, 3)), UsageError, "a dict of layers by name"),
         ({"two": nn.RNN(3, 4, num_layers=2)}, tl.ones((5, 1, 3)), UsageError, "'two' is no cell and no layer of one"),
         ({"line": nn.Linear(3, 4)}, tl.ones((5, 1, 3)), UsageError, "'line' is no cell"),
-        ({"RNN": nn.RNN(3, 4)}, tl.ones((5, 1, 2)), ShapeError, "wanted is"),
+        ({"RNN": nn.RNN(3, 4)}, tl.ones((5, 1, 2)), ShapeError, "expected"),
     ],
     ids=["rank", "none", "list", "layers", "linear", "size"],
 )

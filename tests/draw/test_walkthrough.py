@@ -181,7 +181,7 @@ def test_equations_are_true():
 def test_numbers_come_from_arrays(lstm):
     with pytest.raises(UsageError, match="give x and state as arrays"):
         draw.walkthrough(lstm, tl.symbol("x", (1, 3)))
-    with pytest.raises(Error, match=r"wanted is \[batch, 3\]"):
+    with pytest.raises(Error, match=r"expected \[batch, 3\]"):
         draw.walkthrough(lstm, tl.ones((1, 5)))
 
 

@@ -122,7 +122,7 @@ def test_the_divergence_of_certain_distributions() -> None:
         (ShapeError, r"nll: log_probabilities f64\[4,3,5\] want targets of", lambda: tl.nn.nll(LOGITS, [1])),
         (UsageError, r"label_smoothing is in \[0, 1\], not 2",
          lambda: tl.nn.cross_entropy(LOGITS, CLASSES, label_smoothing=2)),
-        (ShapeError, r"cross_entropy: weight has the shape \[4\], wanted is \[5\]",
+        (ShapeError, r"cross_entropy: weight has the shape \[4\], expected \[5\]",
          lambda: tl.nn.cross_entropy(LOGITS, CLASSES, weight=[1.0] * 4)),
         (ShapeError, r"mse: f64\[4,3\] and f64\[3\] differ in shape", lambda: tl.nn.mse(A, A[0])),
         (ShapeError, "mae: .* differ in shape", lambda: tl.nn.mae(A, A[0])),

@@ -105,7 +105,7 @@ def test_linear_and_embedding() -> None:
         (UsageError, "Dropout has no counterpart", lambda: tl.nn.to_pytorch(tl.nn.Dropout(0.0))),
         (StateDictError, r"does not fit this RNN: missing are p\.weight_ih_l0, p\.weight_hh_l0; not known are p\.x",
          lambda: tl.nn.from_pytorch(tl.nn.RNN(2, 3), {"p.x": 1.0}, "p.")),
-        (StateDictError, r"weight is \[2, 3\], wanted is \[3, 2\]",
+        (StateDictError, r"weight is \[2, 3\], expected \[3, 2\]",
          lambda: tl.nn.from_pytorch(tl.nn.Linear(2, 3), {"weight": np.ones((2, 3)), "bias": np.ones(3)})),
     ],
 )  # fmt: skip

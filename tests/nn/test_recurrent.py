@@ -114,7 +114,7 @@ def test_a_cell_starts_from_zeros_where_no_state_is_given(kind: str) -> None:
     cell, x = getattr(tl.nn, kind)(INPUT, HIDDEN, key=tl.random.key(0)), tl.ones((BATCH, INPUT))
     for got, want in zip(flatten(cell(x))[0], flatten(cell(x, cell.zeros(BATCH)))[0], strict=True):
         np.testing.assert_array_equal(got.numpy(), want.numpy())
-    with pytest.raises(ShapeError, match=rf"{kind}: x has the shape \[4\], wanted is \[batch, 4\]"):
+    with pytest.raises(ShapeError, match=rf"{kind}: x has the shape \[4\], expected \[batch, 4\]"):
         cell(tl.ones(INPUT))
 
 
@@ -168,12 +168,12 @@ def test_the_graph_has_one_size_for_all_lengths(kind: str) -> None:
 @pytest.mark.parametrize(
     ("error", "message", "call"),
     [
-        (ShapeError, r"LSTM: x has the shape \[5, 3\], wanted is \[time, batch, 3\]", lambda m: m(tl.ones((5, 3)))),
-        (ShapeError, r"x has the shape \[5, 2, 4\], wanted", lambda m: m(tl.ones((5, 2, 4)))),
+        (ShapeError, r"LSTM: x has the shape \[5, 3\], expected \[time, batch, 3\]", lambda m: m(tl.ones((5, 3)))),
+        (ShapeError, r"x has the shape \[5, 2, 4\], expected", lambda m: m(tl.ones((5, 2, 4)))),
         (DTypeError, r"LSTM: x is i64\[5,2,3\]; embed it", lambda m: m(tl.ones((5, 2, 3), tl.int64))),
         (
             ShapeError,
-            r"a state has the shape \[1, 2, 5\], wanted is \[1, 2, 4\]: \[layers, batch, hidden\]",
+            r"a state has the shape \[1, 2, 5\], expected \[1, 2, 4\]: \[layers, batch, hidden\]",
             lambda m: m(tl.ones((5, 2, 3)), (tl.zeros((1, 2, 5)), tl.zeros((1, 2, 4)))),
         ),
         (
@@ -183,12 +183,12 @@ def test_the_graph_has_one_size_for_all_lengths(kind: str) -> None:
         ),
         (
             ShapeError,
-            r"LSTMCell: x has the shape \[2, 4\], wanted is \[batch, 3\]",
+            r"LSTMCell: x has the shape \[2, 4\], expected \[batch, 3\]",
             lambda m: m.cells[0](tl.ones((2, 4)), m.cells[0].zeros(2)),
         ),
         (
             ShapeError,
-            r"LSTMCell: h has the shape \[1, 4\], wanted is \[2, 4\]",
+            r"LSTMCell: h has the shape \[1, 4\], expected \[2, 4\]",
             lambda m: m.cells[0](tl.ones((2, 3)), m.cells[0].zeros(1)),
         ),
         (
@@ -207,7 +207,7 @@ def test_mistakes(error, message: str, call) -> None:
 
 
 def test_batch_first_says_so_in_its_error() -> None:
-    with pytest.raises(ShapeError, match=r"wanted is \[batch, time, 3\]"):
+    with pytest.raises(ShapeError, match=r"expected \[batch, time, 3\]"):
         tl.nn.GRU(3, 4, batch_first=True, key=tl.random.key(0))(tl.ones((5, 3)))
 
 

@@ -174,7 +174,7 @@ def test_variational_dropout_has_one_mask_for_all_steps() -> None:
         (UsageError, r"Dropout: p is a probability in \[0, 1\), not 1", lambda: _dropping(1.0, key=tl.random.key(0))),
         (UsageError, r"GRU has no option 'peephole'; .* bias, .* num_layers,", lambda: tl.nn.GRU(2, 3, peephole=True)),
         (DTypeError, r"GRU: lengths are integers, got f32\[2\]", lambda: _ragged([1.0, 2.0])),
-        (ShapeError, r"GRU: lengths have the shape \[3\], wanted is \[2\], the batch", lambda: _ragged([1, 2, 3])),
+        (ShapeError, r"GRU: lengths have the shape \[3\], expected \[2\], the batch", lambda: _ragged([1, 2, 3])),
         (IndexingError, r"GRU: lengths are \[1, 6\], but x has 5 steps; give 0 … 5", lambda: _ragged([1, 6])),
         (IndexingError, r"GRU: lengths are \[-1, 5\]", lambda: _ragged([-1, 5])),
     ],

@@ -31,7 +31,7 @@ def test_without_a_state_it_starts_from_zeros():
     [
         (DTypeError, "come as numbers, not as a text", "to be"),
         (DTypeError, r"are integers, not f32\[2,3\]", tl.ones((2, 3))),
-        (ShapeError, r"have the shape \[2\], wanted is \[time, batch\]", [1, 2]),
+        (ShapeError, r"have the shape \[2\], expected \[time, batch\]", [1, 2]),
     ],
 )
 def test_indices_that_are_none_say_how_to_make_them(error, said, given):

@@ -1,8 +1,8 @@
-"""The variants of the cells: what is different where a cell was made with an option. The plain cells use none of this.
+"""The variants of the cells: the code for cells that were made with an option. The plain cells use none of this.
 
 Sources: F. Gers, J. Schmidhuber, "Recurrent nets that time and count", 2000, for peepholes; K. Greff et al., "LSTM: a
-search space odyssey", 2017, for the coupled gates; J. Ba et al., "Layer normalization", 2016. The reset gate of a GRU
-stands behind the product in cuDNN and PyTorch.
+search space odyssey", 2017, for the coupled gates; J. Ba et al., "Layer normalization", 2016. In cuDNN and PyTorch
+the reset gate of a GRU is applied after the product.
 """
 
 import math
@@ -23,7 +23,7 @@ __all__ = ["CellLayer", "Peephole", "candidate_reset_after", "varied_gates"]
 
 
 class Peephole(Module):
-    """What a gate sees of the cell state: ``p∘C`` is added to what it computes, one weight for each unit."""
+    """A connection from the cell state to a gate: it adds ``p∘C``, with one weight for each unit."""
 
     def __init__(self, hidden_size: int, *, key: Any = None, dtype: Any = float32) -> None:
         bound = 1 / math.sqrt(hidden_size)
@@ -67,9 +67,9 @@ class CellLayer(Linear):
 
 
 def varied_gates(cell: Any, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, ...]:
-    """The six results of an LSTM's step with peepholes, coupled gates or layer normalisation, in the textbook's order.
+    """The six values of an LSTM's step with peepholes, coupled gates or layer normalisation, in the textbook's order.
 
-    The output gate comes after the cell state, which it may look at.
+    The output gate is computed after the cell state, since its peephole reads it.
     """
     hx = concatenate([h.named("h_{t-1}"), x.named("x_t")], axis=-1)
     with scope("forget gate", role="gate"):

@@ -1,8 +1,8 @@
 """The recurrent cells: one step of time, as the textbook writes it.
 
 Sources: S. Hochreiter, J. Schmidhuber, "Long short-term memory", 1997, with the forget gate of F. Gers et al., 2000;
-K. Cho et al., "Learning phrase representations using RNN encoder–decoder", 2014, for the GRU. What is different in a
-cell that was made with an option is in ``cell_variants.py``.
+K. Cho et al., "Learning phrase representations using RNN encoder–decoder", 2014, for the GRU. ``cell_variants.py``
+has the code for cells that are made with an option.
 """
 
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ class LSTMState(NamedTuple):
 
 
 class Gates(NamedTuple):
-    """What happens inside one step of an LSTM; each ``(batch, hidden)``."""
+    """The values inside one step of an LSTM; each ``(batch, hidden)``."""
 
     forget: Tensor
     input: Tensor
@@ -43,7 +43,7 @@ class Gates(NamedTuple):
 
 
 class GRUGates(NamedTuple):
-    """What happens inside one step of a GRU; each ``(batch, hidden)``."""
+    """The values inside one step of a GRU; each ``(batch, hidden)``."""
 
     update: Tensor
     reset: Tensor
@@ -52,7 +52,7 @@ class GRUGates(NamedTuple):
 
 
 class _Cell(Module):
-    """What the cells share: sizes, and layers that look at ``[h, x]``."""
+    """The base of the cells: sizes, and layers over ``[h, x]``."""
 
     role: ClassVar[Role | None] = "cell"
 
@@ -62,12 +62,13 @@ class _Cell(Module):
 
     def _layers(self, key: Any, bias: bool, names: str, options: dict[str, bool] | None = None) -> Iterator[Linear]:
         """Layers over ``[h, x]``, one for each name: plain ones, or with the options of a variant."""
-        joined, wanted = self.hidden_size + self.input_size, names.split()
-        for name, k in zip(wanted, random.split(random.next_key() if key is None else key, len(wanted)), strict=True):
+        joined, layers = self.hidden_size + self.input_size, names.split()
+        keys = random.split(random.next_key() if key is None else key, len(layers))
+        for name, k in zip(layers, keys, strict=True):
             if options is None:
                 yield Linear(joined, self.hidden_size, bias, key=k, dtype=self.dtype)
             else:
-                # The candidate never looks at the cell state.
+                # The candidate has no peephole.
                 own = {**options, "peephole": options.get("peephole", False) and name != "candidate"}
                 yield CellLayer(joined, self.hidden_size, bias, key=k, dtype=self.dtype, **own)
 
@@ -77,11 +78,11 @@ class _Cell(Module):
 
     def _checked(self, x: Any, **states: Any) -> list[Tensor]:
         node = expect_shape(self, "x", x, ("batch", self.input_size))
-        wanted = (node.shape[0], self.hidden_size)
-        return [node, *[expect_shape(self, name, value, wanted) for name, value in states.items()]]
+        shape = (node.shape[0], self.hidden_size)
+        return [node, *[expect_shape(self, name, value, shape) for name, value in states.items()]]
 
     def _nothing(self, x: Any) -> Tensor:
-        """Zeros for a state that was not given beside ``x``."""
+        """A state of zeros for ``x``, where the caller gave none."""
         node = expect_shape(self, "x", x, ("batch", self.input_size))
         return zeros((node.shape[0], self.hidden_size), self.dtype, device_of(self))
 
@@ -121,7 +122,7 @@ class RNNCell(_Cell):
         return self._zeros(batch)
 
     def forward(self, x: Any, state: Any = None) -> Tensor:
-        """The next hidden state; the one before is zeros where none is given."""
+        """The next hidden state. Without ``state`` the old one is zeros."""
         x, h = self._checked(x, h=self._nothing(x) if state is None else state)
         hx = concatenate([h.named("h_{t-1}"), x.named("x_t")], axis=-1)
         with scope("hidden layer", role="layer"):
@@ -195,7 +196,7 @@ class LSTMCell(_Cell):
         return LSTMState(self._zeros(batch), self._zeros(batch))
 
     def gates(self, x: Any, state: Any = None) -> Gates:
-        """Everything that one step computes, by name; the state before is zeros where none is given.
+        """Everything that one step computes, by name. Without ``state`` the old one is zeros.
 
         >>> cell = tl.nn.LSTMCell(3, 4, key=tl.random.key(0))
         >>> gates = cell.gates(tl.ones((1, 3)), cell.zeros(batch=1))
@@ -228,7 +229,7 @@ class LSTMCell(_Cell):
         return Gates(f, i, candidate, o, c, h)
 
     def forward(self, x: Any, state: Any = None) -> LSTMState:
-        """The next state; the one before is zeros where none is given."""
+        """The next state. Without ``state`` the old one is zeros."""
         gates = self.gates(x, state)
         return LSTMState(gates.hidden, gates.cell)
 
@@ -289,7 +290,7 @@ class GRUCell(_Cell):
         return self._zeros(batch)
 
     def gates(self, x: Any, state: Any = None) -> GRUGates:
-        """Everything that one step computes, by name; the state before is zeros where none is given."""
+        """Everything that one step computes, by name. Without ``state`` the old one is zeros."""
         x, h = self._checked(x, h=self._nothing(x) if state is None else state)
         h, x = h.named("h_{t-1}"), x.named("x_t")
         hx = concatenate([h, x], axis=-1)
@@ -308,5 +309,5 @@ class GRUCell(_Cell):
         return GRUGates(z, r, candidate, h)
 
     def forward(self, x: Any, state: Any = None) -> Tensor:
-        """The next hidden state; the one before is zeros where none is given."""
+        """The next hidden state. Without ``state`` the old one is zeros."""
         return self.gates(x, state).hidden

@@ -1,4 +1,4 @@
-"""Modules of modules, and what normalises between them."""
+"""Modules made of modules, ``LayerNorm``, and ``Identity``."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -19,14 +19,14 @@ __all__ = ["Identity", "LayerNorm", "Residual", "Sequential"]
 
 
 class Identity(Module):
-    """``y = x``: where a variant has a layer and this one has none.
+    """``y = x``: takes the place of a layer that only variants have.
 
     >>> print(tl.nn.Identity()(tl.ones(2)))
     [1. 1.]
     """
 
     def forward(self, x: Any, *_: Any) -> Any:
-        """``x``; other arguments are not looked at."""
+        """``x``; other arguments are ignored."""
         return x
 
 
@@ -69,7 +69,7 @@ class LayerNorm(Module):
 
 
 class Sequential(Module):
-    """One after the other: ``y = fₙ(… f₂(f₁(x)))``.
+    """Modules one after the other: ``y = fₙ(… f₂(f₁(x)))``.
 
     Args:
         layers: modules, or functions such as ``tl.tanh``.
@@ -96,7 +96,7 @@ class Sequential(Module):
 
 
 class Residual(Module):
-    """``y = x + f(x)``: what the module adds, over a straight way for signal and gradient.
+    """``y = x + f(x)``: signal and gradient pass by the module unchanged, and the module adds to them.
 
     Source: K. He et al., "Deep residual learning for image recognition", 2016.
 

@@ -1,4 +1,4 @@
-"""What holds Parameters and States as its attributes: a module, and an optimiser."""
+"""``Holder``, the base of what has Parameters and States as attributes: modules and optimisers."""
 
 from collections.abc import Iterator, Mapping
 from reprlib import recursive_repr
@@ -16,9 +16,9 @@ __all__ = ["Holder", "with_article"]
 
 
 class Holder:
-    """Its Parameters and States, also those in lists, dicts and holders that it holds, are found by their paths.
+    """Finds its Parameters and States by their paths, also those in lists, dicts and holders among its attributes.
 
-    They are saved by ``state_dict``, put back by ``load_state_dict``, and moved by ``to``.
+    ``state_dict`` returns their values, ``load_state_dict`` sets them, and ``to`` moves them.
     """
 
     _elsewhere: ClassVar[Mapping[str, str]] = {}
@@ -57,7 +57,7 @@ class Holder:
             unknown(with_article(type(self).__name__), name, self._elsewhere, self)
 
     def __copy__(self) -> Self:
-        """Another one with the same Parameters and holders; its methods that it holds as attributes are bound to it."""
+        """A copy with the same Parameters and holders. Methods that it has as attributes are bound to the copy."""
         new = object.__new__(type(self))
         new.__dict__.update(
             {
@@ -87,11 +87,11 @@ class Holder:
         return {path: variable.detach() for path, variable in self.named_variables()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Put in the values of a ``state_dict``, wherever they live; the variables stay on their devices.
+        """Set all variables to the values of a ``state_dict``, which may live on another device; the variables stay.
 
         Raises:
-            StateDictError: when paths are missing or too many, or a shape or element type differs. Nothing has
-                changed then.
+            StateDictError: when paths are missing or too many, or a shape or element type differs. Then
+                nothing has changed.
         """
         if not isinstance(state, Mapping):
             raise UsageError(
@@ -114,10 +114,10 @@ class Holder:
         assign_all([(variable, values[path]) for path, variable in variables.items()])
 
     def to(self, device: str) -> Self:
-        """Move every variable to another device, all of them or none; the gradients of what moves are dropped.
+        """Move every variable to another device, all of them or none; variables that move lose their gradients.
 
-        An optimiser has variables of its own, moments and a learning rate: move it as well. What is there already is
-        left as it is.
+        An optimiser has variables of its own, moments and a learning rate: move it as well. A variable that lives there
+        already stays as it is.
 
         Raises:
             BackendError: when no backend serves the device.
@@ -136,7 +136,7 @@ class Holder:
         for name, child in held:
             if isinstance(child, Variable):
                 parts.append(f"{name}: {child.leaf.type}")
-            # What stands for a variant that is not there, such as an Identity, holds nothing.
+            # A holder without variables, such as an Identity in place of a variant's layer, is left out.
             elif "." in name or any(child.named_variables()):
                 parts.append(f"{name}: {child!r}")
                 nested = True
@@ -147,7 +147,7 @@ class Holder:
 
 
 def with_article(name: str) -> str:
-    """The name of a class with its article, as it is spoken.
+    """The name of a class with its article, a or an, by its pronunciation.
 
     >>> with_article("Linear"), with_article("LSTM"), with_article("GRU"), with_article("Embedding")
     ('a Linear', 'an LSTM', 'a GRU', 'an Embedding')
@@ -157,7 +157,7 @@ def with_article(name: str) -> str:
 
 
 def _some(paths: list[str]) -> str:
-    """The first few of many paths."""
+    """Paths as text, of which only the first few are named."""
     shown = ", ".join(map(str, paths[:4]))
     return shown if len(paths) <= 4 else f"{shown} and {len(paths) - 4} more"
 

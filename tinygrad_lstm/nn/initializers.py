@@ -1,4 +1,4 @@
-"""Where weights start: each function returns an initialiser ``(key, shape, dtype) -> Tensor``.
+"""The first values of weights: each function returns an initialiser ``(key, shape, dtype) -> Tensor``.
 
 A weight has the shape ``(inputs, outputs)``; more axes in front of these count as one more of inputs and outputs each,
 as in a convolution.
@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 Initializer = Callable[..., Tensor]
-"""``init(key, shape, dtype=float32)``: the first value of a Parameter."""
+"""``init(key, shape, dtype=float32)`` returns the first value of a Parameter."""
 
 
 def uniform(low: float = -0.1, high: float = 0.1) -> Initializer:
@@ -113,7 +113,8 @@ def he_normal(gain: float = math.sqrt(2)) -> Initializer:
 def orthogonal(gain: float = 1.0) -> Initializer:
     """``gain`` times a matrix with orthonormal rows or columns, whichever are fewer; all such are equally likely.
 
-    Powers of a square one neither grow nor shrink a signal, which is good for recurrent weights.
+    Powers of such a square matrix neither grow nor shrink a signal, which is good for recurrent weights.
+
     Source: A. Saxe, J. McClelland, S. Ganguli, "Exact solutions to the nonlinear dynamics of learning in deep linear
     neural networks", 2014. The rows of a normal matrix are made orthogonal by the method of Gram and Schmidt, each
     projected twice, in float64.
@@ -141,7 +142,7 @@ def _orthonormal_rows(matrix: Tensor) -> Tensor:
 
     def step(done: Tensor, now: tuple[Tensor, Tensor]) -> tuple[Tensor, None]:
         place, row = now
-        for _ in range(2):  # the second time for what rounding left
+        for _ in range(2):  # the second time removes what rounding has left
             row = row - (done @ row) @ done
         row = row / sqrt((row * row).sum())
         return where(expand_dims(places == place, 1), row, done), None
@@ -152,7 +153,7 @@ def _orthonormal_rows(matrix: Tensor) -> Tensor:
 
 
 def _scaled(deviation: Callable[[int, int], float], even: bool) -> Initializer:
-    """Random numbers of mean 0 whose deviation follows from the inputs and outputs; uniform ones, or normal."""
+    """An initialiser of mean 0 with a deviation by the inputs and outputs; uniform if ``even``, else normal."""
 
     def init(key: Any, shape: Any, dtype: Any = float32) -> Tensor:
         size = as_shape(shape)

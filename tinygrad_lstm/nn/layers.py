@@ -1,4 +1,4 @@
-"""Layers without time."""
+"""Layers that are not recurrent: ``Linear`` and ``Embedding``."""
 
 import math
 from typing import Any, ClassVar
@@ -18,10 +18,10 @@ __all__ = ["Embedding", "Linear"]
 
 
 def sizes(kind: str, **named: int) -> None:
-    """Check sizes that a user gave.
+    """Check that sizes are integers ≥ 1, and return them as such.
 
     Raises:
-        UsageError: for one that is no integer ≥ 1.
+        UsageError: when one is not.
     """
     for name, value in named.items():
         size = whole(value)
@@ -36,7 +36,7 @@ class Linear(Module):
     y ``(…, out_features)``. Weight and bias start uniform in ``±1/√in_features``.
 
     Args:
-        init: where the weight starts instead, such as ``initializers.orthogonal()``.
+        init: another initialiser of the weight, such as ``initializers.orthogonal()``.
         key: for the initial values; the generator of ``tl.seed`` by default.
 
     >>> layer = tl.nn.Linear(3, 2, key=tl.random.key(0))

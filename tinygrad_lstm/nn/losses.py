@@ -1,4 +1,4 @@
-"""Losses: each gives one number, a mean in natural units.
+"""Losses: each returns one number, a mean, where logarithms are natural ones.
 
 Inputs come first, targets second, as in PyTorch. Losses of float16 are computed in float32 and rounded at the end.
 """
@@ -47,7 +47,8 @@ def cross_entropy(
         ShapeError: when the leading axes differ, or there is not one weight for each class.
         DTypeError: when the targets are no integers.
         UsageError: for a smoothing outside [0, 1].
-        IndexError: for a target that is no class; found when the result is evaluated, where it has no value before.
+        IndexError: for a target that is no class; found when the result is evaluated, unless the targets have values
+        before.
 
     >>> print(f"{tl.nn.cross_entropy(tl.zeros((2, 8)), tl.tensor([1, 5])):.4f}")  # log 8
     2.0794
@@ -57,12 +58,12 @@ def cross_entropy(
         raise UsageError(f"cross_entropy: label_smoothing is in [0, 1], not {label_smoothing}")
     with scope("cross entropy"):
         logs = log_softmax(_wide(scores))
-        found = _mean_surprise("cross_entropy", logs, indices, ignore_index, label_smoothing, weight)
-        return found.astype(scores.dtype)
+        loss = _mean_surprise("cross_entropy", logs, indices, ignore_index, label_smoothing, weight)
+        return loss.astype(scores.dtype)
 
 
 def nll(log_probabilities: Any, targets: Any, *, ignore_index: int | None = None, weight: Any = None) -> Tensor:
-    """``−mean(log_probabilities[target])``: :func:`cross_entropy` of what has gone through ``log_softmax`` already.
+    """``−mean(log_probabilities[target])``: :func:`cross_entropy` for the results of ``log_softmax``.
 
     Shapes, arguments and errors as there.
 
@@ -122,7 +123,7 @@ def huber(prediction: Any, target: Any, delta: float = 1.0) -> Tensor:
         difference = _wide(x) - _wide(y)
         size = abs(difference)
         near = size <= delta
-        # The square is not taken of what is far: where it is inf, 0 times its derivative would be nan.
+        # Large differences are not squared: where the square is inf, 0 times its derivative would be nan.
         close = where(near, difference, 0)
         return mean(where(near, close * close / 2, delta * (size - delta / 2))).astype(x.dtype)
 
@@ -173,7 +174,7 @@ def kl_div(log_probabilities: Any, targets: Any) -> Tensor:
 
 
 def _wide(x: Tensor) -> Tensor:
-    """float16 as float32: the square of 256 is beyond its range, and so are sums whose mean is not."""
+    """``x`` with float16 as float32, since the square of 256, or the sum before a mean, may be beyond float16."""
     return x.astype(float32) if x.dtype is float16 else x
 
 
@@ -192,7 +193,7 @@ def _classified(name: str, first: str, scores: Any, targets: Any, ignore_index: 
 
 
 def _check_targets(name: str, values: Any, classes: int, ignore_index: int | None) -> None:
-    """Whether all targets are classes; values that are there already tell more than the error of an evaluation."""
+    """Raise when a target is none of the classes. It is checked here only if the targets have values already."""
     wrong = (values < 0) | (values >= classes)
     if ignore_index is not None:
         wrong &= values != ignore_index
@@ -207,7 +208,7 @@ def _check_targets(name: str, values: Any, classes: int, ignore_index: int | Non
 def _mean_surprise(
     name: str, logs: Tensor, indices: Tensor, ignore_index: int | None, smoothing: float, weight: Any
 ) -> Tensor:
-    """The weighted mean of ``−(1 − ε)·log p[target] − ε·mean(log p)``, where ignored targets weigh nothing."""
+    """The weighted mean of ``−(1 − ε)·log p[target] − ε·mean(log p)``; ignored targets have the weight 0."""
     if ignore_index is None and not smoothing and weight is None:
         return -mean(take_along_last(logs, _in_range(indices, logs.shape[-1])))
     counted = ones_like(logs[..., 0])
@@ -219,7 +220,7 @@ def _mean_surprise(
     if weight is not None:
         spread = as_tensor(weight, device=logs.device).astype(logs.dtype)
         if spread.shape != logs.shape[-1:]:
-            raise ShapeError(f"{name}: weight has the shape {list(spread.shape)}, wanted is {list(logs.shape[-1:])}")
+            raise ShapeError(f"{name}: weight has the shape {list(spread.shape)}, expected {list(logs.shape[-1:])}")
         shares = counted * take(spread, indices)
     else:
         shares = counted
@@ -233,7 +234,7 @@ def _mean_surprise(
 
 
 def _in_range(indices: Tensor, classes: int) -> Tensor:
-    """``indices``, of which one that is no class raises when it is evaluated: a negative one must not count back."""
+    """``indices``; when they are evaluated, one that is no class raises, a negative one too."""
     numbers = arange_node(classes, indices.dtype, indices.device)
     with scope(f"targets in 0 … {classes - 1}, where one below 0 counts as {classes}"):
         return take(numbers, where(indices < 0, classes, indices))

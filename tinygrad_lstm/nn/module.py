@@ -1,4 +1,4 @@
-"""The module: a description with named parameters."""
+"""``Module``, the base of layers and models."""
 
 from collections.abc import Iterator
 from typing import Any, ClassVar
@@ -16,7 +16,7 @@ __all__ = ["Module"]
 
 
 class Module(Holder):
-    """Base of everything that has parameters. Write the equations in ``forward``.
+    """The base of layers and models, which have parameters. Write the equations in ``forward``.
 
     Attributes that hold Parameters, States, Modules, or lists and dicts of them are found by their names. Calling a
     module runs ``forward`` in a scope named after the module.
@@ -33,7 +33,7 @@ class Module(Holder):
 
     _elsewhere = MODULES
     role: ClassVar[Role | None] = None
-    """What a module of this kind is in the textbook's picture."""
+    """The role of the module's scope: what it is in the textbook's picture."""
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """The computation; every subclass writes its own."""
@@ -53,13 +53,13 @@ class Module(Holder):
         return [p for _, p in self.named_parameters()]
 
     def zero_grad(self) -> None:
-        """Forget the gradients of all parameters."""
+        """Remove the gradients of all parameters."""
         for p in self.parameters():
             p.grad = None
 
 
 def device_of(module: Module) -> str:
-    """Where the module's first Parameter lives, else its first State, else new leaves of the backend in use."""
+    """The device of the module's first Parameter, or else of its first State, or else that of new leaves."""
     where = None
     for _, variable in module.named_variables():
         if isinstance(variable, Parameter):
@@ -73,20 +73,20 @@ def beside(module: Module, value: Any) -> Tensor:
     return as_tensor(value) if isinstance(value, Tensor | Variable) else as_tensor(value, device=device_of(module))
 
 
-def expect_shape(module: Module, name: str, value: Any, wanted: tuple[int | str, ...]) -> Tensor:
-    """``value`` as a float tensor of the shape ``wanted``, where a word stands for any size.
+def expect_shape(module: Module, name: str, value: Any, expected: tuple[int | str, ...]) -> Tensor:
+    """``value`` as a float tensor of the shape ``expected``, where a word stands for any size.
 
     Raises:
         ShapeError: when it has another shape.
         DTypeError: when it holds no floats.
     """
     node = beside(module, value)
-    fits = len(node.shape) == len(wanted) and all(
-        isinstance(w, str) or w == n for w, n in zip(wanted, node.shape, strict=True)
+    fits = len(node.shape) == len(expected) and all(
+        isinstance(w, str) or w == n for w, n in zip(expected, node.shape, strict=True)
     )
     if not fits:
-        listed = ", ".join(map(str, wanted))
-        raise ShapeError(f"{type(module).__name__}: {name} has the shape {list(node.shape)}, wanted is [{listed}]")
+        listed = ", ".join(map(str, expected))
+        raise ShapeError(f"{type(module).__name__}: {name} has the shape {list(node.shape)}, expected [{listed}]")
     if not node.dtype.is_float:
         raise DTypeError(f"{type(module).__name__}: {name} is {node.type}; convert it with .astype(tl.float32)")
     return node

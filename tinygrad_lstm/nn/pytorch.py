@@ -4,7 +4,7 @@ PyTorch keeps one matrix ``weight_ih_l0`` of shape ``(gates·hidden, input)`` an
 ``(gates·hidden, hidden)`` for each layer, with two biases; the reverse direction's names end in ``_reverse``. Its
 gates stand in the order i, f, g, o for the LSTM and r, z, n for the GRU.
 
-Two things differ besides the layout. Where both biases are only ever added, ours is their sum. And PyTorch's GRU is
+Two things differ besides the layout. Where PyTorch only ever adds both biases, ours is their sum. And PyTorch's GRU is
 ``h_t = (1 − z)∘n + z∘h_{t−1}``: its z is what we keep, ours what we renew, and since ``σ(−a) = 1 − σ(a)`` the weights
 of that gate change their sign. Its reset gate stands behind the product, which is our ``GRU(…, reset_after=True)``.
 """
@@ -29,7 +29,7 @@ __all__ = ["from_pytorch", "to_pytorch"]
 
 
 class _Gate(NamedTuple):
-    """One of PyTorch's gates: the layer of ours, the factor of its weights, and a layer that sees h alone."""
+    """One of PyTorch's gates: the name of our layer, the factor of its weights, and our layer that reads only h."""
 
     layer: str
     sign: int = 1
@@ -44,7 +44,7 @@ _GATES: Final[dict[type[Any], tuple[_Gate, ...]]] = {
 
 
 def from_pytorch(module: Module, state: Mapping[str, Any], prefix: str = "") -> None:
-    """Put the weights of a PyTorch module into one of ours of the same sizes.
+    """Copy the weights of a PyTorch module into a module of this package of the same sizes.
 
     Args:
         module: an LSTM, a GRU with ``reset_after``, an RNN, a Linear or an Embedding.
@@ -62,32 +62,34 @@ def from_pytorch(module: Module, state: Mapping[str, Any], prefix: str = "") -> 
     >>> print(layer(tl.ones(3)))
     [3. 3.]
     """
-    given = {n.removeprefix(prefix): _array(v) for n, v in state.items() if n.startswith(prefix)}
+    arrays = {n.removeprefix(prefix): _array(v) for n, v in state.items() if n.startswith(prefix)}
     kind = type(module).__name__
-    # What PyTorch itself would give for this module: the names and the shapes to expect.
-    wanted = {name: array.shape for name, array in to_pytorch(module).items()}
-    if isinstance(module, LSTM | GRU | RNN) and not any(name.startswith("bias") for name in given):
-        given |= {name: np.zeros(shape) for name, shape in wanted.items() if name.startswith("bias")}
-    missing, extra = [n for n in wanted if n not in given], [n for n in given if n not in wanted]
+    # The names and shapes that PyTorch would give for this module.
+    expected = {name: array.shape for name, array in to_pytorch(module).items()}
+    if isinstance(module, LSTM | GRU | RNN) and not any(name.startswith("bias") for name in arrays):
+        arrays |= {name: np.zeros(shape) for name, shape in expected.items() if name.startswith("bias")}
+    missing, extra = [n for n in expected if n not in arrays], [n for n in arrays if n not in expected]
     wrong = [
-        f"{n} is {list(given[n].shape)}, wanted is {list(s)}"
-        for n, s in wanted.items()
-        if n in given and given[n].shape != s
+        f"{n} is {list(arrays[n].shape)}, expected {list(s)}"
+        for n, s in expected.items()
+        if n in arrays and arrays[n].shape != s
     ]
     if missing or extra or wrong:
         parts = [f"missing are {', '.join(prefix + n for n in missing)}"] if missing else []
         parts += [f"not known are {', '.join(prefix + n for n in extra)}"] if extra else []
         raise StateDictError(f"PyTorch's state does not fit this {kind}: {'; '.join(parts + wrong)}")
-    arrays: dict[str, Array] = {}
+    converted: dict[str, Array] = {}
     if isinstance(module, LSTM | GRU | RNN):
         for path, suffix, cell in _cells(module):
-            arrays |= {f"{path}.{name}": value for name, value in _our_cell(cell, suffix, given).items()}
+            converted |= {f"{path}.{name}": value for name, value in _our_cell(cell, suffix, arrays).items()}
     elif isinstance(module, Linear):
-        arrays = {name: array.T if name == "weight" else array for name, array in given.items()}
+        converted = {name: array.T if name == "weight" else array for name, array in arrays.items()}
     else:
-        arrays = given
-    cells = dict(module.named_variables())
-    assign_all([(cells[n], tensor(a, dtype=cells[n].dtype, device=cells[n].device)) for n, a in arrays.items()])
+        converted = arrays
+    variables = dict(module.named_variables())
+    assign_all(
+        [(variables[n], tensor(a, dtype=variables[n].dtype, device=variables[n].device)) for n, a in converted.items()]
+    )
 
 
 def to_pytorch(module: Module) -> dict[str, Array]:
@@ -115,11 +117,11 @@ def to_pytorch(module: Module) -> dict[str, Array]:
 
 
 def _cells(module: LSTM | GRU | RNN) -> list[tuple[str, str, Any]]:
-    """Each cell with its path and with what its names end in."""
+    """Each cell with its path and with the end of its names in PyTorch."""
     kind = type(module).__name__
-    found = [(f"cells.{k}", f"l{k}", cell) for k, cell in enumerate(module.cells)]
-    found += [(f"reverse_cells.{k}", f"l{k}_reverse", cell) for k, cell in enumerate(module.reverse_cells)]
-    for _, _, cell in found:
+    cells = [(f"cells.{k}", f"l{k}", cell) for k, cell in enumerate(module.cells)]
+    cells += [(f"reverse_cells.{k}", f"l{k}_reverse", cell) for k, cell in enumerate(module.reverse_cells)]
+    for _, _, cell in cells:
         names = {name.partition(".")[0] for name, _ in cell.named_variables()}
         if isinstance(cell, GRUCell) and "recurrent" not in names:
             raise UsageError(
@@ -134,7 +136,7 @@ def _cells(module: LSTM | GRU | RNN) -> list[tuple[str, str, Any]]:
             )
     if module.initial:
         raise UsageError(f"PyTorch's {kind} has no learned initial state, but this one has; make it without")
-    return found
+    return cells
 
 
 def _our_cell(cell: Any, suffix: str, given: Mapping[str, Array]) -> dict[str, Array]:
@@ -170,7 +172,7 @@ def _their_cell(cell: Any, suffix: str) -> dict[str, Array]:
 
 
 def _kinds(cell: Any) -> list[str]:
-    """What PyTorch calls the arrays of such a cell."""
+    """PyTorch's names for the arrays of a cell."""
     biased = any(name.endswith("bias") for name, _ in cell.named_variables())
     return ["weight_ih", "weight_hh", *(["bias_ih", "bias_hh"] if biased else [])]
 

@@ -28,7 +28,7 @@ C = TypeVar("C", LSTMCell, GRUCell, RNNCell)
 
 
 class Recurrent(Module, Generic[C]):
-    """Cells of one kind over time, one above the other; the hidden states of one layer are the inputs of the next.
+    """Layers of cells of one kind over time; the hidden states of one layer are the inputs of the next.
 
     Base of :class:`RNN`, :class:`LSTM` and :class:`GRU`.
 
@@ -45,7 +45,7 @@ class Recurrent(Module, Generic[C]):
         variational: one mask for all steps (Y. Gal, Z. Ghahramani, 2016).
         learn_initial: the states before the first step are Parameters, ``initial.h`` and ``initial.c``, zeros at first.
         key: for the initial values and for dropout; the generator of ``tl.seed`` by default.
-        options: what the cell takes besides.
+        options: further options of the cell.
     """
 
     role: ClassVar[Role | None] = "layer"
@@ -106,7 +106,7 @@ class Recurrent(Module, Generic[C]):
         return self._filled(batch)
 
     def start(self, batch: int) -> Any:
-        """The state before the first step where none is given: the learned one, else zeros."""
+        """The state before the first step if the caller gives none: the learned one, or zeros."""
         nothing = self._filled(batch)
         if not self.initial:
             return nothing
@@ -120,9 +120,9 @@ class Recurrent(Module, Generic[C]):
         Args:
             x: ``(time, batch, input_size)``, or ``(batch, time, input_size)`` with ``batch_first``.
             state: initial states, ``(layers, batch, hidden_size)`` each; see :meth:`start` for the default.
-            lengths: how many steps of each sequence are valid, integers ``(batch,)`` in 0 … time. What stands behind
-                them is not read; the outputs there are 0, the last state is that of the last valid step, and the
-                backward direction starts at it.
+            lengths: how many steps of each sequence are valid, integers ``(batch,)`` in 0 … time. Steps
+                behind them are not read, and their outputs are 0; the last state is that of the last valid step, where
+                the backward direction starts.
 
         Raises:
             ShapeError: when a shape differs.
@@ -133,7 +133,7 @@ class Recurrent(Module, Generic[C]):
         sequence = beside(self, x)
         if sequence.ndim != 3 or sequence.shape[2] != self.input_size:
             order = "batch, time" if self.batch_first else "time, batch"
-            raise ShapeError(f"{kind}: x has the shape {list(sequence.shape)}, wanted is [{order}, {self.input_size}]")
+            raise ShapeError(f"{kind}: x has the shape {list(sequence.shape)}, expected [{order}, {self.input_size}]")
         if not sequence.dtype.is_float:
             raise DTypeError(f"{kind}: x is {sequence.type}; embed it, or convert it with .astype(tl.float32)")
         if self.batch_first:
@@ -142,7 +142,7 @@ class Recurrent(Module, Generic[C]):
         leaves, structure = flatten(self._checked_state(state, batch))
         valid = None if lengths is None else self._valid(lengths, steps, batch)
         if valid is not None:
-            # Whatever stands there, even nan, reaches neither a result nor a gradient.
+            # Numbers behind the end of a sequence, even nan, must reach neither a result nor a gradient.
             sequence = where(valid, sequence, 0)
         finals, directions = [], 2 if self.bidirectional else 1
         cells = self._stack
@@ -170,34 +170,35 @@ class Recurrent(Module, Generic[C]):
         return unflatten(structure, [zeros(shape, first.dtype, device_of(first)) for _ in leaves])
 
     def _checked_state(self, state: Any, batch: int) -> Any:
+        """The initial state as tensors, by default that of :meth:`start`; raises where it does not fit."""
         if state is None:
             return self.start(batch)
         kind = type(self).__name__
-        wanted, structure = flatten(self._filled(batch))
+        expected, structure = flatten(self._filled(batch))
         leaves = [beside(self, v) for v in flatten(state)[0]]
-        if len(leaves) != len(wanted):
-            names = "(h, c)" if len(wanted) == 2 else "h"
-            told = "one array" if isinstance(state, Tensor) or hasattr(state, "shape") else f"{len(leaves)} arrays"
-            raise StructureError(f"{kind}: the state is {names}, not {told}; zeros(batch) makes one")
-        for given, like in zip(leaves, wanted, strict=True):
-            if given.shape != like.shape:
+        if len(leaves) != len(expected):
+            names = "(h, c)" if len(expected) == 2 else "h"
+            kinds = "one array" if isinstance(state, Tensor) or hasattr(state, "shape") else f"{len(leaves)} arrays"
+            raise StructureError(f"{kind}: the state is {names}, not {kinds}; zeros(batch) makes one")
+        for leaf, like in zip(leaves, expected, strict=True):
+            if leaf.shape != like.shape:
                 raise ShapeError(
-                    f"{kind}: a state has the shape {list(given.shape)}, wanted is {list(like.shape)}: "
+                    f"{kind}: a state has the shape {list(leaf.shape)}, expected {list(like.shape)}: "
                     "[layers, batch, hidden]"
                 )
         return unflatten(structure, leaves)
 
     def _valid(self, lengths: Any, steps: int, batch: int) -> Tensor:
-        """Whether a step is within its sequence, ``(time, batch, 1)``."""
+        """Bools ``(time, batch, 1)``: whether each step is within its sequence."""
         kind = type(self).__name__
         counts = beside(self, lengths)
         if counts.dtype.kind not in "iu":
             raise DTypeError(f"{kind}: lengths are integers, got {counts.type}; convert them with .astype(tl.int64)")
         if counts.shape != (batch,):
-            raise ShapeError(f"{kind}: lengths have the shape {list(counts.shape)}, wanted is [{batch}], the batch")
+            raise ShapeError(f"{kind}: lengths have the shape {list(counts.shape)}, expected [{batch}], the batch")
         times = arange(steps + 1, dtype=counts.dtype, device=counts.device)
         if counts.symbolic:
-            # Looked up, a length that is out of range raises when it is known.
+            # The look-up raises, when it is evaluated, for a length that is out of range.
             with scope(f"lengths, each 0 … {steps}"):
                 counts = take(times, where(counts < 0, steps + 1, counts))
         else:
@@ -209,18 +210,18 @@ class Recurrent(Module, Generic[C]):
 
 def _keywords(kind: type[Any]) -> list[str]:
     """The options of a constructor that are given by name and have a default."""
-    found = inspect.signature(kind).parameters.values()
-    return [p.name for p in found if p.kind is not p.VAR_KEYWORD and p.default is not p.empty]
+    parameters = inspect.signature(kind).parameters.values()
+    return [p.name for p in parameters if p.kind is not p.VAR_KEYWORD and p.default is not p.empty]
 
 
 def _step(cell: Any, state: Any, x_t: Tensor) -> tuple[Any, Tensor]:
-    """One step of a cell: its new state, and the hidden state as what the layer puts out."""
+    """One step of a cell: its new state, and the hidden state, which is the output."""
     new = cell(x_t, state)
     return new, flatten(new)[0][0]
 
 
 def _ragged_step(cell: Any, state: Any, now: tuple[Tensor, Tensor]) -> tuple[Any, Tensor]:
-    """A step that leaves the state of each sequence as it is where it has ended."""
+    """A step that keeps the state of each sequence that has ended."""
     x_t, valid = now
     old, structure = flatten(state)
     new = flatten(cell(x_t, state))[0]

@@ -1,4 +1,4 @@
-"""Weights in files."""
+"""``save`` and ``load``: weights in safetensors files."""
 
 import os
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ def save(path: str | os.PathLike[str], source: Holder | Mapping[str, Any]) -> No
 
     Raises:
         CheckpointError: when it cannot be written; then the path holds what it held.
-        UsageError: for something that has no values by name.
+        UsageError: for a source that is none of these.
 
     >>> from tempfile import TemporaryDirectory
     >>> model, other = tl.nn.Linear(2, 3), tl.nn.Linear(2, 3)

@@ -1,4 +1,4 @@
-"""Dropout, and modules without chance."""
+"""Dropout, and modules from which it is removed."""
 
 from copy import copy as shallow
 from typing import Any
@@ -82,14 +82,14 @@ class Dropout(Module):
 
     def _spend(self, own: State, count: int) -> list[Tensor]:
         following, *keys = random.split(own, count + 1)
-        own.hold(settled((following,))[0])  # also in the body of a loop, where one call is one mask for all steps
+        own.hold(settled((following,))[0])  # also in the body of a loop, where one call makes one mask for all steps
         return keys
 
 
 def deterministic(module: Module) -> Module:
-    """A module of the same Parameters, with every attribute ``key`` that holds a State set to None: nothing is random.
+    """A module with the same Parameters in which nothing is random: each ``key`` attribute that holds a State is None.
 
-    It stays in step with ``module`` through training, since it shares what is trained; only its structure is copied.
+    It shares the Parameters with ``module`` and so follows its training; only the structure is copied.
 
     >>> model = tl.nn.Sequential(tl.nn.Linear(2, 2), tl.nn.Dropout(0.5, key=tl.random.key(0)))
     >>> still = tl.nn.deterministic(model)
@@ -99,7 +99,8 @@ def deterministic(module: Module) -> Module:
     copied: dict[int, Any] = {}
 
     def copy(value: Any) -> Any:
-        # As deep as modules are nested.
+        """A copy of a module or container in which keys are None; other values as they are."""
+        # Recursion as deep as modules are nested.
         if isinstance(value, Holder):
             if id(value) not in copied:
                 twin = copied[id(value)] = object.__new__(type(value))
@@ -114,7 +115,7 @@ def deterministic(module: Module) -> Module:
             same = shallow(value)
             same.update({key: copy(item) for key, item in value.items()})
             return same
-        # A method that a module holds as an attribute, such as tl.jit(self.step), is bound to the twin.
+        # A method that is an attribute, such as tl.jit(self.step), is bound to the copy.
         return rebound(value, lambda owner: copy(owner) if isinstance(owner, Holder) else owner)
 
     result: Module = copy(module)
@@ -124,6 +125,6 @@ def deterministic(module: Module) -> Module:
 def _as_key(value: Any) -> Tensor:
     node = as_tensor(value) if isinstance(value, Tensor | Variable) or hasattr(value, "dtype") else None
     if node is None or node.dtype is not uint32 or node.shape != (2,):
-        told = f"{type(value).__name__} {value!r}" if node is None else node.type
-        raise DTypeError(f"Dropout: a key is u32[2], not {told}; make one with tl.random.key(seed)")
+        kind = f"{type(value).__name__} {value!r}" if node is None else node.type
+        raise DTypeError(f"Dropout: a key is u32[2], not {kind}; make one with tl.random.key(seed)")
     return node

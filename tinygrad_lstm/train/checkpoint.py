@@ -70,7 +70,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dic
         )
     if CHECKSUM not in metadata:
         warnings.warn(
-            f"{path} has no checksum, as an earlier version wrote it: whether it is damaged cannot be told",
+            f"{path} has no checksum, as an earlier version wrote it: whether it is damaged cannot be checked",
             stacklevel=3,
         )
     try:
@@ -125,7 +125,7 @@ def restored_model(
         vocabulary = Vocabulary(description["vocabulary"])
         config = ModelConfig(**description["model"])
         last, best = part(arrays, "model"), part(arrays, "best")
-        # Before a model is made, which could take all of the memory for a file of a few bytes.
+        # Checked before the model is made: a file of a few bytes could ask for a model that fills the memory.
         room = sum(array.size for array in last.values())
         if config.layers > len(last) or max(config.hidden**2, config.embedding * len(vocabulary)) > room:
             raise CheckpointError(f"{path} does not fit the architecture it names: it holds {room:,} numbers in all")
@@ -144,7 +144,7 @@ def part(arrays: Mapping[str, Array], name: str) -> dict[str, Array]:
 
 @contextmanager
 def described(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Where a description is read: what fails in it is told of the checkpoint at ``path``."""
+    """A context for reading a description: errors in it become errors of the checkpoint at ``path``."""
     try:
         yield
     except CheckpointError:

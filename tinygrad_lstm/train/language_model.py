@@ -1,4 +1,4 @@
-"""A model of text: which character comes next."""
+"""``LanguageModel``: predicts the next character of a text."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -17,10 +17,10 @@ CELLS: Final[dict[str, type[LSTM | GRU | RNN]]] = {"lstm": LSTM, "gru": GRU, "rn
 
 
 def at_least_one(config: Any, *names: str) -> None:
-    """Check counts of a configuration.
+    """Check that counts of a configuration are integers ≥ 1.
 
     Raises:
-        UsageError: for one that is no integer of at least 1.
+        UsageError: when one is not.
     """
     for name in names:
         value = getattr(config, name)
@@ -102,7 +102,7 @@ class LanguageModel(Module):
             raise DTypeError(f"LanguageModel: indices are integers, not {numbers.type}; {_ENCODE}")
         if numbers.ndim != 2:
             raise ShapeError(
-                f"LanguageModel: indices have the shape {list(numbers.shape)}, wanted is [time, batch]; {_ENCODE}"
+                f"LanguageModel: indices have the shape {list(numbers.shape)}, expected [time, batch]; {_ENCODE}"
             )
         outputs, last = self.recurrent(self.embedding(numbers), state)
         return self.output(outputs), last

@@ -1,4 +1,4 @@
-"""How far the training is: a bar in a terminal, plain lines elsewhere."""
+"""Reports on the progress of training: a bar in a terminal, plain lines elsewhere."""
 
 import time
 from types import TracebackType
@@ -11,18 +11,18 @@ from tinygrad_lstm.train.trainer import Trainer, bits
 __all__ = ["Progress"]
 
 _RECENT: Final = 50
-"""The loss that is shown is the mean over so many steps."""
+"""The reported loss is the mean over this many steps."""
 _PATIENCE: Final = 10.0
-"""After so many seconds a line is written, where no look at the held-out text gave one."""
+"""A line is written after this many seconds without a validation."""
 _RISEN: Final = 1.01
-"""A loss of so many times the lowest is more than chance."""
+"""A held-out loss of this many times the lowest one counts as rising."""
 
 
 class Progress:
     """Reports a run on ``stream``: in a terminal a bar, else lines, for the first step, each validation, and each 10
     seconds without one.
 
-    Both tell the mean loss of the last steps, the held-out loss in nats and in bits per character, characters
+    Both show the mean loss of the last steps, the held-out loss in nats and in bits per character, characters
     trained on in a second, and the time left; and once, that the held-out loss rises.
 
     >>> import sys
@@ -59,7 +59,7 @@ class Progress:
         self._bar.close()
 
     def __call__(self, trainer: Trainer) -> None:
-        """Tell how far ``trainer`` is."""
+        """Report the progress of ``trainer``."""
         looked, self._told = len(trainer.validations) > self._told, len(trainer.validations)
         if self._bar.disable:
             self._lines(trainer, looked)
@@ -87,7 +87,7 @@ class Progress:
         if looked:
             held_out = trainer.validations[-1][1]
             parts.append(f"held-out {held_out:.3f} nats ({bits(held_out):.3f} bits per character)")
-        # The time of the first step is that of compiling.
+        # The time of the first step is mostly that of compiling.
         if looked or self._last_line is not None:
             rate, config = self._rate(trainer), trainer.config
             left = (config.steps - trainer.at) * config.window * config.batch / rate if rate else 0.0
@@ -100,6 +100,6 @@ class Progress:
         return sum(recent) / len(recent)
 
     def _rate(self, trainer: Trainer) -> float:
-        """Characters trained on in a second of this run."""
+        """Characters per second in this run."""
         count = (trainer.at - self._from) * trainer.config.window * trainer.config.batch
         return count / max(time.monotonic() - self._started, 1e-9)

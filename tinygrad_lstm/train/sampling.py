@@ -1,4 +1,4 @@
-"""Writing text with a trained model."""
+"""``sample``: text written by a trained model."""
 
 import math
 from collections.abc import Iterator
@@ -49,26 +49,27 @@ def sample(
     (20, True)
     """
     if not isinstance(model, Module) or not isinstance(vocabulary, Vocabulary):
-        given = f"{type(model).__name__} and {type(vocabulary).__name__}"
-        raise UsageError(f"sample takes a model and its vocabulary, as load_model gives them, not {given}")
+        kinds = f"{type(model).__name__} and {type(vocabulary).__name__}"
+        raise UsageError(f"sample takes a model and its vocabulary, as load_model gives them, not {kinds}")
     if isinstance(length, bool) or not isinstance(length, int) or length < 0:
         raise UsageError(f"length is an integer of at least 0, not {length!r}")
     if not 0 <= temperature < math.inf:
         raise UsageError(f"temperature is a number of at least 0, not {temperature}")
     key = random.key(seed)
     start = "\n" if "\n" in vocabulary.characters else vocabulary.characters[0]
-    given = vocabulary.encode(prompt or start)
-    return _characters(model, vocabulary, given, key, length, temperature)
+    indices = vocabulary.encode(prompt or start)
+    return _characters(model, vocabulary, indices, key, length, temperature)
 
 
 _AHEAD: Final = 4096
-"""For how many characters random numbers are drawn at a time."""
+"""Random numbers are drawn for this many characters at a time."""
 
 
 def _characters(
-    model: LanguageModel, vocabulary: Vocabulary, given: Indices, key: Tensor, length: int, temperature: float
+    model: LanguageModel, vocabulary: Vocabulary, indices: Indices, key: Tensor, length: int, temperature: float
 ) -> Iterator[str]:
-    logits, state = model(tensor(given[:, None]), model.zeros(1))
+    """Yield the characters, one step of the model for each."""
+    logits, state = model(tensor(indices[:, None]), model.zeros(1))
     leaves, structure = flatten(state)
     scores, *values = evaluate(logits[-1, 0], *leaves)
     # One step, traced once and evaluated for each character.

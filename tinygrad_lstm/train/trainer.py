@@ -102,7 +102,7 @@ _MAY_CHANGE: Final = frozenset(("steps", "validate_every"))
 
 
 class Trainer:
-    """A model on its way through a text.
+    """Trains a model on a text.
 
     Updates and validations are compiled by ``jit`` for the backend in use, once for each shape of a window.
 
@@ -156,7 +156,7 @@ class Trainer:
     def step(self) -> float:
         """One update on the next window; returns the loss before it, in nats per character.
 
-        It is made wholly or, when an exception comes in between (Ctrl-C is one), not at all.
+        An exception during the update, such as Ctrl-C, leaves everything as it was before.
 
         Raises:
             EvaluationError: when the loss or the gradient is no finite number.
@@ -180,7 +180,7 @@ class Trainer:
         self.optimizer.lr = learning_rate(self.config, self.at)
         state = self.model.zeros(self.config.batch) if window.first else self.state
         loss, norm, state = self._learn(tensor(window.inputs), tensor(window.targets), state)
-        # Guessing costs log(characters); what costs a hundred times that is no longer learning.
+        # Guessing costs log(characters). At a hundred times that the training has diverged.
         bound = 100 * math.log(max(2, len(self.vocabulary)))
         if not float(loss) <= bound or not math.isfinite(float(norm)):
             raise EvaluationError(
@@ -241,7 +241,7 @@ class Trainer:
             while True:
                 if self._validation_is_due():
                     held_out = self.validate()
-                    # First what is kept: Ctrl-C in between has the look made again.
+                    # The best weights are stored first: after a Ctrl-C in between, this validation is repeated.
                     if held_out < self.lowest[1]:
                         self.best = self.model.state_dict()
                     self.validations.append((self.at, held_out))
@@ -264,12 +264,12 @@ class Trainer:
             raise
 
     def _save_own(self, path: str | os.PathLike[str]) -> None:
-        """Save over what this run found or wrote; what another run has written there since is kept."""
+        """Save over the file that this run found or wrote; a file that another run wrote there since is kept."""
         if _identity(path) == self._found:
             try:
                 self.save(path)
             finally:
-                # Ctrl-C may come when the file is in place already.
+                # Ctrl-C may come after the file was put into place.
                 self._found = _identity(path)
             return
         aside = f"{os.fspath(path)}.{os.getpid()}"
@@ -288,7 +288,7 @@ class Trainer:
         return [variable for part in (self.model, self.optimizer) for _, variable in part.named_variables()]
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write all that :meth:`resume` needs to go on as if nothing had been.
+        """Write all that :meth:`resume` needs to go on as if there had been no interruption.
 
         Raises:
             CheckpointError: when it cannot be written; then the path holds what it held.
@@ -368,13 +368,13 @@ class Trainer:
 
 
 def _detached(state: Any) -> Any:
-    """A state without history, for the next window."""
+    """The state as leaves without a graph, for the next window."""
     leaves, structure = flatten(state)
     return unflatten(structure, [leaf.detach() for leaf in leaves])
 
 
 def _identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:
-    """What tells a file from one that took its place."""
+    """An identity of the file at ``path``, by which it differs from a file that replaced it."""
     try:
         status = os.stat(path)
     except OSError:
