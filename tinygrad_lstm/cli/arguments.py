@@ -1,4 +1,4 @@
-"""The command line's parser, and the kinds of values that its options take."""
+"""The parser of the command line, and the types of its options."""
 
 import argparse
 import math
@@ -12,7 +12,7 @@ _MOST: Final = 10**9
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose options must be written out, and whose errors are the package's.
+    """A parser without abbreviated options, which raises this package's errors.
 
     >>> parser = Parser(prog="p")
     >>> _ = parser.add_argument("--hidden", type=count)
@@ -35,14 +35,14 @@ class Parser(argparse.ArgumentParser):
 
 
 def path(text: str) -> str:
-    """A path, which is not empty."""
+    """A path; an empty text raises."""
     if not text:
         raise argparse.ArgumentTypeError("a path is wanted, not an empty text")
     return text
 
 
 def count(text: str) -> int:
-    """An integer of at least 1, and at most a billion, so that every product of two is a size an array can be asked."""
+    """An integer from 1 to a billion, so that the product of two is still a legal size of an array."""
     return _integer(text, 1, _MOST, "an integer from 1 to a billion")
 
 

@@ -1,4 +1,4 @@
-"""The entry point: runs a command and turns what goes wrong into one line and an exit status."""
+"""The entry point: runs a command, and turns errors into one line and an exit status."""
 
 import argparse
 import os
@@ -31,15 +31,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     >>> main(["draw", "lstm", "-o", "lstm.txt"])  # one line on stderr
     2
     """
-    # A stream that was closed before the start is None; what is written to it goes nowhere.
+    # Python sets a stream to None that was closed before the start. What is written to it is dropped.
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
         sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
         return _run(argv)
 
 
 def _run(argv: Sequence[str] | None) -> int:
+    """Parse the arguments and run the command; returns the exit status."""
     for stream in (sys.stdout, sys.stderr):
-        # A terminal that cannot show a character gets its code.
+        # Characters that the terminal cannot show are written as escapes.
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
@@ -91,6 +92,7 @@ def _version() -> str:
 
 
 def _parser() -> Parser:
+    """The parser of all commands."""
     parser = Parser(prog=PROGRAM, description="Train the LSTM of the four equations on text, and draw its graphs.")
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {_version()}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
@@ -121,6 +123,7 @@ def _parser() -> Parser:
 
 
 def _add_train(parser: Parser) -> None:
+    """Add the command ``train`` and its options."""
     model, training = ModelConfig(), TrainConfig()
     parser.set_defaults(run=run_train)
     parser.description = (
@@ -130,7 +133,7 @@ def _add_train(parser: Parser) -> None:
     parser.add_argument(
         "files", nargs="*", type=path, default=[], metavar="FILE", help="text in UTF-8; several are joined"
     )
-    # What is not given is left out: a resumed run takes it from its checkpoint.
+    # Options that the user leaves out are absent, since a resumed run takes them from its checkpoint.
     group = parser.add_argument_group("the model")
     group.add_argument("--cell", choices=list(CELLS), help=f"the recurrent cell ({model.cell})")
     group.add_argument("--hidden", type=count, metavar="N", help=f"units in a layer ({model.hidden})")

@@ -33,11 +33,11 @@ def _loss(characters: Tensor, following: Tensor) -> Tensor:
 
 
 def _gradient(x: Tensor, h: Tensor, C: Tensor) -> Tensor:
-    """How the hidden state of one step depends on the weights of the forget gate."""
+    """The gradient of a sum over the hidden state of one step by the weights of the forget gate."""
     cell = LSTMCell(3, 4, key=random.key(0))
     h, _ = cell(x, LSTMState(h, C))
-    found: Tensor = gradients((h * h).sum(), cell.forget.weight)
-    return found
+    slope: Tensor = gradients((h * h).sum(), cell.forget.weight)
+    return slope
 
 
 def _cell(kind: str) -> Any:
@@ -88,7 +88,7 @@ PAGES: Final[dict[str, Callable[[], Page]]] = {
 
 _COLUMNS: Final = 100
 OF_A_CELL: Final = ("chain", "rolled", "unrolled", "walkthrough")
-"""Drawings of a cell that is chosen beside them."""
+"""Drawings for which ``--cell`` chooses the cell."""
 _ELSEWHERE: Final = {
     "cell": "a cell is drawn as lstm, rnn or gru",
     "gates": "gates are those of a network on a sequence, so they are drawn in Python: "
@@ -99,7 +99,7 @@ _ELSEWHERE: Final = {
 
 
 def drawing(text: str) -> str:
-    """The name of a drawing; for other functions of ``tl.draw`` the error says where they are."""
+    """The name of a drawing; for other functions of ``tl.draw`` the error says how to call them."""
     if text in _ELSEWHERE:
         raise argparse.ArgumentTypeError(_ELSEWHERE[text])
     return text
@@ -129,15 +129,15 @@ def show_drawing(arguments: argparse.Namespace) -> int:
 
 
 def _endings(what: str) -> tuple[str, ...]:
-    """The forms that a drawing can be saved in."""
-    found = [".svg", ".png", ".pdf"]
+    """The endings of files in which a drawing can be saved."""
+    endings = [".svg", ".png", ".pdf"]
     if what != "gradient_over_time":
-        found.append(".dot")
+        endings.append(".dot")
     if what in ("loss", "gradient"):
-        found += [".json", ".mmd"]
+        endings += [".json", ".mmd"]
     if what in PAGES or what == "walkthrough":
-        found.append(".html")
-    return tuple(found)
+        endings.append(".html")
+    return tuple(endings)
 
 
 def _listed(names: tuple[str, ...], word: str) -> str:
@@ -145,7 +145,7 @@ def _listed(names: tuple[str, ...], word: str) -> str:
 
 
 def _shortened(text: str, most: int) -> str:
-    """What somebody else's package says, in characters that a terminal only shows, and no wider than a column."""
+    """Text from another package without control characters of terminals, shortened to the width of a column."""
     shown = "".join(c if c.isprintable() else " " for c in text)
     return shown if len(shown) <= most else f"{shown[: most - 1]}…"
 
@@ -153,8 +153,8 @@ def _shortened(text: str, most: int) -> str:
 def show_backends(arguments: argparse.Namespace) -> int:
     """Print a table of the backends."""
     rows = [("backend", "usable", "installed by", "what it runs on, or why it cannot")]
-    found = [(b.name, "yes" if b.usable else "no", b.distribution, b.detail) for b in describe_backends()]
-    rows += [(_shortened(a, 24), b, _shortened(c, 24), _shortened(detail, 1000)) for a, b, c, detail in found]
+    statuses = [(b.name, "yes" if b.usable else "no", b.distribution, b.detail) for b in describe_backends()]
+    rows += [(_shortened(a, 24), b, _shortened(c, 24), _shortened(detail, 1000)) for a, b, c, detail in statuses]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
     for *cells, detail in rows:
         before = "".join(f"{cell.ljust(width)}  " for cell, width in zip(cells, widths, strict=True))

@@ -10,7 +10,7 @@ __all__ = ["EndedError", "ending"]
 
 
 class EndedError(KeyboardInterrupt):
-    """A signal other than that of Ctrl-C ended the command; what Ctrl-C saves is saved.
+    """A signal other than Ctrl-C's ended the command, after saving as for Ctrl-C.
 
     Attributes:
         status: the exit status: 128 and the number of the signal.
@@ -21,7 +21,7 @@ class EndedError(KeyboardInterrupt):
 
 @contextmanager
 def ending() -> Iterator[None]:
-    """Within the block SIGTERM and SIGHUP raise :class:`EndedError`, once; what a caller ignores stays ignored."""
+    """Inside the block SIGTERM and SIGHUP raise :class:`EndedError`, once. Signals that were ignored stay ignored."""
     received: list[int] = []
 
     def end(number: int, frame: FrameType | None) -> None:

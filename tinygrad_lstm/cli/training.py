@@ -26,7 +26,7 @@ _CHECKPOINT = "model.safetensors"
 def run_train(arguments: argparse.Namespace) -> int:
     """Train a model, from the start or from a checkpoint."""
     given = vars(arguments)
-    # The path to go on from, or True for that of --checkpoint.
+    # The path of the checkpoint to resume, or True for that of --checkpoint.
     resumed = given.get("resume")
     checkpoint = given.get("checkpoint") or (resumed if isinstance(resumed, str) else _CHECKPOINT)
     check_writable(checkpoint)
@@ -78,7 +78,7 @@ def run_sample(arguments: argparse.Namespace) -> int:
 
 
 def _given(kind: type[Any], arguments: dict[str, Any]) -> dict[str, Any]:
-    """Those fields of a configuration that were given as options."""
+    """The fields of a configuration for which the user gave options."""
     return {field.name: arguments[field.name] for field in fields(kind) if field.name in arguments}
 
 
@@ -116,7 +116,7 @@ def _both(nats: float) -> str:
 def _how_to_resume(trainer: Trainer, arguments: argparse.Namespace, checkpoint: str) -> str:
     if trainer.saved_at is None:
         return "interrupted before there was anything to save"
-    # The checkpoint does not hold what it was computed with.
+    # The checkpoint does not record the backend, so the command must name it.
     words = ["tinygrad-lstm", "train", *arguments.files]
     words += ["--backend", arguments.backend] if arguments.backend not in (None, "numpy") else []
     words += ["--threads", str(arguments.threads)] if arguments.threads != 1 else []

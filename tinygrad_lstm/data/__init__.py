@@ -1,4 +1,4 @@
-"""Text to train on."""
+"""Text to train on: corpora, vocabularies and windows."""
 
 from tinygrad_lstm.data.text import Corpus, default_corpus, read_corpus
 from tinygrad_lstm.data.vocabulary import Indices, Vocabulary

@@ -1,4 +1,4 @@
-"""Where text comes from: the corpus that every Python carries, and files."""
+"""Sources of text: the reference that comes with every Python, and files."""
 
 import codecs
 import hashlib
@@ -16,7 +16,7 @@ __all__ = ["Corpus", "default_corpus", "read_corpus"]
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """A text and what it is called.
+    """A text and its name.
 
     >>> Corpus("abc", "three letters").sha256[:12]
     'ba7816bf8f01'
@@ -35,7 +35,7 @@ class Corpus:
 
 
 def default_corpus() -> Corpus:
-    """The Python language reference that every CPython carries for ``help()``: about half a million characters.
+    """The Python language reference that comes with every CPython for ``help()``: about half a million characters.
 
     It is ``pydoc_data.topics``, all topics joined in the order of their names, so it is the same text wherever the
     Python is the same; another version of Python has another text and another SHA-256.
@@ -70,6 +70,7 @@ def read_corpus(paths: Sequence[str | os.PathLike[str]]) -> Corpus:
 
 
 def _read(path: Path) -> str:
+    """The text of one file; raises DataError where there is none."""
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):

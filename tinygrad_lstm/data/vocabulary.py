@@ -1,4 +1,4 @@
-"""From characters to numbers and back."""
+"""``Vocabulary``: characters as numbers, and back."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -51,14 +51,14 @@ class Vocabulary:
             DataError: for a character that is not in the vocabulary.
         """
         points = _code_points(text)
-        found = np.searchsorted(self._points, points)
-        known = self._points[np.minimum(found, len(self) - 1)] == points
+        numbers = np.searchsorted(self._points, points)
+        known = self._points[np.minimum(numbers, len(self) - 1)] == points
         if not known.all():
             raise DataError(
                 f"the character {text[int(np.argmin(known))]!r} is none of the {len(self)} that the model was "
                 f"trained on; leave it out, or train on a text that has it"
             )
-        return found.astype(np.int32)
+        return numbers.astype(np.int32)
 
     def decode(self, indices: Iterable[Any]) -> str:
         """The characters of these numbers.
@@ -85,5 +85,5 @@ class Vocabulary:
 
 
 def _code_points(text: str) -> NDArray[np.uint32]:
-    # A command line may hold half a surrogate pair, which no vocabulary has: it is for encode to say so.
+    # Text from a command line may hold a lone surrogate, which no vocabulary has; ``encode`` raises for it.
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)

@@ -1,4 +1,4 @@
-"""Cutting a text into the windows of truncated backpropagation through time."""
+"""Windows of a text, for truncated backpropagation through time."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -12,7 +12,7 @@ __all__ = ["Window", "Windows", "held_out_windows", "split"]
 class Window(NamedTuple):
     """Inputs and targets ``(time, batch)``: each target is the character after its input.
 
-    ``first`` says that no window comes before, so that the state starts from zeros.
+    ``first``: no window comes before it, so the state starts from zeros.
     """
 
     inputs: Indices

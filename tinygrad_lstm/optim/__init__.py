@@ -1,4 +1,4 @@
-"""Optimisers, clipping, loss scaling, schedules and averages."""
+"""Optimisers, clipping, loss scaling, schedules and averages of parameters."""
 
 from tinygrad_lstm.optim import schedules
 from tinygrad_lstm.optim.adam import Adam, AdamW

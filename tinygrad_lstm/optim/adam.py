@@ -47,7 +47,7 @@ class Adam(Optimizer):
         at_least_0(kind, eps=eps, weight_decay=weight_decay)
         self.betas, self.eps, self.weight_decay = betas, eps, weight_decay
         self._coupled = weight_decay
-        # In float64, since 1 − β₂ᵗ loses five digits of float32 at the first steps.
+        # The step count is float64, since in float32 1 − β₂ᵗ would lose five digits at the first steps.
         self.count = State(full((), 0, float64, self._device), "count")
         self.mean, self.square = self._moments("mean"), self._moments("square")
 
@@ -67,7 +67,7 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam that besides draws each parameter towards 0: ``p ← p − lr·λ·p``, apart from the gradient's means.
+    """Adam that also pulls each parameter towards 0, ``p ← p − lr·λ·p``, without changing the gradient's means.
 
     Source: I. Loshchilov, F. Hutter, "Decoupled weight decay regularization", 2019.
 

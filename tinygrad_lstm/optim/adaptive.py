@@ -1,4 +1,4 @@
-"""Optimisers that divide each gradient by its own size so far: Adagrad, RMSprop, Adadelta."""
+"""Optimisers that divide each gradient by its size in the past: Adagrad, RMSprop, Adadelta."""
 
 from collections.abc import Iterable
 from typing import Any

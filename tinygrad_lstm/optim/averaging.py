@@ -38,18 +38,18 @@ class Average(Holder):
     def __init__(self, parameters: Iterable[Parameter], decay: float = 0.999) -> None:
         fractions("Average", "decay", decay)
         self.decay = decay
-        # In an object of its own, so that the parameters are not found as the average's.
+        # In an object that is no Holder, so that the parameters do not count as variables of the average.
         self.targets = Targets(parameters, "Average")
         self.mean = [State(at_least_float32(p).detach(), f"mean.{k}") for k, p in enumerate(self.targets.parameters)]
 
     def update(self) -> None:
-        """Take in the parameters' values; call it after each step of the optimiser."""
+        """Add the parameters' values to the averages; call it after each step of the optimiser."""
         pairs = zip(self.mean, self.targets.parameters, strict=True)
         assign_all([(a, self.decay * a + (1 - self.decay) * at_least_float32(p)) for a, p in pairs])
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """The parameters hold their averages inside of the ``with`` block, and what they held before behind it."""
+        """Inside the ``with`` block the parameters have their averages as values; afterwards their own values again."""
         before = [(p, p.detach()) for p in self.targets.parameters]
         assign_all([(p, a.detach().astype(p.dtype)) for (p, _), a in zip(before, self.mean, strict=True)])
         try:

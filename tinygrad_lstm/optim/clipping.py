@@ -1,4 +1,4 @@
-"""Keeping gradients in bounds."""
+"""Clipping: bounds for gradients."""
 
 from collections.abc import Iterable
 

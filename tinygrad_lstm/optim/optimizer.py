@@ -1,4 +1,4 @@
-"""What optimisers share."""
+"""``Optimizer``, the base of the optimisers."""
 
 import math
 from collections.abc import Iterable
@@ -20,8 +20,8 @@ __all__ = ["Optimizer", "Targets", "at_least_0", "at_least_float32", "fractions"
 class Optimizer(Holder):
     """Base of the optimisers: parameters, a learning rate, and one State for each moment of each parameter.
 
-    ``backward()`` adds to the gradients, and only ``zero_grad()`` forgets them. So a batch that is too large for the
-    memory is the sum of small ones, each with its share of the loss:
+    ``backward()`` adds to the gradients until ``zero_grad()`` removes them. So the gradient of a batch that is too
+    large for the memory is the sum over small batches, each with its share of the loss:
 
     >>> p = tl.Parameter(1.0)
     >>> opt = tl.optim.SGD([p], lr=0.5)
@@ -32,7 +32,7 @@ class Optimizer(Holder):
     >>> print(p)  # 1 − 0.5·2
     0.0
 
-    All that changes besides the parameters is in ``state_dict()``: after ``load_state_dict`` it goes on as before.
+    ``state_dict()`` has everything that changes besides the parameters, so that ``load_state_dict`` can go on from it.
 
     A step is often smaller than half the distance of neighbouring float16 numbers, and would be lost. So the optimiser
     keeps a copy of each float16 parameter in float32, steps that, and rounds it to the parameter; its moments are in
@@ -42,7 +42,7 @@ class Optimizer(Holder):
     _elsewhere = OPTIMISERS
 
     def __init__(self, parameters: Iterable[Parameter], lr: float) -> None:
-        # A tuple of parameters would be found as variables of the optimiser; they belong to the model.
+        # A tuple of parameters would count as variables of the optimiser, but they belong to the model.
         self.__dict__["targets"] = Targets(parameters, type(self).__name__)
         _check_rate(type(self).__name__, lr)
         self.rate = State(full((), float(lr), float32, self._device), "lr")
@@ -51,7 +51,7 @@ class Optimizer(Holder):
 
     @property
     def _device(self) -> str:
-        """Where the first of the parameters lives, and with it the state that belongs to none of them."""
+        """The device of the first parameter, where State also lives that belongs to no parameter."""
         return self.parameters_to_update[0].device
 
     @property
@@ -70,7 +70,7 @@ class Optimizer(Holder):
         self.rate.assign(float(value))
 
     def zero_grad(self) -> None:
-        """Forget the gradients of the parameters."""
+        """Remove the gradients of the parameters."""
         for p in self.parameters_to_update:
             p.grad = None
 
@@ -79,7 +79,7 @@ class Optimizer(Holder):
         assign_all(self.updates())
 
     def updates(self) -> list[tuple[Variable, Any]]:
-        """What ``step`` assigns: variables and their new values, not evaluated yet.
+        """The assignments of ``step``: variables and their new values, not evaluated yet.
 
         Raises:
             UsageError: when no parameter has a gradient.
@@ -109,18 +109,18 @@ class Optimizer(Holder):
                 )
 
     def _value(self, k: int, p: Parameter) -> Tensor:
-        """What a step starts from: the parameter, or its copy in float32."""
+        """The value that a step starts from: the parameter, or its copy in float32."""
         if k not in self.master:
             return p.leaf
-        # Where the copy does not round to the parameter, somebody has assigned to the parameter since.
+        # An element of the copy that does not round to the parameter's is outdated: the parameter was assigned since.
         return where(self.master[k].astype(p.dtype) == p, self.master[k], p.astype(float32))
 
     def _before(self) -> list[tuple[Variable, Any]]:
-        """Updates that are made once a step."""
+        """Updates once a step that belong to no parameter, such as counting steps."""
         return []
 
     def _update(self, k: int, p: Tensor, g: Tensor) -> tuple[Tensor, list[tuple[Variable, Any]]]:
-        """The new value of the ``k``-th parameter, whose value is ``p``, and those of its moments."""
+        """The new value of the ``k``-th parameter, from its value ``p`` and gradient ``g``, and of its moments."""
         raise UsageError(f"{type(self).__name__} has no update rule; write its _update")
 
     def _moments(self, name: str) -> list[State]:
@@ -129,7 +129,7 @@ class Optimizer(Holder):
 
 
 def at_least_float32(x: Variable | Tensor) -> Tensor:
-    """A value in float32 where it is float16, else as it is."""
+    """A float16 value as float32; other values as they are."""
     leaf = x.leaf if isinstance(x, Variable) else x
     return leaf.astype(float32) if leaf.dtype is float16 else leaf
 
@@ -140,7 +140,7 @@ def _check_rate(kind: str, lr: Any) -> None:
 
 
 def at_least_0(kind: str, **named: float) -> None:
-    """Check numbers that a user gave.
+    """Check that numbers are finite and ≥ 0.
 
     Raises:
         UsageError: for one that is no finite number ≥ 0.
@@ -151,18 +151,18 @@ def at_least_0(kind: str, **named: float) -> None:
 
 
 def fractions(kind: str, name: str, *values: float) -> None:
-    """Check how much running means keep.
+    """Check the decay factors of running means.
 
     Raises:
         UsageError: for one outside [0, 1).
     """
     if not all(0 <= value < 1 for value in values):
-        told = values[0] if len(values) == 1 else values
-        raise UsageError(f"{kind}: {name} {'is' if len(values) == 1 else 'are'} in [0, 1), not {told}")
+        numbers = values[0] if len(values) == 1 else values
+        raise UsageError(f"{kind}: {name} {'is' if len(values) == 1 else 'are'} in [0, 1), not {numbers}")
 
 
 class Targets:
-    """Parameters that belong to another module."""
+    """Parameters of a model, held so that they are not found as variables of the optimiser."""
 
     __slots__ = ("parameters",)
 

@@ -1,4 +1,4 @@
-"""Loss scaling: gradients that float16 would lose."""
+"""Loss scaling, for gradients that are too small for float16."""
 
 import functools
 from typing import Any, Final
@@ -21,7 +21,7 @@ _LARGEST: Final = 2.0**24
 
 
 class GradScaler(Holder):
-    """Multiplies the loss, so that small gradients are no zeros in float16, and divides the gradients again::
+    """Multiplies the loss, so that small gradients do not become 0 in float16, and divides the gradients again::
 
         loss′ = s·loss      g = g′ / s, in float32
 
@@ -92,7 +92,7 @@ class GradScaler(Holder):
         self._unscaled[id(optimizer)] = tracer.get(), finite
 
     def step(self, optimizer: Optimizer) -> None:
-        """A step of the optimiser, but for gradients that are not finite: then nothing changes."""
+        """A step of the optimiser; if the gradients are not finite, nothing changes."""
         if self._finite(optimizer) is None:
             self.unscale(optimizer)
         finite = self._finite(optimizer)
@@ -104,11 +104,11 @@ class GradScaler(Holder):
         Raises:
             UsageError: when no step was made since the last call.
         """
-        found = [finite for made, finite in self._unscaled.values() if made is tracer.get()]
+        checks = [finite for made, finite in self._unscaled.values() if made is tracer.get()]
         self._unscaled = {}
-        if not found:
+        if not checks:
             raise UsageError("GradScaler.update: no step was made since the last update; call step(optimizer) first")
-        finite = functools.reduce(logical_and, found)
+        finite = functools.reduce(logical_and, checks)
         good = where(finite, self.good + 1, 0)
         grown = good == self.growth_interval
         factor = where(
@@ -117,7 +117,7 @@ class GradScaler(Holder):
         assign_all([(self.factor, clip(factor, 1, _LARGEST)), (self.good, where(grown, 0, good))])
 
     def _finite(self, optimizer: Optimizer) -> Tensor | None:
-        """Whether all gradients are finite, once they have been divided."""
+        """Whether all gradients are finite, after dividing them if that was not done."""
         made, finite = self._unscaled.get(id(optimizer), (None, None))
-        # What a trace left behind that failed is of no use to the next one.
+        # A trace that failed may have left entries, which must not count in the next one.
         return finite if made is tracer.get() else None

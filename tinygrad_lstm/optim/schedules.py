@@ -1,7 +1,7 @@
 """Learning rates over time: each function returns a rule ``step -> rate``, where steps count from 0.
 
-They know nothing of an optimiser, so that a run can start in the middle: ``optimizer.lr = rule(step)``. Only
-:class:`Plateau` has a state.
+They need no optimiser, so that a run can start in the middle: ``optimizer.lr = rule(step)``. Only :class:`Plateau` has
+a state.
 
 >>> opt = tl.optim.SGD([tl.Parameter(1.0)], lr=0.1)
 >>> rule = warm_up(10, cosine(0.1, 100))
@@ -23,7 +23,7 @@ from tinygrad_lstm.optim.optimizer import Optimizer, at_least_0
 __all__ = ["Plateau", "Schedule", "cosine", "exponential", "one_cycle", "step_decay", "warm_up"]
 
 Schedule = Callable[[int], float]
-"""The learning rate at a step."""
+"""``rule(step)`` returns the learning rate at a step."""
 
 
 def step_decay(lr: float, every: int, factor: float = 0.1) -> Schedule:
@@ -81,7 +81,7 @@ def warm_up(steps: int, after: Schedule) -> Schedule:
 def one_cycle(
     peak: float, steps: int, *, rising: float = 0.3, start: float | None = None, final: float | None = None
 ) -> Schedule:
-    """Up to ``peak`` in the first part of ``steps``, down in the rest, both along half a cosine.
+    """Rise to ``peak`` in the first part of ``steps`` and fall in the rest, both along half a cosine.
 
     Source: L. Smith, N. Topin, "Super-convergence", 2018; the defaults are PyTorch's.
 
@@ -117,10 +117,10 @@ class Plateau(Holder):
     What it remembers is in ``state_dict()``.
 
     Args:
-        optimizer: whose ``lr`` is set.
+        optimizer: the one whose ``lr`` is set.
         factor: in (0, 1).
-        patience: how many losses in a row may bring nothing new; the next one lowers the rate.
-        threshold: by which share of the best loss a loss must be below it.
+        patience: how many losses in a row may bring no progress; the next one lowers the rate.
+        threshold: progress is a loss that is below the best one by more than this share of it.
         smallest: the rate goes no lower.
 
     >>> opt = tl.optim.SGD([tl.Parameter(1.0)], lr=1.0)
@@ -151,7 +151,7 @@ class Plateau(Holder):
         self.waited = State(0)
 
     def update(self, loss: float) -> None:
-        """Take note of a loss, and lower the rate if it is time."""
+        """Record a loss, and lower the rate if it is time."""
         value, best = float(loss), float(self.best)
         if value < best - self.threshold * abs(best) if math.isfinite(best) else value < best:
             self.best.assign(value)
@@ -166,7 +166,7 @@ class Plateau(Holder):
 
 
 class _Held:
-    """An optimiser whose variables are not found as those of the module that holds it."""
+    """An optimiser, held so that its variables are not found as variables of its holder."""
 
     __slots__ = ("optimizer",)
 

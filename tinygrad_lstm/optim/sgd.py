@@ -18,7 +18,7 @@ class SGD(Optimizer):
         momentum: μ, in [0, 1).
         nesterov: look ahead, ``p ← p − lr·(g + μ·v)`` (I. Sutskever et al., "On the importance of initialization and
             momentum in deep learning", 2013, as PyTorch writes it).
-        weight_decay: λ; ``g + λ·p`` stands for g.
+        weight_decay: λ; ``g + λ·p`` takes the place of g.
 
     >>> p = tl.Parameter(1.0)
     >>> opt = tl.optim.SGD([p], lr=0.1)

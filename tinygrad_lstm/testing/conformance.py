@@ -1,4 +1,4 @@
-"""Whether a backend does as the reference does."""
+"""``check_backend``: whether a backend agrees with the reference."""
 
 import warnings
 from collections import Counter
@@ -36,7 +36,7 @@ _REFERENCE: Final = "numpy"
 
 @dataclass(frozen=True)
 class Conformance:
-    """What was checked: the number of checks by group.
+    """The number of checks that passed, by group.
 
     >>> print(Conformance("numpy", {"devices": 3, "kernels": 4}))
     backend 'numpy': 7 checks passed (devices 3, kernels 4)
@@ -77,17 +77,17 @@ def check_backend(name: str) -> Conformance:
         except Exception as error:
             lines = str(error).strip().splitlines() or [type(error).__name__]
             kind = "" if isinstance(error, AssertionError) else f"{type(error).__name__}: "
-            told = f"{group}: {what}: {kind}{lines[0][:300]}"
-            failures.setdefault(f"{group}: {what.partition('(')[0]}", []).append(told)
+            message = f"{group}: {what}: {kind}{lines[0][:300]}"
+            failures.setdefault(f"{group}: {what.partition('(')[0]}", []).append(message)
     if failures:
-        found = sum(map(len, failures.values()))
-        told = f"backend {name!r}: {found} of {sum(counts.values())} checks failed"
-        raise ConformanceError("\n".join([told, *map(_summary, failures.values())]))
+        failed = sum(map(len, failures.values()))
+        message = f"backend {name!r}: {failed} of {sum(counts.values())} checks failed"
+        raise ConformanceError("\n".join([message, *map(_summary, failures.values())]))
     return Conformance(name, dict(counts))
 
 
 def _summary(alike: list[str]) -> str:
-    """The first of the failures of one op, and how many more there are."""
+    """The first failure of an op, and the number of further ones."""
     more = len(alike) - 1
     return f"  {alike[0]}" + (f" (and {more} more like it)" if more else "")
 
@@ -124,6 +124,7 @@ def _has_kernel(backend: Backend, op: str) -> None:
 
 
 def _devices(name: str, backend: Backend) -> Iterator[Check]:
+    """The checks of devices, and of arrays that go to a device and back."""
     device = backend.default_device()
 
     def named() -> None:
@@ -193,6 +194,7 @@ def _same(name: str, build: Build, ulps: float, inputs: Iterable[Array] = ()) ->
 
 
 def _compare(got: Array, want: Array, ulps: float, inputs: Iterable[Array]) -> None:
+    """Assert that a result agrees with that of the reference within ``ulps`` units of the last place."""
     _expect(got.dtype == want.dtype, f"the result is {got.dtype}, the reference {want.dtype}")
     _expect(got.shape == want.shape, f"the result has shape {list(got.shape)}, the reference {list(want.shape)}")
     if want.dtype.kind != "f" or not ulps:
@@ -201,13 +203,13 @@ def _compare(got: Array, want: Array, ulps: float, inputs: Iterable[Array]) -> N
         return
     with np.errstate(all="ignore"):
         finite = np.isfinite(want) & np.isfinite(got)
-        # Where a sum cancels, the digits lost are those of its terms.
+        # Where the terms of a sum cancel, the error is relative to the terms and not to the sum.
         sizes = [1.0, *[float(np.abs(x[np.isfinite(x)]).max(initial=0.0)) for x in inputs if x.dtype.kind == "f"]]
         eps = float(np.finfo(want.dtype).eps)
         allowed = ulps * eps * (np.abs(want.astype(float)) + min(max(sizes), 8.0))
         near = np.abs(got.astype(float) - want.astype(float)) <= allowed
         largest = float(np.finfo(want.dtype).max)
-        # At the edge of the range one may round to infinity what the other does not.
+        # At the edge of the range one backend may round to infinity where the other does not.
         edge = (np.sign(got) == np.sign(want)) & (np.fmin(np.abs(got), np.abs(want)).astype(float) > 0.99 * largest)
         same = (got == want) | (np.isnan(got) & np.isnan(want)) | (finite & near) | edge
     if not same.all():

@@ -1,4 +1,4 @@
-"""Checks that assert: gradients against finite differences."""
+"""``check_gradients``: gradients against finite differences."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -69,7 +69,7 @@ def check_gradients(
     for k in range(1, order + 1):
         weights = [random.normal(size=y.shape) for y in results]
         cotangents = [w.astype(y.dtype.name) for w, y in zip(weights, results, strict=True)]
-        # The slopes of a linear function depend on nothing.
+        # The gradient of a linear function depends on no input.
         slopes: list[Tensor] = gradients(results, inputs, cotangents, allow_unused=True)
         _compare(k, results, weights, slopes, inputs, point, random, eps, rtol, atol)
         results = slopes
@@ -94,9 +94,11 @@ def _compare(
     rtol: float,
     atol: float,
 ) -> None:
+    """Assert that the slopes agree with central differences along random directions."""
+
     def values(tensors: Sequence[Tensor], at: Sequence[Array]) -> list[Array]:
-        found = evaluated(tuple(tensors), dict(zip(inputs, at, strict=True)))
-        return [np.asarray(t.numpy(), np.float64) for t in found]
+        results_at = evaluated(tuple(tensors), dict(zip(inputs, at, strict=True)))
+        return [np.asarray(t.numpy(), np.float64) for t in results_at]
 
     def weighted(at: Sequence[Array]) -> tuple[float, float]:
         parts = [w * y for w, y in zip(weights, values(results, at), strict=True)]
@@ -111,7 +113,7 @@ def _compare(
         analytic = float(np.vdot(slope, direction))
         rounding = 16 * np.finfo(np.float64).eps * size / eps
         allowed = atol + rounding + rtol * max(float(np.linalg.norm(slope)), abs(numeric))
-        if not abs(analytic - numeric) <= allowed:  # also where one is nan
+        if not abs(analytic - numeric) <= allowed:  # also true where one is nan
             raise GradientMismatchError(
                 f"order {order}, input {x.attrs['name']} {x.type}: the gradient along a random direction is "
                 f"{analytic:.10g}, finite differences give {numeric:.10g}; allowed is a difference of {allowed:.1g}. "

@@ -48,7 +48,7 @@ _REDUCTIONS: Final = [
     for axis, shape in [((0, 1), ((2, 3),)), ((1,), ((2, 3, 4),)), ((0, 2), ((2, 3, 4),)), ((), ((2,),)), ((), ((),))]
 ]
 _INDEX: Final = "index"
-"""In place of a shape: integers that are used as indices into an axis of size 3."""
+"""Stands in place of a shape for integers that index an axis of size 3."""
 
 # op -> calls: attributes, and the shapes of the inputs.
 ROWS: Final[dict[str, list[tuple[dict[str, Any], tuple[Any, ...]]]]] = {
@@ -109,9 +109,9 @@ ROWS: Final[dict[str, list[tuple[dict[str, Any], tuple[Any, ...]]]]] = {
 _INDICES: Final = (2, 0, -1, 2, 1, 2)
 _SPECIAL: Final = (np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.5, 3.0, 700.0, -700.0, 1e-7)
 _EDGES: Final = tuple(sign * 2.0**n for n in (31, 32, 63, 64, 100) for sign in (1, -1))
-"""Where the integers end."""
+"""Floats at the ends of the ranges of integers, and beyond."""
 _SHAPES: Final[tuple[tuple[Shape, ...], ...]] = (((2, 3),) * 3, ((),) * 3, ((2, 1), (3,), ()), ((0, 2), (1,), (2,)))
-# Correctly rounded, or no arithmetic on floats at all: everywhere the same bits.
+# Ops that are correctly rounded, or compute with no floats: they have the same bits on every backend.
 _EXACT: Final = frozenset((
     "abs", "add", "argmax", "argsort", "bitwise_and", "bitwise_or", "bitwise_xor", "broadcast_to", "cast", "ceil",
     "concatenate", "divide", "equal", "flip", "floor", "floor_divide", "invert", "left_shift", "less", "less_equal",
@@ -180,6 +180,7 @@ def _special(name: str, count: int, attrs: dict[str, Any]) -> Iterator[Sample]:
 
 
 def _array(name: str, place: int, shape: Any, dtype: DType) -> Array:
+    """The input of an op at position ``place``: indices, or elements of the type in no particular order."""
     if shape == _INDEX:
         indices = [i % 3 for i in _INDICES] if dtype.kind == "u" else list(_INDICES)
         return np.array(indices, dtype.name)
@@ -193,7 +194,7 @@ def _array(name: str, place: int, shape: Any, dtype: DType) -> Array:
         array = np.arange(size) % 3 == place
         return array.reshape(shape)
     words = np.arange(size, dtype=np.int64) * 5 % 7
-    # Shifts by what a word holds, and divisors that are not 0.
+    # Shifts are by fewer bits than a word has, and divisors are not 0.
     words = words % 5 + 1 if place else words * (-3 if dtype.kind == "i" else 3)
     array = words.reshape(shape).astype(dtype.name)
     return array
