@@ -1,4 +1,4 @@
-"""The C backend: programs as C for the CPU at hand, compiled when they are first needed."""
+"""The C backend: programs as C for the CPU of this machine, compiled at their first use."""
 
 from tinygrad_lstm_c.executor import CBackend, backend
 

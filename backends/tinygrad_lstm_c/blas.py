@@ -1,4 +1,4 @@
-"""Products of matrices from the BLAS that NumPy has loaded: a second one would bring a second pool of threads."""
+"""Products of matrices by the BLAS that NumPy has loaded; a second BLAS would bring a second pool of threads."""
 
 import ctypes
 from collections.abc import Callable
@@ -32,8 +32,8 @@ class Blas:
     Attributes:
         integer: the C type of sizes.
         routines: addresses of sgemm, dgemm, sgemv, dgemv.
-        threads: how many threads a product may use; a function, since users change it.
-        set_threads: changes it.
+        threads: a function that returns how many threads a product may use, which users can change.
+        set_threads: a function that changes it.
     """
 
     path: str
@@ -57,9 +57,9 @@ def _opened(path: str) -> Blas | None:
     except OSError:
         return None
     for prefix, suffix, wide in _NAMES:
-        found = [getattr(library, f"{prefix}{name}{suffix}", None) for name in _ROUTINES]
-        if all(found):
-            addresses = tuple(ctypes.cast(f, ctypes.c_void_p).value or 0 for f in found)  # type: ignore[arg-type]
+        routines = [getattr(library, f"{prefix}{name}{suffix}", None) for name in _ROUTINES]
+        if all(routines):
+            addresses = tuple(ctypes.cast(f, ctypes.c_void_p).value or 0 for f in routines)  # type: ignore[arg-type]
             getter: Any = getattr(library, f"{prefix}openblas_get_num_threads{suffix}", _one)
             setter: Any = getattr(library, f"{prefix}openblas_set_num_threads{suffix}", _nothing)
             return Blas(path, "int64_t" if wide else "int32_t", addresses, getter, setter)
@@ -68,12 +68,12 @@ def _opened(path: str) -> Blas | None:
 
 @lru_cache(maxsize=1)
 def find_blas() -> Blas:
-    """The BLAS of NumPy, else that of the ``scipy-openblas32`` wheel.
+    """The BLAS of NumPy, or else that of the ``scipy-openblas32`` wheel.
 
     Raises:
         BackendError: when there is neither.
     """
-    np.dot(np.ones((2, 2)), np.ones((2, 2)))  # NumPy may load it only now.
+    np.dot(np.ones((2, 2)), np.ones((2, 2)))  # NumPy may load its BLAS only now.
     loaded = [info["filepath"] for info in threadpool_info() if info.get("user_api") == "blas"]
     for path in sorted(loaded, key=lambda path: "numpy" not in path):
         if (blas := _opened(path)) is not None:

@@ -20,7 +20,7 @@ __all__ = ["CExecutable"]
 
 
 class _Context(ctypes.Structure):
-    """The ``context`` of the C text."""
+    """The ``context`` of the C text, as ctypes see it."""
 
     _fields_ = (
         ("worker", ctypes.c_int64),
@@ -39,7 +39,7 @@ class _Context(ctypes.Structure):
 
 
 def _aligned(size: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Bytes that begin at a multiple of 64."""
+    """An array of bytes that begins at an address that is a multiple of 64."""
     block = np.empty(size + 64, dtype=np.uint8)
     start = -block.ctypes.data % 64
     return block[start : start + size]
@@ -49,7 +49,7 @@ class CExecutable:
     """A program as machine code.
 
     Attributes:
-        source: the C text, but for the functions that every text begins with.
+        source: the C text, without the functions that every text begins with.
     """
 
     def __init__(self, program: Program, kernels: Mapping[str, ArrayFunction]) -> None:
@@ -134,10 +134,11 @@ class CExecutable:
                 self._call(item)
 
     def _run_segment(self, segment: Segment) -> None:
+        """Run a segment, in a team of threads if it is worth sharing; raise for an index out of range."""
         function, contexts = self._functions[segment.name], self._contexts
         workers = min(self._blas.threads(), processors(), MOST) if segment.shared else 1
         team = team_of(workers) if workers > 1 else None
-        # Where another program of this process has the threads, this one runs alone rather than wait.
+        # While another program of this process has the threads, this one runs in one thread rather than wait.
         if team and not (team.handle and BUSY.acquire(blocking=False)):
             team = None
         try:

@@ -1,4 +1,4 @@
-"""The executor: compiled programs in C; what is not compiled runs op by op with NumPy."""
+"""The executor: programs are compiled as C; graphs outside ``jit`` run op by op with NumPy."""
 
 import os
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ class CBackend(HostArrays):
         return f"{version}, {os.path.basename(blas.path)}, on {os.cpu_count()} CPU cores"
 
     def compile(self, program: Program) -> CExecutable:
-        """The program as an executable, from the disk cache where it was compiled before.
+        """The program as an executable, from the disk cache if it was compiled before.
 
         Raises:
             BackendError: when there is no C compiler, or it fails.
@@ -53,5 +53,5 @@ class CBackend(HostArrays):
 
 
 def backend() -> CBackend:
-    """The entry point that the package finds this backend by."""
+    """The entry point by which the package finds this backend."""
     return CBackend()

@@ -23,9 +23,9 @@ from tinygrad_lstm.graph.dtypes import DType
 __all__ = ["KernelText", "kernel_text"]
 
 _CHUNK: Final = 2048
-"""Longer sums of floats are added up in pieces of this many terms: the error grows with the longest chain."""
+"""Longer sums of floats are added up in pieces of this many terms, since the error grows with the longest chain."""
 _SHARED_FROM: Final = 4096
-"""Points from which on a kernel is worth sharing among workers."""
+"""The least number of points of a kernel that workers share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,9 @@ class KernelText:
 
     Attributes:
         parameters: its parameter list in brackets, beginning with the bounds ``low`` and ``high`` of the shared axis.
-        body: what follows, in braces.
-        views: what the pointers among the parameters point to.
-        shared: the size of the axis that workers share; 0 where one worker does it all.
+        body: its body in braces.
+        views: the views to which the pointers among the parameters point.
+        shared: the size of the axis that workers share; 0 if one worker does it all.
         scratch: bytes that each worker needs.
     """
 
@@ -49,7 +49,7 @@ class KernelText:
 
 @dataclass(slots=True)
 class _Accumulator:
-    """A value that is combined over loops: ``name`` over all of them, ``part`` over the innermost alone."""
+    """Two variables of a value that is combined over loops: ``name`` for all loops, ``part`` for the innermost."""
 
     name: str
     value: int
@@ -94,6 +94,7 @@ class _Printer:
         return self.buffers[view.buffer].dtype
 
     def _definition(self, k: int, from_scratch: bool = False) -> list[str]:
+        """The declaration of a value; with ``from_scratch`` it is read from its row of scratch memory."""
         s = self.kernel.body[k]
         if s.op == "constant":
             return []
@@ -122,6 +123,7 @@ class _Printer:
         return f"for (int64_t i{axis} = {low}; i{axis} < {high}; ++i{axis}) {{"
 
     def text(self) -> KernelText:
+        """The whole function: outer loops, the passes over the inner loops, and the stores between them."""
         opening: list[list[str]] = [[] for _ in range(len(self.nest.outer) + 1)]
         closing: list[list[str]] = [[] for _ in range(len(self.nest.outer) + 1)]
         fills: list[str] = []
@@ -159,7 +161,7 @@ class _Printer:
     def _combining_stores(
         self, fills: list[str], opening: list[list[str]], closing: list[list[str]]
     ) -> dict[int, _Accumulator]:
-        """Declare a variable for each store combined over the inner loops; the others are combined in memory."""
+        """Declare a variable for each store that is combined over the inner loops; the others combine in memory."""
         accumulators = {}
         for j, store in enumerate(self.kernel.stores):
             if store.combine is None:
@@ -168,7 +170,7 @@ class _Printer:
             own = [store.view.strides[k] != 0 for k in loops]
             depth = max((d + 1 for d, mine in enumerate(own) if mine), default=0)
             dtype, place = self._dtype(store.view), self._place(store.view)
-            # Where the loops outside are all the target's own, each place is met once.
+            # If the target has a stride along each of the outer loops, every place is written once.
             once = all(own[:depth]) and depth < len(loops) and depth <= len(self.nest.outer)
             start = identity_text(store.combine, dtype)
             if not once:
@@ -211,7 +213,7 @@ class _Printer:
         for a, k in zip(summing[-len(reduces) or len(summing) :], reduces, strict=True):
             register, start = REGISTER[a.dtype.name], identity_text(a.combine, a.dtype)
             if partial and a.combine == "add" and a.dtype.is_float:
-                # Many parts are added up in float64: the error is that of one part.
+                # The parts are added up in float64, so that the error is only that of one part.
                 a.name = f"total{k}"
                 lines.append(f"double {a.name} = {start};")
                 narrowed.append(f"const {register} v{k} = ({register}){a.name};")
@@ -258,7 +260,7 @@ class _Printer:
         return f"#pragma omp simd{clauses}"
 
     def _races(self, stores: list[Store], accumulators: dict[int, _Accumulator]) -> bool:
-        """Whether turns of the innermost loop combine into one place in memory."""
+        """Whether steps of the innermost loop combine into one place in memory."""
         in_memory = [s for j, s in enumerate(self.kernel.stores) if s in stores and s.combine and j not in accumulators]
         return any(s.view.strides[self.nest.inner[-1]] == 0 for s in in_memory)
 
@@ -282,6 +284,7 @@ class _Printer:
         return [self._written(store)]
 
     def _function(self, lines: list[str]) -> KernelText:
+        """The function with these lines as its body; pointers whose memory no other reaches are ``restrict``."""
         written = [s.view.buffer for s in self.kernel.stores]
         parameters = ["const int64_t low", "const int64_t high"]
         if self.nest.kept:

@@ -1,7 +1,7 @@
-"""A product inside a loop whose right operand is the same in every turn: it is packed once, before the loop.
+"""Products inside a loop whose right operand is the same at every step: it is packed once, before the loop.
 
-BLAS would pack it again in every turn, which for the weights of a recurrent network costs as much as the product.
-Packed are panels of two vectors of columns, one row after the other, filled up with zeros; the product is computed in
+BLAS would pack it at every step, which for the weights of a recurrent network takes as long as the product. The packed
+form is panels of two vectors of columns, one row after the other, filled up with zeros; the product is computed in
 tiles of some rows by one panel, whose sums stay in registers.
 """
 
@@ -15,9 +15,9 @@ from tinygrad_lstm_c.steps import StepText
 __all__ = ["PACKED", "pack_text", "packable", "packed_bytes", "packed_text"]
 
 _ROWS: Final = (14, 6)
-"""Rows of a tile at most, with 32 vector registers and with 16."""
+"""The most rows of a tile, with 32 vector registers and with 16."""
 _WIDEST: Final = 32
-"""Columns of the widest panel of float32."""
+"""The columns of the widest panel of float32."""
 
 PACKED: Final = f"""
 /* Vectors as wide as the processor has them, and how many rows of two such sums its registers hold. */
@@ -44,11 +44,11 @@ typedef double vector_f64 __attribute__((vector_size(BYTES), aligned(8)));
 #define FUSE
 #endif
 """
-"""What the texts of this file need before them."""
+"""Definitions that the texts of this file need before them."""
 
 
 def packable(gemm: Gemm, length: int) -> bool:
-    """Whether a product in a loop of this length is worth packing, given that its right operand does not change."""
+    """Whether it pays to pack the right operand of a product in a loop of this length, if it does not change there."""
     if len(gemm.left.shape) != 2 or length < 3 or gemm.out.strides[1] != 1:
         return False
     m, k = gemm.left.shape
@@ -56,14 +56,14 @@ def packable(gemm: Gemm, length: int) -> bool:
 
 
 def packed_bytes(gemm: Gemm, dtype: DType) -> int:
-    """How much memory the packed operand takes at most."""
+    """The most bytes that the packed operand takes."""
     k, n = gemm.right.shape
     columns = _WIDEST * 4 // dtype.itemsize
     return -(-n // columns) * columns * k * dtype.itemsize
 
 
 def pack_text(gemm: Gemm, dtype: DType) -> StepText:
-    """The packing; workers share the panels."""
+    """The C function that packs an operand; workers share the panels."""
     k, n = gemm.right.shape
     sk, sn = gemm.right.strides
     ctype = STORAGE[dtype.name]
@@ -84,13 +84,13 @@ def pack_text(gemm: Gemm, dtype: DType) -> StepText:
 
 
 def _blocks(m: int, most: int) -> list[int]:
-    """Near-equal numbers of rows."""
+    """``m`` rows in blocks of nearly equal size, of at most ``most`` rows."""
     count = -(-m // most)
     return [m // count + (i < m % count) for i in range(count)]
 
 
 def _tile(rows: int, gemm: Gemm, dtype: DType) -> str:
-    """The product of some rows with one panel, as a block that reads ``first``, ``columns``, ``b`` and ``row``."""
+    """C text: the product of some rows with one panel, a block that reads ``first``, ``columns``, ``b`` and ``row``."""
     (am, ak), cm = gemm.left.strides, gemm.out.strides[0]
     k = gemm.left.shape[1]
     ctype, vector = STORAGE[dtype.name], f"vector_{SUFFIX[dtype.name]}"
@@ -139,7 +139,7 @@ def _tiles(most: int, gemm: Gemm, dtype: DType) -> str:
 
 
 def packed_text(gemm: Gemm, dtype: DType, shared: int) -> StepText:
-    """The product with the packed operand; workers share the panels, or one of them does all where ``shared`` is 0."""
+    """The C function of a product with the packed operand; workers share the panels, unless ``shared`` is 0."""
     k, n = gemm.right.shape
     ctype = STORAGE[dtype.name]
     body = f"""{{

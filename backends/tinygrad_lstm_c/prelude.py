@@ -1,4 +1,4 @@
-"""What every printed C text begins with."""
+"""The text that every printed C text begins with."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""A program as C text: one exported function for each run of steps that no Python is needed for."""
+"""A program as C text: one exported function for each sequence of steps that needs no Python."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -30,10 +30,10 @@ __all__ = ["Driven", "Printed", "RunItem", "Segment", "print_c"]
 class Segment:
     """An exported C function: ``int64_t name(void *const *buffers, const int64_t *times, context *w)``.
 
-    It returns 0, or the number of the step in ``Printed.checked`` that met an index out of range, counted from 1.
+    It returns 0, or for an index out of range the number of the step in ``Printed.checked``, counted from 1.
 
     Attributes:
-        shared: whether more than one worker has something to do in it.
+        shared: whether it has work for more than one worker.
     """
 
     name: str
@@ -58,9 +58,9 @@ class Printed:
     """A program as C.
 
     Attributes:
-        prelude: what every text begins with.
+        prelude: the text that every program begins with.
         source: the program's own text.
-        items: what is to be run, in order.
+        items: what to run, in order.
         loops: the numbers of the driven loops, by their places in ``times``.
         scratch: bytes of scratch memory that each worker needs.
         packed: bytes of memory for packed operands, which the workers share.
@@ -87,10 +87,10 @@ def _called(step: Step) -> bool:
 
 @dataclass(slots=True)
 class _Lines:
-    """The body of a segment while it is written.
+    """The lines of a segment while it is written.
 
     Attributes:
-        last: which workers ran the last step: all, one alone, or none since they waited for each other.
+        last: which workers ran the last step: all, one, or none since the last barrier.
     """
 
     text: list[str] = field(default_factory=list)
@@ -98,7 +98,7 @@ class _Lines:
     last: Literal["all", "one", "none"] = "none"
 
     def turn(self, shared: bool, pad: str) -> None:
-        """Print a barrier where the next step may depend on what other workers have not finished."""
+        """Print a barrier if the next step may depend on what other workers have not finished."""
         if self.last == "all" or (shared and self.last == "one"):
             self.text.append(f"{pad}WAIT")
         self.last = "all" if shared else "one"
@@ -123,6 +123,7 @@ class _Printer:
         return Printed(PRELUDE, source, items, tuple(self.loops), scratch, self.packed, tuple(self.checked))
 
     def _items(self, steps: Sequence[Step]) -> tuple[RunItem, ...]:
+        """What to run for these steps: segments, calls, and the loops with calls in them."""
         items: list[RunItem] = []
         run: list[Step] = []
         for step in steps:
@@ -154,10 +155,11 @@ class _Printer:
         return [Segment(name, any(self._shared(s) for s in steps))]
 
     def _shared(self, step: Step) -> bool:
-        """Whether more than one worker has something to do in a step."""
+        """Whether a step has work for more than one worker."""
         return any(self._shared(s) for s in step.steps) if isinstance(step, Loop) else self._text(step).shared != 0
 
     def _steps(self, steps: Sequence[Step], lines: _Lines, depth: int) -> None:
+        """Append the text of these steps to ``lines``, with the barriers between them."""
         pad = "  " * depth
         for step in steps:
             shared = self._shared(step)
@@ -174,7 +176,7 @@ class _Printer:
                 lines.last = "none" if shared else "one"
                 self._steps(step.steps, lines, depth + 1)
                 if shared:
-                    # No turn begins before every worker has ended the one before.
+                    # No step of the loop begins before every worker has finished the one before.
                     lines.text.append(f"{pad}  WAIT")
                     lines.last = "none"
                 lines.text.append(f"{pad}}}")
@@ -182,7 +184,7 @@ class _Printer:
                 self._step(step, shared, lines, pad)
 
     def _pack(self, loop: Loop, shared: bool, lines: _Lines, pad: str) -> None:
-        """Pack, before a loop, what its products take from the right and its steps don't change."""
+        """Print, before a loop, the packing of right operands of its products that its steps do not change."""
         written = [b for step in loop.steps for b in written_buffers(step)]
         for step in loop.steps:
             if not isinstance(step, Gemm) or not packable(step, loop.length):

@@ -1,4 +1,4 @@
-"""C text to functions in this process."""
+"""From C text to functions in this process."""
 
 import ctypes
 import os
@@ -12,7 +12,7 @@ __all__ = ["shared_object"]
 
 
 def shared_object(source: str, *flags: str) -> ctypes.CDLL:
-    """The shared object of a C text, from the disk cache where it was compiled before.
+    """The shared object of a C text, from the disk cache if it was compiled before.
 
     Raises:
         BackendError: when there is no C compiler, or it fails.
@@ -39,5 +39,5 @@ def shared_object(source: str, *flags: str) -> ctypes.CDLL:
 
 
 def _forbids_programs(path: Path) -> bool:
-    """Whether a file lies on a disk from which no program may be loaded."""
+    """Whether a file lies on a disk that forbids to load programs from it."""
     return hasattr(os, "ST_NOEXEC") and bool(os.statvfs(path).f_flag & os.ST_NOEXEC)

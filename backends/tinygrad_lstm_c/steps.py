@@ -12,9 +12,9 @@ from tinygrad_lstm.graph.dtypes import DType
 __all__ = ["StepText", "gather_text", "gemm_text", "scatter_text"]
 
 _SHARED_FLOPS: Final = 1 << 16
-"""Multiplications from which on a product is shared among workers."""
+"""The least number of multiplications of a product that workers share."""
 _SHARED_FROM: Final = 4096
-"""Elements from which on a gather or scatter is."""
+"""The least number of elements of a gather or scatter that workers share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +22,8 @@ class StepText:
     """A C function without its name; the fields are those of :class:`KernelText`.
 
     Attributes:
-        attributes: what stands before the function.
-        extent: the end of the bounds as C text, where it is not the size of the shared axis.
+        attributes: the attributes that stand before the function.
+        extent: the end of the bounds as C text, if it is not the size of the shared axis.
     """
 
     parameters: str
@@ -35,7 +35,7 @@ class StepText:
 
 
 def gemm_text(gemm: Gemm, dtype: DType) -> StepText:
-    """A product of matrices: by BLAS where it takes the strides, else as three loops."""
+    """The C function of a product of matrices: by BLAS if it takes the strides, or else as three loops."""
     *batch, m, k = gemm.left.shape
     n = gemm.right.shape[-1]
     left, right, out = gemm.left.strides[-2:], gemm.right.strides[-2:], gemm.out.strides[-2:]
@@ -109,7 +109,7 @@ _AT: Final = """const int64_t given = (int64_t)p1[j * {stride}];
 const int fits = given >= -{size} && given < {size};
 const int64_t at = !fits ? 0 : given < 0 ? given + {size} : given;
 if (!fits && !w->fault) {{ w->fault = fault; w->index = given; }}"""
-"""An index out of range is noted, and 0 taken for it: workers that wait for each other must all go on."""
+"""An index out of range is noted, and replaced by 0: workers that wait for each other must all go on."""
 
 
 def _parameters(source: DType, indices: DType) -> str:
@@ -121,7 +121,7 @@ def _parameters(source: DType, indices: DType) -> str:
 
 
 def gather_text(step: Gather, dtype: DType, indices: DType) -> StepText:
-    """Rows picked by index; workers share the indices."""
+    """The C function of a gather; workers share the indices."""
     before, size, after = step.source.shape
     count = step.indices.shape[0]
     (s0, s1, s2), (o0, o1, o2), stride = step.source.strides, step.out.strides, step.indices.strides[0]
@@ -140,7 +140,7 @@ for (int64_t k = 0; k < {after}; ++k) {element}
 
 
 def scatter_text(step: Scatter, dtype: DType, indices: DType) -> StepText:
-    """Rows added up by index, in the order of the indices; workers share the elements of the rows."""
+    """The C function of a scatter, which adds in the order of the indices; workers share the elements of the rows."""
     before, size, after = step.out.shape
     count = step.indices.shape[0]
     (u0, u1, u2), (o0, o1, o2), stride = step.updates.strides, step.out.strides, step.indices.strides[0]

@@ -1,7 +1,7 @@
 """The threads that run a program together: the caller and helpers that wait for it between calls.
 
-All of them run the same C function, each its share of every step, and meet after each step. That is cheaper than to
-hand out the steps one by one: a meeting takes a fraction of a microsecond, and the products of each thread find its
+All of them run the same C function, each its share of every step, and they wait for each other after each step. That
+is cheaper than handing out the steps one by one: a barrier takes a fraction of a microsecond, and each thread finds its
 part of the weights in its own cache.
 """
 
@@ -16,7 +16,7 @@ from tinygrad_lstm_c.shared_object import shared_object
 __all__ = ["BUSY", "MOST", "Team", "processors", "team_of"]
 
 MOST: Final = 8 if os.name == "posix" else 1
-"""Threads in a team at most: what one step of a recurrent network can use; without POSIX threads the caller alone."""
+"""The most threads in a team: one step of a recurrent network can use no more. Without POSIX threads it is one."""
 
 SOURCE: Final = r"""
 #define _GNU_SOURCE
@@ -187,23 +187,23 @@ class Team:
         self.handle: int | None = library.team_new(ctypes.c_int(workers - 1))
 
     def run(self, function: Any, buffers: Any, times: Any, contexts: Any, set_threads: Any) -> None:
-        """Run a segment in every worker, while products of matrices use one thread each."""
+        """Run a segment in every worker; meanwhile each product of matrices uses one thread."""
         size = ctypes.c_int64(ctypes.sizeof(contexts) // len(contexts))
         self._run(ctypes.c_void_p(self.handle), function, buffers, times, contexts, size, set_threads)
 
 
 BUSY: Final = threading.Lock()
-"""Held while any team runs: one at a time, since the BLAS has one number of threads for the whole process."""
+"""Held while a team runs: only one may run at a time, since the number of BLAS threads is that of the process."""
 
 
 @lru_cache(maxsize=MOST)
 def team_of(workers: int) -> Team:
-    """The team of this many threads, the caller among them."""
+    """The team of this many threads, including the caller."""
     return Team(workers)
 
 
 def _after_fork() -> None:
-    # A child process has none of its parent's threads.
+    # After a fork the child process has none of its parent's threads.
     team_of.cache_clear()
     if BUSY.locked():
         BUSY.release()

@@ -1,4 +1,4 @@
-"""The C compiler: which one there is, and how it is called."""
+"""The C compiler: which one is found, and how it is called."""
 
 import os
 import platform
@@ -20,12 +20,12 @@ _FLAGS: Final = (
     "-std=gnu11",
     "-O3",
     "-fPIC",
-    # The vectoriser may not care for errno and traps; nan, inf and −0 keep their meaning.
+    # Vectorised code may ignore errno and traps; nan, inf and −0 keep their meaning.
     "-fno-math-errno",
     "-fno-trapping-math",
-    # a·b + c rounds twice, as it does in NumPy; the functions that want one rounding say so.
+    # a·b + c rounds twice, as in NumPy; functions that need one rounding say so.
     "-ffp-contract=off",
-    # Integers wrap round; the arena holds now this type and now that.
+    # Integers wrap around; the same bytes of the arena hold different types at different times.
     "-fwrapv",
     "-fno-strict-aliasing",
     # `#pragma omp simd` alone: no threads, no library.
@@ -40,8 +40,8 @@ class CCompiler:
     """A C compiler.
 
     Attributes:
-        command: the words it is called by.
-        identity: its version, as part of the name of what it made.
+        command: the words of the command.
+        identity: its version, which is part of the key of what it made.
     """
 
     command: tuple[str, ...]
@@ -49,7 +49,7 @@ class CCompiler:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """How programs are compiled: for the processor at hand, with vectors as wide as it has them."""
+        """The options for programs: compiled for this processor, with its widest vectors."""
         x86 = platform.machine().lower() in ("x86_64", "amd64")
         native = ("-march=native", "-mprefer-vector-width=512") if x86 else ("-mcpu=native",)
         return (*_FLAGS, *native)
@@ -58,9 +58,9 @@ class CCompiler:
         """Compile one file.
 
         Raises:
-            BackendError: when the compiler fails, with what it said, or makes nothing.
+            BackendError: when the compiler fails, with its message, or makes no file.
         """
-        # Never linked with -ffast-math or the like: its start-up code would flush denormals in the whole process.
+        # Never link with -ffast-math or the like: its start-up code would flush denormals in the whole process.
         arguments = [*self.command, *flags, "-shared", "-o", str(target), str(source)]
         if os.name != "nt":
             arguments.append("-lm")
@@ -100,10 +100,10 @@ def _unfit(what: str) -> BackendError:
 
 @lru_cache(maxsize=8)
 def _identified(command: tuple[str, ...], path: str, changed: int) -> str:
-    """What a compiler says of itself.
+    """The version that a compiler reports.
 
     Raises:
-        BackendError: when it does not say it.
+        BackendError: when it reports none.
     """
     called = f"CC={shlex.join(command)!r}"
     try:
@@ -145,7 +145,7 @@ def find_compiler() -> CCompiler:
 
 @lru_cache(maxsize=1)
 def processor() -> str:
-    """What ``-march=native`` depends on."""
+    """The processor and its features, on which ``-march=native`` depends."""
     lines = []
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():

@@ -1,4 +1,4 @@
-"""The CuPy backend: graphs on the GPU."""
+"""The CuPy backend: graphs op by op, and programs as CUDA, on an NVIDIA GPU."""
 
 from tinygrad_lstm_cupy.executor import CupyBackend, backend
 

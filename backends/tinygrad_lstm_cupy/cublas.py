@@ -1,4 +1,4 @@
-"""cuBLAS through a handle of our own: CuPy's refuses to be recorded in a CUDA graph."""
+"""cuBLAS through a handle of our own, since CuPy's handle cannot be recorded in a CUDA graph."""
 
 import ctypes
 import importlib
@@ -12,7 +12,7 @@ from tinygrad_lstm_cupy.cuda import Product
 __all__ = ["Cublas"]
 
 _WORKSPACE: Final = 32 << 20
-"""What NVIDIA recommends for large GPUs. With memory of its own, cuBLAS allocates none while it is recorded."""
+"""The workspace that NVIDIA recommends for large GPUs. With it cuBLAS allocates no memory while it is recorded."""
 _TF32: Final = 3
 """``CUBLAS_TF32_TENSOR_OP_MATH``"""
 _ALLOC_FAILED: Final = 3
@@ -43,14 +43,14 @@ class Cublas:
         }
 
     def use_stream(self, stream: int) -> None:
-        """Compute on this stream from now on. cuBLAS forgets its workspace when the stream changes."""
+        """Compute on this stream from now on. The workspace is set again: cuBLAS forgets it with the old stream."""
         self._checked(self._library.cublasSetStream_v2(self._handle, _POINTER(stream)), "cublasSetStream")
         size = ctypes.c_size_t(_WORKSPACE)
         set_workspace = self._library.cublasSetWorkspace_v2
         self._checked(set_workspace(self._handle, _POINTER(int(self._workspace.data.ptr)), size), "cublasSetWorkspace")
 
     def product(self, p: Product, addresses: Sequence[int]) -> None:
-        """One product, or a batch of them; ``addresses`` are those of left, right and out."""
+        """Launch one product, or a batch of them; ``addresses`` are those of left, right and out."""
         one, zero = self._scales[p.dtype.name]
         m, n, k = map(_INT, p.size)
         left, right, out = map(_POINTER, addresses)
@@ -58,7 +58,7 @@ class Cublas:
         left_step, right_step, out_step = [[_STEP(s)] if p.batch > 1 else [] for s in p.steps]
         batch = [_INT(p.batch)] if p.batch > 1 else []
         half = p.dtype.name == "float16"
-        # After each pointer comes its element type where a function takes any.
+        # A function that takes any element type gets the type after each pointer.
         type_ = [_HALF] if half else []
         status = self._function(p)(
             self._handle, _INT(p.transposed[1]), _INT(p.transposed[0]), n, m, k, ctypes.byref(one),

@@ -46,7 +46,7 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """``items`` once for each time index of the loop ``number``."""
+    """Runs ``items`` once for each time index of the loop ``number``."""
 
     number: int
     length: int
@@ -62,14 +62,14 @@ class PrintedCuda:
     """A program as CUDA.
 
     Attributes:
-        prelude: what every text begins with.
+        prelude: the text that every program begins with.
         source: the program's own text.
         functions: those of the text.
-        items: what is to be run, in order, each after the one before has ended.
-        buffers: the program's buffers, then more temporaries.
-        arena: bytes that all temporaries take together.
-        fault: the buffer where an index out of range is noted: the step's number in ``checked``, from 1, and the index.
-        checked: the steps that can meet one.
+        items: what to run, in order, each after the one before has ended.
+        buffers: the program's buffers, and behind them more temporaries.
+        arena: the bytes that all temporaries together take.
+        fault: the buffer for an index out of range: the number of the step in ``checked``, from 1, and the index.
+        checked: the steps with indices.
         launches: how many launches and products one run takes.
     """
 
@@ -99,6 +99,7 @@ class _Printer:
         self.checked: list[Gather | Scatter] = []
 
     def printed(self) -> PrintedCuda:
+        """The whole text, with its launches and buffers."""
         items = self._items(self.program.steps)
         source = "\n".join(
             f'extern "C" __global__ void {f.name}{parameters} {body}'

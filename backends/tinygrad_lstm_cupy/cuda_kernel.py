@@ -27,17 +27,17 @@ __all__ = ["Function", "part_functions", "points_geometry"]
 
 _BLOCK: Final = 256
 _MOST_BLOCKS: Final = 1 << 14
-"""Where more would be needed, threads take several points, rows or sums in turn."""
+"""The most blocks of a launch; beyond it, threads compute several points, rows or sums one after the other."""
 _WISHED_BLOCKS: Final = 264
-"""As many as keep two on each multiprocessor of a large GPU; sums over fewer are cut into chunks."""
+"""The blocks that give each multiprocessor of a large GPU two; sums with fewer blocks are cut into chunks."""
 _SHORTEST_CHAIN: Final = 64
-"""Terms for each thread below which sums are not cut."""
+"""Sums with fewer terms for each thread are not cut."""
 _LONGEST_CHAIN: Final = 2048
-"""Terms that one thread adds up at most: the error grows with the longest chain."""
+"""The most terms that one thread adds up, since the error grows with the longest chain."""
 _MOST_CHUNKS: Final = 65535
-"""What CUDA allows along the second axis of a grid."""
+"""The most blocks that CUDA allows along the second axis of a grid."""
 _WRAPPING: Final = frozenset(("add", "subtract", "multiply", "negative"))
-"""Ops on signed integers that can leave their range."""
+"""Ops on signed integers that can overflow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +46,11 @@ class Function:
 
     Attributes:
         parameters: its parameter list in brackets.
-        body: what follows, in braces.
-        views: where the pointers among the parameters point to.
+        body: its body in braces.
+        views: the views to which the pointers among the parameters point.
         grid: blocks along x and y.
         threads: threads of a block, all along x.
-        waits: whether the threads of a block wait for each other.
+        waits: whether threads of a block wait for each other.
     """
 
     parameters: str
@@ -62,7 +62,7 @@ class Function:
 
 
 def points_geometry(points: int) -> tuple[tuple[int, int], int]:
-    """Grid and threads for one thread a point; few points are spread over more, smaller blocks.
+    """Grid and threads for one thread for each point; few points are spread over more and smaller blocks.
 
     >>> points_geometry(1024), points_geometry(10**9)
     (((16, 1), 64), ((16384, 1), 256))
@@ -72,7 +72,7 @@ def points_geometry(points: int) -> tuple[tuple[int, int], int]:
 
 
 def part_functions(part: KernelPart, scratch: LaunchMemory, overlap: Callable[[int, int], bool]) -> list[Function]:
-    """The functions that compute a part, to be launched in order; none where there is nothing to compute."""
+    """The functions that compute a part, in the order of their launches; none if there is nothing to compute."""
     if part.kind == "points":
         return _points(part.kernel, scratch.buffers, overlap) if math.prod(part.kernel.shape) else []
     if part.kind == "rows":
@@ -88,7 +88,7 @@ class _Text:
         self.kernel, self.buffers, self.overlap = kernel, buffers, overlap
         self.nest = RowNest(kernel, overlap)
         self.views: list[View] = []
-        # A thread counts on from its first point by as many as there are threads, so the count may go beyond the last.
+        # A thread steps through the points by the number of threads, so that its count may go beyond the last point.
         small = math.prod(kernel.shape) < 1 << 30 and all(
             sum(abs(s) * (n - 1) for s, n in zip(v.strides, v.shape, strict=True) if n) < 1 << 31
             for v in (*kernel.reads, *[s.view for s in kernel.stores])
@@ -109,7 +109,7 @@ class _Text:
         return self.buffers[view.buffer].dtype
 
     def coordinates(self, axes: Sequence[int], linear: str) -> list[str]:
-        """The position along each axis of the point number ``linear``, the last axis running fastest."""
+        """The C text of the position along each axis of the point number ``linear``; the last axis runs fastest."""
         lines = []
         below = 1
         for k in reversed(axes):
@@ -125,6 +125,7 @@ class _Text:
         return literal(s.attr, s.dtype) if s.op == "constant" else f"v{k}"
 
     def definition(self, k: int) -> list[str]:
+        """The declaration of a value at the present point."""
         s, body = self.kernel.body[k], self.kernel.body
         if s.op == "constant":
             return []
@@ -137,7 +138,7 @@ class _Text:
             constant = float(exponent.attr) if exponent is not None and exponent.op == "constant" else None
             args = [self.name(a) for a in s.args]
             if s.op in _WRAPPING and s.dtype.kind == "i":
-                # To C an overflow of signed integers means nothing, and NVRTC would answer x + 1 > x without looking.
+                # In C an overflow of signed integers is undefined, and NVRTC would compute x + 1 > x as true.
                 args = [f"(u{STORAGE[s.dtype.name]}){a}" for a in args]
             text = c_expression(s.op, args, body[s.args[-1]].dtype, s.dtype, constant)
         return [f"const {REGISTER[s.dtype.name]} v{k} = {text};"]
@@ -176,10 +177,10 @@ def _points(kernel: Kernel, buffers: Sequence[Buffer], overlap: Callable[[int, i
 
 
 def _shared(dtypes: Sequence[DType], threads: int) -> tuple[list[str], list[str]]:
-    """Shared memory for as many trees, one after the other: its declarations, and the array of each tree.
+    """Shared memory for trees that run one after the other: the declarations, and the name of each tree's array.
 
-    Trees of one type take turns with two arrays, however many there are. None writes where the last one may still be
-    read, and when it waits, the readers of the one before have gone on.
+    Trees of one type use two arrays in turn, however many there are. So no tree writes to an array that the tree before
+    may still read: the barriers of that one have made sure that all have read the array before it.
     """
     declared, arrays, turns = [], [], Counter[str]()
     for dtype in dtypes:
@@ -192,7 +193,7 @@ def _shared(dtypes: Sequence[DType], threads: int) -> tuple[list[str], list[str]
 
 
 def _tree(shared: str, value: str, combine: str, dtype: DType, group: int, step: int, lane: str) -> list[str]:
-    """Combine the values of ``group`` threads that stand ``step`` apart into the first of them."""
+    """C text that combines the values of ``group`` threads, ``step`` apart, into the first of them."""
     together = combined(combine, f"{shared}[threadIdx.x]", f"{shared}[threadIdx.x + n * {step}]", dtype)
     return [
         f"{shared}[threadIdx.x] = {value};",
@@ -205,11 +206,12 @@ def _tree(shared: str, value: str, combine: str, dtype: DType, group: int, step:
 
 
 def _power_of_two(n: int, most: int) -> int:
-    """The least power of two that is not below ``n``, or ``most``."""
+    """The smallest power of two that is at least ``n``, but not more than ``most``."""
     return min(1 << max(n - 1, 0).bit_length(), most)
 
 
 def _rows(kernel: Kernel, buffers: Sequence[Buffer], overlap: Callable[[int, int], bool]) -> Function:
+    """The function of a part in which a group of threads reduces each row."""
     text = _Text(kernel, buffers, overlap)
     nest, body, index = text.nest, kernel.body, text.index
     rows = math.prod(kernel.shape[k] for k in nest.outer)
@@ -229,7 +231,7 @@ def _rows(kernel: Kernel, buffers: Sequence[Buffer], overlap: Callable[[int, int
         f"for ({index} first = ({index})blockIdx.x * {together}; first < {rows}; "
         f"first += ({index})gridDim.x * {together}) {{",
         f"const {index} mine = first + threadIdx.x / {lanes};",
-        # All threads of a block wait for each other, so those without a row compute the last one and keep silent.
+        # All threads of a block must reach each barrier, so those without a row compute the last row and write nothing.
         f"const {index} r = mine < {rows} ? mine : {rows - 1};",
         *text.coordinates(nest.outer, "r"),
         *text.definitions(lambda k: not nest.varies[k] and not nest.stage[k]),
@@ -254,7 +256,7 @@ def _rows(kernel: Kernel, buffers: Sequence[Buffer], overlap: Callable[[int, int
             lambda k, p=p: not nest.varies[k] and nest.stage[k] == p + 1 and body[k].op != "reduce"  # type: ignore[misc]
         )
     if lanes > 1:
-        # The next row's values go where this one's may still be read, and a store of this one where it was loaded.
+        # The next row reuses this row's shared memory, and this row's stores may go where it was loaded.
         lines.append("__syncthreads();")
     if once:
         lines += [f"if (lane == 0 && mine < {rows}) {{", *[text.written(s) for s in once], "}"]
@@ -264,7 +266,7 @@ def _rows(kernel: Kernel, buffers: Sequence[Buffer], overlap: Callable[[int, int
 
 
 def _sums(kernel: Kernel, scratch: LaunchMemory, overlap: Callable[[int, int], bool]) -> list[Function]:
-    """Sums over the axes along which the targets do not move: in chunks, and then over the chunks."""
+    """The functions of sums over axes of stride 0 of the targets: one over chunks, and one over their sums."""
     text = _Text(kernel, scratch.buffers, overlap)
     index = text.index
     axes = text.nest.loops

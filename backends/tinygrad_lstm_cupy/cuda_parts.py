@@ -25,26 +25,26 @@ __all__ = ["KernelPart", "LaunchMemory", "RowNest", "parts"]
 _FEW_ROWS: Final = 64
 _LONG_ROW: Final = 2048
 _LONGEST_ROW: Final = 1 << 18
-"""Few rows longer than ``_LONG_ROW``, and any rows longer than this, are reduced by several blocks each."""
+"""Several blocks reduce each row that is longer than this, or longer than ``_LONG_ROW`` if there are few rows."""
 
 
 class RowNest(LoopNest):
-    """The loops of a kernel whose further passes compute everything again: threads have no rows of scratch memory."""
+    """The loops of a kernel whose later passes compute all values again, as threads have no rows of scratch memory."""
 
     def comes_from_scratch(self, k: int, earlier: Sequence[set[int]]) -> bool:
-        """False: a part keeps nothing from one pass to the next."""
+        """Always False: a part stores nothing from one pass for the next."""
         return False
 
 
 class LaunchMemory:
-    """Memory behind the arena for what the parts of one step pass on; each step begins at its start again."""
+    """Memory behind the arena for values between the parts of one step; each step starts at its beginning again."""
 
     def __init__(self, buffers: Sequence[Buffer], arena: int) -> None:
         self.buffers = list(buffers)
         self._start = self._next = self.end = -(-arena // 256) * 256
 
     def begin(self) -> None:
-        """A new step: what the last one kept is no longer needed."""
+        """Start a new step, which no longer needs the buffers of the last one."""
         self._next = self._start
 
     def buffer(self, size: int, dtype: DType) -> int:
@@ -57,14 +57,14 @@ class LaunchMemory:
 
 @dataclass(frozen=True, slots=True)
 class KernelPart:
-    """What becomes one CUDA kernel; the kind says how its threads share the space."""
+    """A part of a kernel that becomes one CUDA kernel; ``kind`` says how threads share the space."""
 
     kind: Literal["points", "rows", "sums"]
     kernel: Kernel
 
 
 def parts(kernel: Kernel, scratch: LaunchMemory, overlap: Callable[[int, int], bool]) -> list[KernelPart]:
-    """What a kernel falls into, in order. What is combined comes first: plain stores may overwrite what it reads."""
+    """The parts of a kernel, in order. Combining stores come first, as plain stores may overwrite what these read."""
     nest = RowNest(kernel, overlap)
     if not nest.reduces:
         return [*_sums(kernel, kernel.stores), *_plain("points", kernel, kernel.stores)]
@@ -78,7 +78,7 @@ def parts(kernel: Kernel, scratch: LaunchMemory, overlap: Callable[[int, int], b
     once = [s for s in kernel.stores if not nest.within(s)]
     short = _collapsed(flat, border)
     found += [*_sums(flat, within), *_sums(short, _shortened(once, short))]
-    # A store over the whole space reads what it overwrites at its own points only; those of rows may overwrite more.
+    # A store over the whole space overwrites only what its own points read; a store of rows may overwrite more.
     return [*found, *_plain("points", flat, within), *_plain("points", short, _shortened(once, short))]
 
 
@@ -88,7 +88,7 @@ def _plain(kind: Literal["points", "rows"], kernel: Kernel, stores: Sequence[Sto
 
 
 def _sums(kernel: Kernel, stores: Sequence[Store]) -> list[KernelPart]:
-    """One part for all stores that are combined over the same axes."""
+    """The parts of combining stores: one part for all that combine over the same axes."""
     groups: dict[tuple[bool, ...], list[Store]] = {}
     for s in stores:
         if s.combine is not None:
@@ -98,16 +98,16 @@ def _sums(kernel: Kernel, stores: Sequence[Store]) -> list[KernelPart]:
 
 
 def _reductions(kernel: Kernel, nest: LoopNest, scratch: LaunchMemory) -> tuple[list[KernelPart], Kernel]:
-    """Parts that put every reduction into scratch memory, and the kernel that loads them from there."""
+    """Parts that write every reduction to scratch memory, and the kernel that loads the results from there."""
     border = len(kernel.shape) - kernel.reduced
     outer = kernel.shape[:border]
     strides = (*row_major(outer), *[0] * kernel.reduced)
     body, reads = list(kernel.body), list(kernel.reads)
-    found: list[KernelPart] = []
+    parts: list[KernelPart] = []
     for stage in range(1, max(nest.stage) + 1):
-        mine = [k for k, s in enumerate(kernel.body) if s.op == "reduce" and nest.stage[k] == stage and nest.live[k]]
+        own = [k for k, s in enumerate(kernel.body) if s.op == "reduce" and nest.stage[k] == stage and nest.live[k]]
         stores, loads = [], {}
-        for k in mine:
+        for k in own:
             s = kernel.body[k]
             dtype = float32 if s.dtype.name == "float16" else s.dtype
             view = View(scratch.buffer(math.prod(outer), dtype), kernel.shape, strides)
@@ -115,14 +115,14 @@ def _reductions(kernel: Kernel, nest: LoopNest, scratch: LaunchMemory) -> tuple[
             loads[k] = Scalar("load", (), dtype, len(reads))
             reads.append(view)
         so_far = replace(kernel, reduced=0, reads=tuple(reads), body=tuple(body), stores=tuple(stores))
-        found += _sums(so_far, stores)
+        parts += _sums(so_far, stores)
         for k, load in loads.items():
             body[k] = load
-    return found, replace(kernel, reduced=0, reads=tuple(reads), body=tuple(body))
+    return parts, replace(kernel, reduced=0, reads=tuple(reads), body=tuple(body))
 
 
 def _collapsed(kernel: Kernel, border: int) -> Kernel:
-    """The kernel over its outer axes alone, where each row is one point."""
+    """The kernel over its outer axes only, so that each row is one point."""
     shape = (*kernel.shape[:border], *[1] * (len(kernel.shape) - border))
     return replace(kernel, shape=shape, reads=tuple([replace(v, shape=shape) for v in kernel.reads]))
 

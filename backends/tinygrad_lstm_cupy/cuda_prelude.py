@@ -1,4 +1,4 @@
-"""What every printed CUDA text begins with."""
+"""The text that every printed CUDA text begins with."""
 
 from typing import Final
 
@@ -23,7 +23,7 @@ typedef unsigned long long uint64_t;
 #define NAN __int_as_float(0x7fc00000)
 #define FUNCTION static __device__ __forceinline__
 """
-"""NVRTC has no headers of the C library."""
+"""The types and constants of the C library, whose headers NVRTC lacks."""
 
 FUNCTIONS: Final = f"""#define _Bool bool
 #define REDUCTION(f, type, start)
@@ -33,7 +33,7 @@ FUNCTION void note_fault(int64_t *fault, int64_t step, int64_t index) {{
   if (atomicCAS((unsigned long long *)fault, 0ULL, (unsigned long long)step) == 0) fault[1] = index;
 }}
 """
-"""The functions that kernels call, but for those of float16. ``FUNCTION`` and the integer types come before."""
+"""The functions that kernels call, except those of float16; ``FUNCTION`` and the integer types stand before them."""
 
 _HALF: Final = """
 FUNCTION float float_from_half(uint16_t h) { float x; asm("cvt.f32.f16 %0, %1;" : "=f"(x) : "h"(h)); return x; }
@@ -45,6 +45,6 @@ FUNCTION float rounded_to_half_f64(double x) {
   return float_from_half(h);
 }
 """
-"""GPUs convert float16 in one instruction."""
+"""The conversions of float16, which GPUs do in one instruction."""
 
 PRELUDE: Final = _HEAD + FUNCTIONS + _HALF

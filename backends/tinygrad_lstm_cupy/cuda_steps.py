@@ -1,4 +1,4 @@
-"""Products, gathers and scatters on a GPU: calls of cuBLAS where it takes the strides, else CUDA functions."""
+"""Products, gathers and scatters on a GPU: products by cuBLAS if it takes the strides, the rest by CUDA functions."""
 
 import itertools
 import math
@@ -43,7 +43,7 @@ class Product:
 
 
 def product_launches(gemm: Gemm, dtype: DType) -> list[Product] | list[Function]:
-    """What computes a product of matrices; nothing where it has no elements."""
+    """The launches that compute a product of matrices; none if it has no elements."""
     *_, m, k = gemm.left.shape
     n = gemm.right.shape[-1]
     if not math.prod(gemm.out.shape):
@@ -60,9 +60,9 @@ def product_launches(gemm: Gemm, dtype: DType) -> list[Product] | list[Function]
 
 
 def _batches(gemm: Gemm) -> Iterator[tuple[tuple[View, View, View], int, tuple[int, int, int]]]:
-    """The longest leading axis as batch, and a call for each place along the others.
+    """The calls of cuBLAS for a product: its longest leading axis is the batch, and each place along others one call.
 
-    The manual of cuBLAS is silent on steps below zero, so an axis that an operand goes through backwards is no batch.
+    The manual of cuBLAS does not say whether steps may be negative, so an axis with a negative stride is no batch.
     """
     views = (gemm.left, gemm.right, gemm.out)
     sizes = gemm.out.shape[:-2]
@@ -96,7 +96,7 @@ def _header(points: int, threads: int) -> str:
 
 
 def _plain(gemm: Gemm, dtype: DType) -> Function:
-    """One thread for each element of the product."""
+    """A product as a CUDA function, one thread for each element."""
     ctype, register = STORAGE[dtype.name], REGISTER[dtype.name]
     letters = [f"i{d}" for d in range(len(gemm.out.shape))]
     batch, k = letters[:-2], gemm.left.shape[-1]
@@ -133,7 +133,7 @@ def _at(stride: int, size: int, step: int) -> list[str]:
 
 
 def gather_functions(step: Gather, dtype: DType, indices: DType, fault: View, number: int) -> list[Function]:
-    """One thread for each element picked; a step that meets an index out of range notes its ``number``."""
+    """A gather as CUDA functions, one thread for each element; for an index out of range it notes its ``number``."""
     before, size, after = step.source.shape
     shape = (before, step.indices.shape[0], after)
     points = math.prod(shape)
@@ -150,7 +150,7 @@ def gather_functions(step: Gather, dtype: DType, indices: DType, fault: View, nu
 
 
 def _checked(step: Gather | Scatter, dtype: DType, indices: DType, fault: View, number: int) -> list[Function]:
-    """A part that only checks the indices, for a gather or scatter without elements."""
+    """A function that only checks the indices, for a gather or scatter without elements."""
     count = step.indices.shape[0]
     if not count:
         return []
@@ -164,14 +164,14 @@ def _checked(step: Gather | Scatter, dtype: DType, indices: DType, fault: View, 
 
 
 def scatter_functions(step: Scatter, dtype: DType, indices: DType, fault: View, number: int) -> list[Function]:
-    """Rows added up by index, in the order of the indices: never by atomic additions, whose order is chance.
+    """A scatter as CUDA functions, which adds in the order of the indices; the order of atomic additions is random.
 
-    Where there are fewer places than indices, a thread for each element looks through the indices for its own.
-    Otherwise the places are zeroed, and the first index of each place gathers what the later ones add to it.
+    If there are fewer places than indices, the thread of each element searches the indices for its own place.
+    Otherwise the places are set to 0, and the thread of the first index of each place adds up all of its updates.
     """
     before, size, after = step.out.shape
     count, stride = step.indices.shape[0], step.indices.strides[0]
-    found = _checked(step, dtype, indices, fault, number)
+    functions = _checked(step, dtype, indices, fault, number)
     views = (step.updates, step.indices, step.out, fault)
     ctype = REGISTER[dtype.name]
     update = f"p0[{_offset(['i', 'j', 'k'], step.updates.strides)}]"
@@ -203,7 +203,7 @@ def scatter_functions(step: Scatter, dtype: DType, indices: DType, fault: View, 
             "}",
             placed,
         ]
-        return [*found, *function((before, size, after), "at", body)]
+        return [*functions, *function((before, size, after), "at", body)]
     body = [
         *where("at", "first"),
         f"bool new_place = at >= 0 && at < {size};",
@@ -221,4 +221,4 @@ def scatter_functions(step: Scatter, dtype: DType, indices: DType, fault: View, 
         "}",
     ]
     zeroed = function((before, size, after), "at", [f"{target} = 0;"])
-    return [*found, *zeroed, *function((before, count, after), "first", body)]
+    return [*functions, *zeroed, *function((before, count, after), "first", body)]

@@ -1,4 +1,4 @@
-"""One GPU as compiled programs use it: memory, launches, products, and graphs that replay them."""
+"""One GPU for compiled programs: memory, launches, products, and graphs that replay them."""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ class Device:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Selects the GPU and CuPy's current stream, which waits for the last program.
+        """A context that selects the GPU and CuPy's current stream, which waits for the last program.
 
         Raises:
             MemoryError: when CUDA lacks memory for something that CuPy's pool does not hold, such as a graph.
@@ -64,7 +64,7 @@ class Device:
         return self.cupy.empty(shape, dtype=dtype)
 
     def flat(self, array: Any, dtype: str) -> Any:
-        """The elements in row-major order; a copy only where they lie otherwise."""
+        """The elements in row-major order, as a copy only if they lie otherwise."""
         return self.cupy.ascontiguousarray(self.cupy.asarray(array, dtype=dtype)).reshape(-1)
 
     def strided(self, array: Any, shape: tuple[int, ...], strides: tuple[int, ...]) -> Any:
@@ -72,7 +72,7 @@ class Device:
         return self.cupy.lib.stride_tricks.as_strided(array, shape, strides)
 
     def address(self, array: Any) -> int:
-        """Where an array begins."""
+        """The address at which an array begins."""
         return int(array.data.ptr)
 
     def copy(self, target: Any, source: Any) -> None:
@@ -88,29 +88,29 @@ class Device:
         function(grid, (threads,), addresses)
 
     def product(self, product: Product, addresses: Sequence[int]) -> None:
-        """A call of cuBLAS."""
+        """Call cuBLAS."""
         self._cublas.product(product, addresses)
 
     def record(self, run: Callable[[], None]) -> Any:
-        """What ``run`` launches as a CUDA graph, without running it.
+        """The launches of ``run`` as a CUDA graph; nothing runs.
 
         Raises:
-            EvaluationError: where it cannot be recorded; nothing has run then.
+            EvaluationError: when it cannot be recorded.
         """
         current = self.cupy.cuda.get_current_stream()
         stream = self.cupy.cuda.Stream(non_blocking=True)
         try:
-            # A ``with`` would forget the stream that the caller has chosen by ``use``.
+            # Leaving a ``with`` block would undo the caller's ``stream.use()``.
             stream.use()
             self._cublas.use_stream(int(stream.ptr))
             stream.begin_capture()
             try:
                 run()
             finally:
-                # Also after a failure: the stream must not stay in this state.
+                # After a failure too, since the stream must not stay in capture mode.
                 graph = stream.end_capture()
         except (RuntimeError, MemoryError) as error:
-            # What ended the capture tells more than that it was ended.
+            # The first error says why the capture ended.
             first = error.__context__ or error
             reason = str(first).strip().partition("\n")[0]
             raise EvaluationError(f"it cannot be recorded ({type(first).__name__}: {reason})") from error

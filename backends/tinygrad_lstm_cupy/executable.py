@@ -14,7 +14,7 @@ from tinygrad_lstm_cupy.device import Device
 __all__ = ["CupyExecutable", "unrecordable"]
 
 _MOST_NODES: Final = 20_000
-"""Launches up to which a program becomes a CUDA graph; making one takes time and memory for each."""
+"""The most launches of a program that becomes a CUDA graph, since each takes time and memory there."""
 
 
 class CupyExecutable:
@@ -72,6 +72,7 @@ class CupyExecutable:
                 ) from error
 
     def _run(self, inputs: Sequence[Any]) -> list[Any]:
+        """The outputs of one run: a replay of the graph if there is one, or else single launches."""
         device, program = self._device, self._program
         outputs = [
             device.empty(shape, program.buffers[k].dtype.name)
@@ -100,6 +101,7 @@ class CupyExecutable:
         return outputs
 
     def _record(self) -> None:
+        """Record the program as a graph with inputs and outputs at fixed places, or note why that fails."""
         buffers = self._program.buffers
         try:
             inputs, outputs = (
@@ -118,7 +120,7 @@ class CupyExecutable:
             self._fixed = (inputs, outputs)
 
     def alone(self, kind: type[Launch] | type[Product]) -> Callable[[], None] | None:
-        """For measurements: replays the kernels or the products alone, whose results mean nothing.
+        """For measurements: a function that replays only the kernels or only the products; its results mean nothing.
 
         None where the program is not replayed as a graph, or has none of that kind.
         """
@@ -132,7 +134,7 @@ class CupyExecutable:
                 step()
 
         with self._device.running():
-            # They stand where the last recording has left them: at the fixed places.
+            # Inputs and outputs are at the fixed places of the last recording.
             self._bind_all(*self._fixed)
             graph = self._device.record(run)
 
@@ -181,7 +183,7 @@ class CupyExecutable:
         return run
 
     def _addresses(self, views: Sequence[View]) -> Callable[[], list[int]]:
-        """Where the views begin, at the present time indices."""
+        """The addresses at which the views begin, at the present time indices."""
         places = []
         for v in views:
             size = self._printed.buffers[v.buffer].dtype.itemsize
@@ -189,13 +191,13 @@ class CupyExecutable:
         starts, times = self._starts, self._times
 
         def addresses() -> list[int]:
-            found = []
+            result = []
             for buffer, offset, loops in places:
                 at = starts[buffer] + offset
                 for number, stride in loops:
                     at += times[number] * stride
-                found.append(at)
-            return found
+                result.append(at)
+            return result
 
         return addresses
 
@@ -219,7 +221,7 @@ class CupyExecutable:
             self._view(call.out)[...] = result
 
     def _check(self) -> None:
-        """Raise for an index out of range; reading the note waits for the GPU."""
+        """Raise for an index out of range. Reading the fault buffer waits for the GPU."""
         number, index = self._arrays[self._printed.fault].tolist()
         if number:
             step = self._printed.checked[number - 1]
@@ -228,7 +230,7 @@ class CupyExecutable:
 
 
 def unrecordable(printed: PrintedCuda) -> str:
-    """Why a program cannot become a graph; empty where only the driver could still refuse."""
+    """Why a program cannot become a graph; empty if nothing but the driver can refuse."""
     calls = sorted(set(_calls(printed.items)))
     if calls:
         return f"it calls array functions for {', '.join(calls)}"
@@ -247,12 +249,12 @@ def _calls(items: Sequence[RunItem]) -> Iterator[str]:
 
 
 def _only(items: Sequence[RunItem], kind: type[Launch] | type[Product]) -> list[RunItem]:
-    """The items of one kind, in the loops that they stand in."""
-    found: list[RunItem] = []
+    """The items of one kind, in their loops."""
+    items_of_kind: list[RunItem] = []
     for item in items:
         if isinstance(item, Repeat):
             inner = _only(item.items, kind)
-            found += [replace(item, items=tuple(inner))] if inner else []
+            items_of_kind += [replace(item, items=tuple(inner))] if inner else []
         elif isinstance(item, kind):
-            found.append(item)
-    return found
+            items_of_kind.append(item)
+    return items_of_kind

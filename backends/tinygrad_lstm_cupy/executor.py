@@ -1,4 +1,4 @@
-"""The executor: the shared kernels on CuPy arrays. CuPy is imported when the first array is wanted."""
+"""The executor: the shared kernels on CuPy arrays. CuPy is imported when it is first needed."""
 
 import math
 import os
@@ -40,7 +40,7 @@ class CupyBackend:
         return working_cupy()
 
     def default_device(self) -> str:
-        """The GPU that CUDA has selected, at first ``cuda:0``."""
+        """The GPU that is selected in CUDA, initially ``cuda:0``."""
         return f"cuda:{int(self.cupy.cuda.runtime.getDevice())}"
 
     def devices(self) -> list[str]:
@@ -51,16 +51,16 @@ class CupyBackend:
         """CuPy's version, the names of the GPUs and their memory."""
         cp = self.cupy
         runtime = cp.cuda.runtime
-        found = []
+        gpus = []
         for k in range(int(runtime.getDeviceCount())):
             name = runtime.getDeviceProperties(k)["name"].decode()
             with cp.cuda.Device(k):
                 free, total = (int(n) / 2**30 for n in runtime.memGetInfo())
-                # Memory that CuPy keeps for later arrays is free as well, though the driver counts it as taken.
+                # CuPy keeps memory for later arrays. It is free too, although the driver counts it as used.
                 free += int(cp.get_default_memory_pool().free_bytes()) / 2**30
-            found.append(f"{name} ({free:.1f} of {total:.1f} GiB free)")
+            gpus.append(f"{name} ({free:.1f} of {total:.1f} GiB free)")
         driver = int(runtime.driverGetVersion())
-        return f"CuPy {cp.__version__} on {', '.join(found)}, driver of CUDA {driver // 1000}.{driver % 1000 // 10}"
+        return f"CuPy {cp.__version__} on {', '.join(gpus)}, driver of CUDA {driver // 1000}.{driver % 1000 // 10}"
 
     def compile(self, program: Program) -> CupyExecutable:
         """The program as CUDA, for the GPU that is selected.
@@ -76,20 +76,20 @@ class CupyBackend:
             return CupyExecutable(program, self.kernels, self._devices[number])
 
     def estimate(self, program: Program) -> list[str]:
-        """The time that the program should take on the GPU that is selected, and what that is made of."""
+        """Lines on the least time that the program should take on the selected GPU, part by part."""
         printed = print_cuda(program)
         fallback = unrecordable(printed)
         lines = estimated(printed, self.device_name(), not fallback, os.environ.get("CUPY_TF32") == "1").lines()
         return [*lines, f"  launched one by one: {fallback}"] if fallback else lines
 
     def device_name(self) -> str:
-        """What the driver calls the GPU that is selected."""
+        """The driver's name of the selected GPU."""
         runtime = self.cupy.cuda.runtime
         name: str = runtime.getDeviceProperties(int(runtime.getDevice()))["name"].decode()
         return name
 
     def put(self, array: Any, device: str) -> Any:
-        """A copy of a NumPy array on the GPU; a warning where one array is copied at every step.
+        """A copy of a NumPy array on the GPU; warns when the same array is copied at every step.
 
         Raises:
             DeviceError: when there is no such GPU.
@@ -122,7 +122,7 @@ class CupyBackend:
             return self.cupy.arange(length, dtype=dtype.name)
 
     def running(self, device: str) -> AbstractContextManager[Any]:
-        """Selects the GPU. Overflow, division by zero and invalid values are silent on it anyway.
+        """A context that selects the GPU, on which overflow, division by zero and invalid values never warn.
 
         Raises:
             DeviceError: when there is no such GPU.
@@ -135,7 +135,7 @@ class CupyBackend:
 
 @contextmanager
 def _fitting(what: str) -> Iterator[None]:
-    """Say what did not fit into memory; what was allocated before is kept."""
+    """A context in which an error of memory says what did not fit; earlier arrays stay as they are."""
     try:
         yield
     except MemoryError as error:
@@ -146,7 +146,7 @@ def _fitting(what: str) -> Iterator[None]:
 
 
 class _Kernels(Mapping[str, ArrayFunction]):
-    """The op table, made when the first kernel is asked for."""
+    """The op table, made at the first look-up, since it needs CuPy."""
 
     def __init__(self, owner: CupyBackend) -> None:
         self._owner = owner
@@ -166,5 +166,5 @@ class _Kernels(Mapping[str, ArrayFunction]):
 
 
 def backend() -> CupyBackend:
-    """The entry point that the package finds this backend by."""
+    """The entry point by which the package finds this backend."""
     return CupyBackend()

@@ -1,4 +1,4 @@
-"""The time that a program should take on a GPU at least, computed from the program and from published figures.
+"""The least time that a program should take on a GPU, computed from the program and from published figures.
 
 Three sums: what starting each launch costs; the products of matrices, each by its multiplications and additions or by
 its bytes, whichever takes longer; and the bytes that the other kernels read and write. It is a bound and no forecast:
@@ -29,11 +29,11 @@ published nowhere, so it is not in the bound.
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What NVIDIA publishes of a GPU.
+    """Figures that NVIDIA publishes for a GPU.
 
     Attributes:
-        name: as people call it.
-        marks: words that the driver's name of the GPU holds, all of them.
+        name: its common name.
+        marks: words that all occur in the driver's name of the GPU.
         peaks: products of matrices of each element type, in multiplications and additions a second, without sparsity;
             ``tf32`` is for float32 whose operands are rounded to TF32.
         bandwidth: bytes of its memory a second.
@@ -66,7 +66,7 @@ _OTHERWISE: Final = FIGURES[3]
 
 
 def figures_of(device: str) -> Figures | None:
-    """The figures of a GPU by its driver's name; None where they are not known here.
+    """The figures of a GPU, by the driver's name of it; None if they are not listed here.
 
     >>> figures_of("NVIDIA H200").bandwidth
     4800000000000.0
@@ -81,7 +81,7 @@ class Estimate:
     """The least time of one run, part by part; times are in seconds.
 
     Attributes:
-        figures: whose figures were used.
+        figures: the figures that were used.
         launches: kernels and products.
         recorded: whether they are nodes of one graph, rather than launches of their own.
         operations: multiplications and additions of the products.
@@ -104,7 +104,7 @@ class Estimate:
 
     @property
     def starting(self) -> float:
-        """What it costs to start the launches.
+        """The time to start all launches.
 
         >>> Estimate(FIGURES[0], 4000, True, 0, 0.0, 0, 0.0).starting
         0.002
@@ -113,7 +113,7 @@ class Estimate:
 
     @property
     def total(self) -> float:
-        """All three together: on one stream nothing runs beside anything else."""
+        """The sum of all three, since on one stream nothing runs at the same time."""
         return self.starting + self.products + self.kernels
 
     def lines(self) -> list[str]:
@@ -179,7 +179,7 @@ class _Tally:
                 case Product():
                     operations = 2 * math.prod(item.size) * item.batch
                     peak = "tf32" if self._tf32 and item.dtype.name == "float32" else item.dtype.name
-                    # What it adds to is read as well.
+                    # A product that is added to its place reads that too.
                     views = (item.left, item.right, item.out, *([item.out] if item.accumulate else []))
                     seconds = max(operations / self._figures.peaks[peak], self._bytes(views) / self._figures.bandwidth)
                     self.operations += times * operations
@@ -190,7 +190,7 @@ class _Tally:
                     self.moved += times * self._bytes(item.views)
 
     def _bytes(self, views: Sequence[View]) -> int:
-        """Each element once, however often a view repeats it."""
+        """The bytes of views, each element once, however often a view repeats it."""
         return sum(
             math.prod(n for n, stride in zip(v.shape, v.strides, strict=True) if stride)
             * self._printed.buffers[v.buffer].dtype.itemsize

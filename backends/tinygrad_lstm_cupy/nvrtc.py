@@ -1,4 +1,4 @@
-"""CUDA text compiled by NVRTC, which needs no GPU."""
+"""CUDA text as machine code, by NVRTC, which needs no GPU."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +12,7 @@ _OPTIONS: Final = ("--std=c++17", "--fmad=false", "-w")
 
 
 def machine_code(cupy: Any, text: str, capability: int) -> bytes:
-    """Machine code for GPUs of a compute capability such as 90, or PTX where this NVRTC is older than the GPU.
+    """Machine code for GPUs of a compute capability such as 90, or PTX if this NVRTC is older than the GPU.
 
     What was compiled before, in whatever process, comes from the disk cache. Subnormal numbers are kept, and every
     operation is rounded as IEEE 754 says: CuPy's own way to compile would flush the former, and NVRTC by itself would

@@ -14,7 +14,7 @@ __all__ = ["working_cupy"]
 
 _INSTALL: Final = "pip install 'tinygrad-lstm[cuda12]', or [cuda13] for a driver of CUDA 13"
 _INSUFFICIENT_DRIVER: Final = 35
-"""``cudaErrorInsufficientDriver``, which the runtime also answers where there is no driver at all."""
+"""``cudaErrorInsufficientDriver``, which the runtime also returns without any driver."""
 
 
 def working_cupy() -> Any:
@@ -26,7 +26,7 @@ def working_cupy() -> Any:
     cupy = _imported()
     _require_a_device(cupy)
     try:
-        # The first needs NVRTC and the CUDA headers, the second cuBLAS; reading the result waits for both.
+        # exp needs NVRTC and the CUDA headers, the product cuBLAS; reading the result waits for both.
         x = cupy.arange(4, dtype="float32").reshape(2, 2)
         float((cupy.exp(x - x) @ x).sum())
     except Exception as error:
@@ -58,6 +58,7 @@ def _not_importable(error: Exception) -> BackendError:
 
 
 def _require_a_device(cupy: Any) -> None:
+    """Raise, with the reason, unless there are a driver and a GPU that this CuPy can use."""
     runtime = cupy.cuda.runtime
     driver = int(runtime.driverGetVersion())
     if not driver:
@@ -82,6 +83,6 @@ def _require_a_device(cupy: Any) -> None:
 
 
 def _short(error: Exception) -> str:
-    """The kind of an error and the first line of what it says."""
+    """The class of an error and the first line of its message."""
     text = str(error).strip().partition("\n")[0]
     return f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__

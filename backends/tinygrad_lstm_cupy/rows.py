@@ -1,4 +1,4 @@
-"""The rows of the op table that CuPy computes in another way than NumPy."""
+"""The rows of the op table for ops that CuPy computes otherwise than NumPy."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -11,7 +11,7 @@ __all__ = ["rows"]
 
 
 def _checked(cp: Any, indices: Any, axis: int, size: int) -> Any:
-    """Flat indices from 0; CuPy itself would wrap those that are out of range."""
+    """Indices as a vector, counted from 0; raises for one out of range, which CuPy itself would wrap around."""
     flat = indices.reshape(-1).astype("int64")
     flat = cp.where(flat < 0, flat + size, flat)
     if flat.size and (int(flat.min()) < 0 or int(flat.max()) >= size):
@@ -28,7 +28,7 @@ def _take(cp: Any, x: Any, indices: Any, *, axis: int) -> Any:
 
 
 def _scatter_add(cp: Any, updates: Any, indices: Any, *, axis: int, size: int) -> Any:
-    """In a fixed order: atomic additions would give other last digits in every run.
+    """``scatter_add`` in a fixed order; with atomic additions the last digits would differ from run to run.
 
     Sorted by index, equal indices form runs. Neighbours in a run are added, then neighbours of those, and so on;
     after log₂(longest run) rounds the sum of each run stands at its start.
@@ -40,7 +40,7 @@ def _scatter_add(cp: Any, updates: Any, indices: Any, *, axis: int, size: int) -
     if not count or not out.size:
         return out
     places = cp.arange(count)
-    # The place breaks ties, so that the order does not depend on how the sort treats equal keys.
+    # The position is part of the key, so that the order does not depend on how the sort treats equal keys.
     order = cp.argsort(flat * count + places)
     sorted_ = flat[order]
     first = cp.searchsorted(sorted_, sorted_, side="left")
@@ -59,7 +59,7 @@ def _scatter_add(cp: Any, updates: Any, indices: Any, *, axis: int, size: int) -
 
 
 def _remainder(cp: Any, a: Any, b: Any) -> Any:
-    """NumPy's; CuPy's is ``a - floor(a / b) * b``, which loses digits, and is nan where b is infinite."""
+    """NumPy's remainder; CuPy's ``a - floor(a / b) * b`` loses digits, and is nan where b is infinite."""
     if a.dtype.kind != "f":
         return cp.remainder(a, b)
     rest = cp.fmod(a, b)
@@ -68,7 +68,7 @@ def _remainder(cp: Any, a: Any, b: Any) -> Any:
 
 
 def _floor_divide(cp: Any, a: Any, b: Any) -> Any:
-    """NumPy's; CuPy's is ``floor(a / b)``, where the rounding of the division may reach the next whole number."""
+    """NumPy's floor division; in CuPy's ``floor(a / b)`` the division may round up to the next whole number."""
     if a.dtype.kind != "f":
         return cp.floor_divide(a, b)
     rest, ratio = cp.fmod(a, b), a / b
@@ -81,14 +81,14 @@ def _floor_divide(cp: Any, a: Any, b: Any) -> Any:
 
 
 def _cast(cp: Any, x: Any, *, dtype: Any) -> Any:
-    """A cast that does not look at the values: the processor would have to wait for the device."""
+    """A cast that does not test the values first, since the processor would have to wait for the device."""
     if x.dtype.kind == "f" and dtype.name in casts.BOUNDS:
         return casts.truncated(cp, x, dtype.name)
     return x.astype(dtype.name)
 
 
 def rows(cp: Any) -> Mapping[str, Callable[..., Any]]:
-    """Rows to take the place of the shared ones."""
+    """The rows that replace the shared ones."""
     own: dict[str, Callable[..., Any]] = {
         "take": _take,
         "scatter_add": widened(_scatter_add),

@@ -44,7 +44,7 @@ class CompiledProgram:
 
 
 def _memory(size: int) -> Any:
-    """Bytes from an address that is a multiple of 64, as the vector units like it."""
+    """An array of bytes that begins at an address that is a multiple of 64, which is best for vector units."""
     raw = np.empty(size + 64, np.uint8)
     start = -raw.ctypes.data % 64
     return raw[start : start + size]

@@ -43,5 +43,5 @@ class NumpyBackend(HostArrays):
 
 
 def backend() -> NumpyBackend:
-    """The entry point that the package finds this backend by."""
+    """The entry point by which the package finds this backend."""
     return NumpyBackend()

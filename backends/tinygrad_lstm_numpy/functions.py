@@ -1,4 +1,4 @@
-"""What the generated NumPy statements call besides NumPy itself."""
+"""Functions that the generated NumPy statements call besides those of NumPy."""
 
 from typing import Any
 
@@ -31,7 +31,8 @@ def gather(source: Any, indices: Any, out: Any, node: Node) -> None:
         IndexingError: for an index out of range.
     """
     _check(indices, source.shape[1], node)
-    # Indices below 0 count from the end; the check is made, so that `take` need not buffer its result.
+    # Indices are in range, and those below 0 count from the end: with mode="wrap" `take` needs no buffer for its
+    # result.
     np.take(source, indices, axis=1, out=out, mode="wrap")
 
 
@@ -52,7 +53,7 @@ def scatter_add(updates: Any, indices: Any, out: Any, node: Node) -> None:
 
 
 def truncate(x: Any, out: Any) -> None:
-    """Floats ``x`` as the integers ``out``: cut off towards 0, from out of range the nearest one, for nan 0.
+    """Floats ``x`` cut off towards 0 as the integers ``out``: out of range the nearest one, and 0 for nan.
 
     >>> out = np.empty(3, "uint32")
     >>> truncate(np.array([2.7, -1.0, np.inf]), out)
@@ -86,4 +87,4 @@ FUNCTIONS = {
     "truncate": truncate,
     "view": view,
 }  # fmt: skip
-"""By the names that the statements know them by."""
+"""These functions, by their names in the statements."""

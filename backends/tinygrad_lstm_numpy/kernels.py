@@ -1,4 +1,4 @@
-"""A fused kernel as NumPy statements: one call a value, each into memory that is there already."""
+"""A fused kernel as NumPy statements: one call for each value, which writes into memory that exists already."""
 
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
@@ -23,7 +23,7 @@ from tinygrad_lstm_numpy.views import Lines, Names, dense
 __all__ = ["KernelPrinter"]
 
 _CHUNK: Final = 1 << 15
-"""Values of a large kernel that are computed at once: some arrays of them fit into a cache of the second level."""
+"""A large kernel computes this many points at a time, so that several arrays of them fit into a level-2 cache."""
 
 
 class KernelPrinter:
@@ -32,7 +32,7 @@ class KernelPrinter:
     def __init__(self, program: Program, names: Names, kernels: Mapping[str, Callable[..., Any]]) -> None:
         self.program, self.names, self.kernels = program, names, kernels
         self.scratch = 0
-        """Bytes that the kernels need besides the arena."""
+        """The bytes that the kernels need besides the arena."""
         self._temporaries: dict[tuple[int, str, Shape], str] = {}
 
     def print(self, kernel: Kernel, block: Lines) -> None:
@@ -55,17 +55,17 @@ class KernelPrinter:
 
 
 class _OneKernel:
-    """What is known of a kernel while it is printed.
+    """A kernel while it is printed.
 
     Attributes:
-        shapes: of the values, size 1 along axes along which a value is the same.
-        rests: which values rest on a reduction.
+        shapes: the shape of each value, with size 1 along axes along which it is the same.
+        rests: for each value whether it is computed from a reduction.
         last: where each value is read for the last time.
         name: the variable that holds each value that was printed.
-        place: the scratch memory of those that lie there.
+        place: the scratch memory of the values that lie there.
         pending: stores that wait until everything is read, and the variables that they write.
         axis: the axis along which the kernel is cut into pieces, if it is.
-        slices: by what they are made of: the names of parts of arrays that belong to a piece.
+        slices: the names of the parts of arrays that belong to a piece, by array.
     """
 
     def __init__(self, printer: KernelPrinter, kernel: Kernel, block: Lines) -> None:
@@ -98,7 +98,7 @@ class _OneKernel:
         return None
 
     def _repeats(self) -> bool:
-        """Whether a reduction goes over the same value again and again."""
+        """Whether a reduction counts a value several times because it is the same along an axis."""
         for k, scalar in enumerate(self.kernel.body):
             if scalar.op == "reduce" and self.wanted[k]:
                 arg = self.shapes[scalar.args[0]]
@@ -115,17 +115,17 @@ class _OneKernel:
         return tuple(range(self.rank - self.kernel.reduced, self.rank))
 
     def _summed(self, store: Store) -> Shape:
-        """The axes that a combining store runs over."""
+        """The axes over which a combining store combines."""
         axes = tuple(a for a, n in enumerate(self.shape) if n != 1 and not store.view.strides[a])
         inner, shape = self._reduced, self.shapes[store.value]
         once = self.rests[store.value] and all(shape[a] == 1 for a in inner)
         if once and all(a in axes or self.shape[a] == 1 for a in inner):
-            # The result of a reduction is there once, however many values it was reduced from.
+            # The result of a reduction counts once, however many values were reduced to it.
             return tuple(a for a in axes if a not in inner)
         return axes
 
     def _over(self, shape: Shape, axes: Shape, out: Shape) -> Shape:
-        """The shape that the argument of a reduction is broadcast to."""
+        """The shape to which the argument of a reduction is broadcast."""
         return tuple(self.shape[a] if a in axes else out[a] for a in range(self.rank))
 
     def _chunk_size(self) -> int:
@@ -134,6 +134,7 @@ class _OneKernel:
         return max(1, _CHUNK // (prod(self.shape) // self.shape[self.axis]))
 
     def print(self) -> None:
+        """Append the statements: first values that are the same for all pieces, then a loop over the pieces."""
         body, stores = self.kernel.body, self.kernel.stores
         inner: list[int] = []
         for k in range(len(body)):
@@ -142,7 +143,7 @@ class _OneKernel:
             if self._moves(self.shapes[k]):
                 inner.append(k)
             else:
-                # What is the same for all pieces stays until the last of them.
+                # Memory of values that are the same for all pieces is not reused before the last piece.
                 self._value(k, keep=self.axis is not None)
         if self.axis is None:
             self._store_pending()
@@ -183,6 +184,7 @@ class _OneKernel:
     # Values
 
     def _value(self, k: int, keep: bool = False) -> None:
+        """Append the statements of value ``k``; with ``keep`` its memory is not reused in this kernel."""
         scalar = self.kernel.body[k]
         if keep:
             self.last[k] = len(self.kernel.body)
@@ -201,7 +203,7 @@ class _OneKernel:
             self._stores_of(k, None)
 
     def _alias(self, k: int, source: int) -> None:
-        """The same value under another number."""
+        """Let value ``k`` be the same variable as ``source``."""
         self.name[k] = self.name[source]
         if source in self.place:
             self.place[k] = self.place.pop(source)
@@ -213,6 +215,7 @@ class _OneKernel:
         return self._piece(self.names.shared("n", made), shape)
 
     def _computed(self, k: int, scalar: Scalar) -> None:
+        """Append the statements of a value that is computed, directly into the memory of a store where possible."""
         direct = self._direct(k)
         if direct is not None:
             view = self._target(direct)
@@ -220,7 +223,7 @@ class _OneKernel:
             self._call(scalar, out, self._arguments(scalar))
             self._release(k)
         else:
-            # A single call may write over an argument that it is the last to read; several calls may not.
+            # A single call may write over an argument that nothing reads later; a value of several calls may not.
             if _single(scalar):
                 self._release(k)
             shape = self._own_shape(self.shapes[k])
@@ -242,12 +245,13 @@ class _OneKernel:
         return [self.name[a] for a in scalar.args]
 
     def _release(self, k: int) -> None:
-        """Give back the memory of the arguments that ``k`` is the last to read."""
+        """Free the memory of the arguments that nothing reads after ``k``."""
         for a in set(self.kernel.body[k].args):
             if self.last[a] == k and a in self.place:
                 self.scratch.free.append(self.place.pop(a))
 
     def _call(self, scalar: Scalar, out: str, args: Sequence[str]) -> None:
+        """Append the calls that compute a value into ``out``."""
         add, op = self.block.add, scalar.op
         if op == "reduce":
             shape, axes = self.shapes[scalar.args[0]], self._reduced
@@ -281,7 +285,7 @@ class _OneKernel:
 
     def _reduction(self, how: str, arg: str, shape: Shape, axes: Shape, out: str, over: Shape, dtype: DType) -> None:
         if over != shape:
-            # The same value at several places: a sum counts it at each.
+            # A value that is the same along an axis counts once for each place in a sum.
             arg = f"broadcast_to({arg}, {over})"
         start = f", initial={self.names.constant(identity(how, dtype), dtype.name)}" if 0 in over else ""
         self.block.add(f"{how}.reduce({arg}, {axes}, keepdims=True, out={out}{start})")
@@ -289,7 +293,7 @@ class _OneKernel:
     # Stores
 
     def _direct(self, k: int) -> Store | None:
-        """A store whose memory can hold the value from the start: nobody reads there what was there before."""
+        """A store into whose memory the value can be computed directly, since the old content is no longer read."""
         for store in self.kernel.stores:
             if store.value != k or store.combine is not None or self._target(store).shape != self.shapes[k]:
                 continue
@@ -301,7 +305,7 @@ class _OneKernel:
                 if read_later and self._overlap(self.kernel.reads[self.kernel.body[j].attr], store.view):
                     break
             else:
-                # What a deferred store still has to read must not be lost either.
+                # Nor may it overwrite what a deferred store still has to read.
                 if not any(self._overlap_name(source, store) for _, source in self.pending):
                     return store
         return None
@@ -340,7 +344,7 @@ class _OneKernel:
         targets = [store for store, _ in self.pending]
         for k, (store, source) in enumerate(self.pending):
             if any(self._overlap_name(source, other) for other in targets if other is not store):
-                # Such as two carries that change places.
+                # For example two carries that swap their values.
                 self.pending[k] = (store, self._saved(store, source))
         for store, source in self.pending:
             self._copy(store, source)
@@ -363,6 +367,7 @@ class _OneKernel:
         self.block.add(f"copyto({self._piece(self.names.view(view), view.shape)}, {source})")
 
     def _combine(self, store: Store) -> None:
+        """Append the statements of a combining store; a store over the pieces combines the results of each piece."""
         how, k = store.combine, store.value
         assert how is not None
         view = self._target(store)

@@ -1,4 +1,4 @@
-"""The space of a kernel as arrays: what shape each value has, and which views meet in memory."""
+"""The space of a kernel as arrays: the shape of each value, and which views overlap in memory."""
 
 from dataclasses import dataclass, field, replace
 
@@ -12,7 +12,7 @@ Shape = tuple[int, ...]
 
 
 def overlap(program: Program, a: View, b: View) -> bool:
-    """Whether two views have an element in common, as far as that can be told without the time index."""
+    """Whether two views may have an element in common; where that depends on the time index, True."""
     if a.buffer != b.buffer:
         return share_bytes(program.buffers[a.buffer], program.buffers[b.buffer])
     if dict(a.loops) != dict(b.loops):
@@ -21,10 +21,10 @@ def overlap(program: Program, a: View, b: View) -> bool:
 
 
 class _Addresses:
-    """An array of bytes where a view's elements lie in their buffer, which nobody reads."""
+    """An array that stands for a buffer, to compare addresses; its memory is never read."""
 
     def __init__(self, view: View) -> None:
-        # Far from 0, so that no stride leads below it.
+        # An address far from 0, so that no negative stride leads below it.
         data = (1 << 50) + view.offset
         strides = view.strides
         self.__array_interface__ = {
@@ -33,7 +33,7 @@ class _Addresses:
 
 
 def with_axis(kernel: Kernel) -> Kernel:
-    """The same kernel over a space with one axis, for one over a space with none."""
+    """The kernel; if its space has no axes, with one axis of size 1."""
 
     def one(view: View) -> View:
         return replace(view, shape=(1,), strides=(0,))
@@ -43,17 +43,17 @@ def with_axis(kernel: Kernel) -> Kernel:
 
 
 def narrow(view: View) -> View:
-    """The view with size 1 along the axes that it is repeated along."""
+    """The view with size 1 along axes of stride 0."""
     shape = tuple(n if s else min(n, 1) for n, s in zip(view.shape, view.strides, strict=True))
     return view if shape == view.shape else replace(view, shape=shape)
 
 
 def written(store: Store, shape: Shape) -> View:
-    """What a store of a value of this shape writes, with size 1 along the axes along which it is one place."""
+    """The view that a store of a value of this shape writes, with size 1 along the axes that it does not move along."""
     narrowed = list(narrow(store.view).shape)
     for axis, n in enumerate(store.view.shape):
         if n == 0 and not store.view.strides[axis]:
-            # Of no values too there is a sum.
+            # A sum of no values is written too.
             narrowed[axis] = 1 if store.combine else shape[axis]
     return replace(store.view, shape=tuple(narrowed))
 
@@ -77,7 +77,7 @@ def shapes_of(kernel: Kernel) -> list[Shape]:
 
 
 def resting(kernel: Kernel) -> list[bool]:
-    """For each value whether it is computed from the result of a reduction."""
+    """For each value, whether it is computed from the result of a reduction."""
     rests: list[bool] = []
     for scalar in kernel.body:
         rests.append(scalar.op == "reduce" or any(rests[a] for a in scalar.args))
@@ -85,7 +85,7 @@ def resting(kernel: Kernel) -> list[bool]:
 
 
 def last_reads(kernel: Kernel) -> tuple[list[int], list[bool]]:
-    """Where each value is read for the last time, and whether it is needed for a store at all."""
+    """For each value, where it is read for the last time, and whether a store needs it at all."""
     last, wanted = [-1] * len(kernel.body), [False] * len(kernel.body)
     for store in kernel.stores:
         last[store.value], wanted[store.value] = store.value, True
@@ -98,13 +98,13 @@ def last_reads(kernel: Kernel) -> tuple[list[int], list[bool]]:
 
 @dataclass(slots=True)
 class Scratch:
-    """Memory for the values of one kernel; each place is used again once its value was read for the last time."""
+    """Memory for the values of one kernel; a place is reused after the last read of its value."""
 
     size: int = 0
     free: list[tuple[int, int]] = field(default_factory=list)
 
     def take(self, size: int) -> tuple[int, int]:
-        """A place, as its offset and its size, of at least ``size`` bytes."""
+        """A place of at least ``size`` bytes, as its offset and its size."""
         size = -(-size // 64) * 64
         for place in self.free:
             if place[1] == size:

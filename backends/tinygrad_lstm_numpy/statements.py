@@ -30,7 +30,7 @@ from tinygrad_lstm_numpy.views import Lines, Names, Open, dense
 __all__ = ["Statements", "numpy_statements"]
 
 _TURNS = 8
-"""A transposed operand is copied where it is read at least this often; the copy takes as long as about one product."""
+"""A transposed operand is copied if it is read at least this often; the copy takes about as long as one product."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ class Statements:
     """Generated text, which defines ``run(inputs, outputs)`` over flat arrays.
 
     Attributes:
-        values: what the text reads by name besides ``arena`` and ``scratch``, two byte arrays.
-        scratch: how many bytes the second has.
+        values: the objects that the text names, besides the byte arrays ``arena`` and ``scratch``.
+        scratch: the size of ``scratch`` in bytes.
     """
 
     text: str
@@ -102,7 +102,7 @@ class _Printer:
         block.add(f"add({out}, {part}, out={out})")
 
     def _factor(self, view: View) -> str:
-        """An operand of a product. BLAS is slower on a transposed one, by a quarter to a half where rows are few."""
+        """The name of an operand of a product. A transposed one may be copied: BLAS is slower on it if rows are few."""
         transposed = view.strides[-1] != 1 and view.shape[-1] > 1
         turns = prod(entered.loop.length for entered in self.names.open)
         copy = self.names.copied(view) if transposed and turns >= _TURNS else None
@@ -123,10 +123,11 @@ class _Printer:
         block.add(f"copyto({out}, {name}({', '.join(map(self._operand, step.reads))}))")
 
     def _operand(self, view: View) -> str:
-        """A view in its own shape, also where it has no axes."""
+        """The name of a view in its own shape, even if it has no axes."""
         return self.names.view(view) if view.shape else f"{self.names.view(view)}[0:1].reshape(())"
 
     def _loop(self, step: Loop, block: Lines) -> None:
+        """Append a loop, with its rows as variables of the loop if it steps through arrays."""
         entered = Open(step, frozenset(written_buffers(step)))
         inner = Lines(block.indent + "    ")
         self.names.open.append(entered)

@@ -15,13 +15,13 @@ _LETTER = {"input": "x", "output": "y", "constant": "k", "temporary": "b"}
 
 @dataclass(slots=True)
 class Lines:
-    """Lines of text, indented by what they stand in."""
+    """Lines of text, indented by the loops that they stand in."""
 
     indent: str = ""
     lines: list[str] = field(default_factory=list)
 
     def add(self, line: str) -> None:
-        """One more line."""
+        """Append a line."""
         self.lines.append(self.indent + line)
 
 
@@ -31,9 +31,9 @@ class Open:
 
     Attributes:
         written: the buffers that its steps write to.
-        rows: by the views that are rows: the array that the loop steps through, and the row's name.
-        before: statements that stand before it.
-        copies: by the views that were copied before it: the copy's name.
+        rows: for views that are rows of an array: the array that the loop steps through, and the row's name.
+        before: the lines before the loop.
+        copies: the names of copies that were made before the loop, by view.
     """
 
     loop: Loop
@@ -44,16 +44,16 @@ class Open:
 
 
 class Names:
-    """Makes each view once, as far out as it can be made: with the program, with the call, or by a loop's header."""
+    """Makes each view once, as early as possible: with the program, at the start of a call, or in a loop's header."""
 
     def __init__(self, program: Program) -> None:
         self.program = program
         self.once = Lines()
-        """What is made with the program."""
+        """The lines that run once, when the program is made."""
         self.each = Lines("    ")
-        """What is made with each call."""
+        """The lines that run at the start of each call."""
         self.values: dict[str, Any] = {}
-        """What the text reads and does not make: the constants, for one."""
+        """The objects that the text reads and does not make, such as constants."""
         self.open: list[Open] = []
         self._made: dict[View, str] = {}
         self._count: dict[str, int] = {}
@@ -70,17 +70,17 @@ class Names:
         return names
 
     def fresh(self, stem: str) -> str:
-        """A name that is not in use: the stem, with a number from the second time on."""
+        """A new name: the stem, followed by a number from the second time on."""
         self._count[stem] = self._count.get(stem, 0) + 1
         return stem if self._count[stem] == 1 else f"{stem}_{self._count[stem]}"
 
     def constant(self, value: Any, dtype: str) -> str:
-        """The name of a 0-d array."""
+        """The name of a 0-d array with this value."""
         text = repr(value) if value == value and value not in (float("inf"), -float("inf")) else f'float("{value}")'
         return self.shared("c", f"array({text}, {dtype!r})")
 
     def shared(self, stem: str, made: str) -> str:
-        """The name of the value of an expression that is computed once, when the program is made."""
+        """The name of the value of the expression ``made``, which is computed once, when the program is made."""
         name = self._shared.get(made)
         if name is None:
             name = self._shared[made] = self.fresh(stem)
@@ -88,14 +88,14 @@ class Names:
         return name
 
     def view(self, view: View) -> str:
-        """The variable that holds a view, within the loops ``open``."""
+        """The name of the variable that holds a view, inside the open loops."""
         if not view.shape:
-            # Rows of an array with one axis would be numbers, which cannot be written to.
+            # Rows of an array with one axis would be numbers, and numbers cannot be written to.
             view = replace(view, shape=(1,), strides=(1,))
         return self._at(view, len(self.open))
 
     def copied(self, view: View) -> str | None:
-        """A row-major copy of a view that no open loop changes or moves, made before all of them; None if one does."""
+        """The name of a row-major copy of a view, made before all open loops; None if one of them changes the view."""
         moving = {number for number, _ in view.loops}
         if not self.open or any(o.loop.number in moving or view.buffer in o.written for o in self.open):
             return None
@@ -109,42 +109,44 @@ class Names:
         return name
 
     def _at(self, view: View, depth: int) -> str:
+        """The name of a view inside the first ``depth`` open loops; a row of the innermost one that moves the view."""
         moving = dict(view.loops)
         for at in range(depth - 1, -1, -1):
             entered = self.open[at]
             loop = entered.loop
             if loop.number not in moving:
                 continue
-            found = entered.rows.get(view)
-            if found is None:
+            row = entered.rows.get(view)
+            if row is None:
                 step, length = moving[loop.number], loop.length
                 others = tuple((n, s) for n, s in view.loops if n != loop.number)
                 offset = view.offset + (max(length - 1, 0) * step if loop.reverse else 0)
                 strides = (-step if loop.reverse else step, *view.strides)
                 whole = replace(view, shape=(length, *view.shape), strides=strides, offset=offset, loops=others)
-                found = entered.rows[view] = (self._at(whole, at), self.fresh(f"{self._memory[view.buffer]}t"))
-            return found[1]
+                row = entered.rows[view] = (self._at(whole, at), self.fresh(f"{self._memory[view.buffer]}t"))
+            return row[1]
         name = self._made.get(view)
         if name is None:
             name = self._made[view] = self._make(view)
         return name
 
     def _make(self, view: View) -> str:
+        """Make a view where it is first possible, and return its name."""
         buffer = self.program.buffers[view.buffer]
         memory = self._memory[view.buffer]
         name = self.fresh(f"{memory}_")
-        mine = buffer.role in ("input", "output")
+        callers = buffer.role in ("input", "output")
         offset = view.offset
         if buffer.role == "constant":
             self.values[memory] = np.ascontiguousarray(buffer.value, buffer.dtype.name).reshape(-1)
-        elif not mine:
+        elif not callers:
             memory = "arena"
             offset += buffer.offset // buffer.dtype.itemsize
-        if mine and view.offset == 0 and prod(view.shape) == buffer.size and view.strides == dense(view.shape):
+        if callers and view.offset == 0 and prod(view.shape) == buffer.size and view.strides == dense(view.shape):
             made = f"{memory}.reshape({view.shape})"
         else:
             made = f"view({memory}, {buffer.dtype.name!r}, {view.shape}, {view.strides}, {offset})"
-        (self.each if mine else self.once).add(f"{name} = {made}")
+        (self.each if callers else self.once).add(f"{name} = {made}")
         return name
 
 
