@@ -1,1 +1,1 @@
-"""Speed beside peers: ``make bench``, or ``python -m benchmarks.run --help``."""
+"""Benchmarks against other packages: ``make bench``, or ``python -m benchmarks.run --help``."""

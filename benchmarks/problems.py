@@ -1,4 +1,4 @@
-"""What every system computes, on the same numbers.
+"""The problems, which every system computes on the same numbers.
 
 ``training``   one LSTM layer of ``T`` steps, batch ``B``, inputs ``I`` and units ``H``, from zeros; the loss is the sum
                of the squares of all hidden states; the loss and its gradients by x, W, U and b.
@@ -40,7 +40,7 @@ CLIP: Final = 0.25
 
 
 class Prepared(NamedTuple):
-    """A problem in the hands of one system."""
+    """A problem, prepared by one system."""
 
     step: Callable[[], Any]
     """One whole iteration: when it returns, everything is computed."""
@@ -50,12 +50,12 @@ class Prepared(NamedTuple):
 
 
 class MissingError(Exception):
-    """The system, or what it needs, is not here; the message says what."""
+    """The system, or something that it needs, is not installed; the message says what."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """``training`` and ``inference``."""
+    """The problems ``training`` and ``inference``."""
 
     mode: str
     steps: int
@@ -116,7 +116,7 @@ def by_gate(arrays: Arrays) -> tuple[list[Array], list[Array]]:
 
 
 def from_gates(weights: list[Array], biases: list[Array]) -> Arrays:
-    """``W``, ``U`` and ``b`` from what ``by_gate`` makes of them."""
+    """The inverse of ``by_gate``: ``W``, ``U`` and ``b`` from the weights and biases of each gate."""
     joined = np.concatenate(weights, axis=1)
     H = joined.shape[1] // 4
     return {"W": joined[H:], "U": joined[:H], "b": np.concatenate(biases)}

@@ -1,4 +1,4 @@
-"""The driver's side of a worker: a process that is stopped while it is not its turn."""
+"""The driver's side of a worker, a process that is stopped while others have their turn."""
 
 import json
 import os
@@ -15,7 +15,7 @@ THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_
 
 
 class GoneError(Exception):
-    """A worker that is out; ``why`` is ``missing``, ``failed``, ``slow`` or ``wrong``."""
+    """A worker has dropped out; ``why`` is ``missing``, ``failed``, ``slow`` or ``wrong``."""
 
     def __init__(self, why: str, message: str) -> None:
         super().__init__(message)
@@ -23,7 +23,7 @@ class GoneError(Exception):
 
 
 class Process:
-    """A worker. It runs between a question and its answer only, so that no thread of it spins beside another system."""
+    """A worker, which runs only between a question and its answer, so that no thread of it spins beside others."""
 
     def __init__(
         self, system: str, mode: str, shape: tuple[int, ...], threads: int, results: Path, limit: float
@@ -40,7 +40,7 @@ class Process:
         )
 
     def ask(self, seconds: float) -> dict[str, Any]:
-        """The median time of the steps of a turn of so many seconds, and what goes with it."""
+        """The answer to a turn of ``seconds``: the median time of its steps, and the rest of the worker's report."""
         assert self.process.stdin is not None
         self._signal("SIGCONT")
         try:
@@ -51,7 +51,7 @@ class Process:
         return self.answer()
 
     def answer(self) -> dict[str, Any]:
-        """The next line that it writes; then it is stopped.
+        """The next line that the worker writes; then it is stopped.
 
         Raises:
             GoneError: when there is none within the limit, or it says why not.
@@ -66,13 +66,13 @@ class Process:
         line = self.process.stdout.readline()
         if not line:
             raise self._ended()
-        told: dict[str, Any] = json.loads(line)
+        report: dict[str, Any] = json.loads(line)
         for why in ("missing", "failed"):
-            if why in told:
+            if why in report:
                 self.end()
-                raise GoneError(why, told[why])
+                raise GoneError(why, report[why])
         self._signal("SIGSTOP")
-        return told
+        return report
 
     def end(self) -> None:
         """Kill it, stopped or not."""

@@ -10,7 +10,7 @@ Case = dict[str, Any]
 
 
 def milliseconds(case: Case, name: str) -> float | None:
-    """The median over the rounds, if the system was timed."""
+    """The median over the rounds in milliseconds; None if the system was not timed."""
     rounds = case["systems"].get(name, {}).get("rounds")
     return 1e3 * float(statistics.median(rounds)) if rounds else None
 
@@ -43,9 +43,9 @@ def summary(case: Case, references: list[str]) -> str:
         if time is None:
             lines.append(f"{name:<{width}}{_why_not(entry)}")
             continue
-        told = f"{by:7.2f}" if by is not None else " " * 7
+        relative = f"{by:7.2f}" if by is not None else " " * 7
         first, peak = entry["prepare"] + entry["first"], entry["peak"] / 2**20
-        lines.append(f"{name:<{width}}{time:9.3f} {told} {first:8.2f} {peak:9.0f} {entry['error']:8.0e}")
+        lines.append(f"{name:<{width}}{time:9.3f} {relative} {first:8.2f} {peak:9.0f} {entry['error']:8.0e}")
     return "\n".join(lines) + "\n"
 
 

@@ -31,11 +31,11 @@ Shape = tuple[int, int, int, int]
 NAMED = {"six": SHAPES, "lengths": LENGTHS, "widths": WIDTHS}
 FEWEST = 3
 TOLERANCE = 1e-4
-"""How far a result may be from that in float64, as a part of its largest number."""
+"""The largest difference allowed between a result and that in float64, as a part of its largest number."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the benchmarks; 1 when a system computes something else."""
+    """Run the benchmarks; returns 1 when a system computes something else."""
     options = _options(argv)
     systems = [name for name in options.systems if _installed(name)]
     cases = []
@@ -64,14 +64,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def measure(mode: str, shape: Shape, systems: list[str], options: argparse.Namespace) -> dict[str, Any]:
-    """Everything about one problem: for each system what was measured, or why not."""
+    """The entries of one problem: for each system its measurements, or why there are none."""
     entries: dict[str, dict[str, Any]] = {}
     running: dict[str, Process] = {}
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory()))
 
         def started(name: str) -> tuple[Process, dict[str, Any], dict[str, Any]]:
-            """A system that is ready, what that took, and what its first steps gave."""
+            """A worker that is ready, its report on getting ready, and the results of its first steps."""
             path = folder / f"{name}.npz"
             process = Process(name, mode, shape, options.threads, path, options.limit)
             stack.callback(process.end)
@@ -96,16 +96,16 @@ def measure(mode: str, shape: Shape, systems: list[str], options: argparse.Names
             for name in list(running)[:: 1 if k % 2 == 0 else -1]:
                 if "rounds" in entries[name]:
                     with noted(name, entries):
-                        told = running[name].ask(options.seconds)
-                        entries[name]["rounds"].append(told["seconds"])
-                        entries[name]["steps"] += told["steps"]
-                        entries[name]["peak"] = told["peak"]
+                        report = running[name].ask(options.seconds)
+                        entries[name]["rounds"].append(report["seconds"])
+                        entries[name]["steps"] += report["steps"]
+                        entries[name]["peak"] = report["peak"]
     return {"mode": mode, "shape": list(shape), "systems": entries}
 
 
 @contextmanager
 def noted(name: str, entries: dict[str, dict[str, Any]]) -> Iterator[None]:
-    """Put down why a system is out, instead of what was measured."""
+    """Note why a system dropped out, in place of measurements."""
     try:
         yield
     except GoneError as gone:
@@ -113,11 +113,11 @@ def noted(name: str, entries: dict[str, dict[str, Any]]) -> Iterator[None]:
         print(f"{name}: {gone}", file=sys.stderr)
 
 
-def error(found: dict[str, Any], expected: dict[str, Any]) -> float:
+def error(results: dict[str, Any], expected: dict[str, Any]) -> float:
     """The largest difference of any result, as a part of that result's largest number; inf where one is missing."""
-    if found.keys() != expected.keys() or any(found[name].shape != expected[name].shape for name in expected):
+    if results.keys() != expected.keys() or any(results[name].shape != expected[name].shape for name in expected):
         return float("inf")
-    differences = [np.abs(found[name] - wanted).max() / np.abs(wanted).max() for name, wanted in expected.items()]
+    differences = [np.abs(results[name] - wanted).max() / np.abs(wanted).max() for name, wanted in expected.items()]
     return float(max(differences)) if np.isfinite(differences).all() else float("inf")
 
 
@@ -138,6 +138,7 @@ def _installed(name: str) -> bool:
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The options of the command line, parsed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description="Time LSTM layers beside peers.")
     parser.add_argument("--systems", type=_systems, default=list(SYSTEMS), help=f"of {', '.join(SYSTEMS)} (all)")
     parser.add_argument(

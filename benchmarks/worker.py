@@ -25,12 +25,12 @@ from benchmarks.problems import MissingError, problem
 from benchmarks.systems import REFERENCE, SYSTEMS
 
 FIRST_STEPS = {"training": 1, "inference": 1, "words": 3}
-"""The loss of a third update depends on all that goes into two of them."""
+"""Updates before results are compared: the loss of the third one depends on everything that two updates do."""
 
 
 def main() -> None:
-    """Answer until stdin ends."""
-    # Ctrl-C is the driver's matter.
+    """Prepare the problem, then answer questions until stdin ends."""
+    # The driver handles Ctrl-C.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parser = argparse.ArgumentParser()
     parser.add_argument("system")
@@ -44,7 +44,7 @@ def main() -> None:
         try:
             step, facts = prepared(arguments)
         except Exception as error:
-            answer(answers, {"missing" if isinstance(error, MissingError) else "failed": told(error)})
+            answer(answers, {"missing" if isinstance(error, MissingError) else "failed": one_line(error)})
             return
         answer(answers, facts)
         for line in sys.stdin:
@@ -54,7 +54,7 @@ def main() -> None:
 
 @contextlib.contextmanager
 def protocol() -> Iterator[IO[str]]:
-    """The real stdout; what a library prints goes to stderr."""
+    """The real stdout, for answers; prints of libraries are redirected to stderr."""
     with os.fdopen(os.dup(1), "w") as answers:
         os.dup2(2, 1)
         yield answers
@@ -65,14 +65,14 @@ def answer(answers: IO[str], content: dict[str, Any]) -> None:
     answers.flush()
 
 
-def told(error: Exception) -> str:
+def one_line(error: Exception) -> str:
     """An error on one line."""
     text = " ".join(str(error).split())[:300]
     return text if isinstance(error, MissingError) else f"{type(error).__name__}: {text}"
 
 
 def confine(threads: int) -> None:
-    """Leave this process as many processors as threads: not every library can be told otherwise."""
+    """Restrict this process to as many processors as threads, since not every library has an option for threads."""
     if hasattr(os, "sched_setaffinity"):
         allowed = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, allowed[:threads])
@@ -113,7 +113,7 @@ def peak_memory() -> int:
     """The most bytes that this process has had in memory."""
     status = Path("/proc/self/status")
     if status.exists():
-        # Not that of getrusage, which on Linux begins with what the parent had.
+        # getrusage is not used: on Linux its maximum begins with that of the parent.
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
         return 1024 * int(line.split()[1])
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

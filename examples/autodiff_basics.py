@@ -28,7 +28,7 @@ def derivatives() -> None:
 
 
 def referee() -> None:
-    """The slope of a secant says whether the slope of the tangent is right."""
+    """The slope of a secant checks the slope of the tangent."""
     x = tl.symbol("x", dtype=tl.float64)
     y = tl.tanh(x) * tl.exp(-x)
     slope = tl.gradients(y, x).evaluate({x: 0.3})

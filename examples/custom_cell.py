@@ -18,7 +18,7 @@ INPUT, HIDDEN, STEPS, BATCH = 1, 16, 12, 64
 
 
 class MinimalGatedUnit(tl.nn.Module):
-    """Two thirds of the weights of a GRU."""
+    """A cell with two thirds of the weights of a GRU."""
 
     role = "cell"
 
@@ -43,7 +43,7 @@ class MinimalGatedUnit(tl.nn.Module):
 
 
 class Recall(tl.nn.Module):
-    """What was the first number? The cell in a loop, and a line through its last state."""
+    """Answers with the first number of a sequence: the cell in a loop, and a linear layer on its last state."""
 
     def __init__(self, *, key: tl.Tensor) -> None:
         k_cell, k_output = tl.random.split(key)

@@ -30,7 +30,8 @@ def _moving_kernel(xp: Any, x: Any, *, width: int) -> Any:
 
 
 def _moving_gradient(g: tl.Tensor, y: tl.Tensor, x: tl.Tensor, *, width: int) -> tl.Tensor:
-    # Each x counts in the sums that begin at most `width − 1` places before it: the same sum, over a padded cotangent.
+    # Each x is a term of the sums that begin at most `width − 1` places before it: the gradient is such a sum of
+    # cotangents.
     padded = tl.pad(g, [(0, 0)] * (g.ndim - 1) + [(width - 1, width - 1)])
     return moving_sum(padded, width=width)
 

@@ -192,7 +192,7 @@ def main(argv: list[str] | None = None) -> None:
     options = parser.parse_args(argv)
     options.out.mkdir(parents=True, exist_ok=True)
     checkpoint = options.out / "model.safetensors"
-    # Before the training, so that what is missing for pictures is told at once.
+    # Imported before the training, so that a missing package is reported at once.
     tl.draw.cell(tl.nn.LSTMCell(3, 4)).save(options.out / "lstm.svg")
 
     corpus = default_corpus()

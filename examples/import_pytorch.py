@@ -25,7 +25,7 @@ def lstm_of(weights: dict[str, tl.Tensor], prefix: str = "") -> tl.nn.LSTM:
 
 
 def main() -> None:
-    """Read the weights, run the LSTM, compare where there is something to compare with."""
+    """Read the weights, run the LSTM, and compare the result if the file has one of PyTorch's."""
     if len(sys.argv) > 1:
         lstm = lstm_of(tl.load(sys.argv[1]))
         outputs, (h, _) = lstm(tl.ones((5, 1, lstm.input_size)))

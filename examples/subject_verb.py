@@ -7,7 +7,8 @@ model of words, trained on sentences of such a grammar, has to keep that number 
     phrase   = "the" noun | phrase "near" phrase | phrase "that" phrase verb
 
 The first verb after the inner phrases belongs to the last "that", and so on outwards: several numbers have to be kept
-at a time. An LSTM, a GRU and a plain RNN with as many parameters learn it, and the LSTM is looked into.
+at a time. An LSTM, a GRU and a plain RNN with as many parameters learn it, and the example shows which unit of the LSTM
+keeps the number.
 
 Run it with ``python examples/subject_verb.py``; ``--backend c`` is faster, ``--out FOLDER`` leaves pictures there.
 """
@@ -123,11 +124,11 @@ def next_word(model: Model, rows: Sequence[Sequence[str]]) -> Any:
 
 
 def accuracy(model: Model, attractors: int, sentences: int = 200) -> float:
-    """How often the verbs of the right number are likelier, where all other nouns have the other number."""
+    """How often the verbs of the right number are the likelier ones, when all other nouns have the other number."""
     random = np.random.default_rng(1)
     subjects = random.integers(2, size=sentences)
-    found = next_word(model, [beginning(random, [number] + [1 - number] * attractors) for number in subjects])
-    plural = found[:, PLURAL].sum(axis=1) > found[:, SINGULAR].sum(axis=1)
+    probabilities = next_word(model, [beginning(random, [number] + [1 - number] * attractors) for number in subjects])
+    plural = probabilities[:, PLURAL].sum(axis=1) > probabilities[:, SINGULAR].sum(axis=1)
     return float(np.mean(plural == subjects))
 
 
@@ -139,12 +140,12 @@ def along(model: Model, rows: Sequence[Sequence[str]]) -> dict[str, Any]:
         gates = cell.gates(x_t, state)
         return type(state)(gates.hidden, gates.cell), gates._asdict()
 
-    _, found = tl.scan(step, cell.zeros(len(rows)), model.embedding(indices(rows)))
-    return {name: value.numpy() for name, value in found.items()}
+    _, stacks = tl.scan(step, cell.zeros(len(rows)), model.embedding(indices(rows)))
+    return {name: value.numpy() for name, value in stacks.items()}
 
 
 def number_unit(model: Model) -> tuple[int, float]:
-    """The unit of the cell state that tells the number of the subject best, and how often it does.
+    """The unit of the cell state that shows the number of the subject best, and how often it does.
 
     It is asked at every word from the subject to the verb, in pairs of sentences that differ in the subject's number
     alone: is it on this or that side of one threshold, the best there is for this unit?
@@ -237,7 +238,7 @@ def main(argv: list[str] | None = None) -> None:
         print(f"{kind:6s}" + "".join(f"{100 * accuracy(model, count):5.0f}" for count in COUNTS))
 
     unit, share = number_unit(models["LSTM"])
-    print(f"\nUnit {unit} of the cell state tells the number of the subject best: one threshold tells it right")
+    print(f"\nUnit {unit} of the cell state shows the number of the subject best: one threshold is right")
     print(f"at {100 * share:.0f}% of the words between subject and verb, whatever stands there.")
     if options.out is not None:
         options.out.mkdir(parents=True, exist_ok=True)

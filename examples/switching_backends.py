@@ -14,7 +14,7 @@ import tinygrad_lstm as tl
 
 
 class Run(NamedTuple):
-    """What a backend has computed, and in how many milliseconds op by op and compiled."""
+    """The results of a backend, and its milliseconds op by op and compiled."""
 
     bits: np.ndarray
     loss: np.ndarray
@@ -46,14 +46,14 @@ def run() -> Run:
 
 
 def compare(name: str, expected: Run) -> None:
-    """The same on another backend: the same bits, and the same numbers but for rounding."""
+    """Run another backend: its bits are the same, and its numbers are the same except for rounding."""
     with tl.use_backend(name):
-        found = run()
+        result = run()
         device = tl.zeros(1).device
-    print(f"{name} on {device}: loss {found.loss:.6f}, {found.op_by_op:.1f} ms, under jit {found.compiled:.1f} ms")
-    print("  the same random bits:", np.array_equal(found.bits, expected.bits))
-    print("  the same loss:       ", np.allclose(found.loss, expected.loss, rtol=1e-5))
-    print("  the same gradient:   ", np.allclose(found.gradient, expected.gradient, rtol=1e-4, atol=1e-6))
+    print(f"{name} on {device}: loss {result.loss:.6f}, {result.op_by_op:.1f} ms, under jit {result.compiled:.1f} ms")
+    print("  the same random bits:", np.array_equal(result.bits, expected.bits))
+    print("  the same loss:       ", np.allclose(result.loss, expected.loss, rtol=1e-5))
+    print("  the same gradient:   ", np.allclose(result.gradient, expected.gradient, rtol=1e-4, atol=1e-6))
 
 
 def move() -> None:
@@ -74,7 +74,7 @@ def move() -> None:
 
 def main() -> None:
     """List the backends, run the model on each, move a tensor."""
-    print("installed:", ", ".join(tl.backend_names()))  # this imports none of them
+    print("installed:", ", ".join(tl.backend_names()))  # this imports no backend
     for status in tl.describe_backends():
         print(f"  {status.name}: {'' if status.usable else 'not usable here, '}{status.detail}")
     with tl.use_backend("numpy"):

@@ -27,7 +27,7 @@ CHECKOUT: Final = Path(__file__).resolve().parents[2]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run it: 0 when all is well, 1 when something failed, 2 when there is no GPU to run it on."""
+    """Run all parts; returns 0 when all is well, 1 when something failed, 2 when there is no GPU."""
     options = _options(argv)
     options.out.mkdir(parents=True, exist_ok=True)
     record = Record(options.out / "gpu.jsonl")
@@ -38,13 +38,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _day(options: argparse.Namespace, record: Record, site: Path) -> int:
+    """Run the parts one after the other, within the time; returns the exit status."""
     until = time.monotonic() + options.seconds
     wheels = unpacked(options.wheels, site)
     known = os.environ.get("PYTHONPATH")
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([*search_path(CHECKOUT, site), *([known] if known else [])]),
-        # The stages of the compiler are verified in the suites; here it would cost time.
+        # The verifier runs in the test suites; here it would only cost time.
         "TINYGRAD_LSTM_VERIFY": "0",
         "PYTHONFAULTHANDLER": "1",
     }

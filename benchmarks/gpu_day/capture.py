@@ -20,7 +20,7 @@ _TURNS = 5
 
 
 def checks(context: Context) -> Iterator[Check]:
-    """Each program with words that its fallback should hold; none for one that should be replayed."""
+    """Each program with the words expected in its fallback; no words for one that should be replayed."""
     wide = 8 if context.small else 256
     steps = 5 if context.small else 100
     yield Check("an LSTM step", partial(replayed, partial(lstm, Shape(steps, 8, wide)), ""))
@@ -76,23 +76,23 @@ def batch() -> Program:
 
 
 def sort() -> Program:
-    """An operation without a kernel of its own."""
+    """A program with an operation that has no generated kernel."""
     return tl.jit(lambda x: tl.tanh(tl.argsort(tl.sin(x)) * x.sum())).program(tl.ones(100))
 
 
 def single() -> Program:
-    """One kernel."""
+    """A program of one kernel."""
     return tl.jit(lambda x: tl.tanh(x) * 2).program(tl.ones(100))
 
 
 def chain(length: int) -> Program:
-    """As many launches as steps."""
+    """A program of ``length`` launches."""
     f = tl.jit(lambda x: tl.scan(lambda c, _: (tl.tanh(c), None), x, None, length=length)[0])
     return f.program(tl.ones(3))
 
 
 def replayed(make: Callable[[], Program], fallback: str) -> dict[str, Any]:
-    """Several runs on the same inputs: the same bits, while the memory that is free holds values that must not be read.
+    """Check several runs on the same inputs for equal bits, while free memory holds values that must not be read.
 
     The first run launches; later ones replay what the second has recorded.
     """
@@ -107,15 +107,15 @@ def replayed(make: Callable[[], Program], fallback: str) -> dict[str, Any]:
                 backend.cupy.full(size, np.nan, dtype="float32")
             held.append(backend.cupy.full(1 << 16, np.nan, dtype="float32"))
             found.append([backend.get(y) for y in run(inputs)])
-    told = {"launches": print_cuda(program).launches, "replayed": run.replayed, "fallback": run.fallback}
+    facts = {"launches": print_cuda(program).launches, "replayed": run.replayed, "fallback": run.fallback}
     for turn, outputs in enumerate(found[1:], 2):
         for k, (y, w) in enumerate(zip(outputs, found[0], strict=True)):
             if y.tobytes() != w.tobytes():
-                raise FailedError(f"run {turn}: output {k} has other bits than in run 1", text=run.source, **told)
+                raise FailedError(f"run {turn}: output {k} has other bits than in run 1", text=run.source, **facts)
     as_expected = fallback in run.fallback and run.replayed is not bool(fallback)
     if not as_expected or bool(run.fallback) is run.replayed:
-        raise FailedError(f"expected was {fallback or 'a graph'!r}, found {run.fallback or 'no reason'!r}", **told)
-    return told
+        raise FailedError(f"expected {fallback or 'a graph'!r}, found {run.fallback or 'no reason'!r}", **facts)
+    return facts
 
 
 def arrays(program: Program) -> list[Any]:

@@ -1,4 +1,4 @@
-"""A part in a process of its own, which may hang, crash, or lose its GPU."""
+"""Runs a part in a process of its own, since it may hang, crash, or lose its GPU."""
 
 import contextlib
 import os
@@ -14,12 +14,12 @@ from benchmarks.gpu_day.record import Record
 __all__ = ["AGAIN", "START", "run_part"]
 
 AGAIN: Final = 75
-"""The exit status of a part that wants a new process for its further checks: an error has spoilt the GPU's context."""
+"""The exit status of a part that needs a new process for its other checks: an error has spoilt the GPU's context."""
 START: Final = "the start"
-"""What is at work before the first check."""
+"""The name of the work before the first check."""
 _MOST_STARTS: Final = 30
 _LOG: Final = 25_000
-"""Bytes that are kept of what a part prints."""
+"""The bytes that are kept of the output of a part."""
 
 
 def run_part(
@@ -30,12 +30,12 @@ def run_part(
     folder: Path,
     environment: Mapping[str, str],
 ) -> None:
-    """Run a part to its end, or to the end of its time; a process that dies is told of, and followed by another.
+    """Run a part to its end, or to the end of its time; a process that dies is reported, and followed by another.
 
     Args:
-        command: what runs it, but for the seconds that are left, which come last.
-        folder: where the end of what it prints is kept, as ``<part>.log``.
-        environment: of the process.
+        command: the command that runs it; the seconds that are left are appended.
+        folder: where the end of its output is kept, as ``<part>.log``.
+        environment: the environment of the process.
     """
     until = time.monotonic() + limit
     printed = folder / f"{part.replace(', ', '_')}.log"
@@ -49,6 +49,7 @@ def run_part(
 def _run(
     part: str, command: Sequence[str], until: float, record: Record, printed: Path, environment: Mapping[str, str]
 ) -> None:
+    """Run processes of a part until its checks are made, its time is over, or too many have died."""
     limit = until - time.monotonic()
     for _ in range(_MOST_STARTS):
         left = until - time.monotonic()
@@ -63,8 +64,8 @@ def _run(
                 status = process.wait(left + 1)
             except subprocess.TimeoutExpired:
                 _end(process)
-                told = f"not done when the {limit:.0f} s of this part were over"
-                record.add(part, record.current or START, False, error=told, log=_tail(printed))
+                message = f"not done when the {limit:.0f} s of this part were over"
+                record.add(part, record.current or START, False, error=message, log=_tail(printed))
                 return
             except BaseException:
                 _end(process)
@@ -73,8 +74,8 @@ def _run(
             return
         if status != AGAIN:
             why = f"died of {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
-            told = f"the process {why}"
-            record.add(part, record.current or START, False, error=told, log=_tail(printed))
+            message = f"the process {why}"
+            record.add(part, record.current or START, False, error=message, log=_tail(printed))
             if record.current == START:
                 return
     record.add(part, "the starts", False, error=f"{_MOST_STARTS} processes did not suffice")

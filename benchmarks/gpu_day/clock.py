@@ -1,4 +1,4 @@
-"""How long a step takes on the GPU, by its own clock."""
+"""The time of a step on the GPU, by the clock of the GPU."""
 
 import statistics
 import time
@@ -28,7 +28,7 @@ def timed(step: Callable[[int], Any], rounds: int, cupy: Any) -> Times:
         step(k)
     _idle(cupy)
     each = (time.perf_counter() - start) / _FIRST
-    # The first ones compile, so this is too much rather than too little.
+    # The first steps compile, so this estimate is too high rather than too low.
     for k in range(min(_WARM, int(_MOST_SECONDS / 4 / each))):
         step(_FIRST + k)
     _idle(cupy)

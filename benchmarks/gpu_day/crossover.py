@@ -13,7 +13,7 @@ from tinygrad_lstm.runtime.backend import load_backend
 __all__ = ["checks"]
 
 _SHAPES: Final = tuple(Shape(50, 16, units) for units in (64, 16, 256, 8, 32, 128, 512))
-"""From the middle outwards, so that an early end leaves the most."""
+"""The shapes, from the middle outwards, so that an early end leaves the most useful ones."""
 
 
 def checks(context: Context) -> Iterator[Check]:
@@ -25,11 +25,11 @@ def checks(context: Context) -> Iterator[Check]:
 
 
 def step(name: str, make: Any, shape: Shape, rounds: int) -> dict[str, Any]:
-    """The time of one step; of the backend ``c``, where it finds no compiler, that."""
+    """The time of one step, or that the backend ``c`` finds no compiler."""
     backend: Any = load_backend("cupy")
     try:
         return dict(timed(make(shape), rounds, backend.cupy if name.startswith("cupy") else None))
     except BackendError as error:
         if not name.startswith("c,"):
             raise
-        return {"told": str(error)}
+        return {"note": str(error)}

@@ -1,4 +1,4 @@
-"""Part 1: what is here, how it was found, and whether one of each kind of call works."""
+"""Part 1: what is installed, how it was found, and whether one call of each kind works."""
 
 import importlib
 import os
@@ -45,34 +45,34 @@ def checks(context: Context) -> Iterator[Check]:
 
 def packages() -> dict[str, Any]:
     """Versions, and where this package comes from."""
-    found = {}
+    versions = {}
     for name in _PACKAGES:
         try:
-            found[name] = metadata.version(name)
+            versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
     return {
         "python": sys.version,
         "machine": platform.platform(),
         "cores": os.cpu_count(),
-        "packages": found,
+        "packages": versions,
         "package": tl.__file__,
         "backends": tl.backend_names(),
     }
 
 
 def programs() -> dict[str, Any]:
-    """What NVIDIA's programs say; those that are not here are named too."""
+    """The reports of NVIDIA's programs; those that are missing are named too."""
     where = {name: shutil.which(name) for name in ("nvidia-smi", "nsys", "ncu", "nvcc", "gcc", "g++")}
-    found: dict[str, Any] = {
+    reports: dict[str, Any] = {
         "found": {n: w for n, w in where.items() if w},
         "missing": [n for n in where if not where[n]],
     }
     if where["nvidia-smi"]:
         command = ["nvidia-smi", f"--query-gpu={_SMI}", "--format=csv"]
         run = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
-        found["nvidia-smi"] = (run.stdout + run.stderr).strip()
-    return found
+        reports["nvidia-smi"] = (run.stdout + run.stderr).strip()
+    return reports
 
 
 def gpu() -> dict[str, Any]:
@@ -84,7 +84,7 @@ def gpu() -> dict[str, Any]:
 
 
 def nvrtc() -> dict[str, Any]:
-    """Where CuPy is, and what its compiler knows."""
+    """Where CuPy is, and for which GPUs its compiler can compile."""
     cupy = importlib.import_module("cupy")
     return {
         "cupy": cupy.__version__,
@@ -97,9 +97,9 @@ def nvrtc() -> dict[str, Any]:
 
 
 def cublas() -> dict[str, Any]:
-    """Which file, and how it was found."""
-    found = importlib.import_module("cuda.pathfinder").load_nvidia_dynamic_lib("cublas")
-    return {"file": found.abs_path, "found by": getattr(found, "found_via", "not told")}
+    """Which file of cuBLAS was loaded, and how it was found."""
+    library = importlib.import_module("cuda.pathfinder").load_nvidia_dynamic_lib("cublas")
+    return {"file": library.abs_path, "found by": getattr(library, "found_via", "not known")}
 
 
 def kernel(dtype: str) -> dict[str, Any]:

@@ -25,7 +25,7 @@ __all__ = ["Check", "Context", "FailedError", "SpoiltError", "limited", "main", 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a part knows.
+    """The settings of a part.
 
     Attributes:
         small: whether sizes are small and repetitions few, for a machine that stands in for a GPU.
@@ -39,29 +39,29 @@ class Context:
 
     @property
     def left(self) -> float:
-        """Seconds."""
+        """The seconds that are left."""
         return self.until - time.monotonic()
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing to find out: ``run`` returns what is worth writing down, and raises where something is wrong."""
+    """One check: ``run`` returns what to write down, and raises when something is wrong."""
 
     name: str
     run: Callable[[], dict[str, Any]]
     limit: float = 25.0
-    """Seconds after which it hangs, and a new process goes on without it."""
+    """After this many seconds the check counts as hanging, and a new process goes on without it."""
 
 
 class SpoiltError(Exception):
-    """The GPU computes nothing any more in this process, and the check is to go on in another one."""
+    """The GPU no longer computes anything in this process, and the check has to go on in another one."""
 
 
 class FailedError(Exception):
-    """What is wrong, with more to write down."""
+    """An error with more to write down."""
 
-    def __init__(self, told: str, **found: Any) -> None:
-        super().__init__(told)
+    def __init__(self, message: str, **found: Any) -> None:
+        super().__init__(message)
         self.found = found
 
 
@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         made: Iterable[Check] = import_module(f"benchmarks.gpu_day.{part.module}").checks(context)
         return run(made, context)
     except Exception as error:
-        context.record.add(name, START, False, **_told(error))
+        context.record.add(name, START, False, **_message(error))
         return 0
 
 
@@ -96,7 +96,7 @@ def run(checks: Iterable[Check], context: Context) -> int:
         except SpoiltError:
             return AGAIN
         except Exception as error:
-            found, ok = _told(error), False
+            found, ok = _message(error), False
         context.record.add(context.part, check.name, ok, seconds=round(time.monotonic() - start, 3), **found)
         if not ok and spoilt():
             return AGAIN
@@ -105,7 +105,7 @@ def run(checks: Iterable[Check], context: Context) -> int:
 
 @contextmanager
 def limited(seconds: float, context: Context, check: str) -> Iterator[None]:
-    """End this process where the block takes longer: what waits for a GPU cannot be interrupted in another way."""
+    """End this process if the block takes longer: code that waits for a GPU cannot be interrupted otherwise."""
 
     def end() -> None:
         context.record.add(context.part, check, False, error=f"it hangs: not done after {seconds:g} s; see the log")
@@ -122,7 +122,7 @@ def limited(seconds: float, context: Context, check: str) -> Iterator[None]:
 
 
 def spoilt() -> bool:
-    """Whether the GPU computes nothing any more in this process, as after an address out of range."""
+    """Whether the GPU no longer computes anything in this process, as after an address out of range."""
     cupy = sys.modules.get("cupy")
     if cupy is None:
         return False
@@ -137,11 +137,11 @@ def spoilt() -> bool:
         return True
 
 
-def _told(error: Exception) -> dict[str, Any]:
+def _message(error: Exception) -> dict[str, Any]:
     found = error.found if isinstance(error, FailedError) else {}
-    told = str(error).strip() or type(error).__name__
+    message = str(error).strip() or type(error).__name__
     where = "".join(traceback.format_tb(error.__traceback__)[-3:])
-    return {"error": f"{type(error).__name__}: {told}", "where": where, **found}
+    return {"error": f"{type(error).__name__}: {message}", "where": where, **found}
 
 
 if __name__ == "__main__":

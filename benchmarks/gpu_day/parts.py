@@ -1,4 +1,4 @@
-"""The parts of the day in order of what they teach, and how the time is shared out."""
+"""The parts of the day, those that teach most first, and how the time is divided among them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ class Part:
     Attributes:
         module: where its checks are, in this package.
         share: seconds of 390 that it may take.
-        environment: what its process sees besides.
+        environment: additions to the environment of its process.
     """
 
     name: str
@@ -37,7 +37,7 @@ PARTS: Final = (
 
 
 def limit(parts: Sequence[Part], left: float) -> float:
-    """Seconds that the first of ``parts`` may take of those that are left: its share; what it saves goes to the others.
+    """The seconds that the first of ``parts`` may take: its share of those left. Time that it saves goes to the others.
 
     >>> round(limit(PARTS, 390)), round(limit(PARTS[-2:], 100))
     (30, 40)

@@ -1,4 +1,4 @@
-"""What was found, one JSON object a line, each on the disk before the next begins."""
+"""The findings, one JSON object in each line, which is on the disk before the next check begins."""
 
 import json
 from collections.abc import Mapping
@@ -8,9 +8,9 @@ from typing import Any, Final
 __all__ = ["Record"]
 
 _LONGEST: Final = 4000
-"""Characters of a text; what is longer loses its middle."""
+"""The most characters of a text; a longer one loses its middle."""
 _MOST: Final = 1_700_000
-"""Bytes of the file; with the summary and the logs it stays below 2 MB."""
+"""The most bytes of the file, so that with the summary and the logs it stays below 2 MB."""
 
 
 class Record:
@@ -40,24 +40,24 @@ class Record:
             file.write(line + "\n")
 
     def lines(self) -> list[dict[str, Any]]:
-        """All that was written; a line that a process died in is left out."""
+        """All findings; a line that was cut off when a process died is left out."""
         if not self.path.exists():
             return []
-        found = []
+        findings = []
         for line in self.path.read_text(encoding="utf-8").splitlines():
             try:
-                found.append(json.loads(line))
+                findings.append(json.loads(line))
             except ValueError:
                 continue
-        return found
+        return findings
 
     def begin(self, check: str) -> None:
-        """Note what is at work, for the case that the process does not live to write its line."""
+        """Note the check that begins, in case the process dies before it can write its line."""
         self._current.write_text(check, encoding="utf-8")
 
     @property
     def current(self) -> str:
-        """What was at work last."""
+        """The check that began last."""
         return self._current.read_text(encoding="utf-8") if self._current.exists() else ""
 
     @property

@@ -21,7 +21,7 @@ _ALLOWED: Final = {"float16": 1e-2, "float32": 2e-5, "float64": 1e-11}
 
 
 def checks(context: Context) -> Iterator[Check]:
-    """What is not compiled first: a kernel of the array library cannot have a text that is wrong."""
+    """The checks, first those of kernels of the array library, which have no generated text that could be wrong."""
     ops = list(one_each().values())
     if context.small:
         ops = [sample for sample in ops if sample.op in _SMALL]
@@ -49,7 +49,7 @@ def one_each() -> dict[str, Sample]:
 
 
 def _rank(sample: Sample) -> tuple[bool, bool, int]:
-    """Of one type where there is one: functions convert their operands before they make a node of them."""
+    """The order in which samples are preferred: those of one type first, since functions convert their operands."""
     types = {x.dtype for x in sample.inputs}
     return types == {np.dtype(np.float32)}, np.dtype(np.float32) in types, sum(x.size for x in sample.inputs)
 
@@ -64,7 +64,7 @@ def _expected(sample: Sample) -> Any:
 
 
 def interpreted(sample: Sample) -> dict[str, Any]:
-    """The array library's kernel."""
+    """Check the array library's kernel."""
     with tl.use_backend("cupy"):
         got = _built(sample)(*[tl.tensor(x) for x in sample.inputs]).numpy()
     _same(got, _expected(sample), str(sample), "")
@@ -72,7 +72,7 @@ def interpreted(sample: Sample) -> dict[str, Any]:
 
 
 def compiled(sample: Sample) -> dict[str, Any]:
-    """The generated kernel; where it is wrong or is not compiled, its text."""
+    """Check the generated kernel; if it is wrong or does not compile, the error has its text."""
     f = tl.jit(_built(sample))
     with tl.use_backend("cupy"):
         xs = [tl.tensor(x) for x in sample.inputs]

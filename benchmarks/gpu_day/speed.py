@@ -27,7 +27,7 @@ _TARGET: Final = Shape(100, 64, 512)
 _HALF: Final = Shape(50, 128, 512, "float16")
 _OTHERS: Final = (Shape(100, 64, 1024), Shape(100, 64, 256), Shape(100, 64, 128))
 _SLOW: Final = ("torch.compile", "cupy, interpreter")
-"""Compiling, or hundreds of milliseconds a step: for the shape of the target alone, and last."""
+"""Systems that compile for long or take hundreds of milliseconds for a step: only for the target's shape, and last."""
 _PROFILERS: Final = {
     "nsys": [
         "profile",
@@ -65,14 +65,14 @@ def checks(context: Context) -> Iterator[Check]:
 
 
 def measured(name: str, make: Callable[[Shape], Step], shape: Shape, rounds: int) -> dict[str, Any]:
-    """The time of one system; of a peer that does not work here, why."""
+    """The time of one system, or why a peer does not work here."""
     backend: Any = load_backend("cupy")
     try:
         return dict(timed(make(shape), rounds, backend.cupy))
     except Exception as error:
         if not name.startswith("torch"):
             raise
-        return {"told": f"{type(error).__name__}: {error}"}
+        return {"note": f"{type(error).__name__}: {error}"}
 
 
 def shares(shape: Shape, tf32: bool, rounds: int) -> dict[str, Any]:
@@ -113,10 +113,10 @@ def modelled(estimate: Estimate) -> dict[str, float]:
 
 
 def profiled(name: str, shape: Shape, context: Context) -> dict[str, Any]:
-    """What a profiler of NVIDIA says of a few steps, where it is installed."""
+    """The report of a profiler of NVIDIA on a few steps, if it is installed."""
     program = shutil.which(name)
     if program is None:
-        return {"told": "not installed"}
+        return {"note": "not installed"}
     step = [sys.executable, "-m", "benchmarks.gpu_day.speed", *map(str, shape)]
     with TemporaryDirectory() as folder:
         run = subprocess.run(
@@ -125,8 +125,8 @@ def profiled(name: str, shape: Shape, context: Context) -> dict[str, Any]:
         )  # fmt: skip
     if run.returncode:
         raise FailedError(f"{name} ended with status {run.returncode}", log=(run.stdout + run.stderr)[-3000:])
-    # Of the tables of nsys that of the kernels.
-    return {"told": run.stdout[max(run.stdout.find("cuda_gpu_kern_sum"), 0) :]}
+    # Of the tables of nsys only that of the kernels.
+    return {"note": run.stdout[max(run.stdout.find("cuda_gpu_kern_sum"), 0) :]}
 
 
 def main(arguments: list[str]) -> int:

@@ -34,12 +34,12 @@ _SMALL: Final = ("test_transfers", "test_an_index_out_of_range", "test_a_batch_o
 
 
 def checks(context: Context) -> Iterator[Check]:
-    """Each test of pytest is written down by itself besides."""
+    """The suites; each test of pytest is also written down by itself."""
     yield Check("pytest -m gpu", partial(tests, context), 3600.0)
 
 
 def tests(context: Context) -> dict[str, Any]:
-    """Run them in this process: a new one would have to compile what is compiled here."""
+    """Run the tests in this process, which has compiled kernels that a new one would have to compile again."""
     watch = Watch(context)
     arguments = [
         "tests/backends/test_gpu.py", "-m", "gpu", "-q", "--no-header", "--tb=short", "-p", "no:cacheprovider",
@@ -50,7 +50,7 @@ def tests(context: Context) -> dict[str, Any]:
     status = pytest.main(arguments, plugins=[watch])
     if watch.spoilt:
         raise SpoiltError
-    # 5: a former process has made all of them.
+    # 5: an earlier process has run all of them.
     if status not in (0, 1, 5) and context.left > 0:
         raise RuntimeError(f"pytest ended with status {int(status)}; see the log")
     return {"counts": watch.counts}
@@ -66,7 +66,7 @@ class Watch:
         self._limit = ExitStack()
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
-        """The order of what they teach."""
+        """Order the tests, those that teach most first."""
         known = {line["check"] for line in self._context.record.lines() if line["part"] == self._context.part}
         items[:] = sorted([i for i in items if self._wanted(i) and i.nodeid not in known], key=_rank)
 
@@ -75,23 +75,23 @@ class Watch:
         return name in _SMALL or not self._context.small
 
     def pytest_collectreport(self, report: Any) -> None:
-        """What cannot be imported."""
+        """Write down files that cannot be imported."""
         if report.failed:
             self._context.record.add(
                 self._context.part, f"collecting {report.nodeid}", False, error=report.longreprtext
             )
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        """What is at work, and how long it may be."""
+        """Note the test that begins, and limit its time."""
         self._context.record.begin(nodeid)
         self._limit.enter_context(limited(3 * _LIMIT if _LONG in nodeid else _LIMIT, self._context, nodeid))
 
     def pytest_runtest_logfinish(self) -> None:
-        """It does not hang."""
+        """Lift the limit of a test that has ended."""
         self._limit.close()
 
     def pytest_runtest_makereport(self, item: Any, call: Any) -> None:
-        """Stop where the time is over, or the GPU computes nothing any more."""
+        """Stop when the time is over, or when the GPU no longer computes anything."""
         if call.when == "teardown" and self._context.left <= 0:
             item.session.shouldstop = "the time of this part is over"
         if (
@@ -101,7 +101,7 @@ class Watch:
         ):
             self.spoilt = spoilt()
             if self.spoilt:
-                item.session.shouldstop = "the GPU computes nothing any more in this process"
+                item.session.shouldstop = "the GPU no longer computes anything in this process"
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         """Write down what was called, and what failed or was left out before or after."""

@@ -1,4 +1,4 @@
-"""The findings as Markdown, for whoever reads them first."""
+"""A summary of the findings as Markdown."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -11,49 +11,50 @@ Line = dict[str, Any]
 
 
 def failures(lines: Iterable[Line]) -> list[Line]:
-    """What is not as it should be."""
+    """The findings that are failures."""
     return [line for line in lines if not line["ok"]]
 
 
 def unusable(lines: Iterable[Line]) -> str:
-    """Why there is no GPU to work with; empty where there is one.
+    """Why there is no usable GPU; empty if there is one.
 
     >>> unusable([{"part": "environment", "check": "a GPU", "ok": False, "error": "BackendError: no driver"}])
     'no driver'
     """
     for line in lines:
         if line["part"] == "environment" and line["check"] in ("a GPU", "the start") and not line["ok"]:
-            told = str(line["error"]).removeprefix("BackendError: ")
+            message = str(line["error"]).removeprefix("BackendError: ")
             last = str(line.get("log", "")).strip().rpartition("\n")[2]
-            return f"{told}: {last}" if last else told
+            return f"{message}: {last}" if last else message
     return ""
 
 
 def summary(lines: Sequence[Line], wheels: Sequence[str] = ()) -> str:
     """A table of the parts, what was measured, then what failed, the first failing op with its text."""
     known = {line["check"]: line for line in lines if line["part"] == "environment"}
-    told = ["# A day on a GPU", "", str(known.get("a GPU", {}).get("device", "no GPU"))]
+    text = ["# A day on a GPU", "", str(known.get("a GPU", {}).get("device", "no GPU"))]
     if wheels:
-        told += ["", f"From wheels: {', '.join(wheels)}."]
+        text += ["", f"From wheels: {', '.join(wheels)}."]
     cost = known.get("what a launch costs", {}).get("node")
     if cost:
-        told += [
+        text += [
             "",
             f"A node of a graph that does next to nothing: {cost:.2f} µs; published are 0.5 µs beside its work.",
         ]
-    told += ["", "| part | checks | failed | seconds |", "|---|---:|---:|---:|"]
+    text += ["", "| part | checks | failed | seconds |", "|---|---:|---:|---:|"]
     for part in PARTS:
         own = [line for line in lines if line["part"] == part.name]
         if own:
-            # What a suite took holds what its tests took.
+            # The time of a suite includes that of its tests.
             seconds = sum(line.get("seconds", 0) for line in own if "::" not in line["check"])
-            told.append(f"| {part.name} | {len(own)} | {len(failures(own))} | {seconds:.1f} |")
-    told += ["", *_measured(lines), *_models(lines), *_graphs(lines), *_failed(lines)]
-    return "\n".join(told).rstrip() + "\n"
+            text.append(f"| {part.name} | {len(own)} | {len(failures(own))} | {seconds:.1f} |")
+    text += ["", *_measured(lines), *_models(lines), *_graphs(lines), *_failed(lines)]
+    return "\n".join(text).rstrip() + "\n"
 
 
 def _measured(lines: Sequence[Line]) -> list[str]:
-    told: list[str] = []
+    """The lines of the tables of times."""
+    text: list[str] = []
     for part in ("speed", "speed, TF32", "crossover"):
         rows: dict[str, dict[str, float]] = {}
         for line in lines:
@@ -62,17 +63,17 @@ def _measured(lines: Sequence[Line]) -> list[str]:
                 rows.setdefault(shape, {})[system] = 1e3 * line["milliseconds"]
         if rows:
             names = list(dict.fromkeys(name for row in rows.values() for name in row))
-            told += [f"## {part}: microseconds a step", ""]
-            told += [f"| | {' | '.join(names)} |", "|---|" + "---:|" * len(names)]
+            text += [f"## {part}: microseconds a step", ""]
+            text += [f"| | {' | '.join(names)} |", "|---|" + "---:|" * len(names)]
             for shape, row in rows.items():
                 cells = [f"{row[name]:,.1f}" if name in row else "–" for name in names]
-                told.append(f"| {shape} | {' | '.join(cells)} |")
-            told += ["", *[_beside(shape, row) for shape, row in rows.items() if "torch.nn.LSTM" in row]]
-        told += [
-            f"- {line['check']}: {line['told'][:300]}" for line in lines if line["part"] == part and "told" in line
+                text.append(f"| {shape} | {' | '.join(cells)} |")
+            text += ["", *[_beside(shape, row) for shape, row in rows.items() if "torch.nn.LSTM" in row]]
+        text += [
+            f"- {line['check']}: {line['note'][:300]}" for line in lines if line["part"] == part and "note" in line
         ]
-        told += [""] if told and told[-1] else []
-    return told
+        text += [""] if text and text[-1] else []
+    return text
 
 
 def _beside(shape: str, row: dict[str, float]) -> str:
@@ -86,50 +87,51 @@ def _beside(shape: str, row: dict[str, float]) -> str:
 
 
 def _models(lines: Sequence[Line]) -> list[str]:
-    told: list[str] = []
+    """The lines of the tables that compare times with the model."""
+    text: list[str] = []
     for line in lines:
         if line["ok"] and "model" in line:
-            told += [
+            text += [
                 f"## {line['part']}, {line['check']}",
                 "",
                 f"{line['launches']:,} launches, replayed as a graph.",
                 "",
             ]
-            told += ["| microseconds | measured | share | at least | ratio |", "|---|---:|---:|---:|---:|"]
+            text += ["| microseconds | measured | share | at least | ratio |", "|---|---:|---:|---:|---:|"]
             measured, model = line["measured"], line["model"]
             for name in dict.fromkeys([*measured, *model]):
                 pair = [f"{1e3 * x[name]:,.1f}" if name in x else "–" for x in (measured, model)]
                 both = name in measured and model.get(name)
                 ratio = f"{measured[name] / model[name]:.2f}" if both else "–"
                 share = f"{measured[name] / measured['whole']:.0%}" if name in measured else "–"
-                told.append(f"| {name} | {pair[0]} | {share} | {pair[1]} | {ratio} |")
-            told.append("")
-    return told
+                text.append(f"| {name} | {pair[0]} | {share} | {pair[1]} | {ratio} |")
+            text.append("")
+    return text
 
 
 def _graphs(lines: Sequence[Line]) -> list[str]:
     rows = [line for line in lines if line["part"] == "capture" and "fallback" in line]
     if not rows:
         return []
-    told = ["## Programs as CUDA graphs", "", "| program | launches | replayed | why not |", "|---|---:|---|---|"]
-    told += [
+    text = ["## Programs as CUDA graphs", "", "| program | launches | replayed | why not |", "|---|---:|---|---|"]
+    text += [
         f"| {line['check']} | {line['launches']:,} | {'yes' if line['replayed'] else 'no'} | {line['fallback']} |"
         for line in rows
     ]
-    return [*told, ""]
+    return [*text, ""]
 
 
 def _failed(lines: Sequence[Line]) -> list[str]:
     wrong = failures(lines)
     if not wrong:
         return ["Nothing failed."]
-    told = [f"## {len(wrong)} failures", ""]
+    text = [f"## {len(wrong)} failures", ""]
     for line in wrong[:100]:
         error = " ".join(str(line.get("error", "")).split())
-        told.append(f"- {line['part']}, {line['check']}: {error[:400]}")
+        text.append(f"- {line['part']}, {line['check']}: {error[:400]}")
     if len(wrong) > 100:
-        told.append(f"- and {len(wrong) - 100} more, in the JSON lines")
+        text.append(f"- and {len(wrong) - 100} more, in the JSON lines")
     first = next((line for line in wrong if line["part"] == "smoke" and "text" in line), None)
     if first is not None:
-        told += ["", f"The text of the first failing op, {first['check']}:", "", "```cuda", first["text"], "```"]
-    return told
+        text += ["", f"The text of the first failing op, {first['check']}:", "", "```cuda", first["text"], "```"]
+    return text

@@ -50,7 +50,7 @@ def torch_with_cuda(tf32: bool) -> Any:
 
 
 def gpu_systems(torch: Any) -> dict[str, Callable[[Shape], Step]]:
-    """Those of the GPU, ours first."""
+    """The systems on the GPU, this package's first."""
     systems: dict[str, Callable[[Shape], Step]] = {"cupy, jit": functools.partial(_ours, "cupy", True)}
     if torch is not None:
         systems["torch.nn.LSTM"] = functools.partial(_torch_layer, torch)
@@ -114,6 +114,7 @@ def _torch_layer(torch: Any, shape: Shape) -> Step:
 
 
 def _torch_cell(torch: Any, compiled: bool, shape: Shape) -> Step:
+    """The four equations in PyTorch, eager or compiled, as a function of the number of the step."""
     dtype, units = getattr(torch, shape.dtype), shape.units
     weights = [(torch.randn(2 * units, units, device="cuda") / units).to(dtype).requires_grad_() for _ in range(4)]
     biases = [torch.zeros(units, device="cuda", dtype=dtype, requires_grad=True) for _ in range(4)]

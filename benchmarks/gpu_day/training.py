@@ -1,4 +1,4 @@
-"""Part 5: whether the loss falls as on the CPU."""
+"""Part 5: whether the loss falls in training as on the CPU."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ def checks(context: Context) -> Iterator[Check]:
 
 
 def parity(ours: Losses, theirs: Losses, allowed: float) -> dict[str, Any]:
-    """The losses step by step, and where they part first."""
+    """Compare the losses step by step; returns them with the first step at which they differ too much."""
     with tl.use_backend("cupy"):
         start = time.perf_counter()
         got = np.array(ours())

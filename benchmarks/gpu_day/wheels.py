@@ -1,4 +1,4 @@
-"""What the machine lacks, out of a folder of wheels: nothing is installed there, and no network is needed."""
+"""Packages that the machine lacks, from a folder of wheels: nothing is installed, and no network is needed."""
 
 import zipfile
 from pathlib import Path
@@ -23,7 +23,7 @@ def unpacked(wheels: Path, target: Path) -> list[str]:
 
 
 def search_path(checkout: Path, target: Path) -> list[str]:
-    """Where Python looks: the code is that of the checkout; the wheels bring what else is missing.
+    """Python's search path: the code of the checkout first, then the wheels for what else is missing.
 
     Among that are the entry points of this package, by which its backends are found.
     """

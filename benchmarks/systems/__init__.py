@@ -11,13 +11,13 @@ _ALL: Final = (*_LAYER, "words")
 
 @dataclass(frozen=True)
 class System:
-    """Where a system is, what it can do, and what it is called in a table."""
+    """Where a system is, which modes it has, and its name in tables."""
 
     prepare: str
     """``module:function`` in this package."""
     modes: tuple[str, ...]
     packages: tuple[str, ...]
-    """Distributions whose versions are noted; without the first of them the system is missing."""
+    """Distributions whose versions are noted; if the first is not installed, the system is missing."""
     what: str
 
 
@@ -34,4 +34,4 @@ SYSTEMS: Final = {
     "pytensor": System("pytensor_:prepare", _LAYER, ("pytensor", "numba"), "`scan` of the four equations in PyTensor"),
 }
 REFERENCE: Final = System("ours:reference", _ALL, ("tinygrad-lstm",), "without `jit`, in float64")
-"""What the results of every system are held against."""
+"""The system with which the results of all others are compared."""

@@ -1,4 +1,4 @@
-"""``hand.c`` over the OpenBLAS that NumPy has loaded: the yardstick."""
+"""``hand.c``, C written by hand over the OpenBLAS that NumPy has loaded: the yardstick."""
 
 import ctypes
 import shutil
@@ -45,7 +45,7 @@ def prepare(problem: Layer) -> Prepared:
 
 
 def arguments(gemm: Any, *values: Any) -> list[Any]:
-    """For a call from ctypes; the arrays stay alive as long as the list."""
+    """Arguments for a call by ctypes; the arrays stay alive as long as the list."""
     pointer = np.ctypeslib.ndpointer(np.float32, flags="C_CONTIGUOUS")
     return [gemm, *(pointer.from_param(v) if isinstance(v, np.ndarray) else ctypes.c_int64(v) for v in values)]
 

@@ -68,6 +68,7 @@ def _fill(cell: Any, arrays: Any, dtype: Any) -> list[Any]:
 
 
 def _layer(problem: Layer, dtype: Any) -> Any:
+    """The step of a layer, not compiled; its arguments; and a function that reads its results."""
     arrays = problem.arrays()
     lstm = tl.nn.LSTM(problem.inputs, problem.units, key=tl.random.key(0), dtype=dtype)
     parameters = _fill(lstm.cells[0], arrays, dtype)
@@ -84,7 +85,7 @@ def _layer(problem: Layer, dtype: Any) -> Any:
         loss, x, *found = [np.asarray(r.numpy()) for r in results]
         return {"loss": loss, "x": x, **from_gates(found[:4], found[4:])}
 
-    # A Parameter, since without jit a gradient is asked for by a symbol or a Parameter.
+    # x is a Parameter, so that its gradient can be computed without jit too.
     return loss_and_gradients, (tl.tensor(arrays["x"], dtype=dtype, requires_grad=True),), read
 
 
@@ -101,6 +102,7 @@ class WordModel(tl.nn.Module):
 
 
 def _words(problem: Words, dtype: Any) -> Any:
+    """The update of the word model, not compiled; its arguments; and a function that reads its results."""
     arrays = problem.arrays()
     model = WordModel(problem.words, problem.units, dtype)
     for k, cell in enumerate(model.lstm.cells):

@@ -74,7 +74,7 @@ def _inference(outputs: Callable[[], Any]) -> Prepared:
 
 
 def _fill(lstm: Any, layers: list[Arrays]) -> None:
-    """It has two biases, whose gradients are the same; the second one is 0."""
+    """Set the weights of an LSTM. It has two biases with equal gradients; the second one is set to 0."""
     with torch.no_grad():
         for k, arrays in enumerate(layers):
             getattr(lstm, f"weight_ih_l{k}").copy_(torch.tensor(arrays["W"].T))
@@ -84,6 +84,7 @@ def _fill(lstm: Any, layers: list[Arrays]) -> None:
 
 
 def _words(problem: Words) -> Prepared:
+    """The word model, prepared."""
     arrays = problem.arrays()
     embedding = torch.nn.Embedding(problem.words, problem.units)
     lstm = torch.nn.LSTM(problem.units, problem.units, 2)
@@ -93,7 +94,7 @@ def _words(problem: Words) -> Prepared:
         embedding.weight.copy_(torch.tensor(arrays["embedding"]))
         output.weight.copy_(torch.tensor(arrays["V"].T))
         output.bias.copy_(torch.tensor(arrays["d"]))
-    # The second biases would be trained too, and be a step of their own: they stay 0, as elsewhere there are none.
+    # The second biases are not trained and stay 0, since the other systems have none.
     held = {id(lstm.bias_hh_l0), id(lstm.bias_hh_l1)}
     parameters = [p for module in (embedding, lstm, output) for p in module.parameters() if id(p) not in held]
     optimiser = torch.optim.Adam(parameters, lr=LEARNING_RATE, betas=BETAS, eps=EPSILON)

@@ -1,4 +1,4 @@
-"""What the author of a backend writes as a test: the conformance suite, and what is special to the backend."""
+"""The tests that the author of a backend writes: the conformance suite, and tests of what is special to it."""
 
 import tinygrad_lstm as tl
 from tinygrad_lstm.testing import check_backend

@@ -132,7 +132,7 @@ exit {status}
 def test_profilers_are_asked_where_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int) -> None:
     here = context(tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert speed.profiled("nsys", Shape(3, 2, 4), here) == {"told": "not installed"}
+    assert speed.profiled("nsys", Shape(3, 2, 4), here) == {"note": "not installed"}
     program = tmp_path / "nsys"
     program.write_text(PROFILER.replace("{status}", str(status)))
     program.chmod(0o755)

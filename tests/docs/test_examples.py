@@ -88,7 +88,7 @@ def test_the_language_model_is_asked_counted_and_drawn(
     run("subject_verb.py")
     out = capsys.readouterr().out
     assert [line.split()[0] for line in out.splitlines() if "parameters" in line] == ["RNN:", "GRU:", "LSTM:"]
-    assert "of the cell state tells the number of the subject best" in out
+    assert "of the cell state shows the number of the subject best" in out
     for name in ("subject_verb_unit.svg", "subject_verb_gradient.svg"):
         assert "<svg" in (tmp_path / name).read_text(encoding="utf-8")
 

@@ -22,7 +22,7 @@ __all__ = ["CountingBackend"]
 
 
 class CountingBackend(HostArrays):
-    """What the engine asks of a backend; how arrays come and go is NumPy's own way, `HostArrays`."""
+    """The methods that the engine needs; those that move arrays come from `HostArrays`, for NumPy's arrays."""
 
     name = "counting"
 
@@ -40,11 +40,11 @@ class CountingBackend(HostArrays):
         return kernel
 
     def default_device(self) -> str:
-        """Where new values live."""
+        """The device of new leaves."""
         return "cpu"
 
     def devices(self) -> list[str]:
-        """Where values can live."""
+        """All devices of this backend."""
         return ["cpu"]
 
     def describe(self) -> str:
