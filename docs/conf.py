@@ -1,4 +1,4 @@
-"""How Sphinx builds the site: ``make docs``."""
+"""The configuration with which Sphinx builds the site: ``make docs``."""
 
 from importlib.metadata import version as installed
 from pathlib import Path

@@ -10,8 +10,8 @@ PAGE = Path(__file__).parent / "ops.md"
 
 HEAD = """# The primitives
 
-What the engine knows; everything else is composed of these. This page is written by `docs/op_table.py` from the tables
-of the code. **Kind**: `elementwise` ops broadcast; a `view` moves no data; an `identity` returns its input; a
+The ops that the engine knows; everything else is composed of these. This page is written by `docs/op_table.py` from the
+tables of the code. **Kind**: `elementwise` ops broadcast; a `view` moves no data; an `identity` returns its input; a
 `projection` picks one result of an op with several; a `loop` has a body; a `leaf` has no inputs.
 
 | op | label | kind | gradient | what it is |
@@ -21,7 +21,7 @@ of the code. **Kind**: `elementwise` ops broadcast; a `view` moves no data; an `
 PRIMITIVES = {name: op for name, op in OPS.items() if op.kind != "compiled"}
 
 WITHOUT_FUNCTION = {
-    "call": "A piece of graph that is computed as one step, and again for its gradient; see `checkpoint`.",
+    "call": "A graph that is computed as one step, and again for its gradient; see `checkpoint`.",
     "constant": "A scalar that stands in the graph itself, such as the 2 in `2·x`.",
     "item": "One result of an op with several, by its number.",
     "leaf": "An evaluated value, such as the content of a Parameter.",

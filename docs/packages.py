@@ -30,24 +30,24 @@ SUBJECTS = {
 
 
 def rooms() -> dict[str, set[str]]:
-    """Which room imports which, read from the source."""
-    found: dict[str, set[str]] = {room: set() for room in SUBJECTS}
+    """For each room the rooms that it imports, read from the source."""
+    imports: dict[str, set[str]] = {room: set() for room in SUBJECTS}
     for path in sorted((ROOT / "tinygrad_lstm").rglob("*.py")) + sorted((ROOT / "backends").rglob("*.py")):
         parts = path.relative_to(ROOT).parts
         room = "backends" if parts[0] == "backends" else parts[1]
-        if room not in found:
+        if room not in imports:
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and node.module:
                 package, _, rest = node.module.partition(".")
                 other = rest.partition(".")[0]
-                if package == "tinygrad_lstm" and other in found and other != room:
-                    found[room].add(other)
-    return found
+                if package == "tinygrad_lstm" and other in imports and other != room:
+                    imports[room].add(other)
+    return imports
 
 
 def reduced(imports: dict[str, set[str]]) -> list[tuple[str, str]]:
-    """The imports that no other path of imports implies."""
+    """The imports that no path over other rooms implies: the transitive reduction."""
     reached: dict[str, set[str]] = {}
 
     def below(room: str) -> set[str]:
