@@ -140,7 +140,7 @@ def test_profilers_are_asked_where_they_are(tmp_path: Path, monkeypatch: pytest.
         with pytest.raises(FailedError, match="nsys ended with status 1"):
             speed.profiled("nsys", Shape(3, 2, 4), here)
     else:
-        assert speed.profiled("nsys", Shape(3, 2, 4), here) == {"told": "cuda_gpu_kern_sum\n"}
+        assert speed.profiled("nsys", Shape(3, 2, 4), here) == {"note": "cuda_gpu_kern_sum\n"}
 
 
 class Broken:

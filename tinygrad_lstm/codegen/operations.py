@@ -70,7 +70,7 @@ class Operation:
     Attributes:
         name: of a map its elementwise op, ``copy`` or ``arange``; of a reduction how it combines.
         attr: of a constant or an array its value; of a reduction the positions of the reduced axes in its argument; of
-            a contraction its letters; of a join its axis and the spans of its parts; of a pad where its second part
+            a contract its letters; of a join its axis and the spans of its parts; of a pad where its second part
             lies in the first (start and step of each axis, shape); of a loop the block of its body, and of its
             results the loop.
         after: operations that must run before, although their results are not read.
