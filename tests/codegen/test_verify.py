@@ -99,8 +99,8 @@ def test_a_carry_that_is_written_before_it_is_read_is_found(monkeypatch: pytest.
     def all_in_place(fused: Any) -> Any:
         scheduled = schedule(fused)
         places, over = scheduled.places, dict(scheduled.over)
-        over.update({places[c.updated].storage: places[c.symbol].storage for c in scheduled.apart})
-        return replace(scheduled, apart=frozenset(), over=over)
+        over.update({places[c.updated].storage: places[c.symbol].storage for c in scheduled.copied})
+        return replace(scheduled, copied=frozenset(), over=over)
 
     monkeypatch.setattr(lowering, "schedule", all_in_place)
     with pytest.raises(ProgramError, match=r"is written where b2\[3,3 step 1,3\] is read at another point at t0"):

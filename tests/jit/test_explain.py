@@ -148,7 +148,7 @@ def test_a_backend_that_does_not_compile() -> None:
     explanation = explained("f", "plain", graph, None, "", halves=False)
     assert explanation.counts is None
     assert explanation.memory == 0
-    assert explanation.summary().endswith("plain runs the last graph op by op; the backends numpy and c compile it.")
+    assert explanation.summary().endswith("op by op; the backends numpy, c and cupy compile it.")
     assert "== program" not in explanation.text()
     assert "generated code" not in explanation.html()
 

@@ -1,1 +1,1 @@
-"""From a graph to a program. Backends print programs in their own languages; C and CUDA share ``c_family``."""
+"""From a graph to a program. Each backend prints it in its own language; what C and CUDA share is ``c_family``."""

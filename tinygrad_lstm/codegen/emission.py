@@ -191,7 +191,7 @@ class _Emission:
             elif op.size:
                 steps += _EMITTERS[op.kind](self, op, block)
         for carried in self.placed.form.regions[block].carried:
-            if carried in self.scheduled.apart:
+            if carried in self.scheduled.copied:
                 # Old and new value have the same layout, so they are copied as vectors.
                 new, old = (Place(self.place_of(x).storage, (1,)) for x in (carried.updated, carried.symbol))
                 steps += self.copied(new, old, Reference(carried.updated, (carried.updated.size,), (1,)))

@@ -217,7 +217,7 @@ def _scheduled(scheduled: Scheduled, names: _Names) -> list[str]:
             lines.append(f"{indent}loop {_loop(body)}")
             carried = scheduled.fused.placed.form.regions[body].carried
             moved = [
-                f"{names.of(c.updated)} is copied to {names.of(c.symbol)}" for c in carried if c in scheduled.apart
+                f"{names.of(c.updated)} is copied to {names.of(c.symbol)}" for c in carried if c in scheduled.copied
             ]
             push([*scheduled.units[body], *moved], indent + "  ")
             continue

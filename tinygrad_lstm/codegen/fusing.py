@@ -48,22 +48,22 @@ class Fused:
 
 def fuse(placed: Placed) -> Fused:
     """Choose the kernels. Where an operation turns out not to be separable, it is stored and all is chosen again."""
-    apart: set[Operation] = set()
+    alone: set[Operation] = set()
     while True:
         try:
-            return _fused(placed, apart)
+            return _fused(placed, alone)
         except NotSeparableError as error:
-            apart.add(error.operation)
+            alone.add(error.operation)
 
 
-def _fused(placed: Placed, apart: Set[Operation]) -> Fused:
-    """The third form in which the operations in ``apart`` are stored; raises NotSeparableError for a further one."""
+def _fused(placed: Placed, alone: Set[Operation]) -> Fused:
+    """The third form in which the operations in ``alone`` are stored; raises NotSeparableError for a further one."""
     inline: set[Operation] = set()
     kernels: dict[Block, tuple[Draft, ...]] = {}
     stored: set[Operation] = set()
     for region in placed.form.regions.values():
         # Operations that are stored after all still count as inline where the demand for others is added up.
-        inline |= _inline(placed, region) - apart
+        inline |= _inline(placed, region) - alone
     for block, region in placed.form.regions.items():
         kernels[block] = tuple([
             draft(members, space, rows, inline, placed.form.lengths)

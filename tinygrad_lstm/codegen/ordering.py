@@ -46,7 +46,7 @@ def ordered(fused: Fused, region: Region) -> tuple[tuple[Unit, ...], set[Carried
     for unit in units:
         waited = [*unit.reads, *[x for op in unit.operations for x in _awaited(fused, op)]]
         after[unit] = {w for x in waited for w in _writers(fused, x, writers) if w is not unit}
-    apart = set()
+    copied = set()
     for carried in region.carried:
         if carried in placed.in_stack:
             continue
@@ -57,8 +57,8 @@ def ordered(fused: Fused, region: Region) -> tuple[tuple[Unit, ...], set[Carried
             for w in writing:
                 after[w] |= {r for r in reading if r is not w}
         else:
-            apart.add(carried)
-    return _sorted(units, after), apart
+            copied.add(carried)
+    return _sorted(units, after), copied
 
 
 def _units(fused: Fused, region: Region) -> list[Unit]:

@@ -135,7 +135,7 @@ class _Overwriting:
                 continue
             axes = [coordinates(ref, op.shape, self.lengths) for ref in refs]
             if all(a is not None and _once(a, ref, self.number) for a, ref in zip(axes, refs, strict=True)) and all(
-                _apart(a or [], b or [], refs[0].shape, self.region.block.length)
+                _disjoint(a or [], b or [], refs[0].shape, self.region.block.length)
                 for k, a in enumerate(axes)
                 for b in axes[:k]
             ):
@@ -209,7 +209,7 @@ def _once(axes: list[Axis], ref: Reference, loop: int) -> bool:
     return all(len(one) <= 1 for one in along) and sorted(k for one in along for k in one) == sorted(moving)
 
 
-def _apart(a: list[Axis], b: list[Axis], shape: tuple[int, ...], length: int) -> bool:
+def _disjoint(a: list[Axis], b: list[Axis], shape: tuple[int, ...], length: int) -> bool:
     """Whether two reads have no element in common, at any two times."""
 
     def reach(axis: Axis) -> tuple[int, int]:

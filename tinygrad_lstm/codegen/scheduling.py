@@ -19,14 +19,14 @@ class Scheduled:
     Attributes:
         places: where each stored result lies.
         over: for storages that use the memory of another one, that one.
-        apart: carries whose new value has a place of its own, and is copied over the old one at the end of a step.
+        copied: carries whose new value has a place of its own, and is copied over the old one at the end of a step.
     """
 
     fused: Fused
     units: Mapping[Block, tuple[Unit, ...]]
     places: Mapping[Operation, Place]
     over: Mapping[Storage, Storage]
-    apart: frozenset[Carried]
+    copied: frozenset[Carried]
 
     def memory(self, storage: Storage) -> Storage:
         """The storage whose memory ``storage`` uses: its own, or that of another one."""
@@ -40,18 +40,18 @@ def schedule(fused: Fused) -> Scheduled:
     placed = fused.placed
     units: dict[Block, tuple[Unit, ...]] = {}
     over: dict[Storage, Storage] = {}
-    apart: set[Carried] = set()
+    copied: set[Carried] = set()
     for block, region in placed.form.regions.items():
-        units[block], copied = ordered(fused, region)
-        apart |= copied
+        units[block], elsewhere = ordered(fused, region)
+        copied |= elsewhere
         for x in region.carried:
-            if x not in placed.in_stack and x not in copied:
+            if x not in placed.in_stack and x not in elsewhere:
                 over[placed.places[x.updated].storage] = placed.places[x.symbol].storage
     places = {**placed.places, **{op: fresh(op) for op in _loose(fused)}}
     layout = Layout(places, over, frozenset())
     for block in _in_order(placed.form.top, units):
         layout = overwritten(layout, fused, placed.form.regions[block], units[block])
-    return Scheduled(fused, units, layout.places, layout.over, frozenset(apart))
+    return Scheduled(fused, units, layout.places, layout.over, frozenset(copied))
 
 
 def _loose(fused: Fused) -> Iterator[Operation]:

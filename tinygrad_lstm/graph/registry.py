@@ -23,7 +23,7 @@ class EachInput:
 
 @dataclass(frozen=True, slots=True)
 class OpDef:
-    """One primitive operation: all that is known of it.
+    """A primitive operation: what is known of it, but for the gradients of loops and calls and for special lowerings.
 
     Attributes:
         name: its key in ``OPS``.
@@ -42,7 +42,8 @@ class OpDef:
             input; a ``projection`` picks one output of a tuple-typed node; a ``loop`` holds a body; a ``leaf`` has
             no inputs; a ``compiled`` op is made by passes only.
         differentiable: False says that there is no derivative to pass on: integers, or 0 wherever it exists. All
-            others have a gradient, or :func:`gradients` raises.
+            others have a gradient, or :func:`gradients` raises; loops and calls have theirs in ``autodiff/rules``,
+            and projections pass their cotangents on to those.
         costly: whether a compiled program rather keeps its result than computes it twice.
         user: whether ``tl.define_op`` made it.
     """

@@ -166,7 +166,7 @@ class Entry:
         """The result for one call, whose changes are made.
 
         Args:
-            leaves: what of the arguments is effects.
+            leaves: the tensors, arrays and numbers in the arguments; the program's inputs are picked by position.
             contents: what :meth:`contents` gave.
         """
         compiled = self.compiled

@@ -184,7 +184,7 @@ class Explanation:
     def _figures(self) -> list[str]:
         found = self.counts
         if found is None or self.program is None:
-            return [f"{self.backend} runs the last graph op by op; the backends numpy and c compile it."]
+            return [f"{self.backend} runs the last graph op by op; the backends numpy, c and cupy compile it."]
         lines = [
             f"outside loops: {_steps(found)}; all in all: {_size(found.bytes_moved)} moved, "
             f"{_size(self.memory)} of memory at most, {_size(found.arena)} of it for temporaries"

@@ -140,7 +140,8 @@ class LSTMCell(_Cell):
         C_t = f_t∘C_{t−1} + i_t∘C̃_t
         h_t = o_t∘tanh(C_t)
 
-    Shapes: x ``(batch, input_size)``, h and C ``(batch, hidden_size)``. The layers ``forget``, ``input``,
+    Shapes: x ``(batch, input_size)``, h and C ``(batch, hidden_size)``: states are rows here, so the code computes
+    ``[h, x]·W`` where the textbook, with columns, writes ``W·[h, x]``. The layers ``forget``, ``input``,
     ``candidate`` and ``output`` each have a weight ``(hidden_size + input_size, hidden_size)`` and a bias.
 
     Args:

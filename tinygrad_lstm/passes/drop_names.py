@@ -1,4 +1,4 @@
-"""drop_names: ``named`` nodes, which only serve readers, are removed before all other passes."""
+"""drop_names: ``named`` nodes, which only serve readers, go; ``normal_form`` has done so in and around loops."""
 
 from collections.abc import Iterable
 
