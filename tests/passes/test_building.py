@@ -53,6 +53,10 @@ def test_slices_that_meet_are_one() -> None:
         assert (one.op, one.inputs[0]) == ("slice", X)
         assert value(one) == VALUES[together].tolist()
     assert value(joined(X, [X[:2, ::2], X[2:5, ::2]], 0)) == VALUES[:5, ::2].tolist()
+    # Every other element, the last one among them.
+    odd = tl.sin(X[:, :7])
+    assert value(joined(X, [odd[:2, ::2], odd[2:, ::2]], 0)) == np.sin(VALUES[:, :7:2]).tolist()
+    assert value(joined(X, [odd[::5, :3], odd[::5, 3:]], 1)) == np.sin(VALUES[::5, :7]).tolist()
 
 
 @pytest.mark.parametrize(
@@ -60,7 +64,8 @@ def test_slices_that_meet_are_one() -> None:
     [
         (X[:2], Y[2:], 0), (X[:2], X[3:], 0), (X[2:], X[:2], 0), (X[:2, 1:], X[2:, :7], 0), (X[:2, :4], X[2:, 4:], 0),
         (X[:2:2], X[2::2], 0), (X[:2, ::2], X[2:, 1::2], 0), (X[:2, 2:], X[:2, :2], 1), (X[:, :4], X[:, 4::2], 1),
-        (X[:2], tl.sin(X[2:]), 0), (tl.sin(X[:2]), X[2:], 0), (X[1:3], X[1:3], 0), (X[:, ::2], X[:, 1::2], 1),
+        (X[:2], tl.sin(X[2:]), 0), (tl.sin(X[:2]), X[2:], 0), (X[1:3], X[1:3], 0), (X[:3], tl.sin(X), 0),
+        (tl.sin(X), X[3:], 0), (X[:, ::2], X[:, 1::2], 1),
     ],
     ids=str,
 )  # fmt: skip

@@ -10,6 +10,9 @@ from tests.passes.cells import Subject, differences
 from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.passes import optimize
+from tinygrad_lstm.passes.contraction import contractions
+from tinygrad_lstm.passes.loops import everywhere
+from tinygrad_lstm.passes.sink import sink
 
 
 @pytest.mark.parametrize("count", [2_500, pytest.param(25_000, marks=pytest.mark.slow)])
@@ -61,6 +64,23 @@ def test_an_accumulator_of_hundreds_of_terms() -> None:
     (last, total), _ = tl.scan(step, (start, start), x)
     subject = Subject(Graph((x,), (last, total)), [np.random.default_rng(0).normal(size=(3, 2, 2))])
     assert differences(subject, optimize(subject.graph)) < 1e-12
+
+
+def test_a_sum_that_is_moved_about_thousands_of_times() -> None:
+    x = tl.symbol("x", (3, 2, 2), tl.float64)
+
+    def step(carry: Any, x: Tensor) -> Any:
+        h, total = carry
+        h = tl.tanh(h + x)
+        moved = tl.transpose(h) @ x
+        for _ in range(2_000):
+            moved = tl.negative(moved)
+        return (h, total + moved), None
+
+    start = tl.zeros((2, 2), tl.float64)
+    (_, total), _ = tl.scan(step, (start, start), x)
+    subject = Subject(Graph((x,), (total,)), [np.random.default_rng(0).normal(size=(3, 2, 2))])
+    assert differences(subject, Graph((x,), tuple(sink(everywhere([total], contractions))))) < 1e-12
 
 
 @pytest.mark.parametrize("kind", ["LSTM", "GRU"])

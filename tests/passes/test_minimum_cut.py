@@ -1,12 +1,16 @@
 """What a forward loop keeps for its backward loop."""
 
 import itertools
+from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_lstm as tl
+from tests.passes.cells import Subject, differences
 from tests.passes.test_counts import BATCH, CASES, HIDDEN, INPUT, STEPS
 from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.tensor import Node
@@ -79,6 +83,60 @@ def test_layers_in_a_row_keep_no_more_for_each() -> None:
     loops = [n for n in topological(normal_form(tl.gradients(loss, [*weights, x]))) if n.op == "scan"]
     kept = [n.attrs["body"].outputs[n.attrs["carries"] :] for n in loops[:2]]
     assert [sum(y.size for y in ys) for ys in kept] == [6 * BATCH * HIDDEN] * 2
+
+
+def stacks(*outputs: tl.Tensor) -> list[list[tuple[int, ...]]]:
+    """The shapes that each loop stacks."""
+    loops = [n for n in topological(normal_form(outputs)) if n.op == "scan"]
+    return [[y.shape for y in n.attrs["body"].outputs[n.attrs["carries"] :]] for n in loops]
+
+
+LIGHT: dict[str, Callable[[tl.Tensor], tl.Tensor]] = {
+    "concatenate": lambda x: tl.concatenate([x[:, 3:], x[:, :3]], 1),
+    "pad": lambda x: tl.pad(x, ((0, 0), (1, 0)))[:, 1:],
+    "sum": lambda x: x + x.sum(axis=1, keepdims=True),
+    "max": lambda x: x - tl.max(x, axis=1, keepdims=True),
+    "min": lambda x: x - tl.min(x, axis=1, keepdims=True),
+    "logsumexp": lambda x: x - tl.logsumexp(x, axis=1, keepdims=True),
+}
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_what_is_light_is_computed_again(name: str) -> None:
+    """The carry alone is kept, and not what is computed from the slices."""
+    x = tl.symbol("x", (5, 2, 6))
+    last, _ = tl.scan(lambda c, v: (tl.tanh(c * LIGHT[name](v)), None), tl.ones((2, 6)), x)
+    assert stacks(tl.gradients(last.sum(), x))[0] == [(2, 6)]
+
+
+def test_one_array_is_kept_rather_than_its_halves() -> None:
+    x, w = tl.symbol("x", (5, 2, 6)), tl.symbol("w", (6, 6))
+
+    def step(c: tl.Tensor, v: tl.Tensor) -> Any:
+        y = v @ w
+        return tl.tanh(c * tl.sin(y[:, :3]) * tl.cos(y[:, 3:])), None
+
+    last, _ = tl.scan(step, tl.ones((2, 3)), x)
+    assert stacks(tl.gradients(last.sum(), x))[0] == [(2, 6), (2, 3)]
+
+
+def test_what_a_later_loop_goes_through_is_computed_there() -> None:
+    """But not what it reads as a whole."""
+    x = tl.symbol("x", (5, 2, 6))
+    _, ys = tl.scan(lambda c, v: (tl.tanh(c + v), c * 2), tl.ones((2, 6)), x)
+    for read in (lambda c, v: tl.sin(c + v), lambda c, v: tl.sin(c + v) * ys.sum()):
+        outer = tl.scan(lambda c, v, read=read: (read(c, v), None), tl.ones((2, 6)), ys)[0]
+        assert stacks(outer) == [[(2, 6)], []]
+        subject = Subject(Graph((x,), (outer,)), [np.linspace(-1, 1, 60, dtype=np.float32).reshape(5, 2, 6)])
+        assert differences(subject, Graph((x,), tuple(normal_form([outer])))) < 1e-6
+
+
+def test_a_stack_that_is_read_as_a_whole_alone() -> None:
+    x = tl.symbol("x", (5, 2), tl.float64)
+    _, ys = tl.scan(lambda c, v: (tl.tanh(c + v), c * 2), tl.ones(2, tl.float64), x)
+    outer = tl.scan(lambda c, v: (tl.sin(c + v) * ys.sum(), None), tl.ones(2, tl.float64), x)[0]
+    subject = Subject(Graph((x,), (outer,)), [np.linspace(-1, 1, 10).reshape(5, 2)])
+    assert differences(subject, Graph((x,), tuple(normal_form([outer])))) < 1e-12
 
 
 def test_a_name_costs_nothing() -> None:
