@@ -1,6 +1,7 @@
 import contextlib
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,10 +10,11 @@ from hypothesis import strategies as st
 from safetensors.numpy import load, save
 
 from tests.train.conftest import TEXT, make
-from tinygrad_lstm.data import Corpus
+from tinygrad_lstm.data import Corpus, Vocabulary
 from tinygrad_lstm.errors import CheckpointError
-from tinygrad_lstm.train import Trainer, load_model
+from tinygrad_lstm.train import ModelConfig, TrainConfig, Trainer, load_model
 from tinygrad_lstm.train.checkpoint import check_writable, read_checkpoint, write_checkpoint
+from tinygrad_lstm.train.description import Description
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*has no checksum")
 
@@ -35,8 +37,21 @@ def edited(content, change):
     return save(load(content), {"tinygrad_lstm": json.dumps(description)})
 
 
+def described(**changes):
+    """A description, whole but for these changes."""
+    plain = Description(ModelConfig(), TrainConfig(), Vocabulary("ab"), "a text", "0" * 64, 0, ())
+    return replace(plain, **changes)
+
+
 def test_what_is_written_is_read(tmp_path):
-    description = {"words": "größer\n\u2028", "numbers": [1, 0.1, 1e-300], "none": None}
+    description = described(
+        model=ModelConfig("gru", 3, 4, 5),
+        training=TrainConfig(lr=1e-300, clip=1, seed=2**64 - 1, validate_every=7),
+        vocabulary=Vocabulary('\n"aö\u2028\U0001f600'),
+        text="größer\n\x1b",
+        step=9,
+        validations=((7, 0.1), (9, 1e-300)),
+    )
     write_checkpoint(tmp_path / "a", ARRAYS, description)
     arrays, found = read_checkpoint(tmp_path / "a")
     assert found == description
@@ -47,7 +62,7 @@ def test_what_is_written_is_read(tmp_path):
 
 
 def test_arrays_that_are_no_block_of_memory_are_written_as_they_look(tmp_path):
-    write_checkpoint(tmp_path / "a", {"x": ARRAYS["x"].T, "y": ARRAYS["x"][:, ::2]}, {})
+    write_checkpoint(tmp_path / "a", {"x": ARRAYS["x"].T, "y": ARRAYS["x"][:, ::2]}, described())
     arrays, _ = read_checkpoint(tmp_path / "a")
     assert arrays["x"].tolist() == ARRAYS["x"].T.tolist()
     assert arrays["y"].tolist() == ARRAYS["x"][:, ::2].tolist()
@@ -56,7 +71,7 @@ def test_arrays_that_are_no_block_of_memory_are_written_as_they_look(tmp_path):
 @pytest.mark.parametrize("place", ["os.fsync", "pathlib.Path.replace"])
 @pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), KeyboardInterrupt()])
 def test_a_failure_at_any_point_leaves_the_old_checkpoint(tmp_path, monkeypatch, place, failure):
-    write_checkpoint(tmp_path / "a", ARRAYS, {"step": 1})
+    write_checkpoint(tmp_path / "a", ARRAYS, described(step=1))
     old = (tmp_path / "a").read_bytes()
 
     def fail(*_):
@@ -65,7 +80,7 @@ def test_a_failure_at_any_point_leaves_the_old_checkpoint(tmp_path, monkeypatch,
     with monkeypatch.context() as patch:
         patch.setattr(place, fail)
         with pytest.raises((CheckpointError, KeyboardInterrupt)) as caught:
-            write_checkpoint(tmp_path / "a", {"x": np.zeros(9)}, {"step": 2})
+            write_checkpoint(tmp_path / "a", {"x": np.zeros(9)}, described(step=2))
     if isinstance(failure, OSError):
         assert "cannot be written: No space left on device" in str(caught.value)
     assert (tmp_path / "a").read_bytes() == old
@@ -73,15 +88,15 @@ def test_a_failure_at_any_point_leaves_the_old_checkpoint(tmp_path, monkeypatch,
 
 
 def test_a_new_checkpoint_takes_the_place_of_the_old_one_and_keeps_links(tmp_path):
-    write_checkpoint(tmp_path / "a", ARRAYS, {"step": 1})
+    write_checkpoint(tmp_path / "a", ARRAYS, described(step=1))
     (tmp_path / "link").symlink_to("a")
-    write_checkpoint(tmp_path / "link", ARRAYS, {"step": 2})
+    write_checkpoint(tmp_path / "link", ARRAYS, described(step=2))
     assert (tmp_path / "link").is_symlink()
-    assert read_checkpoint(tmp_path / "a")[1] == {"step": 2}
+    assert read_checkpoint(tmp_path / "a")[1] == described(step=2)
 
 
 def test_a_checkpoint_has_the_permissions_of_any_new_file(tmp_path):
-    write_checkpoint(tmp_path / "a", ARRAYS, {})
+    write_checkpoint(tmp_path / "a", ARRAYS, described())
     (tmp_path / "b").write_bytes(b"")
     assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
 
@@ -173,13 +188,80 @@ def test_a_description_that_does_not_fit_the_arrays(tmp_path, whole, change, sai
         (lambda d: d["training"].update(lr=-1), "is damaged: lr"),
         (lambda d: d.pop("data"), "it has no 'data'"),
         (lambda d: d.update(validations=[[1]]), "is damaged"),
-        (lambda d: d.update(validations=[[1, 2.0]]), "is damaged: its state does not fit"),
+        (
+            lambda d: d.update(validations=[[1, 2.0]]),
+            "is damaged: the steps of its validations do not rise from 1 to 0 at most",
+        ),
+        (lambda d: d["training"].update(batch=10**30), "is damaged: there are 459 characters to train on"),
+        (lambda d: d["training"].update(lr=10**400), "is damaged: lr is a finite number above 0"),
+        (lambda d: d["data"].update(sha256=None), "is damaged: name and SHA-256 of its text are no texts"),
+        (lambda d: d["data"].update(sha256="é"), "is damaged: the SHA-256 .* 64 hexadecimal digits"),
+        (lambda d: d.update(step=True), "is damaged: step is an integer of at least 0, not True"),
+        (lambda d: d.update(step=3, validations=[[2, 1.0], [2, 1.0]]), "do not rise from 1 to 3"),
+        (lambda d: d.update(step=3, validations=[[2, None]]), "the losses of its validations are no numbers"),
+        (lambda d: d.update(step=3, validations=[[2, 0.5]]), "is damaged: its state does not fit"),
+        (lambda d: d.update(speed=3), "is damaged: it has a part 'speed', which is not known"),
     ],
 )
 def test_a_description_that_can_not_be_resumed(tmp_path, whole, change, said):
     (tmp_path / "a").write_bytes(edited(whole, change))
     with pytest.raises(CheckpointError, match=said):
         Trainer.resume(tmp_path / "a", Corpus(TEXT, "Hamlet"))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(data=st.data())
+def test_a_description_with_anything_in_a_place_is_read_or_refused_in_a_sentence(tmp_path_factory, whole, data):
+    def change(description):
+        place = data.draw(
+            st.sampled_from(
+                [(n,) for n in description]
+                + [("model", n) for n in description["model"]]
+                + [("training", n) for n in description["training"]]
+                + [("data", n) for n in description["data"]]
+            )
+        )
+        inner = description
+        for name in place[:-1]:
+            inner = inner[name]
+        inner[place[-1]] = data.draw(JSON)
+
+    path = tmp_path_factory.mktemp("anything") / "a"
+    path.write_bytes(edited(whole, change))
+    for read in (load_model, lambda p: Trainer.resume(p, Corpus(TEXT, "Hamlet"))):
+        try:
+            read(path)
+        except CheckpointError as error:
+            assert "\n" not in str(error) or "\n" in str(path)  # noqa: PT017
+
+
+def test_a_model_is_read_without_drawing_one_first(tmp_path, whole, monkeypatch):
+    (tmp_path / "a").write_bytes(whole)
+
+    def drawn(*_, **__):
+        raise AssertionError("numbers are drawn")
+
+    with monkeypatch.context() as patch:
+        # What is drawn with a key is evaluated at once, other than in a trace.
+        patch.setattr("tinygrad_lstm.functions.random.settled", drawn)
+        resumed = Trainer.resume(tmp_path / "a", Corpus(TEXT, "Hamlet"))
+    assert resumed.step() == make(Corpus(TEXT, "Hamlet")).step()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"hidden": 10**15}, {"embedding": 10**15}, {"layers": 10**15}, {"hidden": 2**70}, {"hidden": 6, "layers": 17}],
+)
+def test_sizes_are_compared_before_a_model_is_made(tmp_path, whole, change):
+    (tmp_path / "a").write_bytes(edited(whole, lambda d: d["model"].update(change)))
+    with pytest.raises(CheckpointError, match="does not fit the architecture it names"):
+        load_model(tmp_path / "a")
 
 
 def test_the_model_is_read_as_it_was_saved(tmp_path, whole):

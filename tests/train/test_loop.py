@@ -308,11 +308,28 @@ def test_a_text_that_is_no_corpus_says_how_to_make_one():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"steps": 0}, {"window": 1.5}, {"batch": -1}, {"lr": math.nan}, {"lr": 0}, {"clip": math.inf}, {"decay": 0}],
+    [
+        {"steps": 0},
+        {"window": 1.5},
+        {"batch": -1},
+        {"lr": math.nan},
+        {"lr": 0},
+        {"clip": math.inf},
+        {"decay": 0},
+        {"lr": "1"},
+        {"lr": True},
+        {"clip": 10**400},
+    ],
 )
 def test_settings_out_of_range(wrong):
     with pytest.raises(UsageError, match=next(iter(wrong))):
         TrainConfig(**wrong)
+
+
+def test_numbers_of_numpy_are_settings_that_can_be_saved(corpus, tmp_path):
+    make(corpus, lr=np.float32(0.5), clip=np.float64(2), seed=np.int64(3)).save(tmp_path / "a")
+    config = Trainer.resume(tmp_path / "a", corpus).config
+    assert (config.lr, config.clip, config.seed) == (0.5, 2.0, 3)
 
 
 def test_a_seed_out_of_range():

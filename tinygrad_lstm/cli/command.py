@@ -12,8 +12,8 @@ from tinygrad_lstm.cli.looking import DRAWINGS, OF_A_CELL, drawing, show_backend
 from tinygrad_lstm.cli.signals import EndedError, ending
 from tinygrad_lstm.cli.training import run_sample, run_train
 from tinygrad_lstm.errors import Error
+from tinygrad_lstm.train.config import TrainConfig
 from tinygrad_lstm.train.language_model import CELLS, ModelConfig
-from tinygrad_lstm.train.trainer import TrainConfig
 
 __all__ = ["main"]
 

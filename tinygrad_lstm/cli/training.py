@@ -13,10 +13,11 @@ from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.runtime.backend import get_backend, use_backend
 from tinygrad_lstm.runtime.threads import blas_threads
 from tinygrad_lstm.train.checkpoint import check_writable, load_model
+from tinygrad_lstm.train.config import TrainConfig
 from tinygrad_lstm.train.language_model import ModelConfig
 from tinygrad_lstm.train.progress import Progress
 from tinygrad_lstm.train.sampling import sample
-from tinygrad_lstm.train.trainer import TrainConfig, Trainer, bits
+from tinygrad_lstm.train.trainer import Trainer, bits
 
 __all__ = ["run_sample", "run_train"]
 

@@ -1,17 +1,20 @@
 """``save`` and ``load``: weights in safetensors files."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from tinygrad_lstm.errors import DTypeError, UsageError
 from tinygrad_lstm.graph.convert import as_tensor
+from tinygrad_lstm.graph.function import fresh_symbol
 from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.graph.variables import Tracer, tracer
 from tinygrad_lstm.nn.holder import Holder, with_article
 from tinygrad_lstm.runtime.creation import tensor
 from tinygrad_lstm.runtime.files import read_arrays, write_arrays
 
-__all__ = ["load", "save"]
+__all__ = ["load", "save", "undrawn"]
 
 
 def save(path: str | os.PathLike[str], source: Holder | Mapping[str, Any]) -> None:
@@ -70,3 +73,28 @@ def load(path: str | os.PathLike[str]) -> dict[str, Tensor]:
         except DTypeError as error:
             raise DTypeError(f"{path}: {name} cannot be loaded: {error}") from None
     return result
+
+
+class _WithoutValues(Tracer):
+    """The tracer inside :func:`undrawn`: a new variable has a type alone."""
+
+    def cut(self, value: Tensor) -> Tensor:
+        return fresh_symbol("value", value.type, self.owner)
+
+
+@contextmanager
+def undrawn() -> Iterator[None]:
+    """In the block, modules and optimisers are made without values, which ``load_state_dict`` then gives them.
+
+    No numbers are drawn, and a layer of any size takes no memory before it is loaded.
+
+    >>> with undrawn():
+    ...     large = tl.nn.Linear(10**9, 10**9)
+    >>> large.weight.shape
+    (1000000000, 1000000000)
+    """
+    before = tracer.set(_WithoutValues("a module that is made to be loaded"))
+    try:
+        yield
+    finally:
+        tracer.reset(before)

@@ -1,10 +1,11 @@
 """Training a language model, saving it, and writing text with it."""
 
 from tinygrad_lstm.train.checkpoint import load_model
+from tinygrad_lstm.train.config import TrainConfig, learning_rate
 from tinygrad_lstm.train.language_model import LanguageModel, ModelConfig
 from tinygrad_lstm.train.progress import Progress
 from tinygrad_lstm.train.sampling import sample
-from tinygrad_lstm.train.trainer import TrainConfig, Trainer, bits, learning_rate
+from tinygrad_lstm.train.trainer import Trainer, bits
 
 __all__ = [
     "LanguageModel",

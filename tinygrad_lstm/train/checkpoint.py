@@ -9,21 +9,20 @@ The model is in it twice: ``model.…`` are the weights of the last step, with w
 those that did best on the held-out text, once it was looked at.
 """
 
-import json
-import math
 import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from tinygrad_lstm.data.vocabulary import Vocabulary
 from tinygrad_lstm.errors import CheckpointError, Error, StateDictError
-from tinygrad_lstm.functions import random
+from tinygrad_lstm.nn.saving import undrawn
 from tinygrad_lstm.runtime.files import CHECKSUM, Array, check_writable, read_arrays, write_arrays
-from tinygrad_lstm.train.language_model import LanguageModel, ModelConfig
+from tinygrad_lstm.train.description import Description
+from tinygrad_lstm.train.language_model import LanguageModel
 
 __all__ = [
     "Array",
@@ -37,57 +36,36 @@ __all__ = [
 ]
 
 _KEY: Final = "tinygrad_lstm"
-_FORMAT: Final = 2
 
 
-def write_checkpoint(path: str | os.PathLike[str], arrays: Mapping[str, Array], description: Mapping[str, Any]) -> None:
-    """Write arrays and a description in JSON's types so that ``path`` changes at once or not at all.
+def write_checkpoint(path: str | os.PathLike[str], arrays: Mapping[str, Array], description: Description) -> None:
+    """Write arrays and a description so that ``path`` changes at once or not at all.
 
     Raises:
         CheckpointError: when it cannot be written; then the path holds what it held.
-
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder:
-    ...     write_checkpoint(f"{folder}/a.safetensors", {"x": np.ones(2)}, {"step": 3})
-    ...     read_checkpoint(f"{folder}/a.safetensors")
-    ({'x': array([1., 1.])}, {'step': 3})
     """
-    header = json.dumps({"format": _FORMAT, **description}, ensure_ascii=False, allow_nan=False)
-    write_arrays(path, arrays, {_KEY: header})
+    write_arrays(path, arrays, {_KEY: description.as_json()})
 
 
-def read_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, Any]]:
+def read_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Array], Description]:
     """The arrays and the description of a checkpoint.
 
     Raises:
-        CheckpointError: when the file is missing, not readable, cut off, or no checkpoint of this program.
+        CheckpointError: when the file is missing, not readable, cut off, changed, or no checkpoint of this program, and
+            when its description is not whole or names numbers out of their range.
     """
     arrays, metadata = read_arrays(path, "checkpoint")
-    header = metadata.get(_KEY)
-    if header is None:
+    if _KEY not in metadata:
         raise CheckpointError(
             f"{path} holds arrays, and no model as `tinygrad-lstm train` writes it; tl.load reads such a file"
         )
+    description = Description.of(path, metadata[_KEY])
     if CHECKSUM not in metadata:
         warnings.warn(
             f"{path} has no checksum, as an earlier version wrote it: whether it is damaged cannot be checked",
             stacklevel=3,
         )
-    try:
-        description = json.loads(header, parse_float=_finite, parse_constant=_finite)
-        version = description.pop("format")
-    except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
-        raise CheckpointError(f"{path} is damaged: the JSON in its header cannot be read") from None
-    if version != _FORMAT:
-        raise CheckpointError(f"{path} has format {version!r}, this program reads {_FORMAT}; use the one that wrote it")
     return arrays, description
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(text)
-    return number
 
 
 def load_model(path: str | os.PathLike[str]) -> tuple[LanguageModel, Vocabulary]:
@@ -114,27 +92,42 @@ def load_model(path: str | os.PathLike[str]) -> tuple[LanguageModel, Vocabulary]
 
 
 def restored_model(
-    path: str | os.PathLike[str], arrays: Mapping[str, Array], description: Mapping[str, Any]
+    path: str | os.PathLike[str], arrays: Mapping[str, Array], description: Description
 ) -> tuple[LanguageModel, Vocabulary]:
     """The model, as :func:`load_model` gives it, and the vocabulary of a checkpoint that was read from ``path``.
 
     Raises:
         CheckpointError: when the arrays do not fit the description.
     """
+    vocabulary, last, best = description.vocabulary, part(arrays, "model"), part(arrays, "best")
     with described(path):
-        vocabulary = Vocabulary(description["vocabulary"])
-        config = ModelConfig(**description["model"])
-        last, best = part(arrays, "model"), part(arrays, "best")
-        # Checked before the model is made: a file of a few bytes could ask for a model that fills the memory.
-        room = sum(array.size for array in last.values())
-        if config.layers > len(last) or max(config.hidden**2, config.embedding * len(vocabulary)) > room:
-            raise CheckpointError(f"{path} does not fit the architecture it names: it holds {room:,} numbers in all")
-        model = LanguageModel(len(vocabulary), config, key=random.key(0))
+        model = undrawn_model(description, last)
         spoilt = [name for weights in (last, best) for name, array in weights.items() if not np.isfinite(array).all()]
         if spoilt:
             raise CheckpointError(f"{path} holds weights that are no finite numbers, in {spoilt[0]}; train anew")
         model.load_state_dict(best or last)
     return model, vocabulary
+
+
+def undrawn_model(description: Description, weights: Mapping[str, Array]) -> LanguageModel:
+    """The model of a description, without values.
+
+    Raises:
+        StateDictError: when it has other layers or sizes than these weights; that is found out before it is made.
+    """
+    config, characters = description.model, len(description.vocabulary)
+    # A header of a few bytes could name a model that fills the memory. These two decide about all sizes.
+    for name, shape in {
+        "embedding.weight": (characters, config.embedding),
+        "output.weight": (config.hidden, characters),
+    }.items():
+        found = list(weights[name].shape) if name in weights else "missing"
+        if found != list(shape):
+            raise StateDictError(f"{name} is {found}, expected {list(shape)}")
+    if config.layers > len(weights):
+        raise StateDictError(f"it names {config.layers:,} layers, and has {len(weights)} arrays")
+    with undrawn():
+        return LanguageModel(characters, config)
 
 
 def part(arrays: Mapping[str, Array], name: str) -> dict[str, Array]:
@@ -144,7 +137,7 @@ def part(arrays: Mapping[str, Array], name: str) -> dict[str, Array]:
 
 @contextmanager
 def described(path: str | os.PathLike[str]) -> Iterator[None]:
-    """A context for reading a description: errors in it become errors of the checkpoint at ``path``."""
+    """A context for reading arrays: errors in it become errors of the checkpoint at ``path``."""
     try:
         yield
     except CheckpointError:
@@ -153,5 +146,5 @@ def described(path: str | os.PathLike[str]) -> Iterator[None]:
         raise CheckpointError(f"{path} does not fit the architecture it names: {error}") from None
     except KeyError as error:
         raise CheckpointError(f"{path} is damaged: it has no {error}") from None
-    except (Error, TypeError, ValueError, AttributeError) as error:
+    except (Error, TypeError, ValueError) as error:
         raise CheckpointError(f"{path} is damaged: {error}") from None

@@ -5,7 +5,7 @@ import os
 import time
 from array import array
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any, Final
 
 import numpy as np
@@ -20,6 +20,7 @@ from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.variables import Variable, assign_all
 from tinygrad_lstm.jit.jitted import jit
 from tinygrad_lstm.nn.losses import cross_entropy
+from tinygrad_lstm.nn.saving import undrawn
 from tinygrad_lstm.optim.adam import Adam
 from tinygrad_lstm.optim.clipping import clip_grad_norm
 from tinygrad_lstm.runtime.creation import tensor
@@ -31,60 +32,11 @@ from tinygrad_lstm.train.checkpoint import (
     restored_model,
     write_checkpoint,
 )
-from tinygrad_lstm.train.language_model import LanguageModel, ModelConfig, at_least_one
+from tinygrad_lstm.train.config import TrainConfig, learning_rate
+from tinygrad_lstm.train.description import Description
+from tinygrad_lstm.train.language_model import LanguageModel, ModelConfig
 
-__all__ = ["TrainConfig", "Trainer", "bits", "learning_rate"]
-
-
-@dataclass(frozen=True, slots=True)
-class TrainConfig:
-    """How a model is trained.
-
-    Attributes:
-        steps: updates in all, those before a resumption included.
-        window: characters that an update looks back over.
-        batch: streams read side by side.
-        lr: the learning rate at the start.
-        decay: steps after which it has halved; see :func:`learning_rate`.
-        clip: bound on the norm of all gradients together.
-        seed: for the initial weights.
-        validate_every: steps between two looks at the held-out text, each with a checkpoint. By default 250, or 25
-            rounds of a text so short that these are fewer: such a text is soon known by heart.
-
-    Raises:
-        UsageError: for a number out of its range.
-    """
-
-    steps: int = 1500
-    window: int = 64
-    batch: int = 32
-    lr: float = 1e-2
-    decay: int = 500
-    clip: float = 1.0
-    seed: int = 0
-    validate_every: int | None = None
-
-    def __post_init__(self) -> None:
-        at_least_one(self, "steps", "window", "batch", "decay")
-        if self.validate_every is not None:
-            at_least_one(self, "validate_every")
-        for name in ("lr", "clip"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise UsageError(f"{name} is a finite number above 0, not {getattr(self, name)!r}")
-        random.check_seed(self.seed)
-
-
-def learning_rate(config: TrainConfig, step: int) -> float:
-    """The learning rate of the update after ``step`` updates: ``lr / (1 + step / decay)``.
-
-    It does not depend on how many steps there are to be, so a run that is prolonged goes on as if it had been planned
-    so long.
-
-    >>> config = TrainConfig(lr=1.0, decay=100)
-    >>> [learning_rate(config, step) for step in (0, 100, 900)]
-    [1.0, 0.5, 0.1]
-    """
-    return config.lr / (1 + step / config.decay)
+__all__ = ["Trainer", "bits"]
 
 
 def bits(nats: float) -> float:
@@ -298,14 +250,15 @@ class Trainer:
         arrays |= {f"optimizer.{name}": value.numpy() for name, value in self.optimizer.state_dict().items()}
         arrays |= {f"state.{k}": leaf.numpy() for k, leaf in enumerate(flatten(self.state)[0])}
         arrays["losses"] = np.array(self.losses)
-        description = {
-            "model": asdict(self.model.config),
-            "training": asdict(self.config),
-            "vocabulary": self.vocabulary.characters,
-            "data": {"name": self.corpus.name, "sha256": self.corpus.sha256},
-            "step": self.at,
-            "validations": self.validations,
-        }
+        description = Description(
+            self.model.config,
+            self.config,
+            self.vocabulary,
+            self.corpus.name,
+            self.corpus.sha256,
+            self.at,
+            tuple(self.validations),
+        )
         write_checkpoint(path, arrays, description)
         self.saved_at = self.at
 
@@ -323,47 +276,44 @@ class Trainer:
                 other settings.
             UsageError: when more steps are done than are wanted.
         """
-        arrays, description = read_checkpoint(path)
-        model, vocabulary = restored_model(path, arrays, description)
-        with described(path):
-            config = TrainConfig(**description["training"])
-            settings = {**asdict(model.config), **asdict(config)}
-            data, at = description["data"], int(description["step"])
-            digest, name = str(data["sha256"]), str(data["name"])
-            validations = [(int(step), float(loss)) for step, loss in description["validations"]]
-            losses = array("d", arrays["losses"].tolist())
+        arrays, saved = read_checkpoint(path)
+        model, vocabulary = restored_model(path, arrays, saved)
+        settings = {**asdict(saved.model), **asdict(saved.training)}
         for key, value in (wanted or {}).items():
             if key not in _MAY_CHANGE and settings[key] != value:
                 raise CheckpointError(
                     f"{path} was trained with {key} {settings[key]}, not {value}; "
                     f"leave that out to go on, or train a new model"
                 )
-        if digest != corpus.sha256:
+        if saved.sha256 != corpus.sha256:
             raise CheckpointError(
-                f"{path} was trained on another text, {name} with SHA-256 {digest[:12]}…, and this is {corpus.name} "
-                f"with {corpus.sha256[:12]}…; name the files it was trained on"
+                f"{path} was trained on another text, {saved.text} with SHA-256 {saved.sha256[:12]}…, and this is "
+                f"{corpus.name} with {corpus.sha256[:12]}…; name the files it was trained on"
             )
-        config = replace(config, **{key: value for key, value in (wanted or {}).items() if key in _MAY_CHANGE})
-        if at > config.steps:
+        changes = {key: value for key, value in (wanted or {}).items() if key in _MAY_CHANGE}
+        config = replace(saved.training, **changes)
+        if saved.step > config.steps:
             raise UsageError(
-                f"{path} is at step {at:,} already, and steps, which counts from the start, is {config.steps:,}; "
-                "give a larger number (--steps), or leave it out"
+                f"{path} is at step {saved.step:,} already, and steps, which counts from the start, is "
+                f"{config.steps:,}; give a larger number (--steps), or leave it out"
             )
-        trainer = cls(corpus, model.config, config)
         with described(path):
+            with undrawn():
+                trainer = cls(corpus, saved.model, config)
             if trainer.vocabulary != vocabulary:
                 raise CheckpointError(f"{path} has another vocabulary than the text it names; train a new model")
             trainer.model.load_state_dict(part(arrays, "model"))
             trainer.optimizer.load_state_dict(part(arrays, "optimizer"))
             leaves, structure = flatten(trainer.state)
-            saved = [tensor(arrays[f"state.{k}"]) for k in range(len(leaves))]
-            fits = [s.type for s in saved] == [leaf.type for leaf in leaves]
-            if not fits or len(losses) != at or bool(validations) != bool(part(arrays, "best")):
+            state = [tensor(arrays[f"state.{k}"]) for k in range(len(leaves))]
+            losses, best = array("d", arrays["losses"].tolist()), part(arrays, "best")
+            fits = [s.type for s in state] == [leaf.type for leaf in leaves]
+            if not fits or len(losses) != saved.step or bool(saved.validations) != bool(best):
                 raise CheckpointError(f"{path} is damaged: its state does not fit its settings")
-        trainer.state = unflatten(structure, saved)
-        trainer.at = trainer.saved_at = at
-        trainer.losses, trainer.validations = losses, validations
-        trainer.best = model.state_dict() if validations else {}
+        trainer.state = unflatten(structure, state)
+        trainer.at = trainer.saved_at = saved.step
+        trainer.losses, trainer.validations = losses, list(saved.validations)
+        trainer.best = model.state_dict() if saved.validations else {}
         return trainer
 
 
