@@ -80,9 +80,11 @@ def test_numpy_arrays_keep_their_type(dtype) -> None:
     assert (tl.tensor(np.ones(2, dtype.name)) == np.ones(2, dtype.name)).dtype is tl.bool_
 
 
-def test_sums_keep_their_type_and_bools_are_counted() -> None:
+def test_integers_and_bools_are_summed_in_int64() -> None:
     for dtype in ALL:
-        assert filled(dtype).sum().dtype is (tl.int64 if dtype is tl.bool_ else dtype)
+        for name in ("sum", "prod", "cumsum", "cumprod"):
+            assert getattr(filled(dtype), name)().dtype is (dtype if dtype.is_float else tl.int64)
+            assert getattr(filled(dtype), name)(dtype=tl.int32).dtype is tl.int32
         assert filled(dtype).max().dtype is dtype
         assert filled(dtype).argmax().dtype is tl.int64
 
@@ -158,8 +160,36 @@ def test_whole_numbers_to_a_whole_power_stay_whole(dtype, exponent) -> None:
 
 def test_other_powers_of_whole_numbers_are_floats() -> None:
     x = tl.tensor([1, 2])
-    for y in (x**-1, x**0.5, x**x, 2**x):
+    for y in (x**-1, x**0.5, 0.5**x):
         assert y.dtype.is_float
+
+
+@pytest.mark.parametrize("scalar", [np.float64(0.1), np.float32(0.1), np.float16(0.1), np.int32(3), np.int64(3)])
+def test_numpy_scalars_alone_keep_their_type(scalar) -> None:
+    own = as_dtype(scalar.dtype)
+    for f in (
+        lambda a: tl.add(a, a), lambda a: tl.stack([a, a]), lambda a: tl.full(2, a), lambda a: tl.where(True, a, 1),
+        lambda a: tl.multiply(a, 2), lambda a: tl.tensor(a), lambda a: a, lambda a: tl.maximum(2, a),
+    ):  # fmt: skip
+        for value in (f, tl.jit(f)):
+            got = tl.concatenate([tl.reshape(value(scalar), -1)])
+            assert got.dtype is own
+            assert got.tolist()[0] in (scalar, 2 * scalar, 2)
+    if own.is_float:
+        for f in (tl.exp, tl.grad(tl.exp), lambda a: tl.jvp(tl.exp, (a,), (1.0,))[1]):
+            assert f(scalar).dtype is own
+            np.testing.assert_allclose(f(scalar).numpy(), np.exp(scalar), rtol=2 * float(np.finfo(scalar).eps))
+
+
+def test_the_widest_of_numpys_scalars_counts_beside_others_of_them() -> None:
+    assert tl.add(np.float64(0.1), np.float32(0.2)).dtype is tl.float64
+    assert tl.add(np.int32(1), np.float64(0.2)).dtype is tl.float64
+    assert tl.add(np.int32(1), 0.2).dtype is tl.float32
+    assert tl.exp(np.longdouble(1)).dtype is tl.float32
+    assert tl.tensor([1.0, np.float64(0.1)]).tolist() == [1.0, 0.1]
+    assert tl.tensor([np.ones(2), np.zeros(2)]).dtype is tl.float64
+    assert tl.jit(lambda n: tl.exp(n / 2))(np.int64(1)).item() == np.exp(0.5)
+    assert tl.jit(lambda n, a: tl.exp(n * a))(np.int64(1), 0.5).item() == np.exp(0.5)
 
 
 @pytest.mark.parametrize(

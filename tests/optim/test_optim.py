@@ -10,6 +10,16 @@ STEPS = 6
 START = [np.array([1.0, -2.0, 0.5]), np.array([[0.3]])]
 
 
+@pytest.mark.parametrize("kind", [tl.optim.SGD, tl.optim.Adam, tl.optim.Lion])
+def test_the_rate_is_as_exact_as_the_parameter(kind) -> None:
+    p = tl.Parameter(np.ones(2))
+    opt = kind([p], lr=0.1)
+    assert opt.lr == 0.1
+    p.sum().backward()
+    opt.step()
+    np.testing.assert_allclose(p.numpy(), 0.9, rtol=2e-9)
+
+
 def slopes(t: int) -> list[np.ndarray]:
     random = np.random.default_rng(t)
     return [random.normal(size=p.shape) for p in START]

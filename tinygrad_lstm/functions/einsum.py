@@ -129,9 +129,7 @@ def einsum(subscripts: str, *arrays: Any) -> Tensor:
     for k, (other, letters) in enumerate(pending[1:], 1):
         later = set(result).union(*[t for _, t in pending[k + 1 :]])
         node, term = _contracted(node, term, other, letters, later)
-    extra = [t for t in term if t not in result]
-    node = sum(node, tuple(term.index(t) for t in extra)) if extra else node
-    term = [t for t in term if t in result]
+    node, term = _summed(node, term, [t for t in term if t not in result])
     return transpose(node, [term.index(t) for t in result])
 
 
@@ -173,16 +171,21 @@ def _simplified(node: Tensor, term: list[str], sizes: dict[str, int]) -> tuple[T
     return node, term
 
 
+def _summed(node: Tensor, term: list[str], letters: list[str]) -> tuple[Tensor, list[str]]:
+    """An operand summed over some of its letters, in its own element type as in NumPy, and those that are left."""
+    if not letters:
+        return node, term
+    return sum(node, tuple(map(term.index, letters)), dtype=node.dtype), [t for t in term if t not in letters]
+
+
 def _contracted(a: Tensor, left: list[str], b: Tensor, right: list[str], later: set[str]) -> tuple[Tensor, list[str]]:
     """The product of two operands and its letters, summed over letters that are not in ``later``.
 
     Args:
         later: the letters that the result or an operand to come has.
     """
-    summed = [t for t in left if t not in right and t not in later]
-    a, left = (sum(a, tuple(map(left.index, summed))) if summed else a), [t for t in left if t not in summed]
-    summed = [t for t in right if t not in left and t not in later]
-    b, right = (sum(b, tuple(map(right.index, summed))) if summed else b), [t for t in right if t not in summed]
+    a, left = _summed(a, left, [t for t in left if t not in right and t not in later])
+    b, right = _summed(b, right, [t for t in right if t not in left and t not in later])
     batch = [t for t in left if t in right and t in later]
     inner = [t for t in left if t in right and t not in later]
     rows = [t for t in left if t not in right]

@@ -48,7 +48,8 @@ def solve(a: Any, b: Any) -> Tensor:
     m = right.shape[-1]
     both = concatenate([broadcast_to(left, (*batch, n, n)), broadcast_to(right, (*batch, n, m))], -1)
     if both.size == 0:
-        return broadcast_to(right, (*batch, n, m))
+        empty = broadcast_to(right, (*batch, n, m))
+        return reshape(empty, (*batch, n)) if column else empty
     pivots, _, reduced = _eliminated(reshape(both, (math.prod(batch), n, n + m)))
     # The matrix has become a permutation: row r holds the unknown of the column that its pivot is in.
     order = stop_gradient(swapaxes(reduced[:, :, :n], 1, 2))

@@ -7,8 +7,8 @@ from typing import Any
 from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.convert import as_tensor, constant
 from tinygrad_lstm.graph.device import as_device
-from tinygrad_lstm.graph.dtypes import as_dtype, float32, float64, int64, weak_dtype
-from tinygrad_lstm.graph.number import number_kind
+from tinygrad_lstm.graph.dtypes import as_dtype, float32, float64, int64
+from tinygrad_lstm.graph.number import lone_dtype
 from tinygrad_lstm.graph.registry import function
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.types import as_shape, whole
@@ -26,7 +26,7 @@ def full(shape: Any, value: Any, dtype: Any = None, device: str | None = None) -
     >>> print(tl.full(2, 0.5))
     [0.5 0.5]
     """
-    own = weak_dtype(number_kind(value)) if dtype is None else as_dtype(dtype)
+    own = lone_dtype(value) if dtype is None else as_dtype(dtype)
     scalar = constant(value, own, device)
     return broadcast_to(scalar, as_shape(shape))
 

@@ -237,4 +237,4 @@ def take_along_last(x: Any, indices: Any) -> Tensor:
     chosen = one_hot(indices, node.shape[-1], bool_)
     if chosen.shape != node.shape:
         raise UsageError(f"indices {chosen.shape[:-1]} do not fit the leading axes of {node.type}")
-    return where(chosen, node, 0).sum(axis=-1)
+    return where(chosen, node, 0).sum(axis=-1, dtype=node.dtype)

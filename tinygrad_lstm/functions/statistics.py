@@ -10,13 +10,13 @@ from tinygrad_lstm.functions.elementary import root_of_squares
 from tinygrad_lstm.functions.filling import full
 from tinygrad_lstm.functions.predicates import not_equal, truth
 from tinygrad_lstm.graph.convert import as_tensor, float_operands
-from tinygrad_lstm.graph.dtypes import as_dtype, bool_, float16, float32, int64
+from tinygrad_lstm.graph.dtypes import as_dtype, float16, float32
 from tinygrad_lstm.graph.registry import function
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.types import normalize_axes, normalize_axis
 from tinygrad_lstm.ops.elementwise import abs, add, multiply
 from tinygrad_lstm.ops.logic import equal, invert
-from tinygrad_lstm.ops.reduce import argmax, as_type, max, reduced_shape, sum
+from tinygrad_lstm.ops.reduce import argmax, as_type, max, reduced_shape, sum, summands
 from tinygrad_lstm.ops.shape import concatenate, reshape, transpose
 
 __all__ = ["all", "any", "argmin", "cumprod", "cumsum", "mean", "norm", "prod", "std", "var"]
@@ -131,7 +131,7 @@ def argmin(x: Any, axis: Any = None) -> Tensor:
 
 @function
 def prod(x: Any, axis: Any = None, keepdims: bool = False, *, dtype: Any = None) -> Tensor:
-    """``∏ x`` over ``axis``, 1 for an empty axis. Bools are counted as int64; derivatives are right at zeros too.
+    """``∏ x`` over ``axis``, 1 for an empty axis, of integers and bools in int64. Derivatives are right at zeros too.
 
     The factors are multiplied in pairs, so the graph grows with the logarithm of their number.
 
@@ -141,7 +141,7 @@ def prod(x: Any, axis: Any = None, keepdims: bool = False, *, dtype: Any = None)
     >>> print(tl.prod([[1.0, 2.0], [3.0, 4.0]], axis=0))
     [3. 8.]
     """
-    node = _numbers(as_type(x, dtype))
+    node = summands(x, dtype)
     if node.dtype is float16:
         return prod(node.astype(float32), axis, keepdims).astype(float16)
     axes = normalize_axes(axis, node.ndim)
@@ -164,7 +164,8 @@ def prod(x: Any, axis: Any = None, keepdims: bool = False, *, dtype: Any = None)
 def cumsum(x: Any, axis: int | None = None, *, dtype: Any = None) -> Tensor:
     """The sums of the first 1, 2, … elements along ``axis``, of the flattened array by default.
 
-    Each round doubles how many elements a sum covers, so the graph grows with the logarithm of the axis.
+    Integers and bools are summed in int64. Each round doubles how many elements a sum covers, so the graph grows with
+    the logarithm of the axis.
 
     Args:
         dtype: the element type of the result, to which ``x`` is converted first.
@@ -172,14 +173,14 @@ def cumsum(x: Any, axis: int | None = None, *, dtype: Any = None) -> Tensor:
     >>> print(tl.cumsum([1.0, 2.0, 3.0]))
     [1. 3. 6.]
     """
-    return _running(add, _numbers(as_type(x, dtype)), axis, -0.0)
+    return _running(add, summands(x, dtype), axis, -0.0)
 
 
 @function
 def cumprod(x: Any, axis: int | None = None, *, dtype: Any = None) -> Tensor:
     """The products of the first 1, 2, … elements along ``axis``, of the flattened array by default.
 
-    Derivatives are right at zeros too.
+    Those of integers and bools are of int64. Derivatives are right at zeros too.
 
     Args:
         dtype: the element type of the result, to which ``x`` is converted first.
@@ -187,7 +188,7 @@ def cumprod(x: Any, axis: int | None = None, *, dtype: Any = None) -> Tensor:
     >>> print(tl.cumprod([1.0, 2.0, 3.0]))
     [1. 2. 6.]
     """
-    return _running(multiply, _numbers(as_type(x, dtype)), axis, 1)
+    return _running(multiply, summands(x, dtype), axis, 1)
 
 
 def _running(combine: Callable[[Any, Any], Tensor], node: Tensor, axis: int | None, neutral: float) -> Tensor:
@@ -209,8 +210,3 @@ def _running(combine: Callable[[Any, Any], Tensor], node: Tensor, axis: int | No
         node = combine(node, concatenate([start, node[(*before, slice(None, size - reach))]], place))
         reach *= 2
     return node
-
-
-def _numbers(x: Any) -> Tensor:
-    node = as_tensor(x)
-    return node.astype(int64) if node.dtype is bool_ else node

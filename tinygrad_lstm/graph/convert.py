@@ -7,7 +7,7 @@ from typing import Any
 from tinygrad_lstm.errors import DTypeError
 from tinygrad_lstm.graph.device import as_device
 from tinygrad_lstm.graph.dtypes import DType, float32, promote, weak_dtype
-from tinygrad_lstm.graph.number import Number, number_kind
+from tinygrad_lstm.graph.number import Number, lone_dtype, number_kind
 from tinygrad_lstm.graph.registry import apply, function
 from tinygrad_lstm.graph.tensor import Tensor, make
 from tinygrad_lstm.graph.variables import Variable
@@ -41,7 +41,7 @@ def constant(value: bool | int | float | Number, dtype: DType, device: str | Non
 
 
 def is_scalar(value: Any) -> bool:
-    """Whether ``value`` is a Python or NumPy scalar, whose element type gives way to its partners'."""
+    """Whether ``value`` is a Python or NumPy scalar, whose element type gives way to that of a tensor beside it."""
     return isinstance(value, numbers.Real | Number)
 
 
@@ -67,7 +67,7 @@ def as_tensor(value: Any, like: Tensor | None = None, device: str | None = None)
     if is_scalar(value):
         plain = _plain(value)
         if like is None:
-            return constant(plain, weak_dtype(number_kind(plain)), device)
+            return constant(plain, lone_dtype(value), device)
         return constant(plain, weak_dtype(number_kind(plain), like.dtype), like.device)
     result: Tensor = apply("tensor", value, device=device if like is None else like.device)
     return result
@@ -100,7 +100,10 @@ def operands(*values: Any, device: str | None = None) -> list[Tensor]:
         return nodes  # type: ignore[return-value]  # no None is among them
     device = device or next((n.type.device for n in nodes if n is not None), None)
     plain = [_plain(v) if n is None else None for v, n in zip(values, nodes, strict=True)]
-    target = promote(*dtypes, *[weak_dtype(number_kind(p), *dtypes) for p in plain if p is not None])
+    if dtypes:
+        target = promote(*dtypes, *[weak_dtype(number_kind(p), *dtypes) for p in plain if p is not None])
+    else:
+        target = lone_dtype(*values)
     return [
         constant(p, target, device) if n is None and p is not None else cast_to(n, target)
         for n, p in zip(nodes, plain, strict=True)

@@ -1,11 +1,14 @@
 """A Python number whose value is not known while a function is traced."""
 
 import numbers
+from collections.abc import Iterable
 from typing import Any, Final, NoReturn, cast
+
+import numpy as np
 
 from tinygrad_lstm.errors import TraceError
 from tinygrad_lstm.graph.device import current_device
-from tinygrad_lstm.graph.dtypes import DType, bool_, float64, int64, weak_dtype
+from tinygrad_lstm.graph.dtypes import DTYPES, DType, bool_, float64, int64, weak_dtype
 from tinygrad_lstm.graph.function import fresh_symbol
 from tinygrad_lstm.graph.operators import Operators
 from tinygrad_lstm.graph.registry import apply
@@ -13,7 +16,7 @@ from tinygrad_lstm.graph.scopes import inside
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.types import Shape, TensorType
 
-__all__ = ["Number", "NumberArgument", "number_kind"]
+__all__ = ["Number", "NumberArgument", "lone_dtype", "number_kind"]
 
 _RANK: Final[dict[type, int]] = {bool: 0, int: 1, float: 2}
 _EXACT: Final[dict[type, DType]] = {bool: bool_, int: int64, float: float64}
@@ -35,24 +38,45 @@ def number_kind(value: Any) -> type:
     return bool if isinstance(value, bool) else int if isinstance(value, numbers.Integral) else float
 
 
+def lone_dtype(*values: Any) -> DType:
+    """The element type of numbers among themselves: that of NumPy's scalars, the widest; of Python's numbers the usual.
+
+    >>> lone_dtype(0.1), lone_dtype(np.float64(0.1), 2), lone_dtype(np.int32(1), 0.5)
+    (tl.float32, tl.float64, tl.float32)
+    """
+    own = [dtype for v in values if (dtype := _own_dtype(v)) is not None]
+    floats = [dtype for dtype in own if dtype.is_float]
+    known = (floats and [max(floats, key=lambda d: d.itemsize)]) or own
+    dtype = weak_dtype(max(map(number_kind, values), key=_RANK.__getitem__), *known)
+    return dtype
+
+
+def _own_dtype(value: Any) -> DType | None:
+    """The element type that a NumPy scalar, or what stands for one, has where it meets no tensor."""
+    if isinstance(value, Number):
+        return value.own
+    return DTYPES.get(value.dtype.name) if isinstance(value, np.generic) else None
+
+
 class Number(Operators[Tensor]):
     """Stands for a Python number while a function is traced.
 
     Like the number, it takes the element type and the device of the tensor that it meets, and arithmetic among numbers
     gives a number, of float64 or int64; unlike Python's, integers wrap beyond 64 bits. Wherever a tensor is wanted it
-    becomes one of float32, int64 or bool.
+    becomes one of float32, int64 or bool, or of the type of the NumPy scalar that it stands for.
 
     Attributes:
         kind: ``bool``, ``int`` or ``float``.
+        own: the element type of the NumPy scalar that it stands for; None for a Python number.
         made: the tensors that it became so far.
     """
 
-    __slots__ = ("_what", "kind", "made")
+    __slots__ = ("_what", "kind", "made", "own")
 
     symbolic: Final = True
 
-    def __init__(self, kind: type, what: str) -> None:
-        self.kind, self._what = kind, what
+    def __init__(self, kind: type, what: str, own: DType | None = None) -> None:
+        self.kind, self._what, self.own = kind, what, own
         self.made: dict[TensorType, Tensor] = {}
 
     def typed(self, dtype: DType, device: str) -> Tensor:
@@ -74,7 +98,7 @@ class Number(Operators[Tensor]):
     @property
     def dtype(self) -> DType:
         """The element type where it meets no tensor."""
-        return weak_dtype(self.kind)
+        return lone_dtype(self)
 
     @property
     def device(self) -> str:
@@ -116,6 +140,9 @@ class Number(Operators[Tensor]):
 class NumberArgument(Number):
     """A number that is passed to the function. It enters the graph as a symbol of each type that is wanted of it.
 
+    Args:
+        kind: ``bool``, ``int`` or ``float``, or the class of a NumPy scalar.
+
     Attributes:
         name: the parameter's.
     """
@@ -123,7 +150,9 @@ class NumberArgument(Number):
     __slots__ = ("_owner", "name")
 
     def __init__(self, kind: type, name: str, owner: str) -> None:
-        super().__init__(kind, f"symbol {name!r}")
+        own = DTYPES[np.dtype(kind).name] if issubclass(kind, np.generic) else None
+        python = kind if own is None else float if own.is_float else int
+        super().__init__(python, f"symbol {name!r}", own)
         self.name, self._owner = name, owner
 
     def _make(self, type_: TensorType) -> Tensor:
@@ -150,7 +179,7 @@ class _NumberResult(Number):
                     "it in static_argnames, or write a float"
                 )
             kind = int if exponent >= 0 else float
-        super().__init__(bool if name in _COMPARISONS else kind, name)
+        super().__init__(bool if name in _COMPARISONS else kind, name, _scalar_of(name, kind, values))
         self._name, self.values, self._within = name, values, _EXACT[kind]
         # Made now, a mistake raises on the user's line, and a long chain of numbers needs no deep recursion.
         self.typed(_EXACT[self.kind], current_device())
@@ -161,6 +190,15 @@ class _NumberResult(Number):
             return cast(Tensor, apply("cast", self.typed(own, type_.device), type_.dtype))
         given = [v.typed(self._within, type_.device) if isinstance(v, Number) else v for v in self.values]
         return cast(Tensor, apply(self._name, *given))
+
+
+def _scalar_of(name: str, kind: type, values: Iterable[Any]) -> DType | None:
+    """The element type of the NumPy scalar that an operator makes of numbers; None where it makes none."""
+    own = [dtype.name for v in values if (dtype := _own_dtype(v)) is not None]
+    if not own or name in _COMPARISONS:
+        return None
+    joint = np.result_type(*own)
+    return DTYPES[joint.name] if joint.kind == "f" or kind is not float else float64
 
 
 def _arguments(number: Number) -> list[str]:

@@ -263,7 +263,7 @@ def _as_leaf(leaf: Any) -> Any:
 
 
 def _type_of(leaf: Any) -> TensorType | type | None:
-    """The type of a leaf that is traced, for a number that of Python; None for one that is fixed."""
+    """The type of a leaf that is traced, for a number its class; None for one that is fixed."""
     if isinstance(leaf, Tensor):
         return leaf.type
     if isinstance(leaf, np.ndarray | np.bool_):
@@ -271,4 +271,7 @@ def _type_of(leaf: Any) -> TensorType | type | None:
         if dtype is None:
             raise DTypeError(f"it is an array of dtype {leaf.dtype}; use one of {', '.join(DTYPES)}")
         return TensorType(leaf.shape, dtype, current_device())
+    if isinstance(leaf, np.generic) and leaf.dtype.name in DTYPES and leaf.dtype != np.float32:
+        return type(leaf)
+    # A float32 alone is what a Python number is alone: both share one program.
     return number_kind(leaf) if isinstance(leaf, numbers.Real) else None

@@ -7,7 +7,7 @@ from typing import Any
 
 from tinygrad_lstm.errors import TraceError
 from tinygrad_lstm.graph.convert import as_tensor, cast_to, float_operands, operands
-from tinygrad_lstm.graph.dtypes import as_dtype
+from tinygrad_lstm.graph.dtypes import as_dtype, bool_, int64
 from tinygrad_lstm.graph.number import Number, number_kind
 from tinygrad_lstm.graph.registry import define, function
 from tinygrad_lstm.graph.tensor import Tensor, make
@@ -15,7 +15,7 @@ from tinygrad_lstm.graph.types import TensorType
 from tinygrad_lstm.kernels.casts import cast as cast_kernel
 from tinygrad_lstm.kernels.elementwise import sigmoid as sigmoid_kernel
 from tinygrad_lstm.kernels.elementwise import softplus as softplus_kernel
-from tinygrad_lstm.ops.logic import equal, where
+from tinygrad_lstm.ops.logic import bitwise_and, bitwise_or, equal, less, where
 from tinygrad_lstm.ops.rules import integers, numbers_alike, reals
 
 __all__ = [
@@ -115,16 +115,18 @@ def _power_by_base(g: Tensor, y: Tensor, a: Tensor, b: Tensor) -> Tensor:
 
 
 define(
-    "power", reals, "power", (_power_by_base, lambda g, y, a, b: g * (y * log(where(equal(a, 0), 1, a)))),
+    "power", numbers_alike, "power", (_power_by_base, lambda g, y, a, b: g * (y * log(where(equal(a, 0), 1, a)))),
     c="power_{t}({0}, {1})", label="xʸ", latex="^", kind="elementwise", costly=True,
 )  # fmt: skip
 
 
 @function
 def power(x: Any, y: Any) -> Tensor:
-    """``x ** y`` in floats; a negative ``x`` with a fractional ``y`` gives nan.
+    """``x ** y``; a negative ``x`` with a fractional ``y`` gives nan.
 
-    Whole numbers to the power of a Python integer ≥ 0 stay whole.
+    Whole numbers to the power of whole numbers stay whole and exact, and wrap like products of them. A Python integer
+    below 0 as exponent makes floats of them; an array of exponents keeps the element type, and gives the whole part of
+    the power where one is below 0: 0, or ±1 for ±1.
 
     Derivatives: ``y·x^(y−1)`` by ``x`` (0 where ``y`` is 0, also at ``x`` = 0) and ``x^y·log x`` by ``y`` (0 where
     ``x`` is 0 and ``y`` ≥ 0).
@@ -140,9 +142,19 @@ def power(x: Any, y: Any) -> Tensor:
                     f"power({base.type}, {y!r}): whether whole numbers stay whole depends on the sign of the exponent; "
                     "name it in static_argnames, or give it as a float"
                 )
-            if y >= 0:
-                return _multiplied(base, int(y))
-    return make("power", *float_operands(x, y))
+            return _multiplied(base, int(y)) if y >= 0 else make("power", *float_operands(x, y))
+    a, b = operands(x, y)
+    return make("power", a, b) if a.dtype.is_float else _whole_power(a, b)
+
+
+def _whole_power(x: Tensor, exponent: Tensor) -> Tensor:
+    if x.dtype is bool_:
+        x, exponent = cast_to(x, int64), cast_to(exponent, int64)
+    if x.dtype.kind == "u":
+        return make("power", x, exponent)
+    power: Tensor = make("power", x, maximum(exponent, 0))
+    unit = bitwise_or(equal(x, 1), equal(x, -1))
+    return where(less(exponent, 0), where(unit, where(equal(bitwise_and(exponent, 1), 0), 1, x), 0), power)
 
 
 def _multiplied(x: Tensor, times: int) -> Tensor:

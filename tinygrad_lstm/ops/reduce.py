@@ -50,7 +50,7 @@ define(
 
 @function
 def sum(x: Any, axis: Any = None, keepdims: bool = False, *, dtype: Any = None) -> Tensor:
-    """``Σ x`` over ``axis``: None for all axes, an integer, or a tuple. Bools are counted as int64.
+    """``Σ x`` over ``axis``: None for all axes, an integer, or a tuple. Integers and bools are summed in int64.
 
     float16 is accumulated in float32 and rounded once, at the end.
 
@@ -63,9 +63,7 @@ def sum(x: Any, axis: Any = None, keepdims: bool = False, *, dtype: Any = None) 
     >>> print(tl.sum([[1.0, 2.0], [3.0, 4.0]], axis=0))
     [4. 6.]
     """
-    node = as_type(x, dtype)
-    if node.dtype is bool_:
-        node = make("cast", node, dtype=int64)
+    node = summands(x, dtype)
     axes = normalize_axes(axis, node.ndim)
     return make("sum", node, axis=axes, keepdims=bool(keepdims))
 
@@ -74,6 +72,15 @@ def as_type(x: Any, dtype: Any) -> Tensor:
     """``x`` as a tensor, of the element type ``dtype`` where one is given."""
     node = as_tensor(x)
     return node if dtype is None else cast_to(node, as_dtype(dtype))
+
+
+def summands(x: Any, dtype: Any) -> Tensor:
+    """What a sum or product adds up or multiplies: ``x`` in ``dtype``, where none is given integers and bools in int64.
+
+    NumPy's rule: so many int32 can be added without wrapping round.
+    """
+    node = as_type(x, dtype)
+    return cast_to(node, int64) if node.dtype is bool_ or (dtype is None and not node.dtype.is_float) else node
 
 
 def _extreme_gradient(g: Tensor, y: Tensor, x: Tensor, *, axis: Any, keepdims: bool) -> Tensor:

@@ -6,7 +6,7 @@ from typing import Any
 
 from tinygrad_lstm.errors import DeviceError, UsageError
 from tinygrad_lstm.functions.filling import full, zeros
-from tinygrad_lstm.graph.dtypes import float16, float32
+from tinygrad_lstm.graph.dtypes import float16, float32, float64
 from tinygrad_lstm.graph.scopes import scope
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.variables import Parameter, State, Variable, assign_all
@@ -45,7 +45,8 @@ class Optimizer(Holder):
         # A tuple of parameters would count as variables of the optimiser, but they belong to the model.
         self.__dict__["targets"] = Targets(parameters, type(self).__name__)
         _check_rate(type(self).__name__, lr)
-        self.rate = State(full((), float(lr), float32, self._device), "lr")
+        # float64 whatever the parameters are: 0.1 in float32 is another number for a parameter of float64.
+        self.rate = State(full((), float(lr), float64, self._device), "lr")
         halves = [(k, p) for k, p in enumerate(self.parameters_to_update) if p.dtype is float16]
         self.master = {k: State(p.astype(float32), f"master.{k}") for k, p in halves}
 

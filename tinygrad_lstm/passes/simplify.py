@@ -64,7 +64,7 @@ def _power(node: Any) -> Node | None:
     a, b = node.inputs
     if _value(b) == 0:
         # IEEE 754: pow(x, 0) is 1 for every x, a nan included.
-        return full_node(node.shape, 1.0, node.dtype, node.device)
+        return full_node(node.shape, 1.0 if node.dtype.is_float else 1, node.dtype, node.device)
     return a if _value(b) == 1 else None
 
 

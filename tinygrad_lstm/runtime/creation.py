@@ -29,7 +29,7 @@ def tensor(value: Any, dtype: Any = None, *, requires_grad: Literal[True], devic
 def tensor(value: Any, dtype: Any = None, requires_grad: bool = False, device: str | None = None) -> Any:
     """A leaf with a copy of ``value``: a number, nested lists, a NumPy array, or another tensor.
 
-    Python floats become float32; integers int64, bools bool; NumPy arrays keep their type.
+    Python floats become float32; integers int64, bools bool; NumPy's arrays and scalars keep their type, in lists too.
 
     Args:
         dtype: the element type, instead of what the value suggests.
@@ -57,7 +57,7 @@ def tensor(value: Any, dtype: Any = None, requires_grad: bool = False, device: s
         where = as_device(device)
     if dtype is not None:
         array = _converted(array, as_dtype(dtype).name)
-    elif array.dtype == np.float64 and not hasattr(value, "dtype"):
+    elif array.dtype == np.float64 and not hasattr(value, "dtype") and not _holds_numpy(value):
         array = _converted(array, "float32")
     type_ = TensorType(array.shape, _dtype_of(array), where)
     leaf = make_leaf(backend_for(where).put(array, where), type_)
@@ -109,6 +109,13 @@ def _holds_tensors(value: Any) -> bool:
     return isinstance(value, Tensor | Variable | Number) or (
         isinstance(value, list | tuple) and any(_holds_tensors(v) for v in value)
     )
+
+
+def _holds_numpy(value: Any) -> bool:
+    """Whether a list holds an array or scalar of NumPy's, whose width counts; Python's numbers have none."""
+    if isinstance(value, list | tuple):
+        return any(map(_holds_numpy, value))
+    return isinstance(value, np.generic | np.ndarray) and value.dtype == np.float64
 
 
 def _dtype_of(array: np.ndarray[Any, Any]) -> Any:

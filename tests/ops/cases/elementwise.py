@@ -31,6 +31,21 @@ def add() -> None:
         case("power", tl.power, rounded(np.power), x[:, None], x[:7], ulps=4)
     smooth("power", lambda x: x**3 + x**2 + x**1 + x**0 - x**-2, lambda x: x**3 + x**2 + x + 1 - 1 / x**2, a, ulps=64)
 
+    for dtype in INTEGERS:
+        base = np.array([0, 1, 2, 3, 10, 4097, 2**31 - 1]).astype(dtype)
+        exponent = np.array([0, 1, 2, 5, 31, 40, 64]).astype(dtype)
+        case("power", tl.power, np.power, base[:, None], exponent)
+        if dtype is not np.uint32:
+            case("power", tl.power, np.power, -base[:, None], exponent)
+            case(
+                "power",
+                tl.power,
+                lambda x, y: np.trunc(np.where(x == 0, 0.0, 1.0 * x) ** np.where(x == 0, 2.0, y)).astype(x.dtype),
+                np.arange(-3, 4).astype(dtype)[:, None],
+                np.array([-1, -2, -5], dtype),
+            )
+    case("power", tl.power, lambda x, y: np.power(x, y, dtype=np.int64), np.array([[True], [False]]), [True, False])
+
     for name in ("negative", "positive", "abs"):
         smooth(name, getattr(tl, name), getattr(np, name), a)
         smooth(name, getattr(tl, name), getattr(np, name), values())

@@ -34,7 +34,13 @@ def add() -> None:
         smooth("sum", tl.sum, np.sum, values(*shape))
         case("logsumexp", tl.logsumexp, rounded(lambda x: np.log(np.sum(np.exp(x)))), values(*shape), ulps=4)
     case("sum", lambda x: tl.sum(x, 0), lambda x: x.sum(0), np.zeros((0, 2), np.float32))
-    case("sum", tl.sum, lambda x: x.sum(dtype=x.dtype), np.array([2**31 - 1, 1], np.int32))
+    for name in ("sum", "prod", "cumsum", "cumprod"):
+        f = getattr(tl, name)
+        case(name, f, getattr(np, name), np.array([2**31 - 1, 2], np.int32))
+        case(name, f, lambda x, n=name: getattr(np, n)(x, dtype=np.int64), np.array([2**32 - 1, 2], np.uint32))
+        for dtype in (np.int32, np.float64):
+            same = lambda x, m=np, n=name, d=dtype: getattr(m, n)(x, dtype=d)  # noqa: E731
+            case(name, lambda x, f=same: f(x, tl), same, np.array([2**31 - 1, 2], np.int32))
     case("sum", tl.sum, np.sum, np.array([True, False, True]))
     case("sum", tl.sum, np.sum, np.array([np.inf, -np.inf, 1.0]))
     case("mean", tl.mean, lambda x: x.mean(dtype=np.float32), np.array([1, 2, 6]))

@@ -21,6 +21,11 @@ FUNCTION INT remainder_SUFFIX(INT a, INT b) {
   const INT m = a % b;
   return m != 0 && (m < 0) != (b < 0) ? m + b : m;
 }
+FUNCTION INT power_SUFFIX(INT a, INT b) {
+  uINT p = 1, square = (uINT)a;  /* by squares, one for each binary digit of b, which is not below 0 */
+  for (uINT rest = (uINT)b; rest != 0; rest >>= 1, square *= square) if (rest & 1) p *= square;
+  return (INT)p;
+}
 FUNCTION INT right_shift_SUFFIX(INT a, INT b) {
   return b >= 0 && b < (INT)(8 * sizeof(INT)) ? a >> b : (INT)-(a < 0);
 }
@@ -35,6 +40,11 @@ FUNCTION uint32_t maximum_u32(uint32_t a, uint32_t b) { return a > b ? a : b; }
 FUNCTION uint32_t minimum_u32(uint32_t a, uint32_t b) { return a < b ? a : b; }
 FUNCTION uint32_t floor_divide_u32(uint32_t a, uint32_t b) { return b == 0 ? 0 : a / b; }
 FUNCTION uint32_t remainder_u32(uint32_t a, uint32_t b) { return b == 0 ? 0 : a % b; }
+FUNCTION uint32_t power_u32(uint32_t a, uint32_t b) {
+  uint32_t p = 1, square = a;
+  for (; b != 0; b >>= 1, square *= square) if (b & 1) p *= square;
+  return p;
+}
 FUNCTION uint32_t right_shift_u32(uint32_t a, uint32_t b) { return b < 32 ? a >> b : 0; }
 REDUCTION(maximum_u32, uint32_t, 0)
 REDUCTION(minimum_u32, uint32_t, UINT32_MAX)
