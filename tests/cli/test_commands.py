@@ -283,8 +283,8 @@ BAD = [
     ("draw gates -o a.svg", "tl.draw.gates(outputs, words)"),
     ("draw lstm --cell gru -o a.svg", "--cell goes with chain, rolled, unrolled and walkthrough, not with lstm"),
     ("draw chain --cell tree -o a.svg", "argument --cell: invalid choice: 'tree'"),
-    ("draw chain -o a.html", "chain is drawn as .svg, .png, .pdf or .dot; end 'a.html' in one of these, or make"),
-    ("draw walkthrough -o a.bmp", "walkthrough is drawn as .svg, .png, .pdf, .dot or .html; end 'a.bmp'"),
+    ("draw chain -o a.html", "chain is drawn as .svg, .png, .pdf, .tex or .dot; end 'a.html' in one of these, or make"),
+    ("draw walkthrough -o a.bmp", "walkthrough is drawn as .svg, .png, .pdf, .tex, .dot or .html; end 'a.bmp'"),
     ("draw loss -o a", ".json, .mmd or .html; end 'a'"),
 ]
 

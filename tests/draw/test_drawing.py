@@ -11,7 +11,7 @@ from tinygrad_lstm.formula.characters import legal_text
 
 SVG = "{http://www.w3.org/2000/svg}"
 HELLO = Drawing('digraph { x -> y [label="größer"] }', "dot", "y of x", "One arrow, from x to y.")
-MAGIC = {".svg": b"<svg ", ".png": b"\x89PNG", ".pdf": b"%PDF", ".dot": b"digraph"}
+MAGIC = {".svg": b"<svg ", ".png": b"\x89PNG", ".pdf": b"%PDF", ".tex": b"% y of x", ".dot": b"digraph"}
 
 
 def test_svg_has_a_role_a_title_and_a_description_and_keeps_the_view_box():
@@ -91,7 +91,7 @@ def test_dpi_is_for_png(tmp_path):
 
 @pytest.mark.parametrize("name", ["picture.gif", "picture", "picture.", ".svg"])
 def test_an_unknown_suffix_names_the_known_ones(name, tmp_path):
-    with pytest.raises(UsageError, match=r"\.svg, \.png, \.pdf, \.dot, \.json, \.mmd"):
+    with pytest.raises(UsageError, match=r"\.svg, \.png, \.pdf, \.tex, \.dot, \.json, \.mmd"):
         HELLO.save(tmp_path / name)
 
 

@@ -114,8 +114,8 @@ def _parser() -> Parser:
         type=path,
         required=True,
         metavar="FILE",
-        help="ends in .svg, .png, .pdf, .dot, or .html for a page that plays the computation; loss and gradient also "
-        "in .json or .mmd; of a walkthrough .html is one page, and of other forms there is a file for each stage",
+        help="ends in .svg, .png, .pdf, .tex, .dot, or .html for a page that plays the computation; loss and gradient "
+        "also in .json or .mmd; of a walkthrough .html is one page, and of other forms there is a file for each stage",
     )
     backends = commands.add_parser("backends", help="list the installed backends and what they run on")
     backends.set_defaults(run=show_backends)

@@ -132,7 +132,7 @@ def _endings(what: str) -> tuple[str, ...]:
     """The endings of files in which a drawing can be saved."""
     endings = [".svg", ".png", ".pdf"]
     if what != "gradient_over_time":
-        endings.append(".dot")
+        endings += [".tex", ".dot"]
     if what in ("loss", "gradient"):
         endings += [".json", ".mmd"]
     if what in PAGES or what == "walkthrough":

@@ -2,6 +2,7 @@
 
 import hashlib
 import html
+import json
 import os
 import re
 from collections.abc import Collection
@@ -11,12 +12,13 @@ from typing import Any, Protocol
 
 from tinygrad_lstm.draw.output import check_folder, open_in_browser, write_picture
 from tinygrad_lstm.draw.render import Engine, render
+from tinygrad_lstm.draw.tikz import latex_document
 from tinygrad_lstm.errors import DrawingError, UsageError
 from tinygrad_lstm.formula.characters import legal_text
 
 __all__ = ["Drawing"]
 
-_SUFFIXES = (".svg", ".png", ".pdf", ".dot", ".json", ".mmd")
+_SUFFIXES = (".svg", ".png", ".pdf", ".tex", ".dot", ".json", ".mmd")
 _SVG_TAG = re.compile(r"<svg\b([^>]*)>")
 
 
@@ -89,6 +91,19 @@ class Drawing:
         """The picture as a PDF of one page."""
         return render(self.dot, "pdf", engine=self.engine, timeout=timeout)
 
+    def tikz(self, *, timeout: float = 20.0) -> str:
+        r"""The picture as a LaTeX document with one ``tikzpicture``, which ``pdflatex`` compiles as it is.
+
+        Vertices are nodes with names and styles, wires are paths from node to node, and labels are formulas in the
+        document's fonts, so that all of it can be edited by hand.
+
+        >>> text = Drawing('digraph { x -> y [label="f"] }', "dot", "y of x").tikz()
+        >>> print(*[line for line in text.splitlines() if r"\draw" in line])
+        \draw[wire, pointed] (x.south) -- (y.north);
+        """
+        layout = render(self.dot, "json", engine=self.engine, timeout=timeout)
+        return latex_document(json.loads(layout), self.title)
+
     def json(self) -> str:
         """Nodes and edges as JSON, folded or not: see :func:`tinygrad_lstm.draw.graphs.exports.as_data`.
 
@@ -116,8 +131,8 @@ class Drawing:
         The file appears whole or not at all: it is written beside and then renamed. ``dpi`` is for ``.png``.
 
         Raises:
-            UsageError: the suffix is none of ``.svg``, ``.png``, ``.pdf``, ``.dot``, ``.json`` and ``.mmd``, or this
-                is no picture of a graph and the suffix one of the last two.
+            UsageError: the suffix is none of ``.svg``, ``.png``, ``.pdf``, ``.tex``, ``.dot``, ``.json`` and ``.mmd``,
+                or this is no picture of a graph and the suffix one of the last two.
             DrawingError: the picture cannot be rendered, or the file not be written.
 
         >>> from tempfile import TemporaryDirectory
@@ -140,6 +155,8 @@ class Drawing:
             content = self.mermaid().encode("utf-8")
         elif suffix == ".svg":
             content = self.svg(timeout=timeout).encode("utf-8")
+        elif suffix == ".tex":
+            content = self.tikz(timeout=timeout).encode("utf-8")
         elif suffix == ".png":
             content = self.png(dpi=dpi, timeout=timeout)
         else:

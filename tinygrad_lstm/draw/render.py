@@ -21,8 +21,8 @@ from tinygrad_lstm.formula.characters import legal_text
 
 __all__ = ["Engine", "Format", "render"]
 
-Format = Literal["svg", "png", "pdf"]
-"""What a picture can be rendered to."""
+Format = Literal["svg", "png", "pdf", "json"]
+"""What a picture can be rendered to; ``json`` is everything with its place."""
 
 Engine = Literal["dot", "nop2", "neato"]
 """``dot`` lays out in ranks, ``neato`` by springs, ``nop2`` takes the given positions (``neato -n2``)."""
@@ -49,7 +49,7 @@ def render(dot: str, format: Format, *, engine: Engine, timeout: float = 20.0, d
 
     Args:
         dot: the graph, in Graphviz's DOT language.
-        format: ``"svg"``, ``"png"`` or ``"pdf"``.
+        format: ``"svg"``, ``"png"``, ``"pdf"``, or ``"json"`` for everything with its place.
         engine: ``"dot"``, ``"nop2"`` (every node and edge has its ``pos``) or ``"neato"``.
         timeout: the limit in seconds, above 0 and at most a day.
         dpi: dots an inch of a PNG, above 0; Graphviz's own choice is 96.

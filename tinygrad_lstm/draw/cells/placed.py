@@ -115,7 +115,7 @@ class Canvas:
         drawn = [" ".join(_point(p) for p in piece) for piece in pieces]
         if tip is not None:
             drawn[-1] = f"e,{_point(tip)} {drawn[-1]}"
-        look = {"pos": ";".join(drawn)}
+        look = {"pos": ";".join(drawn), "class": "conveyor" if bold else "peephole" if peephole else "wire"}
         if not pointed:
             look["arrowhead"] = "none"
         if bold:

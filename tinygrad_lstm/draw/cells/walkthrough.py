@@ -136,8 +136,8 @@ class Walkthrough:
     def save(self, path: str | os.PathLike[str], *, dpi: float | None = None) -> list[Path]:
         """Write the stages, and return the paths of the files.
 
-        ``lstm.html`` is one page with the pictures, equations and numbers. With ``lstm.svg``, ``.png``, ``.pdf`` or
-        ``.dot`` the picture of each stage gets a file: ``lstm-1.svg``, ``lstm-2.svg``, and so on.
+        ``lstm.html`` is one page with the pictures, equations and numbers. With ``lstm.svg``, ``.png``, ``.pdf``,
+        ``.tex`` or ``.dot`` the picture of each stage gets a file: ``lstm-1.svg``, ``lstm-2.svg``, and so on.
 
         Args:
             dpi: dots an inch, for ``.png``.
@@ -156,10 +156,10 @@ class Walkthrough:
         suffix = path.suffix.lower()
         if suffix in (".html", ".htm"):
             return [self.page().save(path)]
-        if suffix not in (".svg", ".png", ".pdf", ".dot"):
+        if suffix not in (".svg", ".png", ".pdf", ".tex", ".dot"):
             raise UsageError(
                 f"cannot tell the form from {path.name!r}: end it in .html for one page with the equations and "
-                "numbers, or in .svg, .png, .pdf or .dot for a picture of each stage"
+                "numbers, or in .svg, .png, .pdf, .tex or .dot for a picture of each stage"
             )
         return [
             stage.drawing.save(path.with_stem(f"{path.stem}-{k}"), dpi=dpi) for k, stage in enumerate(self.stages, 1)
