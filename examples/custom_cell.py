@@ -43,17 +43,17 @@ class MinimalGatedUnit(tl.nn.Module):
 
 
 class Recall(tl.nn.Module):
-    """Answers with the first number of a sequence: the cell in a loop, and a linear layer on its last state."""
+    """Answers with the first number of a sequence: the cell over time, and a linear layer on its last state."""
 
     def __init__(self, *, key: tl.Tensor) -> None:
         k_cell, k_output = tl.random.split(key)
-        self.cell = MinimalGatedUnit(INPUT, HIDDEN, key=k_cell)
+        self.recurrent = tl.nn.Recurrent(MinimalGatedUnit(INPUT, HIDDEN, key=k_cell))
         self.output = tl.nn.Linear(HIDDEN, 1, key=k_output)
 
     def forward(self, x: tl.Tensor) -> tl.Tensor:
         """An answer ``(batch,)`` to numbers ``(steps, batch, 1)``."""
-        last, _ = tl.scan(lambda h, x_t: (self.cell(x_t, h), None), self.cell.zeros(x.shape[1]), x)
-        return self.output(last)[:, 0]
+        outputs, _ = self.recurrent(x)
+        return self.output(outputs[-1])[:, 0]
 
 
 def main() -> None:
@@ -72,7 +72,7 @@ def main() -> None:
         if step % 100 == 0 or step == steps - 1:
             print(f"step {step}: mean squared error {loss.item():.4f}")
     if len(sys.argv) > 1:
-        tl.draw.cell(model.cell).save(sys.argv[1])
+        tl.draw.cell(model.recurrent.cells[0]).save(sys.argv[1])
         print("The picture of the cell is in", sys.argv[1])
 
 

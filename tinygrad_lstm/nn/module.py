@@ -41,8 +41,13 @@ class Module(Holder):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """``forward`` in this module's scope."""
-        with scope(self.__dict__.get("_name") or type(self).__name__, self.role):
+        with scope(self.__dict__.get("_name") or self._title, self.role):
             return self.forward(*args, **kwargs)
+
+    @property
+    def _title(self) -> str:
+        """The name of the scope of a module that is nobody's attribute."""
+        return type(self).__name__
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """Every Parameter with its path."""

@@ -14,6 +14,7 @@ from tinygrad_lstm.graph.tensor import Node, Tensor
 from tinygrad_lstm.graph.types import TensorType
 from tinygrad_lstm.graph.variables import Variable
 from tinygrad_lstm.graph.walk import substitute, topological
+from tinygrad_lstm.nn.module import device_of
 from tinygrad_lstm.ops.loop import scan
 
 __all__ = ["TimeLoop", "loops_of", "results_of"]
@@ -62,16 +63,12 @@ def results_of(layer: Any, x: Any, caller: str, steps: int = 4) -> list[Tensor]:
     if hasattr(layer, "zeros") and not hasattr(layer, "cells") and x is None:
         return _over_time(layer, caller, steps)
     if x is None:
-        if not hasattr(layer, "input_size") or not hasattr(layer, "cells"):
+        if not getattr(layer, "input_size", None) or not hasattr(layer, "cells"):
             raise UsageError(f"{caller}: {kind} does not tell the shape of its input; give x=tl.symbol('x', (4, 1, 3))")
         shape = (1, steps, layer.input_size) if getattr(layer, "batch_first", False) else (steps, 1, layer.input_size)
-        x = fresh_symbol("x", TensorType(shape, layer.dtype, _device_of(layer)))
+        x = fresh_symbol("x", TensorType(shape, layer.dtype, device_of(layer)))
     results = flatten(layer(x))[0]
     return [v for v in results if isinstance(v, Tensor)]
-
-
-def _device_of(layer: Any) -> str:
-    return str(next(iter(layer.parameters())).device)
 
 
 def _over_time(cell: Any, caller: str, steps: int) -> list[Tensor]:

@@ -6,6 +6,7 @@ from typing import Any, Final
 import numpy as np
 
 from tinygrad_lstm.autodiff.reverse import gradients
+from tinygrad_lstm.draw.cells.timestep import names_of
 from tinygrad_lstm.draw.markup import pretty
 from tinygrad_lstm.draw.time.figures import Curves, Figure, HeatMap, decades_of
 from tinygrad_lstm.draw.time.plotting import Array
@@ -13,7 +14,7 @@ from tinygrad_lstm.draw.time.recurrence import loops_of, results_of
 from tinygrad_lstm.errors import ShapeError, UsageError
 from tinygrad_lstm.functions.filling import zeros
 from tinygrad_lstm.graph.convert import as_tensor
-from tinygrad_lstm.graph.structure import flatten, unflatten
+from tinygrad_lstm.graph.structure import flatten, paths, unflatten
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.variables import Variable
 from tinygrad_lstm.nn.holder import with_article
@@ -214,21 +215,23 @@ def _norms(name: str, layer: Any, sequence: Tensor, loss: Callable[[Tensor], Ten
     cell = cells[0]
     start, structure = flatten(cell.zeros(sequence.shape[1]))
     start = [as_tensor(v) for v in start]
+    names = names_of(paths(structure))
+    floats = [k for k, v in enumerate(start) if v.dtype.is_float]
     # Zeros that are added to the states: what the loss loses by them is its gradient by the states.
-    nudges = [zeros((sequence.shape[0], *v.shape), v.dtype, v.device) for v in start]
+    nudges = [zeros((sequence.shape[0], *start[k].shape), start[k].dtype, start[k].device) for k in floats]
 
     def step(state: list[Tensor], now: list[Tensor]) -> tuple[list[Tensor], None]:
         x_t, *added = now
-        moved = [value + nudge for value, nudge in zip(state, added, strict=True)]
-        return flatten(cell(x_t, unflatten(structure, moved)))[0], None
+        moved = list(state)
+        for k, nudge in zip(floats, added, strict=True):
+            moved[k] = state[k] + nudge
+        # A cell may give an output behind its state.
+        return flatten(cell(x_t, unflatten(structure, moved)))[0][: len(start)], None
 
     last, _ = scan(step, start, [sequence, *nudges])
-    target = last[0].sum() if loss is None else loss(last[0])
-    slopes = evaluated(tuple(gradients(target, nudges)), None)
-    names = (
-        ["h_t", "C_t"] if len(start) == 2 else ["h_t"] if len(start) == 1 else [f"s{k}_t" for k in range(len(start))]
-    )
+    hidden = last[names.index("h") if "h" in names else 0]
+    slopes = evaluated(tuple(gradients(hidden.sum() if loss is None else loss(hidden), nudges)), None)
     return {
-        key: np.sqrt(np.square(slope.numpy().astype(np.float64)).sum(axis=tuple(range(1, slope.ndim))))
-        for key, slope in zip(names, slopes, strict=True)
+        f"{names[k]}_t": np.sqrt(np.square(slope.numpy().astype(np.float64)).sum(axis=tuple(range(1, slope.ndim))))
+        for k, slope in zip(floats, slopes, strict=True)
     }
