@@ -40,7 +40,7 @@ def ends_of(pos: str) -> list[tuple[list[Point], Point | None]]:
 
 
 @dataclass(frozen=True)
-class _Step:
+class _Leg:
     """A line to a point, which may be a corner to be rounded; with ``controls`` a curve to it."""
 
     to: Point
@@ -59,50 +59,50 @@ def tikz_path(points: Sequence[Point], tip: Point | None, first: str = "", last:
     >>> tikz_path([(0, 0), (1, 0), (2, 0), (3, 0)], (9, 0), first="(a.east)")
     '(a.east) -- (9,0)'
     """
-    steps = _steps(points)
+    legs = _legs(points)
     if tip is not None:
-        steps.append(_Step(tip))
-    steps = _joined(points[0], steps)
+        legs.append(_Leg(tip))
+    legs = _joined(points[0], legs)
     written = [first or _shown(points[0])]
     radius = 0.0
-    for k, step in enumerate(steps):
-        end = last if last and k + 1 == len(steps) else _shown(step.to)
-        if step.controls is not None:
-            a, b = step.controls
+    for k, leg in enumerate(legs):
+        end = last if last and k + 1 == len(legs) else _shown(leg.to)
+        if leg.controls is not None:
+            a, b = leg.controls
             written.append(f".. controls {_shown(a)} and {_shown(b)} .. {end}")
             continue
-        if step.radius and step.radius != radius:
-            radius = step.radius
+        if leg.radius and leg.radius != radius:
+            radius = leg.radius
             written.append(f"[rounded corners={coordinate(radius)}bp]")
         written.append(f"-- {end}")
     return " ".join(written)
 
 
-def _steps(points: Sequence[Point]) -> list[_Step]:
-    steps: list[_Step] = []
+def _legs(points: Sequence[Point]) -> list[_Leg]:
+    legs: list[_Leg] = []
     at = points[0]
     for k in range(1, len(points) - 2, 3):
         a, b, end = points[k : k + 3]
         corner = _corner(at, a, b, end)
         if _straight(at, a, end) and _straight(at, b, end):
-            steps.append(_Step(end))
+            legs.append(_Leg(end))
         elif corner is not None:
-            steps += [_Step(corner, round(4 * max(abs(corner[0] - at[0]), abs(corner[1] - at[1]))) / 4), _Step(end)]
+            legs += [_Leg(corner, round(4 * max(abs(corner[0] - at[0]), abs(corner[1] - at[1]))) / 4), _Leg(end)]
         else:
-            steps.append(_Step(end, controls=(a, b)))
+            legs.append(_Leg(end, controls=(a, b)))
         at = end
-    return steps
+    return legs
 
 
-def _joined(start: Point, steps: Sequence[_Step]) -> list[_Step]:
-    """The same steps; those that only lead on to the next one, straight on, are left out."""
-    kept: list[_Step] = []
-    for k, step in enumerate(steps):
+def _joined(start: Point, legs: Sequence[_Leg]) -> list[_Leg]:
+    """The same legs; those that only lead on to the next one, straight on, are left out."""
+    kept: list[_Leg] = []
+    for k, leg in enumerate(legs):
         before = kept[-1].to if kept else start
-        follows = steps[k + 1] if k + 1 < len(steps) and steps[k + 1].controls is None else None
-        passed = step.controls is None and not step.radius and follows is not None
-        if not (passed and follows is not None and _straight(before, step.to, follows.to)):
-            kept.append(step)
+        follows = legs[k + 1] if k + 1 < len(legs) and legs[k + 1].controls is None else None
+        passed = leg.controls is None and not leg.radius and follows is not None
+        if not (passed and follows is not None and _straight(before, leg.to, follows.to)):
+            kept.append(leg)
     return kept
 
 
