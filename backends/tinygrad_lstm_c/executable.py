@@ -1,6 +1,7 @@
-"""A compiled program: its shared object, its memory, and the run."""
+"""The C backend's executor, and a compiled program: its shared object, its memory, and the run."""
 
 import ctypes
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,15 +9,15 @@ import numpy as np
 
 from tinygrad_lstm.codegen.program import Call, Gather, Program, View
 from tinygrad_lstm.errors import Error
-from tinygrad_lstm.kernels.table import ArrayFunction
+from tinygrad_lstm.kernels.table import ArrayFunction, kernels
 from tinygrad_lstm.runtime.failures import failure, out_of_bounds
-from tinygrad_lstm.runtime.host import Turns
+from tinygrad_lstm.runtime.host import HostArrays, Turns
 from tinygrad_lstm_c.blas import find_blas
 from tinygrad_lstm_c.printing import Driven, RunItem, Segment, print_c
-from tinygrad_lstm_c.shared_object import shared_object
 from tinygrad_lstm_c.team import BUSY, MOST, processors, team_of
+from tinygrad_lstm_c.toolchain import find_compiler, shared_object
 
-__all__ = ["CExecutable"]
+__all__ = ["CBackend", "CExecutable", "backend"]
 
 
 class _Context(ctypes.Structure):
@@ -181,3 +182,45 @@ class CExecutable:
             return np.empty(view.shape, dtype=base.dtype)
         size = base.itemsize
         return np.ndarray(view.shape, base.dtype, base, offset * size, [s * size for s in view.strides])
+
+
+class CBackend(HostArrays):
+    """Compiles programs to C; graphs outside ``jit`` run op by op with NumPy's kernels."""
+
+    name = "c"
+
+    def __init__(self) -> None:
+        self.kernels: Mapping[str, ArrayFunction] = kernels(np)
+
+    def default_device(self) -> str:
+        """``cpu``.
+
+        Raises:
+            BackendError: when there is no C compiler or no BLAS.
+        """
+        find_compiler()
+        find_blas()
+        return "cpu"
+
+    def devices(self) -> list[str]:
+        """``cpu`` alone."""
+        return [self.default_device()]
+
+    def describe(self) -> str:
+        """The compiler, the BLAS and the number of processors; raises BackendError when one of the two is missing."""
+        compiler, blas = find_compiler(), find_blas()
+        version = compiler.identity.split(maxsplit=2)[2].splitlines()[0]
+        return f"{version}, {os.path.basename(blas.path)}, on {os.cpu_count()} CPU cores"
+
+    def compile(self, program: Program) -> CExecutable:
+        """The program as an executable, from the disk cache if it was compiled before.
+
+        Raises:
+            BackendError: when there is no C compiler, or it fails.
+        """
+        return CExecutable(program, self.kernels)
+
+
+def backend() -> CBackend:
+    """The entry point by which the package finds this backend."""
+    return CBackend()

@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tinygrad_lstm.codegen.c_family.braces import braced
 from tinygrad_lstm.codegen.c_family.loop_nest import LoopNest
 from tinygrad_lstm.codegen.c_family.scalar import (
     REGISTER,
     STORAGE,
     SUFFIX,
+    braced,
     c_expression,
     combined,
     identity_text,

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from tinygrad_lstm.codegen.c_family.braces import braced
-from tinygrad_lstm.codegen.c_family.scalar import STORAGE, SUFFIX
+from tinygrad_lstm.codegen.c_family.scalar import STORAGE, SUFFIX, braced
 from tinygrad_lstm.codegen.products import blas_matrix
 from tinygrad_lstm.codegen.program import Gather, Gemm, Scatter, View
 from tinygrad_lstm.graph.dtypes import DType

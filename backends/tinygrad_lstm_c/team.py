@@ -11,7 +11,7 @@ import threading
 from functools import lru_cache
 from typing import Any, Final
 
-from tinygrad_lstm_c.shared_object import shared_object
+from tinygrad_lstm_c.toolchain import shared_object
 
 __all__ = ["BUSY", "MOST", "Team", "processors", "team_of"]
 

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from tinygrad_lstm.codegen.c_family.braces import braced
-from tinygrad_lstm.codegen.c_family.scalar import REGISTER, STORAGE, loaded, stored
+from tinygrad_lstm.codegen.c_family.scalar import REGISTER, STORAGE, braced, loaded, stored
 from tinygrad_lstm.codegen.products import blas_matrix
 from tinygrad_lstm.codegen.program import Gather, Gemm, Scatter, View
 from tinygrad_lstm.graph.dtypes import DType

@@ -8,9 +8,8 @@ import pytest
 
 import tinygrad_lstm as tl
 from tinygrad_lstm.errors import GraphError, ShapeError
+from tinygrad_lstm.graph.function import topological, verify
 from tinygrad_lstm.graph.tensor import make, remake
-from tinygrad_lstm.graph.verify import verify
-from tinygrad_lstm.graph.walk import topological
 from tinygrad_lstm.testing import check_gradients
 
 POINT = np.array([0.3, -0.8, 1.1])

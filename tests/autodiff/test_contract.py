@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_lstm as tl
+from tinygrad_lstm.graph.function import topological
 from tinygrad_lstm.graph.tensor import make
-from tinygrad_lstm.graph.walk import topological
 from tinygrad_lstm.testing import check_gradients
 
 SIZES = {"a": 2, "b": 3, "c": 1, "d": 2, "e": 0}

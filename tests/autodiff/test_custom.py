@@ -17,9 +17,9 @@ from tinygrad_lstm.errors import (
     ShapeError,
     UsageError,
 )
+from tinygrad_lstm.graph.function import verify
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.types import TensorType
-from tinygrad_lstm.graph.verify import verify
 from tinygrad_lstm.kernels.table import kernels
 from tinygrad_lstm.passes import simplified
 from tinygrad_lstm.testing import check_gradients

@@ -14,8 +14,8 @@ from tinygrad_lstm.errors import (
     ShapeError,
     UsageError,
 )
+from tinygrad_lstm.graph.function import topological
 from tinygrad_lstm.graph.registry import OPS, define, function
-from tinygrad_lstm.graph.walk import topological
 
 X, Y = tl.symbol("x", (), tl.float64), tl.symbol("y", (), tl.float64)
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tinygrad_lstm_c import shared_object as module
 from tinygrad_lstm_c import toolchain
-from tinygrad_lstm_c.shared_object import shared_object
+from tinygrad_lstm_c import toolchain as module
 from tinygrad_lstm_c.team import processors
+from tinygrad_lstm_c.toolchain import shared_object
 
 import tinygrad_lstm as tl
 from tests.codegen.lstm_program import lstm_program
@@ -134,7 +134,7 @@ def test_the_oldest_entries_go_first(place: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_two_processes_at_once(place: Path) -> None:
-    code = f"from tinygrad_lstm_c.shared_object import shared_object; print(shared_object({ANSWER!r}).answer())"
+    code = f"from tinygrad_lstm_c.toolchain import shared_object; print(shared_object({ANSWER!r}).answer())"
     running = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
     assert [p.communicate()[0] for p in running] == ["42\n", "42\n"]
     assert len(built()) == 1

@@ -18,9 +18,8 @@ from tests.passes.cells import Subject, cells, random_cell
 from tests.programs import Program, programs
 from tinygrad_lstm.codegen.lowering import lower
 from tinygrad_lstm.graph.dtypes import DType, float32, float64
-from tinygrad_lstm.graph.function import Graph
+from tinygrad_lstm.graph.function import Graph, topological
 from tinygrad_lstm.graph.tensor import Tensor
-from tinygrad_lstm.graph.walk import topological
 from tinygrad_lstm.passes import optimize
 from tinygrad_lstm.runtime.backend import load_backend
 from tinygrad_lstm.runtime.evaluation import evaluated

@@ -17,10 +17,9 @@ from tests.nn.test_recurrent import KINDS
 from tests.nn.test_variants import CELLS, LAYERS, LENGTHS, named, shown
 from tests.programs import Program, programs
 from tinygrad_lstm.codegen.lowering import lower
-from tinygrad_lstm.graph.function import Graph
+from tinygrad_lstm.graph.function import Graph, substitute
 from tinygrad_lstm.graph.structure import flatten
 from tinygrad_lstm.graph.tensor import Tensor
-from tinygrad_lstm.graph.walk import substitute
 from tinygrad_lstm.passes import optimize
 from tinygrad_lstm.runtime.evaluation import evaluated
 

@@ -25,7 +25,7 @@ for number in range({first}, {last}):
 """
 TEXT = """
 import ctypes
-from tinygrad_lstm_c.shared_object import shared_object
+from tinygrad_lstm_c.toolchain import shared_object
 
 text = "#include <stdint.h>\\n#include <stdlib.h>\\n" + '''
 int64_t past_the_end(int64_t n) {{ char *volatile p = malloc(8); p[n] = 1; int64_t r = p[n]; free(p); return r; }}

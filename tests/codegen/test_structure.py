@@ -13,9 +13,8 @@ from tinygrad_lstm.codegen.lowering import lower
 from tinygrad_lstm.codegen.program import Call, Gemm, Kernel, Loop, Program
 from tinygrad_lstm.codegen.program_text import Counts, counts, printed_program
 from tinygrad_lstm.errors import GraphError
-from tinygrad_lstm.graph.function import Graph
+from tinygrad_lstm.graph.function import Graph, substitute
 from tinygrad_lstm.graph.tensor import Tensor
-from tinygrad_lstm.graph.walk import substitute
 from tinygrad_lstm.passes import optimize
 from tinygrad_lstm.passes.contraction import contract
 

@@ -9,9 +9,9 @@ from tests.codegen.test_lowering import symbols
 from tests.nn.test_recurrent import KINDS
 from tests.nn.test_variants import LENGTHS
 from tests.programs import Program
+from tinygrad_lstm.graph.function import substitute
 from tinygrad_lstm.graph.structure import flatten
 from tinygrad_lstm.graph.tensor import Tensor
-from tinygrad_lstm.graph.walk import substitute
 
 __all__ = ["POINTS", "Traced", "cell", "loop", "straight"]
 

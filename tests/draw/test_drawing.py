@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tinygrad_lstm.draw import drawing as module
 from tinygrad_lstm.draw.drawing import Drawing
 from tinygrad_lstm.errors import DrawingError, UsageError
-from tinygrad_lstm.formula.characters import legal_text
+from tinygrad_lstm.graph.scopes import legal_text
 
 SVG = "{http://www.w3.org/2000/svg}"
 HELLO = Drawing('digraph { x -> y [label="größer"] }', "dot", "y of x", "One arrow, from x to y.")

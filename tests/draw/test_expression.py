@@ -7,7 +7,7 @@ import pytest
 
 import tinygrad_lstm as tl
 from tinygrad_lstm.formula.expression import node_texts
-from tinygrad_lstm.graph.walk import topological
+from tinygrad_lstm.graph.function import topological
 
 X, Y = tl.symbol("x"), tl.symbol("y")
 

@@ -10,7 +10,7 @@ from tests.programs import programs
 from tinygrad_lstm.draw.graphs.measures import measure
 from tinygrad_lstm.draw.graphs.unrolling import unroll
 from tinygrad_lstm.errors import UsageError
-from tinygrad_lstm.graph.walk import topological
+from tinygrad_lstm.graph.function import topological
 
 STEPS = 5
 RNG = np.random.default_rng(0)

@@ -16,9 +16,8 @@ from unittest.mock import patch
 import numpy as np
 
 from tests.fuzz.program import Array, words
-from tinygrad_lstm.graph.function import Graph
+from tinygrad_lstm.graph.function import Graph, topological
 from tinygrad_lstm.graph.tensor import Node
-from tinygrad_lstm.graph.walk import topological
 from tinygrad_lstm.runtime.backend import load_backend
 
 __all__ = ["SOURCES", "disturbed", "sources", "within"]

@@ -6,8 +6,8 @@ import pytest
 
 import tinygrad_lstm as tl
 from tinygrad_lstm.errors import ShapeError, UsageError
+from tinygrad_lstm.graph.function import topological
 from tinygrad_lstm.graph.scopes import current_scope
-from tinygrad_lstm.graph.walk import topological
 
 
 def test_scopes_nest() -> None:

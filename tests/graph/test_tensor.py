@@ -20,9 +20,9 @@ from tinygrad_lstm.errors import (
     UnboundSymbolError,
     UsageError,
 )
+from tinygrad_lstm.graph.function import topological
 from tinygrad_lstm.graph.registry import FUNCTIONS, apply
 from tinygrad_lstm.graph.tensor import Node, make_leaf, origin_of
-from tinygrad_lstm.graph.walk import topological
 
 
 def test_a_node_never_changes() -> None:

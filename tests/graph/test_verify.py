@@ -4,10 +4,9 @@ import pytest
 
 import tinygrad_lstm as tl
 from tinygrad_lstm.errors import GraphError
-from tinygrad_lstm.graph.function import Graph
+from tinygrad_lstm.graph.function import Graph, verify
 from tinygrad_lstm.graph.tensor import _build
 from tinygrad_lstm.graph.types import TensorType
-from tinygrad_lstm.graph.verify import verify
 
 F32 = TensorType((), tl.float32)
 

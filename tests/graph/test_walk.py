@@ -1,9 +1,7 @@
 """Walks, substitution, and making a computation a function of some of its inputs."""
 
 import tinygrad_lstm as tl
-from tinygrad_lstm.graph.function import close
-from tinygrad_lstm.graph.verify import verify
-from tinygrad_lstm.graph.walk import reaching, substitute, topological
+from tinygrad_lstm.graph.function import close, reaching, substitute, topological, verify
 
 
 def test_inputs_come_before_their_readers_and_each_node_once() -> None:

@@ -10,8 +10,8 @@ import pytest
 import tinygrad_lstm as tl
 from tests.covering import covering, pairs
 from tinygrad_lstm.errors import ShapeError, StructureError, UsageError
+from tinygrad_lstm.graph.function import verify
 from tinygrad_lstm.graph.structure import flatten
-from tinygrad_lstm.graph.verify import verify
 from tinygrad_lstm.testing import check_gradients
 
 STEPS, BATCH, INPUT, HIDDEN = 5, 3, 4, 6

@@ -10,10 +10,8 @@ import tinygrad_lstm as tl
 from tests.covering import covering, pairs
 from tests.reference import recurrent as reference
 from tinygrad_lstm.errors import DTypeError, ShapeError, StructureError, UsageError
-from tinygrad_lstm.graph.function import Graph
+from tinygrad_lstm.graph.function import Graph, topological, verify
 from tinygrad_lstm.graph.structure import flatten
-from tinygrad_lstm.graph.verify import verify
-from tinygrad_lstm.graph.walk import topological
 from tinygrad_lstm.testing import check_gradients
 
 KINDS = {"rnn": tl.nn.RNN, "lstm": tl.nn.LSTM, "gru": tl.nn.GRU}

@@ -10,8 +10,8 @@ from tests.covering import covering
 from tests.nn.test_recurrent import KINDS, TOLERANCE, assert_near
 from tests.reference import variants
 from tinygrad_lstm.errors import DTypeError, IndexingError, ShapeError, UsageError
+from tinygrad_lstm.graph.function import verify
 from tinygrad_lstm.graph.structure import flatten
-from tinygrad_lstm.graph.verify import verify
 from tinygrad_lstm.testing import check_gradients
 
 STEPS, BATCH, INPUT, HIDDEN = 4, 3, 3, 4

@@ -9,9 +9,8 @@ import tinygrad_lstm as tl
 from tests.covering import covering
 from tests.ops.cases import CASES, Array, Case
 from tests.ops.cases.forms import forms
-from tinygrad_lstm.graph.function import Graph
+from tinygrad_lstm.graph.function import Graph, verify
 from tinygrad_lstm.graph.structure import flatten
-from tinygrad_lstm.graph.verify import verify
 from tinygrad_lstm.testing import check_gradients
 
 SMOOTH = [c for c in CASES if c.smooth]

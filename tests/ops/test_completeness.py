@@ -12,9 +12,9 @@ from tests.ops.cases import CASES, SPECIAL
 from tinygrad_lstm import functions, ops
 from tinygrad_lstm.autodiff.table import LOOP_RULES
 from tinygrad_lstm.graph.dtypes import DType
+from tinygrad_lstm.graph.function import topological
 from tinygrad_lstm.graph.registry import FUNCTIONS, OPS
 from tinygrad_lstm.graph.structure import flatten
-from tinygrad_lstm.graph.walk import topological
 from tinygrad_lstm.kernels.table import kernels
 
 STRUCTURAL = {"leaf", "constant", "symbol", "arange", "scan", "call", "item", "stacked"}

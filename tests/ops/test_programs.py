@@ -6,7 +6,7 @@ from hypothesis import given
 import tinygrad_lstm as tl
 from tests.covering import examples
 from tests.programs import Program, programs
-from tinygrad_lstm.graph.verify import verify
+from tinygrad_lstm.graph.function import verify
 from tinygrad_lstm.testing import check_gradients
 
 POINTS = [np.array([0.3, -0.7, 0.9]), np.array([-0.4, 0.1, 0.8]), np.array([0.55, -0.25, -0.6])]

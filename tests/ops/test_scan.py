@@ -12,9 +12,8 @@ import tinygrad_lstm as tl
 from tests.covering import examples
 from tests.programs import Program, programs
 from tinygrad_lstm.errors import DTypeError, ShapeError, StructureError, UsageError
+from tinygrad_lstm.graph.function import topological, verify
 from tinygrad_lstm.graph.structure import flatten, unflatten
-from tinygrad_lstm.graph.verify import verify
-from tinygrad_lstm.graph.walk import topological
 from tinygrad_lstm.testing import check_gradients
 
 

@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 import tinygrad_lstm as tl
 from tinygrad_lstm.graph.dtypes import DType
-from tinygrad_lstm.graph.function import Graph
+from tinygrad_lstm.graph.function import Graph, topological
 from tinygrad_lstm.graph.tensor import Tensor
-from tinygrad_lstm.graph.walk import topological
 from tinygrad_lstm.runtime.evaluation import evaluated
 
 __all__ = ["Choose", "Subject", "cells", "differences", "random_cell"]

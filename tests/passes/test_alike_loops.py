@@ -10,9 +10,9 @@ import tinygrad_lstm as tl
 from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.passes import optimize
-from tinygrad_lstm.passes.cse import cse
 from tinygrad_lstm.passes.dead_code import dead_code
 from tinygrad_lstm.passes.merge import merge
+from tinygrad_lstm.passes.simplify import cse
 
 X, C = tl.symbol("x", (4,)), tl.symbol("c")
 NUMBER = tl.tensor(3.0)

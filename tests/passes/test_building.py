@@ -5,7 +5,7 @@ import pytest
 
 import tinygrad_lstm as tl
 from tinygrad_lstm.graph.tensor import Tensor
-from tinygrad_lstm.passes.building import carry_stack, is_zero, joined, joins_freely, slice_along
+from tinygrad_lstm.passes.rewriting import carry_stack, is_zero, joined, joins_freely, slice_along
 
 X, Y = tl.symbol("x", (6, 8)), tl.symbol("y", (6, 8))
 VALUES = np.arange(48.0, dtype=np.float32).reshape(6, 8)

@@ -8,9 +8,8 @@ import pytest
 
 import tinygrad_lstm as tl
 from tests.passes.cells import Subject, differences
-from tinygrad_lstm.graph.function import Graph
+from tinygrad_lstm.graph.function import Graph, topological
 from tinygrad_lstm.graph.tensor import Tensor
-from tinygrad_lstm.graph.walk import topological
 from tinygrad_lstm.passes import optimize
 
 STEPS, BATCH, INPUT, HIDDEN = 50, 16, 32, 64

@@ -11,7 +11,7 @@ from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.passes import optimize
 from tinygrad_lstm.passes.contraction import contractions
-from tinygrad_lstm.passes.loops import everywhere
+from tinygrad_lstm.passes.rewriting import everywhere
 from tinygrad_lstm.passes.sink import sink
 
 

@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 import tinygrad_lstm as tl
 from tests.passes.cells import Subject, differences
 from tests.passes.test_counts import BATCH, CASES, HIDDEN, INPUT, STEPS
-from tinygrad_lstm.graph.function import Graph
+from tinygrad_lstm.graph.function import Graph, topological
 from tinygrad_lstm.graph.tensor import Node
-from tinygrad_lstm.graph.walk import topological
-from tinygrad_lstm.passes.drop_names import drop_names
 from tinygrad_lstm.passes.minimum_cut import minimum_cut
 from tinygrad_lstm.passes.normal_form import normal_form
+from tinygrad_lstm.passes.simplify import drop_names
 
 
 @st.composite

@@ -12,11 +12,8 @@ from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.tensor import Tensor, _build
 from tinygrad_lstm.graph.types import TensorType
 from tinygrad_lstm.passes import optimize, stages
-from tinygrad_lstm.passes.cse import exact_form
-from tinygrad_lstm.passes.drop_names import drop_names
-from tinygrad_lstm.passes.fold_constants import fold_constants
 from tinygrad_lstm.passes.pipeline import run_passes, simplified
-from tinygrad_lstm.passes.simplify import simplify
+from tinygrad_lstm.passes.simplify import drop_names, exact_form, fold_constants, simplify
 
 X = tl.symbol("x", (2,))
 

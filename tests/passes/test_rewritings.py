@@ -11,14 +11,13 @@ import pytest
 import tinygrad_lstm as tl
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.passes.contraction import contractions
-from tinygrad_lstm.passes.cse import cse
 from tinygrad_lstm.passes.dead_code import dead_code, lift
 from tinygrad_lstm.passes.hoist import hoist
 from tinygrad_lstm.passes.inline_views import inline_views
-from tinygrad_lstm.passes.loops import everywhere
 from tinygrad_lstm.passes.merge import merge
 from tinygrad_lstm.passes.normal_form import normal_form
-from tinygrad_lstm.passes.simplify import simplify
+from tinygrad_lstm.passes.rewriting import everywhere
+from tinygrad_lstm.passes.simplify import cse, simplify
 from tinygrad_lstm.passes.sink import sink
 from tinygrad_lstm.passes.split_concat import split_concat
 from tinygrad_lstm.passes.split_slice import split_slice

@@ -12,8 +12,8 @@ from random import Random
 import pytest
 
 from tests.passes.cells import Subject, differences, random_cell
+from tinygrad_lstm.graph.function import topological
 from tinygrad_lstm.graph.tensor import Tensor
-from tinygrad_lstm.graph.walk import topological
 from tinygrad_lstm.passes import optimize
 from tinygrad_lstm.passes.compiling import ACROSS, IN_BODIES
 

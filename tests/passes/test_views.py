@@ -9,9 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinygrad_lstm as tl
-from tinygrad_lstm.graph.function import Graph
+from tinygrad_lstm.graph.function import Graph, topological
 from tinygrad_lstm.graph.tensor import Tensor
-from tinygrad_lstm.graph.walk import topological
 from tinygrad_lstm.passes import optimize
 from tinygrad_lstm.passes.contraction import contractions
 from tinygrad_lstm.passes.simplify import simplify

@@ -327,7 +327,8 @@ def test_a_kernel_that_a_backend_lacks(offered, monkeypatch) -> None:
 @pytest.mark.parametrize("call", [lambda x: tl.sort(x), lambda x: tl.scan(lambda c, v: (c, tl.sort(v)), x, x)[1]])
 def test_a_kernel_that_a_backend_lacks_under_jit(offered, monkeypatch, name, call) -> None:
     offered(
-        OURS, *([EntryPoint("c", "tinygrad_lstm_c.executor:backend", "tinygrad_lstm.backends")] if name == "c" else [])
+        OURS,
+        *([EntryPoint("c", "tinygrad_lstm_c.executable:backend", "tinygrad_lstm.backends")] if name == "c" else []),
     )
     backend = module.load_backend(name)
     monkeypatch.setattr(backend, "kernels", {})

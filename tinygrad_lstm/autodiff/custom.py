@@ -11,8 +11,7 @@ from tinygrad_lstm.graph.convert import as_tensor, operands
 from tinygrad_lstm.graph.dtypes import DTYPES
 from tinygrad_lstm.graph.registry import OPS, EachInput, define
 from tinygrad_lstm.graph.tensor import Tensor, make
-from tinygrad_lstm.graph.types import TensorType, as_shape
-from tinygrad_lstm.ops.rules import broadcast_alike
+from tinygrad_lstm.graph.types import TensorType, as_shape, broadcast_alike
 from tinygrad_lstm.ops.shape import sum_to
 
 __all__ = ["define_op"]

@@ -9,13 +9,12 @@ from tinygrad_lstm.autodiff.unreached import rightly_constant, unreached, withou
 from tinygrad_lstm.errors import DTypeError, GradientError, ShapeError, UsageError
 from tinygrad_lstm.functions.filling import ones_like, zeros_like
 from tinygrad_lstm.graph.convert import as_tensor, is_scalar
-from tinygrad_lstm.graph.function import slot_of
+from tinygrad_lstm.graph.function import slot_of, topological
 from tinygrad_lstm.graph.registry import OPS, function
 from tinygrad_lstm.graph.scopes import Scope
 from tinygrad_lstm.graph.structure import flatten, unflatten
 from tinygrad_lstm.graph.tensor import Deriving, Node, Tensor, deriving
 from tinygrad_lstm.graph.variables import Parameter, Variable, settled
-from tinygrad_lstm.graph.walk import topological
 from tinygrad_lstm.ops.shape import sum_to
 from tinygrad_lstm.ops.source import full_node
 

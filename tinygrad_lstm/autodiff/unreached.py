@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from tinygrad_lstm.errors import GradientError
+from tinygrad_lstm.graph.function import topological
 from tinygrad_lstm.graph.scopes import at_line
 from tinygrad_lstm.graph.tensor import Node, Tensor, name_of, origin_of
 from tinygrad_lstm.graph.variables import Variable
-from tinygrad_lstm.graph.walk import topological
 
 __all__ = ["rightly_constant", "unreached", "without_parameter", "without_rule"]
 

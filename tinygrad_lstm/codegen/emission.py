@@ -5,10 +5,8 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, Final
 
-from tinygrad_lstm.codegen.arena import arranged
 from tinygrad_lstm.codegen.bodies import Draft, store, with_joined_axes
 from tinygrad_lstm.codegen.operations import Block, Operation, Reference, row_major, whole_result
-from tinygrad_lstm.codegen.places import Place, Storage, seen_at
 from tinygrad_lstm.codegen.products import Axes, Grouping, grouped
 from tinygrad_lstm.codegen.program import (
     Buffer,
@@ -24,11 +22,11 @@ from tinygrad_lstm.codegen.program import (
     View,
 )
 from tinygrad_lstm.codegen.program import Store as KernelStore
-from tinygrad_lstm.codegen.references import canonical, regrouped
+from tinygrad_lstm.codegen.references import Place, Storage, arranged, canonical, regrouped, seen_at
 from tinygrad_lstm.codegen.scheduling import Scheduled
-from tinygrad_lstm.formula.characters import legal_text
 from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm.graph.function import Graph
+from tinygrad_lstm.graph.scopes import legal_text
 from tinygrad_lstm.graph.tensor import Node
 from tinygrad_lstm.graph.types import Shape
 

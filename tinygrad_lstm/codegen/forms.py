@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from tinygrad_lstm.codegen.lowering import Lowering
 from tinygrad_lstm.codegen.operations import Block, Operation, Operations, Reference, row_major
 from tinygrad_lstm.codegen.ordering import Unit
-from tinygrad_lstm.codegen.places import Place, Storage
 from tinygrad_lstm.codegen.placing import Placed
+from tinygrad_lstm.codegen.references import Place, Storage
 from tinygrad_lstm.codegen.scheduling import Scheduled
 from tinygrad_lstm.graph.types import Shape
 

@@ -15,8 +15,7 @@ from tinygrad_lstm.codegen.bodies import Draft
 from tinygrad_lstm.codegen.fusing import Fused
 from tinygrad_lstm.codegen.operations import Operation, Reference, Region, row_major
 from tinygrad_lstm.codegen.ordering import Unit
-from tinygrad_lstm.codegen.places import Place, Storage, seen_at
-from tinygrad_lstm.codegen.references import Axis, canonical, coordinates
+from tinygrad_lstm.codegen.references import Axis, Place, Storage, canonical, coordinates, seen_at
 from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm.graph.types import Shape
 

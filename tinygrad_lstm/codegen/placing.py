@@ -11,8 +11,7 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 
 from tinygrad_lstm.codegen.operations import Block, Carried, Operation, Operations, Readers, Reference, row_major
-from tinygrad_lstm.codegen.places import Place, Storage, fresh, seen_at
-from tinygrad_lstm.codegen.references import axis_order, canonical, is_whole, regrouped
+from tinygrad_lstm.codegen.references import Place, Storage, axis_order, canonical, fresh, is_whole, regrouped, seen_at
 
 __all__ = ["Addition", "Placed", "place"]
 

@@ -1,23 +1,30 @@
-"""Arithmetic on references: views as changes of strides, and the coordinates that strides stand for."""
+"""References, as views change them; places, which are references in storages; and the arena that the storages share."""
 
+import bisect
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from tinygrad_lstm.codegen.operations import Reference, row_major
+from tinygrad_lstm.codegen.operations import Block, Operation, Reference, row_major
+from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm.graph.types import Shape
 
 __all__ = [
     "Axis",
+    "Place",
+    "Storage",
+    "arranged",
     "at_time",
     "axis_order",
     "broadcast",
     "canonical",
     "coordinates",
     "flipped",
+    "fresh",
     "is_whole",
     "regrouped",
     "reshaped",
+    "seen_at",
     "sliced",
     "through",
     "transposed",
@@ -210,3 +217,127 @@ def axis_order(ref: Reference) -> list[int] | None:
         else:
             return None
     return None if by_stride else axes
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Storage:
+    """Memory for a number of elements.
+
+    Attributes:
+        block: the storage is in use within one step of this block.
+        fixed: the number of its buffer, for an input or an output of the program.
+        owner: the operation that it was made for, if this may still be moved; else None.
+    """
+
+    size: int
+    dtype: DType
+    block: Block
+    fixed: int | None = None
+    owner: Operation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a result lies: one stride for each axis of its operation, in elements of the storage."""
+
+    storage: Storage
+    strides: tuple[int, ...]
+    offset: int = 0
+    loops: tuple[tuple[int, int], ...] = ()
+
+
+def fresh(op: Operation) -> Place:
+    """A place without gaps in a new storage."""
+    return Place(Storage(op.size, op.dtype, op.block, owner=op), row_major(op.shape))
+
+
+def seen_at(ref: Reference, place: Place, lengths: Mapping[int, int]) -> Place | None:
+    """Where the elements that ``ref`` reads lie, one stride for each of its axes; None where no strides describe that.
+
+    Args:
+        place: the place of the result that is read.
+    """
+    below = ref.operation.shape
+    plain = row_major(below)
+    if place.strides == plain or canonical(below, place.strides) == canonical(below, plain):
+        return Place(place.storage, ref.strides, place.offset + ref.offset, joined_loops(place.loops, ref.loops))
+    axes = coordinates(ref, below, lengths)
+    if axes is None:
+        return None
+    inner = Reference(ref.operation, below, place.strides, place.offset, place.loops)
+    seen = through(axes, ref.shape, inner)
+    return Place(place.storage, seen.strides, seen.offset, seen.loops)
+
+
+_ALIGNMENT = 64
+
+
+def arranged(intervals: Mapping[Storage, tuple[int, int]]) -> tuple[dict[Storage, int], int]:
+    """A byte offset for each storage that lives from one step to another, both included, and the arena's size.
+
+    In the order of their first steps, each takes the smallest gap that it fits into, or else the end of the arena.
+    """
+    offsets: dict[Storage, int] = {}
+    gaps = _Gaps()
+    ending: list[tuple[int, int, int, int]] = []
+    for order, (storage, (first, last)) in enumerate(sorted(intervals.items(), key=lambda item: item[1])):
+        while ending and ending[0][0] < first:
+            _, _, offset, size = ending.pop(0)
+            gaps.give(offset, size)
+        size = -(-storage.size * storage.dtype.itemsize // _ALIGNMENT) * _ALIGNMENT
+        offsets[storage] = gaps.take(size)
+        if size:
+            bisect.insort(ending, (last, order, offsets[storage], size))
+    return offsets, gaps.end
+
+
+class _Gaps:
+    """The free stretches below ``end``, sorted by start and by size."""
+
+    def __init__(self) -> None:
+        self.end = 0
+        self.starts: list[int] = []
+        self.sizes: dict[int, int] = {}
+        self.by_size: list[tuple[int, int]] = []
+
+    def take(self, size: int) -> int:
+        """The offset of ``size`` bytes, which are free no longer."""
+        if not size:
+            return 0
+        k = bisect.bisect_left(self.by_size, (size, -1))
+        if k < len(self.by_size):
+            found, start = self.by_size[k]
+            self.remove(start)
+            if found > size:
+                self.add(start + size, found - size)
+            return start
+        start = self.end
+        if self.starts and self.starts[-1] + self.sizes[self.starts[-1]] == self.end:
+            start = self.starts[-1]
+            self.remove(start)
+        self.end = start + size
+        return start
+
+    def give(self, start: int, size: int) -> None:
+        """Make a stretch free again, and join it with the free ones beside it."""
+        k = bisect.bisect_left(self.starts, start)
+        if k < len(self.starts) and self.starts[k] == start + size:
+            after = self.starts[k]
+            size += self.sizes[after]
+            self.remove(after)
+        if k > 0 and self.starts[k - 1] + self.sizes[self.starts[k - 1]] == start:
+            before = self.starts[k - 1]
+            size += self.sizes[before]
+            start = before
+            self.remove(before)
+        self.add(start, size)
+
+    def add(self, start: int, size: int) -> None:
+        bisect.insort(self.starts, start)
+        self.sizes[start] = size
+        bisect.insort(self.by_size, (size, start))
+
+    def remove(self, start: int) -> None:
+        size = self.sizes.pop(start)
+        del self.starts[bisect.bisect_left(self.starts, start)]
+        del self.by_size[bisect.bisect_left(self.by_size, (size, start))]

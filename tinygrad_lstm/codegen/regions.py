@@ -20,11 +20,10 @@ from tinygrad_lstm.codegen.operations import (
 from tinygrad_lstm.codegen.program import identity
 from tinygrad_lstm.codegen.references import at_time, broadcast, canonical
 from tinygrad_lstm.graph.dtypes import DType, bool_, float16
-from tinygrad_lstm.graph.function import Graph, slot_of
+from tinygrad_lstm.graph.function import Graph, slot_of, topological
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.tensor import Node
 from tinygrad_lstm.graph.types import Shape
-from tinygrad_lstm.graph.walk import topological
 
 __all__ = ["Builder", "Translation"]
 

@@ -7,7 +7,7 @@ from tinygrad_lstm.codegen.fusing import Fused
 from tinygrad_lstm.codegen.operations import Block, Carried, Operation
 from tinygrad_lstm.codegen.ordering import STEPS, Unit, ordered
 from tinygrad_lstm.codegen.overwriting import Layout, overwritten
-from tinygrad_lstm.codegen.places import Place, Storage, fresh
+from tinygrad_lstm.codegen.references import Place, Storage, fresh
 
 __all__ = ["Scheduled", "schedule"]
 

@@ -14,7 +14,7 @@ from tinygrad_lstm.draw.output import check_folder, open_in_browser, write_pictu
 from tinygrad_lstm.draw.render import Engine, render
 from tinygrad_lstm.draw.tikz import latex_document
 from tinygrad_lstm.errors import DrawingError, UsageError
-from tinygrad_lstm.formula.characters import legal_text
+from tinygrad_lstm.graph.scopes import legal_text
 
 __all__ = ["Drawing"]
 

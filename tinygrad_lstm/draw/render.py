@@ -17,7 +17,7 @@ from typing import Literal, get_args
 
 from tinygrad_lstm.draw import _layout
 from tinygrad_lstm.errors import DrawingError, UsageError
-from tinygrad_lstm.formula.characters import legal_text
+from tinygrad_lstm.graph.scopes import legal_text
 
 __all__ = ["Engine", "Format", "render"]
 

@@ -10,10 +10,10 @@ from tinygrad_lstm.formula.algebra import ATOM, COMPARISON, POWER, PRODUCT, Alge
 from tinygrad_lstm.formula.notation import LATEX, TEXT, Notation
 from tinygrad_lstm.graph.convert import as_tensor, is_scalar
 from tinygrad_lstm.graph.dtypes import DType
+from tinygrad_lstm.graph.function import topological
 from tinygrad_lstm.graph.registry import function
 from tinygrad_lstm.graph.tensor import Node, Tensor, name_of
 from tinygrad_lstm.graph.variables import Variable
-from tinygrad_lstm.graph.walk import topological
 from tinygrad_lstm.passes.pipeline import simplified
 
 __all__ = ["Formula", "expressed", "latex", "node_texts", "text"]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final, Protocol
 
-from tinygrad_lstm.formula.characters import legal_text
 from tinygrad_lstm.graph.registry import OPS
+from tinygrad_lstm.graph.scopes import legal_text
 
 __all__ = ["LATEX", "TEXT", "Notation", "power_of"]
 

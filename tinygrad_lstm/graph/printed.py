@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from tinygrad_lstm.graph.dtypes import DType
-from tinygrad_lstm.graph.function import Graph, slot_of
+from tinygrad_lstm.graph.function import Graph, slot_of, topological
 from tinygrad_lstm.graph.tensor import Node, name_of
 from tinygrad_lstm.graph.types import TensorType
-from tinygrad_lstm.graph.walk import topological
 
 __all__ = ["printed", "printed_lines"]
 

@@ -1,6 +1,7 @@
-"""Names for parts of a computation. Scopes and lines never change a result."""
+"""Names for parts of a computation, and the characters that every text takes. Scopes and lines change no result."""
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,19 @@ from typing import Final, Literal, get_args
 
 from tinygrad_lstm.errors import UsageError
 
-__all__ = ["ROLES", "Line", "Role", "Scope", "at_line", "current_scope", "in_scope", "inside", "scope", "user_line"]
+__all__ = [
+    "ROLES",
+    "Line",
+    "Role",
+    "Scope",
+    "at_line",
+    "current_scope",
+    "in_scope",
+    "inside",
+    "legal_text",
+    "scope",
+    "user_line",
+]
 
 Role = Literal["cell", "layer", "gate", "pointwise", "state"]
 ROLES: Final[tuple[str, ...]] = get_args(Role)
@@ -118,3 +131,16 @@ def user_line() -> Line | None:
             return None
         frame = frame.f_back
     return None
+
+
+# The characters that XML 1.0 forbids (https://www.w3.org/TR/xml/#charsets), such as NUL and lone surrogates.
+_ILLEGAL: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def legal_text(text: str) -> str:
+    r"""Replace each character that neither XML nor UTF-8 can hold by U+FFFD.
+
+    >>> legal_text("a\x00b") == "a\ufffdb"
+    True
+    """
+    return _ILLEGAL.sub("\ufffd", text)

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_lstm.errors import DeviceError, TraceError, UnboundSymbolError, UsageError
 from tinygrad_lstm.graph.convert import as_tensor
-from tinygrad_lstm.graph.function import Graph, fresh_symbol
+from tinygrad_lstm.graph.function import Graph, fresh_symbol, topological
 from tinygrad_lstm.graph.number import Number
 from tinygrad_lstm.graph.scopes import inside
 from tinygrad_lstm.graph.structure import Structure, flatten
@@ -16,7 +16,6 @@ from tinygrad_lstm.graph.tensor import Node, Tensor, bind_variable, make_leaf, r
 from tinygrad_lstm.graph.trace import resolved, trace
 from tinygrad_lstm.graph.types import TensorType
 from tinygrad_lstm.graph.variables import Parameter, Tracer, Variable
-from tinygrad_lstm.graph.walk import topological
 from tinygrad_lstm.runtime.evaluation import evaluated
 
 __all__ = ["Effects", "Kept", "effects_of"]

@@ -20,7 +20,7 @@ from tinygrad_lstm.graph.tensor import Node
 from tinygrad_lstm.jit.explain_page import Row, Section, explanation_page
 from tinygrad_lstm.passes.classes import CARRIED, FIXED, SLICED, Classes
 from tinygrad_lstm.passes.compiling import stages
-from tinygrad_lstm.passes.loops import LoopParts
+from tinygrad_lstm.passes.rewriting import LoopParts
 from tinygrad_lstm.runtime.backend import Estimator, load_backend
 from tinygrad_lstm.runtime.files import write_whole
 

@@ -19,7 +19,7 @@ from tinygrad_lstm.jit.effects import effects_of
 from tinygrad_lstm.jit.entry import Compiled, Entry
 from tinygrad_lstm.jit.explain import Explanation, explained
 from tinygrad_lstm.jit.signature import Invocation, Signature
-from tinygrad_lstm.passes.cse import exact_form
+from tinygrad_lstm.passes.simplify import exact_form
 from tinygrad_lstm.runtime.anomaly import detecting
 from tinygrad_lstm.runtime.backend import backend_for, current_backend
 from tinygrad_lstm.runtime.locks import Lock

@@ -92,7 +92,7 @@ def _parts(item: Any) -> list[Any]:
         found += [item.__func__, item.__self__]
     if isinstance(item, partial):
         found += [item.func, *item.args, *item.keywords.values()]
-    if hasattr(item, _WRAPPED):
+    if _wraps(item):
         found.append(item.__wrapped__)
     if _has_variables(item) and hasattr(item, "__dict__"):
         found += [getattr(type(item), "forward", None), *vars(item).values()]
@@ -127,9 +127,14 @@ def _has_variables(value: Any) -> bool:
     return hasattr(type(value), "named_variables")
 
 
+def _wraps(value: Any) -> bool:
+    """Whether it was made round another function. What answers for names that it lacks is not asked."""
+    return not isinstance(value, Variable) and not _has_variables(value) and hasattr(value, _WRAPPED)
+
+
 def _counts(value: Any) -> bool:
     """Whether the graph depends on which object it is."""
-    return isinstance(value, Variable | FunctionType) or _has_variables(value) or hasattr(value, _WRAPPED)
+    return isinstance(value, Variable | FunctionType) or _has_variables(value) or _wraps(value)
 
 
 def _content(cell: CellType) -> Any:

@@ -19,7 +19,7 @@ from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.types import TensorType
 from tinygrad_lstm.graph.variables import Variable
 from tinygrad_lstm.jit.naming import weakly
-from tinygrad_lstm.passes.cse import exact_form
+from tinygrad_lstm.passes.simplify import exact_form
 from tinygrad_lstm.runtime.creation import native, tensor
 
 __all__ = ["Invocation", "Signature"]

@@ -1,18 +1,179 @@
-"""``Module``, the base of layers and models."""
+"""``Holder``, what has Parameters and States as attributes (modules, optimisers), and ``Module``, of layers."""
 
-from collections.abc import Iterator
-from typing import Any, ClassVar
+from collections.abc import Iterator, Mapping
+from reprlib import recursive_repr
+from textwrap import indent
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from tinygrad_lstm.errors import DTypeError, ShapeError, UsageError
+from tinygrad_lstm.errors import DTypeError, ShapeError, StateDictError, UsageError
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.device import current_device
 from tinygrad_lstm.graph.scopes import Role, scope
 from tinygrad_lstm.graph.tensor import Tensor
-from tinygrad_lstm.graph.variables import Parameter, Variable
-from tinygrad_lstm.nn.holder import Holder
-from tinygrad_lstm.reflexes import MODULES
+from tinygrad_lstm.graph.variables import Parameter, Variable, assign_all, moments, move_all
+from tinygrad_lstm.jit.jitted import rebound
+from tinygrad_lstm.reflexes import MODULES, unknown
 
-__all__ = ["Module"]
+__all__ = ["Holder", "Module", "with_article"]
+
+
+class Holder:
+    """Finds its Parameters and States by their paths, also those in lists, dicts and holders among its attributes.
+
+    ``state_dict`` returns their values, ``load_state_dict`` sets them, and ``to`` moves them.
+    """
+
+    _elsewhere: ClassVar[Mapping[str, str]] = {}
+    """Attributes of other libraries, and what to write here."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not name:
+            raise UsageError(f"an attribute of {type(self).__name__} has a name of at least one character")
+        if isinstance(self.__dict__.get(name), Variable) and not isinstance(value, Variable | Holder | None):
+            kind, what = (
+                type(self.__dict__[name]).__name__,
+                "a tensor" if isinstance(value, Tensor) else "a plain value",
+            )
+            raise UsageError(
+                f"{type(self).__name__}.{name} is a {kind}; {what} in its place would end its training. "
+                f"Write self.{name}.assign(…) to change its value"
+            )
+        for key, item in _children(name, value):
+            if isinstance(item, Variable) and item.name is None:
+                item.name = key
+            elif isinstance(item, Holder) and "_name" not in item.__dict__:
+                item.__dict__["_name"] = key
+                for path, variable in item.named_variables():
+                    if variable.name == path:
+                        variable.name = f"{key}.{path}"
+        before = self.__dict__.get(name)
+        object.__setattr__(self, name, value)
+        if before is not value:
+            for _, item in _children(name, before):
+                for variable in [item] if isinstance(item, Variable) else [c for _, c in item.named_variables()]:
+                    variable.replaced = next(moments)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            unknown(with_article(type(self).__name__), name, self._elsewhere, self)
+
+    def __copy__(self) -> Self:
+        """A copy with the same Parameters and holders. Methods that it has as attributes are bound to the copy."""
+        new = object.__new__(type(self))
+        new.__dict__.update(
+            {
+                name: rebound(value, lambda owner: new if owner is self else owner)
+                for name, value in self.__dict__.items()
+            }
+        )
+        return new
+
+    def named_variables(self) -> Iterator[tuple[str, Variable]]:
+        """Every Parameter and State with its path, such as ``cells.0.forget.weight``; shared ones once."""
+        seen: set[int] = set()
+        pending: list[tuple[str, Any]] = [("", self)]
+        while pending:
+            path, item = pending.pop()
+            if id(item) in seen:
+                continue
+            seen.add(id(item))
+            if isinstance(item, Variable):
+                yield path, item
+                continue
+            children = [pair for name, value in item.__dict__.items() for pair in _children(name, value)]
+            pending += [(f"{path}.{name}" if path else name, child) for name, child in reversed(children)]
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The values of all variables by path, as evaluated leaves."""
+        return {path: variable.detach() for path, variable in self.named_variables()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Set all variables to the values of a ``state_dict``, which may live on another device; the variables stay.
+
+        Raises:
+            StateDictError: when paths are missing or too many, or a shape or element type differs. Then
+                nothing has changed.
+        """
+        if not isinstance(state, Mapping):
+            raise UsageError(
+                f"load_state_dict takes a dict of arrays by path, not {type(state).__name__}; read a file with tl.load"
+            )
+        variables = dict(self.named_variables())
+        missing, extra = [p for p in variables if p not in state], [p for p in state if p not in variables]
+        if missing or extra:
+            parts = [f"missing are {_some(missing)}"] if missing else []
+            parts += [f"not known are {_some(extra)}"] if extra else []
+            raise StateDictError(f"the state does not fit {type(self).__name__}: {'; '.join(parts)}")
+        values = {path: as_tensor(state[path], like=variable.leaf) for path, variable in variables.items()}
+        wrong = [
+            f"{path} is {variable.leaf.type} here and {values[path].type} there"
+            for path, variable in variables.items()
+            if values[path].shape != variable.shape or values[path].dtype is not variable.dtype
+        ]
+        if wrong:
+            raise StateDictError(f"the state does not fit {type(self).__name__}: {'; '.join(wrong)}")
+        assign_all([(variable, values[path]) for path, variable in variables.items()])
+
+    def to(self, device: str) -> Self:
+        """Move every variable to another device, all of them or none; variables that move lose their gradients.
+
+        An optimiser has variables of its own, moments and a learning rate: move it as well. A variable that lives there
+        already stays as it is.
+
+        Raises:
+            BackendError: when no backend serves the device.
+            EvaluationError: when its memory does not suffice.
+
+        >>> tl.nn.Linear(2, 3).to("cpu").weight.device
+        'cpu'
+        """
+        move_all([variable for _, variable in self.named_variables()], device)
+        return self
+
+    @recursive_repr("…")
+    def __repr__(self) -> str:
+        held = [pair for name, value in self.__dict__.items() for pair in _children(name, value)]
+        parts, nested = [], False
+        for name, child in held:
+            if isinstance(child, Variable):
+                parts.append(f"{name}: {child.leaf.type}")
+            # A holder without variables, such as an Identity in place of a variant's layer, is left out.
+            elif "." in name or any(child.named_variables()):
+                parts.append(f"{name}: {child!r}")
+                nested = True
+        line = f"{type(self).__name__}({', '.join(parts)})"
+        if not nested and len(line) <= 100:
+            return line
+        return f"{type(self).__name__}(\n{indent(chr(10).join(parts), '  ')}\n)"
+
+
+def with_article(name: str) -> str:
+    """The name of a class with its article, a or an, by its pronunciation.
+
+    >>> with_article("Linear"), with_article("LSTM"), with_article("GRU"), with_article("Embedding")
+    ('a Linear', 'an LSTM', 'a GRU', 'an Embedding')
+    """
+    vowels = "AEFHILMNORSX" if name[1:2].isupper() else "AEIOaeio"
+    return f"{'an' if name[0] in vowels else 'a'} {name}"
+
+
+def _some(paths: list[str]) -> str:
+    """Paths as text, of which only the first few are named."""
+    shown = ", ".join(map(str, paths[:4]))
+    return shown if len(paths) <= 4 else f"{shown} and {len(paths) - 4} more"
+
+
+def _children(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """The holders and variables that an attribute holds, with their names."""
+    if isinstance(value, Holder | Variable):
+        yield name, value
+    elif isinstance(value, list | tuple):
+        for i, item in enumerate(value):
+            yield from _children(f"{name}.{i}", item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _children(f"{name}.{key}", item)
 
 
 class Module(Holder):

@@ -10,7 +10,7 @@ from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.function import fresh_symbol
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.variables import Tracer, tracer
-from tinygrad_lstm.nn.holder import Holder, with_article
+from tinygrad_lstm.nn.module import Holder, with_article
 from tinygrad_lstm.runtime.creation import tensor
 from tinygrad_lstm.runtime.files import read_arrays, write_arrays
 

@@ -12,8 +12,7 @@ from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.types import normalize_axes
 from tinygrad_lstm.graph.variables import State, Variable, settled
 from tinygrad_lstm.jit.jitted import rebound
-from tinygrad_lstm.nn.holder import Holder
-from tinygrad_lstm.nn.module import Module, beside
+from tinygrad_lstm.nn.module import Holder, Module, beside
 from tinygrad_lstm.ops.logic import where
 
 __all__ = ["Dropout", "deterministic"]

@@ -11,12 +11,11 @@ from tinygrad_lstm.graph.dtypes import as_dtype, bool_, int64
 from tinygrad_lstm.graph.number import Number, number_kind
 from tinygrad_lstm.graph.registry import define, function
 from tinygrad_lstm.graph.tensor import Tensor, make
-from tinygrad_lstm.graph.types import TensorType
+from tinygrad_lstm.graph.types import TensorType, integers, numbers_alike, reals
 from tinygrad_lstm.kernels.casts import cast as cast_kernel
 from tinygrad_lstm.kernels.elementwise import sigmoid as sigmoid_kernel
 from tinygrad_lstm.kernels.elementwise import softplus as softplus_kernel
 from tinygrad_lstm.ops.logic import bitwise_and, bitwise_or, equal, less, where
-from tinygrad_lstm.ops.rules import integers, numbers_alike, reals
 
 __all__ = [
     "abs",

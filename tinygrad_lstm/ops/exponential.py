@@ -6,9 +6,9 @@ from typing import Any
 from tinygrad_lstm.graph.convert import float_operands
 from tinygrad_lstm.graph.registry import define, function
 from tinygrad_lstm.graph.tensor import Tensor, make
+from tinygrad_lstm.graph.types import reals
 from tinygrad_lstm.kernels.error_function import error_function
 from tinygrad_lstm.ops.elementwise import exp
-from tinygrad_lstm.ops.rules import reals
 
 __all__ = ["erf", "expm1", "log1p"]
 

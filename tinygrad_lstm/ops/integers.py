@@ -5,7 +5,7 @@ from typing import Any
 from tinygrad_lstm.graph.convert import operands
 from tinygrad_lstm.graph.registry import define, function
 from tinygrad_lstm.graph.tensor import Tensor, make
-from tinygrad_lstm.ops.rules import numbers_alike
+from tinygrad_lstm.graph.types import numbers_alike
 
 __all__ = ["floor_divide", "remainder"]
 

@@ -7,8 +7,7 @@ from tinygrad_lstm.graph.convert import as_tensor, operands, shared_device
 from tinygrad_lstm.graph.dtypes import bool_
 from tinygrad_lstm.graph.registry import define, function
 from tinygrad_lstm.graph.tensor import Tensor, make
-from tinygrad_lstm.graph.types import TensorType, broadcast_shapes
-from tinygrad_lstm.ops.rules import bits, comparison, same_dtype
+from tinygrad_lstm.graph.types import TensorType, bits, broadcast_shapes, comparison, same_dtype
 
 __all__ = ["bitwise_and", "bitwise_or", "equal", "invert", "less", "less_equal", "where"]
 

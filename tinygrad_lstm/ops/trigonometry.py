@@ -5,7 +5,7 @@ from typing import Any
 from tinygrad_lstm.graph.convert import float_operands
 from tinygrad_lstm.graph.registry import define, function
 from tinygrad_lstm.graph.tensor import Tensor, make
-from tinygrad_lstm.ops.rules import reals
+from tinygrad_lstm.graph.types import reals
 
 __all__ = ["arctan2"]
 

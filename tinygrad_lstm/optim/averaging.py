@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from tinygrad_lstm.graph.variables import Parameter, State, assign_all
-from tinygrad_lstm.nn.holder import Holder
+from tinygrad_lstm.nn.module import Holder
 from tinygrad_lstm.optim.optimizer import Targets, at_least_float32, fractions
 
 __all__ = ["Average"]

@@ -10,7 +10,7 @@ from tinygrad_lstm.graph.dtypes import float16, float32, float64
 from tinygrad_lstm.graph.scopes import scope
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.variables import Parameter, State, Variable, assign_all
-from tinygrad_lstm.nn.holder import Holder, with_article
+from tinygrad_lstm.nn.module import Holder, with_article
 from tinygrad_lstm.ops.logic import where
 from tinygrad_lstm.reflexes import OPTIMISERS
 

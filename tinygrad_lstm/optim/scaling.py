@@ -11,7 +11,7 @@ from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.dtypes import float32, int32
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.variables import State, Tracer, assign_all, settled, tracer
-from tinygrad_lstm.nn.holder import Holder
+from tinygrad_lstm.nn.module import Holder
 from tinygrad_lstm.ops.logic import where
 from tinygrad_lstm.optim.optimizer import Optimizer, at_least_float32
 

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.functions.filling import full
 from tinygrad_lstm.graph.variables import State
-from tinygrad_lstm.nn.holder import Holder
+from tinygrad_lstm.nn.module import Holder
 from tinygrad_lstm.optim.optimizer import Optimizer, at_least_0
 
 __all__ = ["Plateau", "Schedule", "cosine", "exponential", "one_cycle", "step_decay", "warm_up"]

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from tinygrad_lstm.graph.function import topological
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.tensor import Node, Tensor, make_like, remake
-from tinygrad_lstm.graph.walk import topological
 from tinygrad_lstm.ops.linalg import LETTERS
 from tinygrad_lstm.passes.contraction import contract, letters_of
 from tinygrad_lstm.passes.sums import MOVING, adds

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from tinygrad_lstm.graph.function import topological
 from tinygrad_lstm.graph.tensor import Node, Tensor
-from tinygrad_lstm.graph.walk import topological
-from tinygrad_lstm.passes.loops import LoopParts
+from tinygrad_lstm.passes.rewriting import LoopParts
 from tinygrad_lstm.passes.sums import may_leave
 
 __all__ = ["CARRIED", "FIXED", "SLICED", "Accumulator", "Classes"]

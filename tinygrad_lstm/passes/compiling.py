@@ -2,23 +2,17 @@
 
 from collections.abc import Iterator
 
-from tinygrad_lstm.graph.function import Graph
+from tinygrad_lstm.graph.function import Graph, topological, verify
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.tensor import Node, Tensor
-from tinygrad_lstm.graph.verify import verify
-from tinygrad_lstm.graph.walk import topological
 from tinygrad_lstm.passes.contraction import contractions
-from tinygrad_lstm.passes.cse import cse
 from tinygrad_lstm.passes.dead_code import dead_code, lift
-from tinygrad_lstm.passes.drop_names import drop_names
-from tinygrad_lstm.passes.fold_constants import fold_constants
 from tinygrad_lstm.passes.hoist import hoist
 from tinygrad_lstm.passes.inline_views import inline_views
-from tinygrad_lstm.passes.loops import everywhere
 from tinygrad_lstm.passes.merge import merge
 from tinygrad_lstm.passes.normal_form import normal_form
-from tinygrad_lstm.passes.rewriting import Pass
-from tinygrad_lstm.passes.simplify import simplify
+from tinygrad_lstm.passes.rewriting import Pass, everywhere
+from tinygrad_lstm.passes.simplify import cse, drop_names, fold_constants, simplify
 from tinygrad_lstm.passes.sink import sink
 from tinygrad_lstm.passes.split_concat import split_concat
 from tinygrad_lstm.passes.split_slice import split_slice

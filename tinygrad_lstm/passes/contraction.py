@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from tinygrad_lstm.graph.function import topological
 from tinygrad_lstm.graph.tensor import Node, Tensor, make_like, rebuilt
-from tinygrad_lstm.graph.walk import topological
 from tinygrad_lstm.ops.linalg import LETTERS
 
 __all__ = ["contract", "contractions", "letters_of"]

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from tinygrad_lstm.graph.function import substitute, topological
 from tinygrad_lstm.graph.tensor import Node, Tensor
-from tinygrad_lstm.graph.walk import substitute, topological
-from tinygrad_lstm.passes.loops import LoopParts, each_loop
+from tinygrad_lstm.passes.rewriting import LoopParts, each_loop
 
 __all__ = ["dead_code", "lift"]
 

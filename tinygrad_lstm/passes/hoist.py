@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from typing import Any
 
+from tinygrad_lstm.graph.function import substitute
 from tinygrad_lstm.graph.tensor import Node, Tensor
-from tinygrad_lstm.graph.walk import substitute
 from tinygrad_lstm.passes.batching import Batch, can_batch
 from tinygrad_lstm.passes.classes import SLICED, Classes
-from tinygrad_lstm.passes.loops import LoopParts, each_loop
 from tinygrad_lstm.passes.normal_form import is_heavy
+from tinygrad_lstm.passes.rewriting import LoopParts, each_loop
 
 __all__ = ["hoist"]
 
@@ -17,7 +17,7 @@ def hoist(outputs: Iterable[Tensor]) -> list[Tensor]:
     """``x_t @ W`` in a loop becomes a slice of ``X @ W`` before it; a loop without carries disappears.
 
     >>> from tinygrad_lstm.passes.contraction import contractions
-    >>> from tinygrad_lstm.passes.loops import everywhere
+    >>> from tinygrad_lstm.passes.rewriting import everywhere
     >>> x, w = tl.symbol("x", (9, 2, 3)), tl.symbol("w", (3, 4))
     >>> last, _ = tl.scan(lambda h, x: (tl.tanh(h + x @ w), None), tl.zeros((2, 4)), x)
     >>> print("left=abc right=cd out=abd" in tl.printed(*hoist(everywhere([last], contractions))))

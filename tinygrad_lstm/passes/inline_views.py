@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
+from tinygrad_lstm.graph.function import substitute
 from tinygrad_lstm.graph.tensor import Tensor, remake
-from tinygrad_lstm.graph.walk import substitute
-from tinygrad_lstm.passes.loops import LoopParts, each_loop
+from tinygrad_lstm.passes.rewriting import LoopParts, each_loop
 
 __all__ = ["inline_views"]
 

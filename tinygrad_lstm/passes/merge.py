@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
+from tinygrad_lstm.graph.function import reaching, substitute, topological
 from tinygrad_lstm.graph.tensor import Node, Tensor
-from tinygrad_lstm.graph.walk import reaching, substitute, topological
-from tinygrad_lstm.passes.cse import exact_form
-from tinygrad_lstm.passes.loops import LoopParts, everywhere, inner_symbol
+from tinygrad_lstm.passes.rewriting import LoopParts, everywhere, inner_symbol
+from tinygrad_lstm.passes.simplify import exact_form
 
 __all__ = ["merge"]
 
@@ -20,7 +20,7 @@ def merge(outputs: Iterable[Tensor]) -> list[Tensor]:
 
     >>> x = tl.symbol("x", (5,))
     >>> total = lambda k: tl.scan(lambda c, x: (tl.tanh(c + x), c * k), 0.0, x)[1]
-    >>> from tinygrad_lstm.passes.cse import cse
+    >>> from tinygrad_lstm.passes.simplify import cse
     >>> tl.printed(*merge(cse([total(2.0), total(3.0)]))).count("scan")
     1
     """

@@ -9,13 +9,11 @@ what it becomes, one step later.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tinygrad_lstm.graph.function import slot_of, slot_value
+from tinygrad_lstm.graph.function import slot_of, slot_value, substitute, topological
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.tensor import Node, Tensor, make_like, rebuilt, remake
-from tinygrad_lstm.graph.walk import substitute, topological
-from tinygrad_lstm.passes.building import carry_stack
-from tinygrad_lstm.passes.loops import LoopParts
 from tinygrad_lstm.passes.minimum_cut import minimum_cut
+from tinygrad_lstm.passes.rewriting import LoopParts, carry_stack
 
 __all__ = ["is_heavy", "normal_form"]
 

@@ -2,12 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
+from tinygrad_lstm.graph.function import verify
 from tinygrad_lstm.graph.tensor import Node, Tensor
-from tinygrad_lstm.graph.verify import verify
-from tinygrad_lstm.passes.drop_names import drop_names
-from tinygrad_lstm.passes.fold_constants import fold_constants
 from tinygrad_lstm.passes.rewriting import Pass
-from tinygrad_lstm.passes.simplify import simplify
+from tinygrad_lstm.passes.simplify import drop_names, fold_constants, simplify
 
 __all__ = ["Pass", "run_passes", "simplified", "simplified_gradients"]
 

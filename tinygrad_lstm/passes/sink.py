@@ -9,10 +9,9 @@ from typing import Any
 
 from tinygrad_lstm.graph.tensor import Node, Tensor, make_like
 from tinygrad_lstm.passes.batching import Batch, can_batch
-from tinygrad_lstm.passes.building import carry_stack, is_zero, slice_along
 from tinygrad_lstm.passes.classes import FIXED, SLICED, Classes
-from tinygrad_lstm.passes.loops import LoopParts, each_loop
 from tinygrad_lstm.passes.normal_form import is_heavy
+from tinygrad_lstm.passes.rewriting import LoopParts, carry_stack, each_loop, is_zero, slice_along
 
 __all__ = ["sink"]
 
@@ -21,7 +20,7 @@ def sink(outputs: Iterable[Tensor]) -> list[Tensor]:
     """``S ← S + a_tᵀ @ b_t`` in a loop becomes ``Aᵀ @ B`` after it, and so does ``y_t = h_t @ W``.
 
     >>> from tinygrad_lstm.passes.contraction import contractions
-    >>> from tinygrad_lstm.passes.loops import everywhere
+    >>> from tinygrad_lstm.passes.rewriting import everywhere
     >>> x = tl.symbol("x", (9, 2, 3))
     >>> f = lambda c, x: ((tl.tanh(c[0] + x), c[1] + tl.transpose(x) @ c[0]), None)
     >>> (_, total), _ = tl.scan(f, (tl.zeros((2, 3)), tl.zeros((3, 3))), x)

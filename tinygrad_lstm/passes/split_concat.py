@@ -3,10 +3,9 @@
 from collections.abc import Iterable
 
 from tinygrad_lstm.graph.tensor import Node, Tensor, make_like
-from tinygrad_lstm.passes.building import joined, joins_freely, slice_along
 from tinygrad_lstm.passes.classes import SLICED, Classes
 from tinygrad_lstm.passes.contraction import contract, letters_of
-from tinygrad_lstm.passes.loops import LoopParts, each_loop, while_found
+from tinygrad_lstm.passes.rewriting import LoopParts, each_loop, joined, joins_freely, slice_along, while_found
 
 __all__ = ["split_concat"]
 
@@ -15,7 +14,7 @@ def split_concat(outputs: Iterable[Tensor]) -> list[Tensor]:
     """``[h, x_t] @ W → h @ W₁ + x_t @ W₂``, so that the half that needs no carry can leave the loop.
 
     >>> from tinygrad_lstm.passes.contraction import contractions
-    >>> from tinygrad_lstm.passes.loops import everywhere
+    >>> from tinygrad_lstm.passes.rewriting import everywhere
     >>> x, w = tl.symbol("x", (9, 2, 3)), tl.symbol("w", (7, 4))
     >>> f = lambda h, x: (tl.tanh(tl.concatenate([h, x], 1) @ w), None)
     >>> last, _ = tl.scan(f, tl.zeros((2, 4)), x)

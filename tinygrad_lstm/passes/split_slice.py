@@ -6,10 +6,9 @@ A part that nothing uses is not computed.
 from collections.abc import Iterable, Sequence
 
 from tinygrad_lstm.graph.tensor import Node, Tensor, make_like
-from tinygrad_lstm.passes.building import slice_along
 from tinygrad_lstm.passes.classes import Classes
 from tinygrad_lstm.passes.contraction import contract, letters_of
-from tinygrad_lstm.passes.loops import LoopParts, each_loop, while_found
+from tinygrad_lstm.passes.rewriting import LoopParts, each_loop, slice_along, while_found
 
 __all__ = ["split_slice"]
 
@@ -20,11 +19,11 @@ def split_slice(outputs: Iterable[Tensor]) -> list[Tensor]:
     """``(d @ Wᵀ)[:, :H]`` for the carry and ``(d @ Wᵀ)[:, H:]`` for a stack become ``d @ W₁ᵀ`` and ``d @ W₂ᵀ``.
 
     >>> from tinygrad_lstm.passes.contraction import contractions
-    >>> from tinygrad_lstm.passes.loops import everywhere
+    >>> from tinygrad_lstm.passes.rewriting import everywhere
     >>> w, x = tl.symbol("w", (4, 7)), tl.symbol("x", (9, 2, 4))
     >>> f = lambda h, x: ((tl.tanh(h + x) @ w)[:, :4], (tl.tanh(h + x) @ w)[:, 4:])
     >>> last, ys = tl.scan(f, tl.zeros((2, 4)), x)
-    >>> from tinygrad_lstm.passes.cse import cse
+    >>> from tinygrad_lstm.passes.simplify import cse
     >>> tl.printed(*split_slice(everywhere(everywhere([last, ys], contractions), cse))).count("contract")
     2
     """

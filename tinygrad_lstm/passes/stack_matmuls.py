@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+from tinygrad_lstm.graph.function import topological
 from tinygrad_lstm.graph.tensor import Node, Tensor, make_like, rebuilt
-from tinygrad_lstm.graph.walk import topological
-from tinygrad_lstm.passes.building import joined, joins_freely, slice_along
 from tinygrad_lstm.passes.classes import FIXED, Classes
 from tinygrad_lstm.passes.contraction import contract, letters_of
-from tinygrad_lstm.passes.loops import LoopParts, each_loop
+from tinygrad_lstm.passes.rewriting import LoopParts, each_loop, joined, joins_freely, slice_along
 
 __all__ = ["stack_matmuls"]
 

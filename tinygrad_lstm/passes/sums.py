@@ -5,7 +5,7 @@ from typing import Any
 
 from tinygrad_lstm.graph.dtypes import float16
 from tinygrad_lstm.graph.tensor import Node, Tensor
-from tinygrad_lstm.passes.building import is_zero
+from tinygrad_lstm.passes.rewriting import is_zero
 
 __all__ = ["MOVING", "adds", "may_leave"]
 

@@ -16,10 +16,9 @@ from tinygrad_lstm.errors import (
     Error,
     UnboundSymbolError,
 )
-from tinygrad_lstm.graph.function import Graph, slot_of
+from tinygrad_lstm.graph.function import Graph, slot_of, topological
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.tensor import Node, Tensor, set_value
-from tinygrad_lstm.graph.walk import topological
 from tinygrad_lstm.runtime.anomaly import at_step, detecting, watched
 from tinygrad_lstm.runtime.backend import Backend
 from tinygrad_lstm.runtime.failures import failure

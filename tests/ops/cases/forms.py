@@ -5,8 +5,8 @@ from typing import Any
 
 import tinygrad_lstm as tl
 from tests.ops.cases.table import Case
+from tinygrad_lstm.graph.function import topological
 from tinygrad_lstm.graph.structure import flatten
-from tinygrad_lstm.graph.walk import topological
 
 __all__ = ["forms"]
 

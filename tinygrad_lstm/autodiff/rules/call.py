@@ -4,9 +4,8 @@ from typing import Any
 
 from tinygrad_lstm.autodiff.reverse import cotangents
 from tinygrad_lstm.autodiff.table import loop_rule
-from tinygrad_lstm.graph.function import close, fresh_symbol
+from tinygrad_lstm.graph.function import close, fresh_symbol, topological
 from tinygrad_lstm.graph.tensor import Node, Tensor
-from tinygrad_lstm.graph.walk import topological
 from tinygrad_lstm.ops.call import call_items
 
 _OWNER = "the body of a gradient's call"

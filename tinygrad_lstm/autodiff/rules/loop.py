@@ -11,11 +11,10 @@ from tinygrad_lstm.autodiff.active import active_nodes
 from tinygrad_lstm.autodiff.reverse import cotangents
 from tinygrad_lstm.autodiff.table import loop_rule
 from tinygrad_lstm.functions.filling import zeros_like
-from tinygrad_lstm.graph.function import close, fresh_symbol
+from tinygrad_lstm.graph.function import close, fresh_symbol, reaching, substitute, topological
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.tensor import Node, Tensor
 from tinygrad_lstm.graph.types import TensorType
-from tinygrad_lstm.graph.walk import reaching, substitute, topological
 from tinygrad_lstm.ops.loop import loop_items, loop_node, stacked
 from tinygrad_lstm.ops.source import full_node
 

@@ -1,14 +1,26 @@
-"""The values of a kernel's body as C expressions, for C and CUDA; loops and memory are the printers' business."""
+"""The values of a kernel's body as C expressions, and C's indentation; loops and memory are the printers' business."""
 
 import math
 import struct
+from collections.abc import Iterable
 from typing import Any, Final
 
 from tinygrad_lstm.codegen import program
 from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm.graph.registry import OPS
 
-__all__ = ["REGISTER", "STORAGE", "SUFFIX", "c_expression", "combined", "identity_text", "literal", "loaded", "stored"]
+__all__ = [
+    "REGISTER",
+    "STORAGE",
+    "SUFFIX",
+    "braced",
+    "c_expression",
+    "combined",
+    "identity_text",
+    "literal",
+    "loaded",
+    "stored",
+]
 
 STORAGE: Final = {
     "bool": "uint8_t",
@@ -153,3 +165,22 @@ def c_expression(op: str, args: list[str], source: DType, dtype: DType, exponent
     if dtype.name == "float16" and op not in _EXACT_IN_HALF:
         text = f"rounded_to_half({text})"
     return text
+
+
+def braced(lines: Iterable[str]) -> str:
+    """Braces around ``lines``, each indented by the number of braces that are open there.
+
+    >>> print(braced(["for (;;) {", "f();", "}"]))
+    {
+      for (;;) {
+        f();
+      }
+    }
+    <BLANKLINE>
+    """
+    text, depth = ["{"], 1
+    for line in lines:
+        depth -= line.startswith("}")
+        text.append(line if line.startswith("#") else "  " * depth + line)
+        depth += line.endswith("{")
+    return "\n".join([*text, "}", ""])

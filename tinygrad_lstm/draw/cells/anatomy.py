@@ -12,10 +12,10 @@ from typing import Any, Literal
 from tinygrad_lstm.draw.cells.timestep import TracedStep
 from tinygrad_lstm.draw.marks import operand_marks
 from tinygrad_lstm.formula.expression import text
+from tinygrad_lstm.graph.function import reaching, topological
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.scopes import Scope
 from tinygrad_lstm.graph.tensor import Node, Tensor, name_of
-from tinygrad_lstm.graph.walk import reaching, topological
 
 __all__ = ["Anatomy", "Part", "dissect", "is_relu", "normalising", "value_of"]
 

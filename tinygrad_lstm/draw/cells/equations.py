@@ -9,10 +9,10 @@ from tinygrad_lstm.draw.cells.anatomy import Anatomy, Part, is_relu, normalising
 from tinygrad_lstm.draw.marks import attribute_note
 from tinygrad_lstm.draw.markup import pretty, split_name
 from tinygrad_lstm.formula.notation import LATEX
+from tinygrad_lstm.graph.function import topological
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.scopes import Scope
 from tinygrad_lstm.graph.tensor import Node, name_of
-from tinygrad_lstm.graph.walk import topological
 
 __all__ = ["Equation", "cell_in_words", "equations"]
 

@@ -9,10 +9,9 @@ import numpy as np
 from tinygrad_lstm.autodiff.reverse import gradients
 from tinygrad_lstm.draw.graphs.unrolling import Path, Stack, Unrolled, unroll
 from tinygrad_lstm.errors import UsageError
-from tinygrad_lstm.graph.function import fresh_symbol
+from tinygrad_lstm.graph.function import fresh_symbol, topological
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.tensor import Node, Tensor, make
-from tinygrad_lstm.graph.walk import topological
 from tinygrad_lstm.runtime.evaluation import evaluated
 
 __all__ = ["Array", "Measures", "measure"]

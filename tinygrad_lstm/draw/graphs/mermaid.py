@@ -7,7 +7,7 @@ from tinygrad_lstm.draw.graphs.folding import Folded
 from tinygrad_lstm.draw.graphs.vertices import Cluster, Edge, Vertex
 from tinygrad_lstm.draw.markup import pretty
 from tinygrad_lstm.draw.themes import THEMES, Theme
-from tinygrad_lstm.formula.characters import legal_text
+from tinygrad_lstm.graph.scopes import legal_text
 
 __all__ = ["mermaid"]
 

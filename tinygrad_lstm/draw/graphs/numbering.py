@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 from tinygrad_lstm.draw.graphs.unrolling import Path, body_of
 from tinygrad_lstm.formula.expression import node_texts
+from tinygrad_lstm.graph.function import topological
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.tensor import Node, origin_of
-from tinygrad_lstm.graph.walk import topological
 
 __all__ = ["Numbering", "number_nodes"]
 

@@ -13,11 +13,10 @@ from tinygrad_lstm.draw.graphs.unrolling import Path
 from tinygrad_lstm.draw.graphs.vertices import Cluster, Edge, Vertex, VertexKind
 from tinygrad_lstm.draw.marks import attribute_note, operand_marks
 from tinygrad_lstm.formula.notation import power_of
-from tinygrad_lstm.graph.function import Graph, slot_value
+from tinygrad_lstm.graph.function import Graph, slot_value, topological
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.scopes import Scope
 from tinygrad_lstm.graph.tensor import Node, name_of, origin_of
-from tinygrad_lstm.graph.walk import topological
 
 __all__ = ["survey"]
 

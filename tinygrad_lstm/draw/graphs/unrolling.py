@@ -9,12 +9,11 @@ from typing import Any
 
 from tinygrad_lstm.functions.arrangement import stack
 from tinygrad_lstm.functions.indexing import getitem
-from tinygrad_lstm.graph.function import Graph, slot_of
+from tinygrad_lstm.graph.function import Graph, slot_of, topological
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.scopes import Scope
 from tinygrad_lstm.graph.tensor import Deriving, Node, Tensor, deriving, make, origin_of
 from tinygrad_lstm.graph.types import TensorType
-from tinygrad_lstm.graph.walk import topological
 from tinygrad_lstm.ops.source import full_node
 
 __all__ = ["Path", "Stack", "Unrolled", "body_of", "unroll"]

@@ -14,10 +14,9 @@ from tinygrad_lstm.draw.pages.layout import word
 from tinygrad_lstm.draw.pages.page_graph import GIVEN, Item, PageGraph, ShownLoop
 from tinygrad_lstm.errors import GradientError
 from tinygrad_lstm.formula.expression import text
-from tinygrad_lstm.graph.function import fresh_symbol, slot_value
+from tinygrad_lstm.graph.function import fresh_symbol, slot_value, substitute
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.tensor import Node, Tensor, name_of
-from tinygrad_lstm.graph.walk import substitute
 
 __all__ = ["Term", "rules_of", "short_texts"]
 

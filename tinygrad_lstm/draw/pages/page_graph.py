@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tinygrad_lstm.formula.notation import power_of
-from tinygrad_lstm.graph.function import slot_value
+from tinygrad_lstm.graph.function import slot_value, topological
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.tensor import Node, Tensor, name_of
-from tinygrad_lstm.graph.walk import topological
 
 __all__ = ["Box", "Item", "ItemKind", "PageGraph", "PageWire", "ShownLoop", "Site", "page_graph_of", "reading_order"]
 

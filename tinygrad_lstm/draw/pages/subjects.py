@@ -14,10 +14,9 @@ from tinygrad_lstm.draw.pages.payload import graph_data
 from tinygrad_lstm.draw.pages.running import Run, run
 from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.convert import as_tensor
-from tinygrad_lstm.graph.function import Graph
+from tinygrad_lstm.graph.function import Graph, topological
 from tinygrad_lstm.graph.structure import flatten
 from tinygrad_lstm.graph.tensor import Node, Tensor, name_of
-from tinygrad_lstm.graph.walk import topological
 
 __all__ = ["Subject", "graph_of", "picture_of", "stage_of"]
 

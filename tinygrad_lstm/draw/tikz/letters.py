@@ -5,7 +5,7 @@ import unicodedata
 import xml.etree.ElementTree as ET
 from typing import Final
 
-from tinygrad_lstm.formula.characters import legal_text
+from tinygrad_lstm.graph.scopes import legal_text
 
 __all__ = ["OTHER", "label_lines", "latex_formula", "latex_words"]
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lstm.draw.markup import FONT, split_name, width_of
-from tinygrad_lstm.formula.characters import legal_text
+from tinygrad_lstm.graph.scopes import legal_text
 
 __all__ = ["Array", "Panel", "curves", "heat_map", "sheet", "shown_word"]
 

@@ -8,12 +8,11 @@ from tinygrad_lstm.draw.cells.anatomy import Anatomy, dissect
 from tinygrad_lstm.draw.cells.timestep import TracedStep, names_of, trace_step
 from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.convert import as_tensor
-from tinygrad_lstm.graph.function import fresh_symbol
+from tinygrad_lstm.graph.function import fresh_symbol, substitute, topological
 from tinygrad_lstm.graph.structure import flatten, unflatten
 from tinygrad_lstm.graph.tensor import Node, Tensor
 from tinygrad_lstm.graph.types import TensorType
 from tinygrad_lstm.graph.variables import Variable
-from tinygrad_lstm.graph.walk import substitute, topological
 from tinygrad_lstm.nn.module import device_of
 from tinygrad_lstm.ops.loop import scan
 

@@ -17,7 +17,7 @@ from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.structure import flatten, paths, unflatten
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.variables import Variable
-from tinygrad_lstm.nn.holder import with_article
+from tinygrad_lstm.nn.module import with_article
 from tinygrad_lstm.ops.loop import scan, stacked
 from tinygrad_lstm.runtime.evaluation import evaluated
 
