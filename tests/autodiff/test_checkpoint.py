@@ -173,6 +173,6 @@ def test_a_call_that_does_not_fit_its_body() -> None:
 
 def test_a_value_that_escapes_is_named() -> None:
     leaked = []
-    tl.checkpoint(lambda x: leaked.append(x) or x)(1.0)
+    tl.checkpoint(lambda x: leaked.append(x) or x)(tl.tensor(1.0))
     with pytest.raises(tl.errors.UnboundSymbolError, match=r"belongs to the body of a call at .*test_checkpoint.py"):
         leaked[0].numpy()

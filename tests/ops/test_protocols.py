@@ -198,7 +198,7 @@ def test_shapes_may_be_vectors(shape) -> None:
 
 def test_a_scan_says_what_a_number_became() -> None:
     with pytest.raises(DTypeError, match="do not mix") as caught:
-        tl.scan(lambda c, x: (c + x, c), 0.0, np.zeros(3))
+        tl.scan(lambda c, _: (tl.exp(c) + np.zeros(()), c), 0.0, length=3)
     assert "starts as the number 0.0, which became float32" in "".join(caught.value.__notes__)
     total, _ = tl.scan(lambda c, x: (c + x, c), tl.tensor(0.0, dtype=tl.float64), np.ones(3))
     assert total.item() == 3.0

@@ -4,12 +4,15 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
+import numpy as np
+
 from tinygrad_lstm.autodiff.reverse import gradients
 from tinygrad_lstm.errors import GradientError, UsageError
 from tinygrad_lstm.functions.filling import zeros_like
 from tinygrad_lstm.functions.indexing import one_hot
-from tinygrad_lstm.graph.convert import as_tensor
+from tinygrad_lstm.graph.convert import as_tensor, is_scalar
 from tinygrad_lstm.graph.dtypes import int64
+from tinygrad_lstm.graph.operators import Operators
 from tinygrad_lstm.graph.structure import flatten, unflatten
 from tinygrad_lstm.graph.tensor import Tensor, make
 from tinygrad_lstm.graph.trace import followed
@@ -41,11 +44,11 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> C
     places, one = _places(argnums)
 
     def wrapped(*args: Any, **kwargs: Any) -> tuple[Tensor, Any]:
-        own = list(args)
+        own, partner = list(args), _partner((args, kwargs))
         for k in places:
             if not -len(args) <= k < len(args):
                 raise UsageError(f"grad: argument {k} is asked for, but {len(args)} were given")
-            own[k] = _variables(args[k])
+            own[k] = _variables(args[k], partner)
         y = _scalar(followed(f, *own, **kwargs), "grad")
         derivatives = gradients(y, [own[k] for k in places], allow_unused=True)
         return y, derivatives[0] if one else tuple(derivatives)
@@ -79,7 +82,8 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[A
     [3. 8.] [ 3. 40.] [ 1. 20.]
     """
     _function(f, "vjp")
-    own = [_variables(a) for a in args]
+    partner = _partner(args)
+    own = [_variables(a, partner) for a in args]
     y = followed(f, *own)
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
@@ -117,7 +121,7 @@ def hvp(f: Callable[..., Any], x: Any, v: Any) -> Any:
     [ 6. 12.]
     """
     _function(f, "hvp")
-    own = _variables(x)
+    own = _variables(x, _partner(x))
     slope = gradients(_scalar(followed(f, own), "hvp"), own, allow_unused=True)
     return gradients(slope, own, v, allow_unused=True)
 
@@ -135,7 +139,7 @@ def jacobian(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
     _function(f, "jacobian")
 
     def wrapped(x: Any) -> Any:
-        own = _variables(x)
+        own = _variables(x, _partner(x))
         ys, structure = flatten(followed(f, own))
         return unflatten(structure, [_jacobian(as_tensor(y), own) for y in ys])
 
@@ -227,12 +231,18 @@ def _scalar(value: Any, what: str) -> Tensor:
     return y
 
 
-def _variables(value: Any) -> Any:
+def _partner(arguments: Any) -> Tensor | None:
+    """The first tensor or array of floats among the arguments: numbers beside it take its element type."""
+    nodes = (as_tensor(v) for v in flatten(arguments)[0] if isinstance(v, Operators | np.ndarray) and not is_scalar(v))
+    return next((node for node in nodes if node.dtype.is_float), None)
+
+
+def _variables(value: Any, partner: Tensor | None) -> Any:
     """``value`` with a new node for each leaf, so that two arguments stay two variables even if they are one object."""
     leaves, structure = flatten(value)
-    return unflatten(structure, [_variable(v) for v in leaves])
+    return unflatten(structure, [_variable(v, partner if is_scalar(v) else None) for v in leaves])
 
 
-def _variable(value: Any) -> Tensor:
-    result: Tensor = make("named", as_tensor(value), name="argument")
+def _variable(value: Any, partner: Tensor | None = None) -> Tensor:
+    result: Tensor = make("named", as_tensor(value, like=partner), name="argument")
     return result

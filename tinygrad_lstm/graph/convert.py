@@ -12,7 +12,7 @@ from tinygrad_lstm.graph.registry import apply, function
 from tinygrad_lstm.graph.tensor import Tensor, make
 from tinygrad_lstm.graph.variables import Variable
 
-__all__ = ["as_tensor", "constant", "float_operands", "is_scalar", "operands", "shared_device"]
+__all__ = ["as_number", "as_tensor", "constant", "float_operands", "is_scalar", "operands", "shared_device"]
 
 
 def constant(value: bool | int | float | Number, dtype: DType, device: str | None = None) -> Tensor:
@@ -45,11 +45,12 @@ def is_scalar(value: Any) -> bool:
     return isinstance(value, numbers.Real | Number)
 
 
-def _plain(value: Any) -> bool | int | float | Number:
-    plain: bool | int | float | Number = (
+def as_number(value: Any) -> bool | int | float | Number:
+    """A scalar as a Python number; one that is traced as it is."""
+    number: bool | int | float | Number = (
         value.item() if hasattr(value, "item") and not isinstance(value, Number) else value
     )
-    return plain
+    return number
 
 
 @function
@@ -65,10 +66,9 @@ def as_tensor(value: Any, like: Tensor | None = None, device: str | None = None)
     if isinstance(value, Variable):
         return value.leaf
     if is_scalar(value):
-        plain = _plain(value)
         if like is None:
-            return constant(plain, lone_dtype(value), device)
-        return constant(plain, weak_dtype(number_kind(plain), like.dtype), like.device)
+            return constant(as_number(value), lone_dtype(value), device)
+        return constant(as_number(value), weak_dtype(number_kind(value), like.dtype), like.device)
     result: Tensor = apply("tensor", value, device=device if like is None else like.device)
     return result
 
@@ -99,14 +99,14 @@ def operands(*values: Any, device: str | None = None) -> list[Tensor]:
     if len(dtypes) == len(values) and all(d is dtypes[0] for d in dtypes):
         return nodes  # type: ignore[return-value]  # no None is among them
     device = device or next((n.type.device for n in nodes if n is not None), None)
-    plain = [_plain(v) if n is None else None for v, n in zip(values, nodes, strict=True)]
+    bare = [as_number(v) if n is None else None for v, n in zip(values, nodes, strict=True)]
     if dtypes:
-        target = promote(*dtypes, *[weak_dtype(number_kind(p), *dtypes) for p in plain if p is not None])
+        target = promote(*dtypes, *[weak_dtype(number_kind(p), *dtypes) for p in bare if p is not None])
     else:
         target = lone_dtype(*values)
     return [
         constant(p, target, device) if n is None and p is not None else cast_to(n, target)
-        for n, p in zip(nodes, plain, strict=True)
+        for n, p in zip(nodes, bare, strict=True)
     ]
 
 

@@ -16,7 +16,7 @@ from tinygrad_lstm.graph.scopes import inside
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.types import Shape, TensorType
 
-__all__ = ["Number", "NumberArgument", "lone_dtype", "number_kind"]
+__all__ = ["Number", "NumberArgument", "lone_dtype", "number_class", "number_kind"]
 
 _RANK: Final[dict[type, int]] = {bool: 0, int: 1, float: 2}
 _EXACT: Final[dict[type, DType]] = {bool: bool_, int: int64, float: float64}
@@ -36,6 +36,12 @@ def number_kind(value: Any) -> type:
     if isinstance(value, Number):
         return value.kind
     return bool if isinstance(value, bool) else int if isinstance(value, numbers.Integral) else float
+
+
+def number_class(value: Any) -> type:
+    """The class of a real number: ``bool``, ``int``, ``float``, or that of a NumPy scalar whose type is supported."""
+    own = _own_dtype(value)
+    return number_kind(value) if own is None else np.dtype(own.name).type
 
 
 def lone_dtype(*values: Any) -> DType:

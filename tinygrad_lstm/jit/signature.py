@@ -12,7 +12,7 @@ import numpy as np
 from tinygrad_lstm.errors import DTypeError, Error, UsageError
 from tinygrad_lstm.graph.device import current_device
 from tinygrad_lstm.graph.dtypes import DTYPES
-from tinygrad_lstm.graph.number import number_kind
+from tinygrad_lstm.graph.number import number_class
 from tinygrad_lstm.graph.operators import Operators
 from tinygrad_lstm.graph.structure import Structure, flatten, paths, unflatten
 from tinygrad_lstm.graph.tensor import Tensor
@@ -271,7 +271,7 @@ def _type_of(leaf: Any) -> TensorType | type | None:
         if dtype is None:
             raise DTypeError(f"it is an array of dtype {leaf.dtype}; use one of {', '.join(DTYPES)}")
         return TensorType(leaf.shape, dtype, current_device())
-    if isinstance(leaf, np.generic) and leaf.dtype.name in DTYPES and leaf.dtype != np.float32:
-        return type(leaf)
-    # A float32 alone is what a Python number is alone: both share one program.
-    return number_kind(leaf) if isinstance(leaf, numbers.Real) else None
+    if not isinstance(leaf, numbers.Real):
+        return None
+    kind = number_class(leaf)
+    return float if kind is np.float32 else kind  # alone a float32 is what a Python number is: they share one program

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tinygrad_lstm.errors import ShapeError
-from tinygrad_lstm.graph.convert import as_tensor
+from tinygrad_lstm.graph.convert import as_tensor, is_scalar
 from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.registry import NodeType, define
 from tinygrad_lstm.graph.structure import flatten, paths, unflatten
@@ -31,15 +31,21 @@ def call_items(body: Graph, operands: Sequence[Tensor]) -> list[Tensor]:
 
 
 def called(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """``f(*args, **kwargs)`` as one node; ``f`` is called on symbols, and keyword arguments are passed as they are."""
+    """``f(*args, **kwargs)`` as one node; ``f`` is called on symbols.
+
+    Numbers are passed as they are, so that they keep giving way to the types that they meet, and serve as counts.
+    Keyword arguments are passed so too.
+    """
     leaves, structure = flatten(args)
-    arguments = [as_tensor(v) for v in leaves]
-    traced = trace(
-        lambda symbols: f(*unflatten(structure, symbols), **kwargs),
-        [x.type for x in arguments],
-        paths(structure, "argument"),
-        name_body("call"),
-    )
+    places = [k for k, v in enumerate(leaves) if not is_scalar(v)]
+    arguments = [as_tensor(leaves[k]) for k in places]
+
+    def call(symbols: list[Any]) -> Any:
+        stand = dict(zip(places, symbols, strict=True))
+        return f(*unflatten(structure, [stand.get(k, v) for k, v in enumerate(leaves)]), **kwargs)
+
+    names = paths(structure, "argument")
+    traced = trace(call, [x.type for x in arguments], [names[k] for k in places], name_body("call"))
     results, result_structure = flatten(traced.result)
     body, operands = traced.closed(results)
     return unflatten(result_structure, call_items(body, [*arguments, *operands]))

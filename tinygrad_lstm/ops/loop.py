@@ -1,16 +1,17 @@
 """The loop as an op: ``scan``, and the projections that read its results."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from tinygrad_lstm.errors import DTypeError, ShapeError, StructureError, UsageError
-from tinygrad_lstm.graph.convert import as_tensor, is_scalar, shared_device
+from tinygrad_lstm.graph.convert import as_number, as_tensor, constant, is_scalar, shared_device
 from tinygrad_lstm.graph.dtypes import float32
 from tinygrad_lstm.graph.function import Graph
+from tinygrad_lstm.graph.number import lone_dtype, number_class
 from tinygrad_lstm.graph.registry import NodeType, define
 from tinygrad_lstm.graph.structure import Structure, flatten, paths, unflatten
 from tinygrad_lstm.graph.tensor import Node, Tensor, make
-from tinygrad_lstm.graph.trace import name_body, trace
+from tinygrad_lstm.graph.trace import Traced, name_body, trace
 from tinygrad_lstm.graph.types import TensorType, whole
 
 __all__ = ["loop_items", "loop_node", "scan", "stacked"]
@@ -50,11 +51,13 @@ def scan(
     """A loop: ``carry, y_t = f(carry, x_t)`` for each ``t``.
 
     ``f`` is called once, on symbols; it becomes the body of one node, so the graph has the same size for 10 steps and
-    for 10,000. What the body reads from outside is differentiated like any other input.
+    for 10,000. What the body reads from outside is differentiated like any other input. Where a carry starts as a
+    Python number, ``f`` is called a first time to see which type it takes.
 
     Args:
         f: ``(carry, x) -> (carry, y)``; the new carry has the structure, shapes and element types of the old one.
-        init: the first carry: a tensor, or nested tuples, lists, dicts or dataclasses of tensors.
+        init: the first carry: a tensor, or nested tuples, lists, dicts or dataclasses of tensors. A number takes the
+            type that it has after a step.
         xs: arrays to step through along their first axis, nested likewise; None for none.
         length: the number of steps; needed when ``xs`` is None.
         reverse: whether to go from the last step to the first. Results stay in the order of ``xs``.
@@ -83,16 +86,23 @@ def scan(
     names = [_short(p) for p in paths(carry_structure, "carry")]
     slices = [TensorType(s.shape[1:], s.dtype, s.device) for s in sequences]
     count = len(first)
-    try:
-        traced = trace(
+
+    def traced_with(types: Sequence[TensorType | type]) -> Traced:
+        return trace(
             lambda arguments: _called(
                 f, unflatten(carry_structure, arguments[:count]), unflatten(x_structure, arguments[count:])
             ),
-            [*[t.type for t in first], *slices],
+            [*types, *slices],
             [*names, *[_short(p) for p in paths(x_structure, "x")]],
             name_body("scan"),
             repeats=True,
         )
+
+    if any(map(is_scalar, init_leaves)):
+        kinds = [number_class(v) if is_scalar(v) else t.type for v, t in zip(init_leaves, first, strict=True)]
+        first = _met(lambda: traced_with(kinds), init_leaves, first, sequences)
+    try:
+        traced = traced_with([t.type for t in first])
     except DTypeError as error:
         for name, value, node in zip(names, init_leaves, first, strict=True):
             if is_scalar(value) and node.dtype.is_float:
@@ -105,8 +115,7 @@ def scan(
     if not isinstance(result, tuple) or len(result) != 2:
         raise StructureError(f"scan body: return a pair (carry, y), not {type(result).__name__}; y may be None")
     new_leaves, new_structure = flatten(result[0])
-    numbers = [k for k, v in enumerate(init_leaves) if is_scalar(v)]
-    new = _checked_carries(names, list(traced.arguments[:count]), new_leaves, carry_structure, new_structure, numbers)
+    new = _checked_carries(names, list(traced.arguments[:count]), new_leaves, carry_structure, new_structure)
     y_leaves, y_structure = flatten(result[1])
     body, operands = traced.closed([*new, *y_leaves])
     items = loop_items(loop_node(body, first, sequences, operands, steps, reverse))
@@ -146,6 +155,35 @@ def stacked(loop: Any, value: Tensor) -> Tensor:
         if body.inputs[k] is value:
             return cast(Tensor, loop.inputs[k])
     return make("stacked", loop, value=value, length=length)
+
+
+def _met(step: Callable[[], Traced], values: list[Any], first: list[Tensor], sequences: list[Tensor]) -> list[Tensor]:
+    """The first carries, where those that start as numbers take the type that they have after a step.
+
+    Where the step does not say, it is that of the first floats among the other carries and ``sequences``.
+
+    Args:
+        step: traces the body with numbers for them.
+    """
+    after: list[Any] = []
+    try:
+        carry, _ = step().result
+        after = flatten(carry)[0]
+    except Exception:  # what is wrong with the body is reported of the tensors that it is about to be called with
+        pass
+    if len(after) != len(values):
+        strong = [node for v, node in zip(values, first, strict=True) if not is_scalar(v)]
+        partner = next((node for node in (*strong, *sequences) if node.dtype.is_float), None)
+        after = [partner if is_scalar(v) and partner is not None else v for v in values]
+    typed = []
+    for value, node, new in zip(values, first, after, strict=True):
+        if not is_scalar(value):
+            typed.append(node)
+        elif is_scalar(new):
+            typed.append(constant(as_number(value), lone_dtype(value, new), node.device))
+        else:
+            typed.append(as_tensor(value, like=as_tensor(new)))
+    return typed
 
 
 def _called(f: Callable[[Any, Any], Any], carry: Any, x: Any) -> Any:
@@ -188,20 +226,16 @@ def _length(sequences: list[Tensor], names: list[str], length: int | None) -> in
 
 
 def _checked_carries(
-    names: list[str], old: list[Tensor], new: list[Any], entered: Structure, left: Structure, numbers: list[int]
+    names: list[str], old: list[Tensor], new: list[Any], entered: Structure, left: Structure
 ) -> list[Tensor]:
-    """The new carries as tensors of the types of the old ones; raises where one has another type or structure.
-
-    Args:
-        numbers: which carries started as Python numbers.
-    """
+    """The new carries as tensors of the types of the old ones; raises where one has another type or structure."""
     if not entered.fits(left):
         at_first, at_last = entered.told_from(left)
         raise StructureError(
             f"scan body: the carry enters as {at_first} but leaves as {at_last}; return the entry structure"
         )
     nodes = [as_tensor(v, like=o) for v, o in zip(new, old, strict=True)]
-    for k, (name, before, after) in enumerate(zip(names, old, nodes, strict=True)):
+    for name, before, after in zip(names, old, nodes, strict=True):
         if before.dtype.kind in "iub" and after.dtype.is_float:
             raise DTypeError(
                 f"scan body: carry {name!r} enters as {before.type} but leaves as {after.type}; start with "
@@ -211,11 +245,6 @@ def _checked_carries(
         if after.shape != before.shape:
             raise ShapeError(f"{message}; return the entry shape")
         if after.dtype is not before.dtype:
-            if k in numbers and after.dtype.is_float:
-                raise DTypeError(
-                    f"{message}, as the number it starts as became {before.dtype}; start with "
-                    f"tl.tensor(…, dtype={after.dtype!r})"
-                )
             raise DTypeError(f"{message}; convert with .astype({before.dtype!r})")
     return nodes
 
