@@ -7,6 +7,7 @@ from typing import Any, Final, cast
 
 from tinygrad_lstm.errors import AnomalyError, DeviceError, Error, UsageError
 from tinygrad_lstm.graph.dtypes import DType
+from tinygrad_lstm.graph.freeing import LONGEST, FreedLater, finish_freeing
 from tinygrad_lstm.graph.operators import Operators
 from tinygrad_lstm.graph.registry import OPS, NodeType, apply
 from tinygrad_lstm.graph.scopes import Line, Scope, at_line, current_scope, in_scope, user_line
@@ -41,6 +42,8 @@ class Node:
         type: shape, element type and device; a tuple of them for an operation with several results.
         scope: the innermost scope in which it was made.
         line: file and line of the user's code that made it.
+        depth: the length of the longest way down to a leaf, or to a node with ``later``.
+        later: for one node in many of a deep graph, by what its inputs are freed without recursion.
         symbolic: whether a symbol is among its ancestors, so that it has no value by itself.
         origin: weakly, the forward node whose gradient it helps to compute.
         variable: weakly, the variable that this leaf was read from.
@@ -51,7 +54,10 @@ class Node:
     __slots__ = (
         "__weakref__",
         "attrs",
+        "depth",
         "inputs",
+        # After the inputs: Python clears the slots of a freed object in alphabetical order.
+        "later",
         "line",
         "op",
         "origin",
@@ -68,6 +74,8 @@ class Node:
     type: Any
     scope: Scope | None
     line: Line | None
+    depth: int
+    later: FreedLater | None
     symbolic: bool
     origin: "weakref.ref[Node] | None"
     variable: "weakref.ref[Any] | None"
@@ -187,6 +195,8 @@ _set_attrs: Final = _setter("attrs")
 _set_type: Final = _setter("type")
 _set_scope: Final = _setter("scope")
 _set_line: Final = _setter("line")
+_set_depth: Final = _setter("depth")
+_set_later: Final = _setter("later")
 _set_symbolic: Final = _setter("symbolic")
 _set_origin: Final = _setter("origin")
 _set_variable: Final = _setter("variable")
@@ -203,17 +213,23 @@ def _build(
     origin: "weakref.ref[Node] | None" = None,
 ) -> Any:
     node = object.__new__(Tensor if type_.__class__ is TensorType else Node)
-    symbolic = op == "symbol"
+    symbolic, depth, later = op == "symbol", 0, None
     for x in inputs:
         if x.symbolic:
             symbolic = True
-            break
+        if x.depth >= depth:
+            depth = x.depth + 1
+    if depth > LONGEST:
+        depth, later = 0, FreedLater(inputs)
+    finish_freeing()
     _set_op(node, op)
     _set_inputs(node, inputs)
     _set_attrs(node, attrs)
     _set_type(node, type_)
     _set_scope(node, scope)
     _set_line(node, line)
+    _set_depth(node, depth)
+    _set_later(node, later)
     _set_symbolic(node, symbolic)
     _set_origin(node, origin)
     _set_variable(node, None)
