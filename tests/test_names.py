@@ -47,14 +47,12 @@ ALLOWED = {
     "uniform": PUBLIC,
     "curves": SAME,
     "device": SAME,
-    "drawing": SAME,
     "gradients": SAME,
     "kernels": SAME,
     "table": SAME,
     "tensor": SAME,
     "text": SAME,
     "function": "graph/function.py: a function of symbols; the decorator: one that is known by its name",
-    "main": "where a process begins",
     "picture": "a cell's picture and a graph's picture stand in rooms of their own",
 }
 """Names that stand in several places, and why that is right."""

@@ -2,7 +2,7 @@
 
 import sys
 
-from tinygrad_lstm.cli import main
+from tinygrad_lstm_command import main
 
 if __name__ == "__main__":
     sys.exit(main())

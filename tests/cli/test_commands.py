@@ -5,6 +5,7 @@ import runpy
 import shlex
 import shutil
 import sys
+from dataclasses import asdict
 from importlib import metadata
 
 import numpy as np
@@ -12,9 +13,10 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from tinygrad_lstm import draw, nn
-from tinygrad_lstm.cli import main
+from tinygrad_lstm.cli import looking
 from tinygrad_lstm.errors import EvaluationError
-from tinygrad_lstm.train import Trainer
+from tinygrad_lstm.train import ModelConfig, TrainConfig, Trainer, language_model
+from tinygrad_lstm_command import main, parser
 
 TEXT = "To be, or not to be, that is the question:\nWhether 'tis nobler in the mind to suffer\n" * 6
 SMALL = ["--hidden", "6", "--embedding", "5", "--window", "8", "--batch", "5", "--validate-every", "8"]
@@ -204,22 +206,27 @@ def test_listing_the_backends(run):
     assert max(map(len, out.splitlines())) <= 100
 
 
-def test_the_version_and_the_help(capsys):
-    for option, said in (("--version", metadata.version("tinygrad-lstm")), ("--help", "sample")):
-        with pytest.raises(SystemExit) as caught:
-            main([option])
-        assert caught.value.code == 0
-        assert said in capsys.readouterr().out
+def test_the_version_and_the_help(run):
+    assert run("--version") == (0, f"tinygrad-lstm {metadata.version('tinygrad-lstm')}\n", "")
+    status, out, err = run("--help")
+    assert (status, err) == (0, "")
+    assert "sample    write text with a trained model" in out
 
 
-def test_a_checkout_that_was_never_installed_says_so(capsys, monkeypatch):
+def test_a_checkout_that_was_never_installed_says_so(run, monkeypatch):
     def missing(name):
         raise metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr("tinygrad_lstm.cli.command.metadata.version", missing)
-    with pytest.raises(SystemExit):
-        main(["--version"])
-    assert "pip install -e ." in capsys.readouterr().out.replace("\n", " ")
+    monkeypatch.setattr("importlib.metadata.version", missing)
+    assert "pip install -e ." in run("--version")[1]
+
+
+def test_the_help_names_the_defaults_and_choices_that_hold():
+    known = {**asdict(ModelConfig()), **asdict(TrainConfig())}
+    assert known.pop("validate_every") is None
+    assert known == parser.DEFAULTS
+    assert set(language_model.CELLS) == set(parser.CELLS)
+    assert tuple(looking.DRAWINGS) == parser.DRAWINGS
 
 
 def test_the_package_runs_as_a_program(monkeypatch, capsys):

@@ -43,11 +43,63 @@ def test_a_signal_ends_with_a_checkpoint_and_its_status(tmp_path, name, status):
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for a single process")
+@pytest.mark.parametrize(
+    "module",
+    [
+        "argparse",
+        "tinygrad_lstm_command.parser",
+        "numpy",
+        "numpy.linalg",
+        "tqdm",
+        "tinygrad_lstm.graph.tensor",
+        "tinygrad_lstm.cli.looking",
+    ],
+)
+def test_ctrl_c_while_modules_are_imported_is_one_line(module):
+    """The signal comes while ``module`` is looked for."""
+    text = (
+        "import os, signal, sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {module!r}: os.kill(os.getpid(), signal.SIGINT)\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "from tinygrad_lstm_command import main\n"
+        "sys.exit(main(['backends']))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "tinygrad-lstm: interrupted\n")
+
+
+@pytest.mark.parametrize("line", [["--help"], ["train", "--help"], ["--version"], ["train", "--hidden", "0"], []])
+def test_help_and_wrong_arguments_import_no_arrays(line):
+    text = (
+        "import sys\n"
+        "from tinygrad_lstm_command import main\n"
+        f"main({line!r})\n"
+        "print(sorted({'numpy', 'tinygrad_lstm', 'graphviz'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("[]\n")
+
+
+def test_a_library_that_is_missing_is_one_line():
+    text = (
+        "import sys; sys.modules['numpy'] = None\nfrom tinygrad_lstm_command import main\nsys.exit(main(['backends']))"
+    )
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith(
+        "tinygrad-lstm: error: tinygrad_lstm needs numpy, which is not installed; in a checkout"
+    )
+
+
 def test_a_signal_that_the_caller_ignores_is_ignored():
     """As under nohup, which ignores SIGHUP."""
     text = (
         "import os, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
-        "from tinygrad_lstm.cli.signals import EndedError, ending\n"
+        "from tinygrad_lstm_command.signals import EndedError, ending\n"
         "with ending(): os.kill(os.getpid(), signal.SIGHUP); print('still here')\n"
         "try:\n"
         "    with ending(): os.kill(os.getpid(), signal.SIGTERM)\n"
@@ -64,10 +116,13 @@ def test_a_full_disk_under_the_output_is_one_line():
     assert (done.returncode, done.stderr) == (2, "tinygrad-lstm: error: No space left on device\n")
 
 
-def test_a_pipe_that_is_closed_ends_quietly():
+@pytest.mark.parametrize("argument", ["backends", "--help", "--version"])
+def test_a_pipe_that_is_closed_ends_quietly(argument):
     reading, writing = os.pipe()
     os.close(reading)
-    done = subprocess.run([*COMMAND, "backends"], stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    # Without a buffer argparse drops the help that it cannot write, and the status is 0.
+    env = {**os.environ, "PYTHONUNBUFFERED": ""}
+    done = subprocess.run([*COMMAND, argument], env=env, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
     os.close(writing)
     assert (done.returncode, done.stderr) == (141, "")
 

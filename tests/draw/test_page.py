@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import tinygrad_lstm as tl
+import tinygrad_lstm_command
 from tests.covering import examples
 from tests.programs import programs
-from tinygrad_lstm import cli
 from tinygrad_lstm.draw.graphs.sources import sources
 from tinygrad_lstm.draw.pages.grids import shown
 from tinygrad_lstm.draw.pages.layout import lay_out
@@ -453,7 +453,7 @@ def test_jupyter_shows_it_in_a_frame():
 @pytest.mark.parametrize("what", ["lstm", "rnn", "gru", "loss", "gradient"])
 def test_the_command_line_writes_pages(what, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert cli.main(["draw", what, "-o", "page.html"]) == 0
+    assert tinygrad_lstm_command.main(["draw", what, "-o", "page.html"]) == 0
     assert capsys.readouterr().out == "page.html\n"
     html = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert html.startswith("<!DOCTYPE html>")
@@ -462,7 +462,7 @@ def test_the_command_line_writes_pages(what, tmp_path, monkeypatch, capsys):
 
 def test_the_command_is_no_line_of_the_users(tmp_path):
     script = tmp_path / "tinygrad-lstm"
-    script.write_text("import sys\nfrom tinygrad_lstm.cli import main\nsys.exit(main())\n")
+    script.write_text("import sys\nfrom tinygrad_lstm_command import main\nsys.exit(main())\n")
     subprocess.run([sys.executable, str(script), "draw", "lstm", "-o", "a.html"], cwd=tmp_path, check=True)
     html = (tmp_path / "a.html").read_text(encoding="utf-8")
     assert "sys.exit" not in html

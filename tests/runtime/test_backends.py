@@ -16,9 +16,9 @@ from tinygrad_lstm_numpy import NumpyBackend
 
 import tinygrad_lstm as tl
 from tests.codegen.small_programs import needs_c
-from tinygrad_lstm.cli import main
 from tinygrad_lstm.errors import BackendError, DeviceError, Error, UsageError
 from tinygrad_lstm.runtime import backend as module
+from tinygrad_lstm_command import main
 
 
 class Second(NumpyBackend):

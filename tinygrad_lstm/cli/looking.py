@@ -21,8 +21,9 @@ from tinygrad_lstm.nn.losses import cross_entropy
 from tinygrad_lstm.ops.source import symbol
 from tinygrad_lstm.runtime.backend import describe_backends
 from tinygrad_lstm.train.language_model import CELLS, LanguageModel, ModelConfig
+from tinygrad_lstm_command.parser import OF_A_CELL
 
-__all__ = ["DRAWINGS", "OF_A_CELL", "PAGES", "drawing", "show_backends", "show_drawing"]
+__all__ = ["DRAWINGS", "PAGES", "show_backends", "show_drawing"]
 
 
 def _loss(characters: Tensor, following: Tensor) -> Tensor:
@@ -87,22 +88,6 @@ PAGES: Final[dict[str, Callable[[], Page]]] = {
 
 
 _COLUMNS: Final = 100
-OF_A_CELL: Final = ("chain", "rolled", "unrolled", "walkthrough")
-"""Drawings for which ``--cell`` chooses the cell."""
-_ELSEWHERE: Final = {
-    "cell": "a cell is drawn as lstm, rnn or gru",
-    "gates": "gates are those of a network on a sequence, so they are drawn in Python: "
-    "tl.draw.gates(outputs, words) with what a layer has made of it",
-    "graph": "graphs to be drawn here are loss and gradient; tl.draw.graph draws any other in Python",
-    "page": "a page is any of these with an output that ends in .html",
-}
-
-
-def drawing(text: str) -> str:
-    """The name of a drawing; for other functions of ``tl.draw`` the error says how to call them."""
-    if text in _ELSEWHERE:
-        raise argparse.ArgumentTypeError(_ELSEWHERE[text])
-    return text
 
 
 def show_drawing(arguments: argparse.Namespace) -> int:

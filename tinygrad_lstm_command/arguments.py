@@ -4,22 +4,40 @@ import argparse
 import math
 from typing import Final, NoReturn
 
-from tinygrad_lstm.errors import UsageError
-
-__all__ = ["Parser", "count", "count_from_zero", "not_negative", "path", "positive_number", "seed_number"]
+__all__ = [
+    "ArgumentsError",
+    "Parser",
+    "count",
+    "count_from_zero",
+    "not_negative",
+    "path",
+    "positive_number",
+    "seed_number",
+]
 
 _MOST: Final = 10**9
+_ELSEWHERE: Final = {
+    "cell": "a cell is drawn as lstm, rnn or gru",
+    "gates": "gates are those of a network on a sequence, so they are drawn in Python: "
+    "tl.draw.gates(outputs, words) with what a layer has made of it",
+    "graph": "graphs to be drawn here are loss and gradient; tl.draw.graph draws any other in Python",
+    "page": "a page is any of these with an output that ends in .html",
+}
+
+
+class ArgumentsError(ValueError):
+    """Arguments that no command takes."""
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser without abbreviated options, which raises this package's errors.
+    """A parser without abbreviated options, which raises instead of ending the program.
 
     >>> parser = Parser(prog="p")
     >>> _ = parser.add_argument("--hidden", type=count)
     >>> parser.parse_args(["--hidden", "0"])
     Traceback (most recent call last):
         ...
-    tinygrad_lstm.errors.UsageError: argument --hidden: an integer from 1 to a billion is wanted, not '0'
+    tinygrad_lstm_command.arguments.ArgumentsError: argument --hidden: an integer from 1 to a billion is wanted, not '0'
     """
 
     def __init__(self, **options: object) -> None:
@@ -29,9 +47,16 @@ class Parser(argparse.ArgumentParser):
         """Raise instead of printing the usage and ending the program.
 
         Raises:
-            UsageError: always.
+            ArgumentsError: always.
         """
-        raise UsageError(message if message.startswith("argument ") else f"{message}; see `{self.prog} --help`")
+        raise ArgumentsError(message if message.startswith("argument ") else f"{message}; see `{self.prog} --help`")
+
+
+def drawing(text: str) -> str:
+    """The name of a drawing; for other functions of ``tl.draw`` the error says how to call them."""
+    if text in _ELSEWHERE:
+        raise argparse.ArgumentTypeError(_ELSEWHERE[text])
+    return text
 
 
 def path(text: str) -> str:

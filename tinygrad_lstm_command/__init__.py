@@ -1,0 +1,8 @@
+"""The entry point of the command: parses the arguments, and imports the package only to run what they ask for.
+
+It is a package of its own, since whatever lies in ``tinygrad_lstm`` imports all of it, with NumPy, first.
+"""
+
+from tinygrad_lstm_command.entry import main
+
+__all__ = ["main"]

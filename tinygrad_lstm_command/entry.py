@@ -1,0 +1,137 @@
+"""``main``: runs a command, and turns errors into one line and an exit status."""
+
+import importlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import TextIOWrapper
+from types import FrameType
+from typing import Any, Final
+
+from tinygrad_lstm_command.signals import ending
+
+__all__ = ["main"]
+
+PROGRAM: Final = "tinygrad-lstm"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Returns:
+        The exit status: 0, or 2 for bad input, 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP, 141 when the reader of
+        the output went away.
+
+    >>> main(["draw", "lstm", "-o", "lstm.txt"])  # one line on stderr
+    2
+    """
+    # Python sets a stream to None that was closed before the start. What is written to it is dropped.
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
+        return _run(argv)
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    """Parse the arguments and run the command; returns the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        # Characters that the terminal cannot show are written as escapes.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    library: Any = None
+    try:
+        with _leaving_at_once():
+            arguments = _parsed(argv)
+            library = importlib.import_module("tinygrad_lstm.cli")
+        with ending():
+            status: int = library.COMMANDS[arguments.command](arguments)
+        sys.stdout.flush()
+        return status
+    except KeyboardInterrupt as interrupt:
+        return _end(getattr(interrupt, "status", 130), str(interrupt) or "interrupted")
+    except BrokenPipeError:
+        _discard_output()
+        return 141
+    except OSError as error:
+        _discard_output()
+        return _end(2, f"error: {error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+    except _ToldError as told:
+        return told.status
+    except Exception as error:
+        sentence = library.sentence(error) if library else _missing(error)
+        if sentence is None:
+            raise
+        return _end(2, f"error: {sentence}")
+
+
+class _ToldError(Exception):
+    """There is nothing to run: the help or the version was printed, or what is wrong with the arguments."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+def _parsed(argv: Sequence[str] | None) -> Any:
+    """The arguments of a command.
+
+    Raises:
+        _ToldError: when there is nothing to run.
+    """
+    parsing = importlib.import_module("tinygrad_lstm_command.parser")
+    parser = parsing.command_parser()
+    try:
+        arguments = parser.parse_args(argv)
+    except parsing.ArgumentsError as error:
+        raise _ToldError(_end(2, f"error: {error}")) from None
+    except SystemExit:
+        # argparse ends the program after --help and --version.
+        sys.stdout.flush()
+        raise _ToldError(0) from None
+    if "command" not in arguments:
+        parser.print_help(sys.stderr)
+        raise _ToldError(2)
+    return arguments
+
+
+def _missing(error: Exception) -> str | None:
+    """What a user reads where a library is not installed; None for a module of this package, which is a fault."""
+    foreign = isinstance(error, ModuleNotFoundError) and not (error.name or "tinygrad_lstm").startswith("tinygrad_lstm")
+    return str(error) if foreign else None
+
+
+@contextmanager
+def _leaving_at_once() -> Iterator[None]:
+    """Inside the block Ctrl-C ends the process without unwinding: an import that is interrupted shows a traceback, and
+    NumPy's takes it for a broken installation."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        os.write(2, f"{PROGRAM}: interrupted\n".encode())
+        os._exit(130)
+
+    handled = threading.current_thread() is threading.main_thread()
+    handled = handled and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if handled:
+        signal.signal(signal.SIGINT, leave)
+    try:
+        yield
+    finally:
+        if handled:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _end(status: int, message: str) -> int:
+    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
+    print(f"{PROGRAM}: {line}", file=sys.stderr)
+    return status
+
+
+def _discard_output() -> None:
+    """Let the interpreter's last flush of stdout go nowhere instead of failing again."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):
+        # A stdout without a file behind it, as in a notebook, has nothing to flush to.
+        return
