@@ -2,6 +2,8 @@
 
 import importlib
 import math
+import re
+import struct
 import xml.etree.ElementTree as ET
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 import tinygrad_lstm as tl
 from tinygrad_lstm import draw, nn
 from tinygrad_lstm.draw.time.figures import Curves, Figure, HeatMap, decades_of
+from tinygrad_lstm.draw.time.frames import frame_of_map
 from tinygrad_lstm.errors import DrawingError, ShapeError, UsageError
 
 KEY = tl.random.key(0)
@@ -68,8 +71,8 @@ def test_units_and_names_can_be_chosen(lstm, x):
 
 def test_of_many_units_those_that_change_most_are_shown(x):
     figure = draw.gates(nn.LSTM(3, 100, key=KEY), WORD, x=x)
-    assert {len(panel.values) for panel in figure.panels} == {64}
-    assert figure.description.endswith("Shown are 64 of 100 units.")
+    assert {len(panel.values) for panel in figure.panels} == {32}
+    assert figure.description.endswith("Shown are 32 of 100 units.")
 
 
 def test_upper_and_backward_layers_are_looked_into(x):
@@ -97,6 +100,10 @@ def test_other_cells_show_all_that_has_a_name(x):
         ({"units": [8]}, "units is a list of integers from 0 to 7, .*, and 8 is none of them"),
         ({"units": [True]}, "and True is none of them"),
         ({"units": []}, "units is a list of integers"),
+        ({"steps": range(3, 9)}, r"steps is a range in 0 … 5, such as range\(2, 5\), and range\(3, 9\) holds others"),
+        ({"steps": range(0, 4, 2)}, r"steps is a range in 0 … 5, .*, not range\(0, 4, 2\)"),
+        ({"steps": 3}, "steps is a range in 0 … 5"),
+        ({"scale": "log"}, "scale is one of 'fixed', 'own', not 'log'"),
         ({"batch": 2}, "batch is an integer from 0 to 1"),
         ({"loop": 1}, "loop is an integer from 0 to 0"),
     ],
@@ -133,7 +140,109 @@ def test_scales_follow_the_values():
 
 def test_values_that_are_no_numbers_have_a_colour_of_their_own():
     figure = Figure("t", "d", (HeatMap("C_t", np.array([[np.nan, np.inf, 0.5, -0.5]]), (0,)),), tuple("abcd"))
-    assert 'fill="#bdbdbd"' in figure.svg()
+    assert 'fill="#e0e0e0"' in figure.svg()
+    assert "step; hatched: nan or infinite" in words_of(figure.svg())
+    (hatched,) = [p for p in ET.fromstring(figure.svg()).iter(f"{SVG}path") if p.get("stroke") == "#757575"]
+    ends = [float(x) for x in re.findall(r"[ML](\S+) ", hatched.get("d"))]
+    left = frame_of_map(1, "abcd").left
+    assert left <= min(ends) < max(ends) <= left + 2 * 15
+    axes = figure.figure().axes[0]
+    assert [patch.get_hatch() for patch in axes.patches] == ["////"]
+    assert axes.get_xlabel() == "step; hatched: nan or infinite"
+
+
+def test_steps_of_a_curve_that_are_no_numbers_are_hatched():
+    figure = Figure("t", "d", (Curves("RNN", {"h_t": np.array([1e-3, np.nan, 1e-2, 1.0])}, (-3, 0)),), tuple("abcd"))
+    assert figure.svg().count("<polyline") == 2
+    assert figure.svg().count('stroke="#757575"') == 1
+    assert [patch.get_hatch() for patch in figure.figure().axes[0].patches] == ["////"]
+
+
+def shown_in_matplotlib(axes):
+    title = re.sub(r"[${}\\]|\\tilde", "", axes.get_title(loc="left"))
+    return title, axes.get_xlabel(), [label.get_text() for label in axes.get_xticklabels()]
+
+
+@pytest.mark.parametrize("steps", [1, 5, 11, 12, 40, 150, 1000])
+def test_svg_and_matplotlib_show_the_same(steps, lstm):
+    """Frames, words, units and colours, at the same places; and nothing warns."""
+    figure = draw.gates(lstm, x=tl.random.normal(KEY, (steps, 1, 3)), names=["f_t", "C_t"])
+    svg, sheet = ET.fromstring(figure.svg()), figure.figure()
+    width, height = (float(svg.get(name)) for name in ("width", "height"))
+    np.testing.assert_allclose(sheet.get_size_inches() * 96, (width, height), atol=0.51)
+    groups = svg.findall(f"{SVG}g")
+    maps = [axes for axes in sheet.axes if axes.images]
+    for group, panel, axes in zip(groups, figure.panels, maps, strict=True):
+        said = [element.text for element in group.iter(f"{SVG}text")]
+        _, xlabel, words = shown_in_matplotlib(axes)
+        units = [label.get_text() for label in axes.get_yticklabels()]
+        assert units == list(map(str, panel.units))
+        assert set(units) | set(words) | {xlabel, "unit"} <= set(said)
+        (frame, _) = [r for r in group.iter(f"{SVG}rect") if r.get("fill") == "none"]
+        x, y = (float(n) for n in re.findall(r"[\d.]+", group.get("transform")))
+        x, y = x + float(frame.get("x")), y + float(frame.get("y"))
+        box = axes.get_position()
+        found = (box.x0 * width, (1 - box.y1) * height, box.width * width, box.height * height)
+        np.testing.assert_allclose(found, (x, y, float(frame.get("width")), float(frame.get("height"))), atol=0.6)
+        image = axes.images[0]
+        painted = image.cmap(image.norm(panel.values))
+        assert matplotlib_hex(painted[0, 0]) in {p.get("fill") for p in group.iter(f"{SVG}path")}
+
+
+def matplotlib_hex(colour):
+    return "#" + "".join(f"{round(255 * c):02x}" for c in colour[:3])
+
+
+def test_curves_have_the_same_colours_in_all_forms():
+    x = tl.random.normal(KEY, (40, 1, 3))
+    figure = draw.gradient_over_time({k.__name__: k(3, 8, key=KEY) for k in (nn.RNN, nn.GRU, nn.LSTM)}, x)
+    lines = [line for axes in figure.figure().axes for line in axes.lines if not line.get_label().startswith("_")]
+    inks = re.findall(r'<polyline [^>]* stroke="(#\w+)"', figure.svg())
+    assert [line.get_color() for line in lines] == inks == ["#0072b2"] * 3 + ["#d55e00"]
+
+
+def test_a_figure_of_many_panels_is_saved_without_a_warning(tmp_path):
+    x = tl.random.normal(KEY, (40, 1, 3))
+    figure = draw.gradient_over_time({k.__name__: k(3, 8, key=KEY) for k in (nn.RNN, nn.GRU, nn.LSTM)}, x)
+    path = figure.save(tmp_path / "g.png", dpi=96)
+    width, height = struct.unpack(">II", path.read_bytes()[16:24])
+    assert (width, height) == pytest.approx(figure.figure().get_size_inches() * 96, abs=1)
+    sheet = figure.figure()
+    sheet.draw_without_rendering()
+    boxes = [axes.get_tightbbox() for axes in sheet.axes]
+    for k, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[:k])
+
+
+def test_a_long_sequence_fits_a_page(lstm):
+    x = tl.random.normal(KEY, (1000, 1, 3))
+    figure = draw.gates(lstm, x=x)
+    assert float(ET.fromstring(figure.svg()).get("width")) < 1400
+    assert [word for word in figure.words if word] == [str(k) for k in range(0, 1000, 50)]
+    part = draw.gates(lstm, x=x, steps=range(100, 140))
+    np.testing.assert_array_equal(part.panels[0].values, figure.panels[0].values[:, 100:140])
+    assert [word for word in part.words if word] == [str(k) for k in range(100, 140, 5)]
+    assert part.description.startswith("Heat maps of f_t, i_t, o_t, C_t over the steps 100 … 139 of 1000.")
+    words = draw.gates(lstm, ["word"] * 1000, x=x, names=["f_t"])
+    assert 50 < words_of(words.svg()).count("word") < 200
+
+
+def test_of_a_very_long_sequence_the_columns_are_means(lstm):
+    x = tl.random.normal(KEY, (2500, 1, 3))
+    figure = draw.gates(lstm, x=x, names=["C_t"])
+    whole = draw.gates(lstm, x=x, names=["C_t"], steps=range(1200)).panels[0].values
+    assert figure.panels[0].values.shape == (8, 834)
+    np.testing.assert_allclose(figure.panels[0].values[:, :400], whole.reshape(8, 400, 3).mean(-1))
+    assert "Each column is the mean of 3 steps." in figure.description
+    assert figure.title.endswith("(each column is the mean of 3 steps)")
+
+
+def test_a_panel_may_have_its_own_scale(lstm, x):
+    figure = draw.gates(lstm, WORD, x=x, scale="own")
+    for panel in figure.panels[:3]:
+        assert panel.limits == (panel.values.min(), panel.values.max())
+    far = abs(figure.panels[3].values).max()
+    assert figure.panels[3].limits == (-far, far)
 
 
 def test_every_cell_of_the_matrix_is_painted():
@@ -213,8 +322,8 @@ def test_scales_of_curves_hold_all_values():
     svg = Figure(
         "t", "d", (Curves("RNN", {"h_t": np.array([0.0, 1e-30, math.inf, 1.0])}, (-15, 0)),), tuple("abcd")
     ).svg()
-    assert "nan" not in svg
-    assert "inf" not in svg
+    assert "nan" not in svg.replace("hatched: nan or infinite", "")
+    assert "inf" not in svg.replace("hatched: nan or infinite", "")
 
 
 def test_a_gradient_of_zero_is_a_ring_at_the_foot_and_said_so():

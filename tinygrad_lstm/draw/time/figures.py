@@ -1,6 +1,5 @@
 """Values over time as heat maps and curves: SVG without any library, PNG and PDF through matplotlib."""
 
-import importlib
 import io
 import math
 import os
@@ -11,12 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.draw.markup import split_name
 from tinygrad_lstm.draw.output import check_folder, open_in_browser, write_picture
 from tinygrad_lstm.draw.time import plotting
-from tinygrad_lstm.draw.time.plotting import Array
-from tinygrad_lstm.errors import DrawingError, UsageError
-from tinygrad_lstm.formula.notation import LATEX
+from tinygrad_lstm.draw.time.frames import Array, Frame, arranged, frame_of_curves, frame_of_map
+from tinygrad_lstm.draw.time.in_matplotlib import Sheet
+from tinygrad_lstm.errors import UsageError
 
 __all__ = ["Curves", "Figure", "HeatMap", "decades_of"]
 
@@ -29,16 +27,20 @@ class HeatMap:
         name: of the value, in textbook form.
         values: ``(units, steps)``.
         units: the numbers of the rows.
+        own: whether the scale ends where the values do.
     """
 
     name: str
     values: Array
     units: tuple[int, ...]
+    own: bool = False
 
     @property
     def limits(self) -> tuple[float, float]:
-        """The ends of the scale: 0 and 1 for a gate, else as far below zero as above."""
+        """The ends of the scale: 0 and 1 for a gate, else as far below zero as above; its own, if it was asked for."""
         low, high = _finite_range(self.values)
+        if self.own and (low >= 0 or high <= 0):
+            return low, high
         if low >= 0 and high <= 1:
             return 0.0, 1.0
         far = max(abs(low), abs(high))
@@ -69,7 +71,8 @@ class Curves:
 class Figure:
     """Panels below or beside each other, with the words of the sequence under them.
 
-    Jupyter shows it as SVG, which needs no further library; PNG and PDF are made by matplotlib.
+    Jupyter shows it as SVG, which needs no further library; PNG and PDF are made by matplotlib, with the same at the
+    same places.
 
     Attributes:
         title: what is shown.
@@ -104,38 +107,15 @@ class Figure:
         Raises:
             DrawingError: matplotlib is not installed.
         """
-        rows = -(-len(self.panels) // self.columns)
-        made = _matplotlib("matplotlib.figure").Figure
-        width = self.columns * max(5.0, 1.6 + 0.16 * len(self.words))
-        sheet = made(figsize=(width, 2.4 * rows + 0.6), layout="constrained")
-        sheet.suptitle(self.title)
-        for k, panel in enumerate(self.panels):
-            axes = sheet.add_subplot(rows, self.columns, k + 1)
+        frames = [_frame_of(panel, self.words) for panel in self.panels]
+        places, wide, tall = arranged(frames, self.columns, self.title)
+        sheet = Sheet(wide, tall, self.title)
+        for panel, frame, at in zip(self.panels, frames, places, strict=True):
             if isinstance(panel, HeatMap):
-                low, high = panel.limits
-                colours = "YlGnBu" if low == 0 else "PuOr_r"
-                image = axes.imshow(panel.values, aspect="auto", cmap=colours, vmin=low, vmax=high)
-                sheet.colorbar(image, ax=axes)
-                whole = panel.units[-1] - panel.units[0] == len(panel.units) - 1
-                axes.set_ylabel("unit" if whole else f"{len(panel.units)} of the units")
-                axes.set_yticks((0, len(panel.units) - 1), (panel.units[0], panel.units[-1]))
+                sheet.heat_map(frame, at, panel.name, panel.values, panel.limits, self.words, panel.units)
             else:
-                for name, values in panel.values.items():
-                    (line,) = axes.semilogy(np.where(values > 0, values, np.nan), marker=".", label=_mathematics(name))
-                    # Zeros have no place on the scale: they are rings at its foot.
-                    zeros = np.flatnonzero(values == 0)
-                    foot = np.full(zeros.size, 10.0 ** panel.decades[0])
-                    axes.plot(zeros, foot, "o", mfc="white", mec=line.get_color(), clip_on=False)
-                axes.set_ylabel("norm of the gradient")
-                axes.set_ylim(10.0 ** panel.decades[0], 10.0 ** panel.decades[1])
-                axes.legend()
-                axes.grid(alpha=0.3)
-            axes.set_title(_mathematics(panel.name))
-            axes.set_xticks(range(len(self.words)), [plotting.shown_word(w) for w in self.words])
-            lost = isinstance(panel, Curves) and any(bool((v == 0).any()) for v in panel.values.values())
-            axes.set_xlabel(f"step{'; ○ is exactly 0' * lost}")
-            axes.tick_params(axis="x", labelrotation=90 if max(map(len, self.words), default=0) > 2 else 0)
-        return sheet
+                sheet.curves(frame, at, panel.name, panel.values, panel.decades, self.words)
+        return sheet.figure
 
     def save(self, path: str | os.PathLike[str], *, dpi: float = 144) -> Path:
         """Write the figure in the form that the suffix says, and return the path.
@@ -170,9 +150,8 @@ class Figure:
         return self.svg()
 
 
-def _mathematics(name: str) -> str:
-    """A name for matplotlib, as a formula where it is one."""
-    return f"${LATEX.name(name)}$" if split_name(name) is not None else name
+def _frame_of(panel: HeatMap | Curves, words: Sequence[str]) -> Frame:
+    return frame_of_map(len(panel.values), words) if isinstance(panel, HeatMap) else frame_of_curves(words)
 
 
 def decades_of(values: Sequence[Array]) -> tuple[int, int]:
@@ -188,14 +167,3 @@ def decades_of(values: Sequence[Array]) -> tuple[int, int]:
 def _finite_range(values: Array) -> tuple[float, float]:
     finite = values[np.isfinite(values)]
     return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
-
-
-def _matplotlib(module: str) -> Any:
-    """The one place where matplotlib is imported."""
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise DrawingError(
-            f"PNG and PDF of a figure need matplotlib, which cannot be imported ({error}): "
-            "pip install 'tinygrad-lstm[plots]', or save the figure as .svg, which needs nothing"
-        ) from None

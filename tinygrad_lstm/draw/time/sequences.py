@@ -1,7 +1,8 @@
 """What a recurrent network does along a sequence: its gates, and how far back a gradient reaches."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from itertools import cycle
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from tinygrad_lstm.autodiff.reverse import gradients
 from tinygrad_lstm.draw.cells.timestep import names_of
 from tinygrad_lstm.draw.markup import pretty
 from tinygrad_lstm.draw.time.figures import Curves, Figure, HeatMap, decades_of
-from tinygrad_lstm.draw.time.plotting import Array
+from tinygrad_lstm.draw.time.frames import Array, step_width
 from tinygrad_lstm.draw.time.recurrence import loops_of, results_of
 from tinygrad_lstm.errors import ShapeError, UsageError
 from tinygrad_lstm.functions.filling import zeros
@@ -21,10 +22,14 @@ from tinygrad_lstm.nn.module import with_article
 from tinygrad_lstm.ops.loop import scan, stacked
 from tinygrad_lstm.runtime.evaluation import evaluated
 
-__all__ = ["gates", "gradient_over_time"]
+__all__ = ["ScaleChoice", "gates", "gradient_over_time"]
+
+ScaleChoice = Literal["fixed", "own"]
 
 USUAL: Final = ("f_t", "i_t", "o_t", "C_t")
-MOST_UNITS: Final = 64
+MOST_UNITS: Final = 32
+MOST_COLUMNS: Final = 1200
+"""Of longer sequences each column is the mean of several steps."""
 STEPS_ABREAST: Final = 90
 
 
@@ -35,6 +40,8 @@ def gates(
     x: Any = None,
     names: Sequence[str] | None = None,
     units: Sequence[int] | None = None,
+    steps: range | None = None,
+    scale: ScaleChoice = "fixed",
     loop: int = 0,
     batch: int = 0,
     title: str | None = None,
@@ -48,14 +55,18 @@ def gates(
         words: a text, for its characters, or a list of words: one for each step. The numbers of the steps by default.
         x: the sequence, when ``what`` is a layer.
         names: which values to show; by default f_t, i_t, o_t and C_t, for other cells all that have a name.
-        units: the numbers of the units to show; by default all, and of more than 64 those that change most.
+        units: the numbers of the units to show; by default all, and of more than 32 those that change most.
+        steps: which steps to show, such as ``range(100, 200)``; by default all. They get narrower where they are
+            many, and of more than 1200 each column is the mean of several.
+        scale: the ends of the colours: ``"fixed"`` from 0 to 1 for gates, and as far below zero as above for others;
+            ``"own"`` from the least to the greatest value of each panel where no value is of another sign.
         loop: which of several layers to look into, the lowest by default.
         batch: which sequence of the batch.
         title: over the figure.
 
     Raises:
-        UsageError: when there is no loop, or no such name, unit or sequence, or nothing in the sequence, or the number
-            of words is not that of the steps.
+        UsageError: when there is no loop, or no such name, unit, step or sequence, or nothing in the sequence, or the
+            number of words is not that of the steps.
 
     >>> lstm = tl.nn.LSTM(3, 8, key=tl.random.key(0))
     >>> outputs, state = lstm(tl.random.normal(tl.random.key(1), (5, 1, 3)))
@@ -71,8 +82,12 @@ def gates(
     if isinstance(loop, bool) or not isinstance(loop, int) or not 0 <= loop < len(loops):
         raise UsageError(f"draw.gates: loop is an integer from 0 to {len(loops) - 1}, not {loop!r}")
     node = loops[loop].node
-    steps = node.attrs["length"]
-    labels = _labels("draw.gates", words, steps)
+    length = node.attrs["length"]
+    known = ", ".join(map(repr, get_args(ScaleChoice)))
+    if scale not in get_args(ScaleChoice):
+        raise UsageError(f"draw.gates: scale is one of {known}, not {scale!r}")
+    chosen_steps = _steps(steps, length)
+    labels = _labels("draw.gates", words, length, chosen_steps)
     named: dict[str, Tensor] = {}
     for inner in node.attrs["body"].nodes():
         if inner.op == "named" and inner.inputs[0].op != "symbol":
@@ -82,20 +97,65 @@ def gates(
     usual = [name for name in USUAL if name in named]
     wanted = _wanted(names, named) if names is not None else usual if len(usual) == len(USUAL) else list(named)
     found = evaluated(tuple(stacked(node, named[name]) for name in wanted), None)
-    arrays = [_of_sequence(value.numpy(), batch) for value in found]
+    arrays = [_of_sequence(value.numpy(), batch)[:, chosen_steps.start : chosen_steps.stop] for value in found]
     chosen = _units(arrays, units)
-    panels = tuple(HeatMap(name, array[chosen], tuple(chosen)) for name, array in zip(wanted, arrays, strict=True))
-    shown = "" if len(chosen) == len(arrays[0]) else f" Shown are {len(chosen)} of {len(arrays[0])} units."
-    description = f"Heat maps of {', '.join(pretty(n) for n in wanted)} over {steps} steps.{shown}"
-    name = loops[loop].anatomy.title
-    return Figure(
-        title or f"Gates of {name} along the sequence", description, panels, labels, columns=2 if steps <= 40 else 1
+    every = -(-len(chosen_steps) // MOST_COLUMNS)
+    panels = tuple(
+        HeatMap(name, _thinned(array[chosen], every), tuple(chosen), scale == "own")
+        for name, array in zip(wanted, arrays, strict=True)
     )
+    said = [f"Heat maps of {', '.join(pretty(n) for n in wanted)} over {_counted(chosen_steps, length)}."]
+    if len(chosen) < len(arrays[0]):
+        said.append(f"Shown are {len(chosen)} of {len(arrays[0])} units.")
+    title = title or f"Gates of {loops[loop].anatomy.title} along the sequence"
+    if every > 1:
+        said.append(f"Each column is the mean of {every} steps.")
+        title += f" (each column is the mean of {every} steps)"
+        labels = labels[::every]
+    return Figure(title, " ".join(said), panels, labels, columns=2 if len(labels) <= 40 else 1)
 
 
-def _labels(caller: str, words: Sequence[str] | None, steps: int) -> tuple[str, ...]:
+def _steps(steps: Any, length: int) -> range:
+    if steps is None:
+        return range(length)
+    said = f"draw.gates: steps is a range in 0 … {length}, such as range({length // 2}, {length})"
+    if not isinstance(steps, range) or steps.step != 1:
+        raise UsageError(f"{said}, not {steps!r}")
+    if not 0 <= steps.start < steps.stop <= length:
+        raise UsageError(f"{said}, and {steps!r} holds others or none")
+    return steps
+
+
+def _counted(steps: range, length: int) -> str:
+    count = f"{length} step{'s' * (length != 1)}"
+    return count if len(steps) == length else f"the steps {steps.start} … {steps.stop - 1} of {length}"
+
+
+def _thinned(array: Array, every: int) -> Array:
+    """The means of so many steps each; of the rest at the end its own."""
+    if every == 1:
+        return array
+    starts = np.arange(0, array.shape[1], every)
+    with np.errstate(invalid="ignore"):
+        total: Array = np.add.reduceat(array, starts, axis=1)
+    return total / np.diff([*starts, array.shape[1]])
+
+
+def _distance(count: int) -> int:
+    """How far apart the numbers of steps stand, so that each has room: a round number."""
+    if count < 12:
+        return 1
+    apart, factors = 5, cycle((2, 2, 2.5))
+    while apart * step_width(count) < 40:
+        apart = int(apart * next(factors))
+    return apart
+
+
+def _labels(caller: str, words: Sequence[str] | None, steps: int, shown: range) -> tuple[str, ...]:
+    """What stands under the steps that are shown."""
     if words is None:
-        return tuple(str(k) if k % 5 == 0 or steps < 12 else "" for k in range(steps))
+        apart = _distance(len(shown))
+        return tuple(str(k) if k % apart == 0 else "" for k in shown)
     wanted = f"{caller}: there are {steps} steps, so words is a text or list of {steps}"
     try:
         labels = tuple(words)
@@ -106,7 +166,7 @@ def _labels(caller: str, words: Sequence[str] | None, steps: int) -> tuple[str, 
         raise UsageError(f"{wanted} strings, and {wrong!r} is none")
     if len(labels) != steps:
         raise UsageError(f"{wanted}, not {len(labels)}")
-    return labels
+    return labels[shown.start : shown.stop]
 
 
 def _of_sequence(array: Any, batch: int) -> Array:
@@ -192,7 +252,7 @@ def gradient_over_time(
         raise UsageError(
             "draw.gradient_over_time: layers is one layer, or a dict of layers by name: {'RNN': rnn, 'LSTM': lstm}"
         )
-    labels = _labels("draw.gradient_over_time", words, sequence.shape[0])
+    labels = _labels("draw.gradient_over_time", words, sequence.shape[0], range(sequence.shape[0]))
     found = {name: _norms(name, layer, sequence, loss) for name, layer in layers.items()}
     decades = decades_of([norm for norms in found.values() for norm in norms.values()])
     panels = tuple(Curves(name, norms, decades) for name, norms in found.items())
