@@ -12,7 +12,7 @@ import numpy as np
 
 from tinygrad_lstm.draw.output import check_folder, open_in_browser, write_picture
 from tinygrad_lstm.draw.time import plotting
-from tinygrad_lstm.draw.time.frames import Array, Frame, arranged, frame_of_curves, frame_of_map
+from tinygrad_lstm.draw.time.frames import Array, Frame, frame_of_curves, frame_of_map, panels_in_rows
 from tinygrad_lstm.draw.time.in_matplotlib import Sheet
 from tinygrad_lstm.errors import UsageError
 
@@ -108,7 +108,7 @@ class Figure:
             DrawingError: matplotlib is not installed.
         """
         frames = [_frame_of(panel, self.words) for panel in self.panels]
-        places, wide, tall = arranged(frames, self.columns, self.title)
+        places, wide, tall = panels_in_rows(frames, self.columns, self.title)
         sheet = Sheet(wide, tall, self.title)
         for panel, frame, at in zip(self.panels, frames, places, strict=True):
             if isinstance(panel, HeatMap):

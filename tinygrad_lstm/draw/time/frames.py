@@ -15,12 +15,12 @@ from tinygrad_lstm.draw.markup import width_of
 __all__ = [
     "Array",
     "Frame",
-    "arranged",
     "frame_of_curves",
     "frame_of_map",
     "hatching",
     "marked_steps",
     "marked_units",
+    "panels_in_rows",
     "runs",
     "shown_word",
     "step_width",
@@ -126,7 +126,7 @@ def frame_of_curves(words: Sequence[str]) -> Frame:
     return Frame(left, top, wide, tall, width, top + tall + _depth(words, across) + AXIS, across)
 
 
-def arranged(frames: Sequence[Frame], columns: int, title: str) -> tuple[list[tuple[float, float]], float, float]:
+def panels_in_rows(frames: Sequence[Frame], columns: int, title: str) -> tuple[list[tuple[float, float]], float, float]:
     """The places of panels in rows under a title, and width and height of all."""
     rows = [frames[k : k + columns] for k in range(0, len(frames), columns)]
     wide = max([sum(f.width for f in row) for row in rows] + [width_of(title, 17) + 24])

@@ -17,7 +17,7 @@ from tinygrad_lstm.draw.time.plotting import (
     axis,
     colour_at,
     decades_shown,
-    number,
+    shown_number,
 )
 from tinygrad_lstm.errors import DrawingError
 from tinygrad_lstm.formula.notation import LATEX
@@ -68,7 +68,7 @@ class Sheet:
         _name_steps(axes, frame, axis(not finite.all()))
         beside = self.figure.add_axes(self._place(at, frame.left + frame.wide + 16, frame.top, 12, frame.tall))
         self.figure.colorbar(image, cax=beside)
-        beside.set_yticks(limits, [number(value) for value in limits])
+        beside.set_yticks(limits, [shown_number(value) for value in limits])
         beside.tick_params(labelsize=10 * POINTS, length=0, pad=4)
 
     def curves(

@@ -14,12 +14,12 @@ from tinygrad_lstm.draw.markup import FONT, split_name, width_of
 from tinygrad_lstm.draw.time.frames import (
     Array,
     Frame,
-    arranged,
     frame_of_curves,
     frame_of_map,
     hatching,
     marked_steps,
     marked_units,
+    panels_in_rows,
     runs,
 )
 from tinygrad_lstm.graph.scopes import legal_text
@@ -36,8 +36,8 @@ __all__ = [
     "curves",
     "decades_shown",
     "heat_map",
-    "number",
     "sheet",
+    "shown_number",
 ]
 
 Color = tuple[int, int, int]
@@ -157,7 +157,7 @@ def curves(name: str, values: Mapping[str, Array], decades: tuple[int, int], wor
 
 def sheet(panels: Sequence[Panel], columns: int, title: str, description: str) -> str:
     """Panels in rows as one ``<svg>`` element, with title and description for screen readers."""
-    places, wide, y = arranged([p.frame for p in panels], columns, title)
+    places, wide, y = panels_in_rows([p.frame for p in panels], columns, title)
     body = [_text(12, 26, title, 17)]
     for panel, (x, top) in zip(panels, places, strict=True):
         body.append(f'<g transform="translate({x:g} {top:g})">{"".join(panel.elements)}</g>')
@@ -244,12 +244,12 @@ def _scale(limits: tuple[float, float], x: float, y: float, tall: float) -> list
         for k in range(count)
     ]
     found.append(_frame(x, y, 12, tall))
-    found.append(_text(x + 17, y + 9, number(limits[1]), 10))
-    found.append(_text(x + 17, y + tall - 1, number(limits[0]), 10))
+    found.append(_text(x + 17, y + 9, shown_number(limits[1]), 10))
+    found.append(_text(x + 17, y + tall - 1, shown_number(limits[0]), 10))
     return found
 
 
-def number(value: float) -> str:
+def shown_number(value: float) -> str:
     """A number at the end of a scale."""
     return f"{value:.3g}".replace("-", "−")
 
