@@ -8,6 +8,7 @@ from tinygrad_lstm.draw.drawing import Drawing
 ROOT = Path(__file__).parent.parent
 PICTURE = ROOT / "docs" / "pictures" / "packages.svg"
 SUBJECTS = {
+    "reflexes": "other libraries' names",
     "graph": "nodes, variables, scopes",
     "kernels": "ops on arrays",
     "ops": "primitives, one record each",

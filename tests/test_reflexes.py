@@ -1,17 +1,22 @@
 """Names of other libraries are answered with what is said here."""
 
+import functools
+import inspect
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from importlib import metadata
+from typing import Any
 
 import numpy as np
 import pytest
 
 import tinygrad_lstm as tl
 from tinygrad_lstm import reflexes
-from tinygrad_lstm.errors import GradientError, UnknownNameError, UsageError
+from tinygrad_lstm.errors import ArgumentError, GradientError, UnknownNameError, UsageError
 from tinygrad_lstm.graph.registry import FUNCTIONS
+from tinygrad_lstm.reflexes import answers
 
 TABLES = {
     "tl": (tl, reflexes.FRAMEWORK),
@@ -53,7 +58,7 @@ def test_a_function_that_is_no_method() -> None:
     with pytest.raises(UnknownNameError, match=r"a Parameter has no 'softmax': it is a function: tl\.softmax\(x\)"):
         tl.Parameter([1.0]).softmax()  # type: ignore[attr-defined]
     hidden = {name for name in FUNCTIONS if not hasattr(tl, name) and not hasattr(tl.Tensor, name)}
-    assert hidden <= reflexes._INNER
+    assert hidden <= answers._INNER
 
 
 def test_importing_a_name_of_elsewhere() -> None:
@@ -81,3 +86,52 @@ def test_a_type_serves_wherever_numpy_takes_one() -> None:
 def test_a_function_without_return_is_told_so() -> None:
     with pytest.raises(GradientError, match="the function gives None; end it with return, and the loss behind it"):
         tl.grad(lambda x: None)(1.0)
+
+
+PUBLIC = {
+    "tl": tl,
+    "tl.nn": tl.nn,
+    "tl.nn.initializers": tl.nn.initializers,
+    "tl.optim": tl.optim,
+    "tl.optim.schedules": tl.optim.schedules,
+    "tl.random": tl.random,
+    "tl.draw": tl.draw,
+    "tl.data": tl.data,
+    "tl.train": tl.train,
+    "tl.testing": tl.testing,
+}
+
+
+def calls() -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Every public function, constructor and method."""
+    for owner, module in PUBLIC.items():
+        for name in module.__all__:
+            found = getattr(module, name)
+            if inspect.isfunction(found):
+                yield f"{owner}.{name}", found
+            elif inspect.isclass(found) and not issubclass(found, tuple):
+                yield f"{owner}.{name}", found
+                for method, f in inspect.getmembers(found, inspect.isfunction):
+                    if not method.startswith("_"):
+                        yield f"{owner}.{name}.{method}", functools.partial(f, None)
+
+
+CALLS = dict(calls())
+
+
+@pytest.mark.parametrize("path", CALLS)
+def test_every_public_call_answers_to_a_keyword_that_it_lacks(path: str) -> None:
+    call = CALLS[path]
+    if any(p.kind is p.VAR_KEYWORD for p in inspect.signature(call).parameters.values()):
+        pytest.skip("it passes its keywords on")
+    with pytest.raises(ArgumentError, match="no argument 'quux': "):
+        call(quux=1)
+
+
+@pytest.mark.parametrize("path", CALLS)
+def test_every_public_call_answers_to_too_many_arguments(path: str) -> None:
+    call = CALLS[path]
+    if any(p.kind is p.VAR_POSITIONAL for p in inspect.signature(call).parameters.values()):
+        pytest.skip("it takes any number")
+    with pytest.raises(ArgumentError, match=r"by position|does not take these arguments: "):
+        call(*range(40))

@@ -6,6 +6,7 @@ Each derives from :class:`Error` and from the built-in exception that a Python u
 
 __all__ = [
     "AnomalyError",
+    "ArgumentError",
     "BackendError",
     "CheckpointError",
     "ConformanceError",
@@ -130,3 +131,7 @@ class DrawingError(Error, RuntimeError):
 
 class UsageError(Error, ValueError):
     """An argument outside the values that a function accepts."""
+
+
+class ArgumentError(UsageError, TypeError):
+    """A call with arguments that the function does not take; the message says what to write."""

@@ -37,7 +37,7 @@ def test_values_and_all_gradients(kind: str, layers: int, length: int, batch_fir
     def drawn(*shape: int) -> Any:
         return random.normal(size=shape).astype(dtype)
 
-    model = KINDS[kind](INPUT, HIDDEN, layers, batch_first, key=tl.random.key(1), dtype=dtype)
+    model = KINDS[kind](INPUT, HIDDEN, layers, batch_first=batch_first, key=tl.random.key(1), dtype=dtype)
     starts = [drawn(layers, BATCH, HIDDEN) for _ in range(2 if kind == "lstm" else 1)]
     x = drawn(length, BATCH, INPUT)
     weights = [drawn(length, BATCH, HIDDEN), *[drawn(layers, BATCH, HIDDEN) for _ in starts]]

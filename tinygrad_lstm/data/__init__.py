@@ -3,6 +3,7 @@
 from tinygrad_lstm.data.text import Corpus, default_corpus, read_corpus
 from tinygrad_lstm.data.vocabulary import Indices, Vocabulary
 from tinygrad_lstm.data.windows import Window, Windows, held_out_windows, split
+from tinygrad_lstm.reflexes import answer
 
 __all__ = [
     "Corpus",
@@ -15,3 +16,5 @@ __all__ = [
     "read_corpus",
     "split",
 ]
+
+answer(__name__, "tl.data", {})

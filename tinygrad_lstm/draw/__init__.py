@@ -9,6 +9,7 @@ from tinygrad_lstm.draw.time.chains import chain, rolled, unrolled
 from tinygrad_lstm.draw.time.figures import Figure
 from tinygrad_lstm.draw.time.sequences import gates, gradient_over_time
 from tinygrad_lstm.formula.expression import latex, text
+from tinygrad_lstm.reflexes import answer
 
 __all__ = [
     "Drawing",
@@ -27,3 +28,5 @@ __all__ = [
     "unrolled",
     "walkthrough",
 ]
+
+answer(__name__, "tl.draw", {})

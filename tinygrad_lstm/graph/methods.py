@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm.graph.registry import apply
 from tinygrad_lstm.graph.types import Shape
+from tinygrad_lstm.reflexes import answering
 
 __all__ = ["Methods"]
 
@@ -12,6 +13,7 @@ R = TypeVar("R")
 """What an operation gives: the tensor, which stands above this file."""
 
 
+@answering
 class Methods(Generic[R]):
     """NumPy's methods, in terms of the registered functions."""
 

@@ -6,13 +6,14 @@ from tinygrad_lstm.errors import TraceError, UsageError
 from tinygrad_lstm.graph.methods import Methods
 from tinygrad_lstm.graph.numpy_calls import OTHER_NAMES, refuse_options, translated
 from tinygrad_lstm.graph.registry import FUNCTIONS, apply
-from tinygrad_lstm.reflexes import ARRAYS, unknown
+from tinygrad_lstm.reflexes import ARRAYS, answering, unknown
 
 __all__ = ["Operators"]
 
 R = TypeVar("R")
 
 
+@answering
 class Operators(Methods[R]):
     """NumPy's operators and protocols, in terms of the registered functions; ``R`` is what they give."""
 

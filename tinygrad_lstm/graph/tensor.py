@@ -12,6 +12,7 @@ from tinygrad_lstm.graph.operators import Operators
 from tinygrad_lstm.graph.registry import OPS, NodeType, apply
 from tinygrad_lstm.graph.scopes import Line, Scope, at_line, current_scope, in_scope, user_line
 from tinygrad_lstm.graph.types import Shape, TensorType
+from tinygrad_lstm.reflexes import answering
 
 __all__ = [
     "Deriving",
@@ -97,6 +98,7 @@ class Node:
         raise UsageError("a node of the graph cannot be pickled; save numpy() of it, or a module's state_dict()")
 
 
+@answering
 class Tensor(Node, Operators["Tensor"]):
     """An array-valued node of the graph. Make one with ``tl.tensor``, ``tl.symbol``, or an operation."""
 

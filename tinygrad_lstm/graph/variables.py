@@ -16,6 +16,7 @@ from tinygrad_lstm.graph.operators import Operators
 from tinygrad_lstm.graph.registry import apply, function
 from tinygrad_lstm.graph.tensor import Tensor, bind_variable, make_leaf, name_of, remake, set_value
 from tinygrad_lstm.graph.types import Shape
+from tinygrad_lstm.reflexes import answering
 
 __all__ = [
     "Label",
@@ -43,6 +44,7 @@ class Label:
     name: str | None
 
 
+@answering
 class Variable(Operators[Tensor]):
     """A place for a value that changes. Operations read the leaf it holds at the moment they are called."""
 
@@ -166,6 +168,7 @@ class Variable(Operators[Tensor]):
         return format(self.leaf, spec)
 
 
+@answering
 class Parameter(Variable):
     """A trained value. ``backward()`` adds to its ``grad``, an evaluated tensor or None.
 

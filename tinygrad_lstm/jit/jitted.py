@@ -221,7 +221,7 @@ def jit(f: Callable[P, R], *, static_argnames: str | Iterable[str] = (), cache_s
 def jit(
     f: None = None, *, static_argnames: str | Iterable[str] = (), cache_size: int = 64
 ) -> Callable[[Callable[P, R]], Jitted[P, R]]: ...
-def jit(f: Any = None, *, static_argnames: str | Iterable[str] = (), cache_size: int = 64, **others: Any) -> Any:
+def jit(f: Any = None, *, static_argnames: str | Iterable[str] = (), cache_size: int = 64) -> Any:
     """``f`` as a compiled program, made once for each form of its arguments.
 
     ``f`` is called on symbols, and the graph that it builds is rewritten and compiled for the backend in use. What it
@@ -268,9 +268,6 @@ def jit(f: Any = None, *, static_argnames: str | Iterable[str] = (), cache_size:
     >>> print(step(2.0), step(2.0), w)  # w ← w − 0.0625·2·(2·w − 6)·2
     16.0 4.0 2.5
     """
-    if others:
-        hint = "; name the parameters, as in static_argnames='n'" if "static_argnums" in others else ""
-        raise UsageError(f"jit: there is no argument {next(iter(others))!r}{hint}")
     if f is None:
         return lambda g: Jitted(g, static_argnames, cache_size)
     return Jitted(f, static_argnames, cache_size)

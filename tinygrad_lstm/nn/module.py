@@ -12,11 +12,12 @@ from tinygrad_lstm.graph.scopes import Role, scope
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.variables import Parameter, Variable, assign_all, moments, move_all
 from tinygrad_lstm.jit.jitted import rebound
-from tinygrad_lstm.reflexes import MODULES, unknown
+from tinygrad_lstm.reflexes import MODULES, answering, unknown
 
 __all__ = ["Holder", "Module", "with_article"]
 
 
+@answering
 class Holder:
     """Finds its Parameters and States by their paths, also those in lists, dicts and holders among its attributes.
 
@@ -25,6 +26,11 @@ class Holder:
 
     _elsewhere: ClassVar[Mapping[str, str]] = {}
     """Attributes of other libraries, and what to write here."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if cls.__module__.startswith(__package__.partition(".")[0] + "."):
+            answering(cls)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if not name:
@@ -195,6 +201,9 @@ class Module(Holder):
     _elsewhere = MODULES
     role: ClassVar[Role | None] = None
     """The role of the module's scope: what it is in the textbook's picture."""
+
+    def __init__(self) -> None:
+        """A module without Parameters; a subclass sets its own attributes."""
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """The computation; every subclass writes its own."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, ClassVar, Generic, TypeVar
 
-from tinygrad_lstm.errors import DTypeError, IndexingError, ShapeError, StructureError, UsageError
+from tinygrad_lstm.errors import ArgumentError, DTypeError, IndexingError, ShapeError, StructureError, UsageError
 from tinygrad_lstm.functions import random
 from tinygrad_lstm.functions.arrangement import expand_dims, stack, swapaxes
 from tinygrad_lstm.functions.filling import arange, zeros_like
@@ -24,6 +24,7 @@ from tinygrad_lstm.ops.index import take
 from tinygrad_lstm.ops.logic import where
 from tinygrad_lstm.ops.loop import scan
 from tinygrad_lstm.ops.shape import broadcast_to, concatenate, reshape
+from tinygrad_lstm.reflexes import instead
 
 __all__ = ["GRU", "LSTM", "RNN", "Recurrent"]
 
@@ -301,10 +302,9 @@ def _names(structure: Structure) -> list[str]:
     return ["h", "c"][: len(found)] if len(found) <= 2 else [f"s{k}" for k in range(len(found))]
 
 
-def _keywords(kind: type[Any]) -> list[str]:
-    """The options of a constructor that are given by name and have a default."""
-    parameters = inspect.signature(kind).parameters.values()
-    return [p.name for p in parameters if p.kind is not p.VAR_KEYWORD and p.default is not p.empty]
+def _named(kind: type[Any]) -> list[str]:
+    """The arguments of a constructor that can be given by name."""
+    return [p.name for p in inspect.signature(kind).parameters.values() if p.kind is not p.VAR_KEYWORD]
 
 
 def _step(cell: Any, state: Any, x_t: Tensor) -> tuple[Any, Tensor]:
@@ -357,8 +357,8 @@ class _OfOneKind(Recurrent[C]):
         input_size: int,
         hidden_size: int,
         num_layers: int = 1,
-        batch_first: bool = False,
         *,
+        batch_first: bool = False,
         bidirectional: bool = False,
         dropout: float = 0.0,
         variational: bool = False,
@@ -369,10 +369,12 @@ class _OfOneKind(Recurrent[C]):
     ) -> None:
         kind = type(self).__name__
         sizes(kind, input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
-        own: list[str] = _keywords(type(self).cell_type)
+        own: list[str] = _named(type(self).cell_type)
         if unknown := [name for name in options if name not in own]:
-            offered = ", ".join(sorted({*_keywords(_OfOneKind), *own}))
-            raise UsageError(f"{kind} has no option {unknown[0]!r}; its options are {offered}")
+            raise ArgumentError(
+                f"{kind} has no argument {unknown[0]!r}: "
+                f"{instead(unknown[0], options[unknown[0]], [*_named(_OfOneKind), *own])}"
+            )
         chosen = random.next_key() if key is None else key
         directions = 2 if bidirectional else 1
         made = [

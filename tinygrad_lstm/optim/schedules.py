@@ -19,6 +19,7 @@ from tinygrad_lstm.functions.filling import full
 from tinygrad_lstm.graph.variables import State
 from tinygrad_lstm.nn.module import Holder
 from tinygrad_lstm.optim.optimizer import Optimizer, at_least_0
+from tinygrad_lstm.reflexes import answer
 
 __all__ = ["Plateau", "Schedule", "cosine", "exponential", "one_cycle", "step_decay", "warm_up"]
 
@@ -182,3 +183,6 @@ def _counts(kind: str, **named: int) -> None:
     for name, value in named.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise UsageError(f"{kind}: {name} is an integer of at least 1, not {value!r}")
+
+
+answer(__name__, "tl.optim.schedules", {})

@@ -1,5 +1,6 @@
 """Training a language model, saving it, and writing text with it."""
 
+from tinygrad_lstm.reflexes import answer
 from tinygrad_lstm.train.checkpoint import load_model
 from tinygrad_lstm.train.config import TrainConfig, learning_rate
 from tinygrad_lstm.train.language_model import LanguageModel, ModelConfig
@@ -18,3 +19,5 @@ __all__ = [
     "load_model",
     "sample",
 ]
+
+answer(__name__, "tl.train", {})

@@ -1,12 +1,9 @@
-"""Names that people know from PyTorch and other libraries, and what to write here instead."""
+"""Attributes and names that people know from PyTorch and other libraries, and what to write here instead."""
 
-import sys
-from collections.abc import Callable, Container, Mapping
-from typing import Any, Final, NoReturn
+from collections.abc import Mapping
+from typing import Final
 
-from tinygrad_lstm.errors import UnknownNameError
-
-__all__ = ["ARRAYS", "FRAMEWORK", "LAYERS", "MODULES", "OPTIM", "OPTIMISERS", "RANDOM", "answer", "unknown"]
+__all__ = ["ARRAYS", "FRAMEWORK", "LAYERS", "MODULES", "OPTIM", "OPTIMISERS", "RANDOM"]
 
 _CAST: Final = "element types are changed by .astype({})"
 _KEPT: Final = "a tensor never changes and needs no copy; leave it out"
@@ -190,52 +187,3 @@ RANDOM: Final[Mapping[str, str]] = {
     "shuffle": "write tl.random.permutation(key, x)",
 }
 """Names in ``tl.random``."""
-
-
-_INNER: Final = frozenset(
-    (
-        "as_tensor",
-        "dlpack_device",
-        "evaluated",
-        "expressed",
-        "getitem",
-        "session_device",
-        "settled",
-        "to_dlpack",
-        "to_numpy",
-    )
-)
-"""Functions that operators find by name, but that are not public in ``tl``."""
-
-
-def unknown(owner: str, name: str, instead: Mapping[str, str], found: Any, functions: Container[str] = ()) -> NoReturn:
-    """Raise for the attribute ``name``, which ``found`` does not have; ``functions`` are those that ``tl`` has.
-
-    Raises:
-        UnknownNameError: when there is something else to write.
-        AttributeError: in Python's words otherwise.
-    """
-    advice = instead.get(name)
-    if advice is None and name in functions and name not in _INNER:
-        advice = f"it is a function: tl.{name}(x)"
-    if advice is not None:
-        raise UnknownNameError(f"{owner} has no {name!r}: {advice}")
-    raise AttributeError(f"{owner} has no attribute {name!r}", name=name, obj=found)
-
-
-def answer(
-    module: str, owner: str, instead: Mapping[str, str], late: Mapping[str, Callable[[], Any]] | None = None
-) -> None:
-    """Give a module a ``__getattr__``. Type checkers do not see it, and still find names that are not there.
-
-    Args:
-        late: what is made when its name is first asked for.
-    """
-
-    def missing(name: str) -> Any:
-        if late is not None and name in late:
-            value = vars(sys.modules[module])[name] = late[name]()
-            return value
-        unknown(owner, name, instead, sys.modules[module])
-
-    vars(sys.modules[module])["__getattr__"] = missing
