@@ -1,17 +1,24 @@
 import os
+import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+import zlib
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
+from fontTools.ttLib import TTFont
 
 from tinygrad_lstm.draw import _layout
 from tinygrad_lstm.draw import render as render_module
+from tinygrad_lstm.draw.markup import FONT
 from tinygrad_lstm.draw.render import render
 from tinygrad_lstm.errors import DrawingError, UsageError
+from tinygrad_lstm.graph.registry import OPS
 
 HELLO = "digraph { x -> y }"
 PLACED = 'digraph { x [pos="0,0"]; y [pos="100,50"]; x -> y [pos="e,80,40 20,10 40,20 60,30 80,40"] }'
@@ -120,6 +127,7 @@ def test_threads_render_side_by_side():
 def test_ctrl_c_ends_the_child_and_comes_through():
     program = f"""
 import subprocess, sys
+from tinygrad_lstm.draw.markup import FONT
 from tinygrad_lstm.draw.render import render
 
 class Announced(subprocess.Popen):
@@ -245,3 +253,61 @@ def test_arguments_outside_their_values_are_refused(wrong):
     (name,) = wrong
     with pytest.raises(UsageError, match=f"render: {name} is"):
         render(HELLO, **{"format": "svg", "engine": "dot", **wrong})
+
+
+def pixels(png):
+    return struct.unpack(">II", png[16:24])
+
+
+@pytest.mark.parametrize("dpi", [72, 96, 150.5, 300])
+def test_a_png_has_the_dots_an_inch_that_it_was_asked_for(dpi):
+    png = render(PLACED, "png", engine="nop2", dpi=dpi)
+    at = png.index(b"pHYs")
+    across, down, unit = struct.unpack(">IIB", png[at + 4 : at + 13])
+    assert (across, down, unit) == (round(dpi / 0.0254), round(dpi / 0.0254), 1)
+    assert zlib.crc32(png[at : at + 13]) == int.from_bytes(png[at + 13 : at + 17])
+    points = render(PLACED, "svg", engine="nop2").decode()
+    wide, high = (float(re.search(rf'{side}="(\d+)pt"', points)[1]) for side in ("width", "height"))
+    assert pixels(png) == pytest.approx((wide / 72 * dpi, high / 72 * dpi), abs=dpi / 36)
+    assert pixels(png)[0] / across * 1000 == pytest.approx(wide / 72 * 25.4, abs=1)
+
+
+def test_a_png_without_dpi_says_that_it_has_96():
+    assert struct.pack(">II", 3780, 3780) in render(HELLO, "png", engine="dot")
+
+
+@pytest.mark.parametrize("dpi", [None, 300])
+def test_a_png_that_graphviz_would_shrink_is_refused_with_what_fits(dpi):
+    row = "digraph { rankdir=LR; " + "; ".join(f"a{i} -> a{i + 1}" for i in range(500)) + " }"
+    with pytest.raises(DrawingError, match=r"32,767 pixels.*it fits with dpi=\d+, and SVG and PDF") as caught:
+        render(row, "png", engine="dot", dpi=dpi)
+    fits = int(re.search(r"dpi=(\d+)", str(caught.value))[1])
+    wide, _ = pixels(render(row, "png", engine="dot", dpi=fits))
+    assert 30_000 < wide < 32_768
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system's own fonts are taken")
+def test_every_letter_comes_from_the_fonts_of_this_package(monkeypatch):
+    monkeypatch.delenv("FONTCONFIG_FILE", raising=False)
+    label = '<<I>C</I> &#963; × tanh <FONT FACE="DejaVu Sans,Helvetica"><I>C̃</I></FONT>∘ ᵀ>'
+    pdf = render(f'digraph {{ node [fontname="{FONT}"]; x [label={label}] }}', "pdf", engine="dot")
+    streams = [zlib.decompress(s) for s in re.findall(rb"stream\r?\n(x.*?)\r?\nendstream", pdf, re.DOTALL)]
+    names = {n.decode() for text in (pdf, *streams) for n in re.findall(rb"/BaseFont\s*/[A-Z]{6}\+([\w-]+)", text)}
+    assert names
+    assert {name.partition("-")[0] for name in names} <= {"LSTMSans", "LSTMSigns"}
+
+
+def test_fonts_of_ones_own_are_left(monkeypatch):
+    monkeypatch.setenv("FONTCONFIG_FILE", "/of/ones/own")
+    seen = {}
+    real = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", lambda *args, **options: real(*args, **(seen.update(options) or options)))
+    render(HELLO, "svg", engine="dot")
+    assert seen["env"]["FONTCONFIG_FILE"] == "/of/ones/own"
+
+
+def test_the_fonts_have_the_signs_of_every_operation():
+    fonts = Path(_layout.__file__).with_name("fonts")
+    known = set().union(*[TTFont(path).getBestCmap() for path in fonts.glob("*-regular.ttf")])
+    labels = "".join(record.label for record in OPS.values()) + "−×÷·∘⊙∂Σσ…→⇉•○′₀₉⁰⁹⁻ᵀʸˣₜ␣⏎⇥̃̄̂"
+    assert [c for c in labels if ord(c) not in known] == []

@@ -46,7 +46,7 @@ LEGEND: Final = (
     '<<TABLE BORDER="0" CELLBORDER="1" CELLSPACING="10" CELLPADDING="6"><TR>'
     '<TD BGCOLOR="#fff59d" COLOR="#f57f17">Neural network layer</TD>'
     '<TD BGCOLOR="#f8bbd0" COLOR="#880e4f" STYLE="ROUNDED">Pointwise operation</TD>'
-    '<TD BORDER="0">→ Vector transfer</TD><TD BORDER="0">• Concatenate</TD><TD BORDER="0">⤙ Copy</TD>'
+    '<TD BORDER="0">→ Vector transfer</TD><TD BORDER="0">• Concatenate</TD><TD BORDER="0">⇉ Copy</TD>'
     "</TR></TABLE>>"
 )
 """What the shapes mean, as the label of a graph that Graphviz lays out."""

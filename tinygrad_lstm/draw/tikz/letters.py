@@ -63,7 +63,7 @@ _SIGNS: Final = {
     "→": r"\rightarrow",
     "←": r"\leftarrow",
     "↦": r"\mapsto",
-    "⤙": r"\prec",
+    "⇉": r"\rightrightarrows",
     "•": r"\bullet",
     "○": r"\circ",
     "′": "'",
