@@ -45,7 +45,7 @@ def _run(argv: Sequence[str] | None) -> int:
         with _leaving_at_once():
             arguments = _parsed(argv)
             library = importlib.import_module("tinygrad_lstm.cli")
-        with ending():
+        with library.plain_warnings(), ending():
             status: int = library.COMMANDS[arguments.command](arguments)
         sys.stdout.flush()
         return status

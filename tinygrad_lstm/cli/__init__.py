@@ -4,14 +4,19 @@ Its arguments and its entry point are in the package ``tinygrad_lstm_command``, 
 """
 
 import argparse
-from collections.abc import Callable, Mapping
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
+
+from tqdm import tqdm
 
 from tinygrad_lstm.cli.looking import show_backends, show_drawing
 from tinygrad_lstm.cli.training import run_sample, run_train
 from tinygrad_lstm.errors import Error
 
-__all__ = ["COMMANDS", "sentence"]
+__all__ = ["COMMANDS", "plain_warnings", "sentence"]
 
 COMMANDS: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {
     "train": run_train,
@@ -21,6 +26,18 @@ COMMANDS: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {
 }
 """The commands by name; each returns the exit status."""
 _NO_MEMORY: Final = "there is not enough memory; make --hidden, --batch or --window smaller"
+
+
+@contextmanager
+def plain_warnings() -> Iterator[None]:
+    """Inside the block a warning is one line, without the place in the source that gave it, above a progress bar."""
+
+    def show(message: Warning | str, *_: object, **__: object) -> None:
+        tqdm.write(f"tinygrad-lstm: warning: {message}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
 
 
 def sentence(error: Exception) -> str | None:

@@ -51,9 +51,9 @@ def run_train(arguments: argparse.Namespace) -> int:
             with Progress(trainer, sys.stderr) as progress:
                 trainer.run(progress, checkpoint, save_every=given.get("save_every"))
         except KeyboardInterrupt as interrupt:
-            interrupt.args = (_how_to_resume(trainer, arguments, checkpoint),)
+            interrupt.args = (_how_to_resume(trainer, arguments),)
             raise
-    _conclude(trainer, checkpoint)
+    _conclude(trainer)
     return 0
 
 
@@ -95,7 +95,7 @@ def _describe(trainer: Trainer) -> None:
     sys.stdout.flush()
 
 
-def _conclude(trainer: Trainer, checkpoint: str) -> None:
+def _conclude(trainer: Trainer) -> None:
     (step, held_out), (best, lowest) = trainer.validations[-1], trainer.lowest
     characters = len(trainer.vocabulary)
     print(f"held-out text: {_both(held_out)} per character after {step:,} steps")
@@ -106,20 +106,21 @@ def _conclude(trainer: Trainer, checkpoint: str) -> None:
             f"guessing, with {_both(math.log(characters))}, is as good: nothing was learned that holds for other text; "
             "give more text, or a smaller --hidden"
         )
-    print(f"saved in {checkpoint}; write with it: tinygrad-lstm sample {shlex.quote(checkpoint)}")
-    print(f"in Python: import tinygrad_lstm as tl; model, vocabulary = tl.train.load_model({checkpoint!r})")
+    path = trainer.saved_to
+    print(f"saved in {path}; write with it: tinygrad-lstm sample {shlex.quote(path or '')}")
+    print(f"in Python: import tinygrad_lstm as tl; model, vocabulary = tl.train.load_model({path!r})")
 
 
 def _both(nats: float) -> str:
     return f"{nats:.4f} nats = {bits(nats):.4f} bits"
 
 
-def _how_to_resume(trainer: Trainer, arguments: argparse.Namespace, checkpoint: str) -> str:
-    if trainer.saved_at is None:
+def _how_to_resume(trainer: Trainer, arguments: argparse.Namespace) -> str:
+    if trainer.saved_to is None:
         return "interrupted before there was anything to save"
     # The checkpoint does not record the backend, so the command must name it.
     words = ["tinygrad-lstm", "train", *arguments.files]
     words += ["--backend", arguments.backend] if arguments.backend not in (None, "numpy") else []
     words += ["--threads", str(arguments.threads)] if arguments.threads != 1 else []
-    words += ["--resume", checkpoint]
+    words += ["--resume", trainer.saved_to]
     return f"interrupted; step {trainer.saved_at:,} is saved, go on with: {shlex.join(words)}"

@@ -25,13 +25,13 @@ from tinygrad_lstm.optim.adam import Adam
 from tinygrad_lstm.optim.clipping import clip_grad_norm
 from tinygrad_lstm.runtime.creation import tensor
 from tinygrad_lstm.train.checkpoint import (
-    check_writable,
     described,
     part,
     read_checkpoint,
     restored_model,
     write_checkpoint,
 )
+from tinygrad_lstm.train.checkpoint_file import CheckpointFile
 from tinygrad_lstm.train.config import TrainConfig, learning_rate
 from tinygrad_lstm.train.description import Description
 from tinygrad_lstm.train.language_model import LanguageModel, ModelConfig
@@ -66,6 +66,7 @@ class Trainer:
         validations: pairs of a step and the loss over the held-out tenth of the text.
         best: the weights at the lowest of these losses, as a state dict; empty before the first.
         saved_at: the step of the last checkpoint that was written or read.
+        saved_to: the path of that checkpoint.
 
     Raises:
         DataError: when the text is too short.
@@ -97,7 +98,7 @@ class Trainer:
         self.validations: list[tuple[int, float]] = []
         self.best: dict[str, Tensor] = {}
         self.saved_at: int | None = None
-        self._found: tuple[int, int] | None = None
+        self.saved_to: str | None = None
         self._learn, self._score = jit(self._learning), jit(self._scoring)
 
     @property
@@ -158,13 +159,22 @@ class Trainer:
         return cross_entropy(logits, targets), state
 
     def validate(self) -> float:
-        """The loss over the held-out text in nats per character; nothing is changed."""
+        """The loss over the held-out text in nats per character; nothing is changed.
+
+        Raises:
+            EvaluationError: when it is no finite number.
+        """
         total, count = 0.0, 0
         state = self.model.zeros(self._held_out[0].inputs.shape[1])
         for window in self._held_out:
             loss, state = self._score(tensor(window.inputs), tensor(window.targets), state)
             state = _detached(state)
             total, count = total + float(loss) * window.inputs.size, count + window.inputs.size
+        if not math.isfinite(total):
+            raise EvaluationError(
+                f"training diverged: the loss over the held-out text at step {self.at:,} is {total / count}; take a "
+                "smaller lr or clip (--lr, --clip)"
+            )
         return total / count
 
     def run(
@@ -178,16 +188,15 @@ class Trainer:
 
         Args:
             report: called after each update and each validation.
-            checkpoint: where to save after each validation, and when Ctrl-C ends the run.
+            checkpoint: where to save after each validation, and when Ctrl-C ends the run. If its folder goes away
+                meanwhile, the run saves in the working directory, and warns.
             save_every: seconds after which to save besides, at the next step.
 
         Raises:
             CheckpointError: when the checkpoint cannot be written; that is found out before the first step.
             KeyboardInterrupt: at Ctrl-C, after saving; nothing of the step under way is left.
         """
-        if checkpoint is not None:
-            check_writable(checkpoint)
-            self._found = _identity(checkpoint)
+        file = None if checkpoint is None else CheckpointFile(checkpoint)
         saved = time.monotonic()
         try:
             while True:
@@ -199,11 +208,11 @@ class Trainer:
                     self.validations.append((self.at, held_out))
                     if report:
                         report(self)
-                    if checkpoint is not None:
-                        self._save_own(checkpoint)
+                    if file is not None:
+                        file.save(self.save, self.at)
                         saved = time.monotonic()
-                elif checkpoint is not None and save_every is not None and time.monotonic() > saved + save_every:
-                    self._save_own(checkpoint)
+                elif file is not None and save_every is not None and time.monotonic() > saved + save_every:
+                    file.save(self.save, self.at)
                     saved = time.monotonic()
                 if self.at >= self.config.steps:
                     return
@@ -211,25 +220,9 @@ class Trainer:
                 if report:
                     report(self)
         except KeyboardInterrupt:
-            if checkpoint is not None:
-                self._save_own(checkpoint)
+            if file is not None:
+                file.save(self.save, self.at)
             raise
-
-    def _save_own(self, path: str | os.PathLike[str]) -> None:
-        """Save over the file that this run found or wrote; a file that another run wrote there since is kept."""
-        if _identity(path) == self._found:
-            try:
-                self.save(path)
-            finally:
-                # Ctrl-C may come after the file was put into place.
-                self._found = _identity(path)
-            return
-        aside = f"{os.fspath(path)}.{os.getpid()}"
-        self.save(aside)
-        raise CheckpointError(
-            f"another program has written {os.fspath(path)} since this run began; this run stops, and its step "
-            f"{self.at:,} is in {aside}"
-        )
 
     def _validation_is_due(self) -> bool:
         seen = self.validations[-1][0] if self.validations else 0
@@ -260,7 +253,7 @@ class Trainer:
             tuple(self.validations),
         )
         write_checkpoint(path, arrays, description)
-        self.saved_at = self.at
+        self.saved_at, self.saved_to = self.at, os.fspath(path)
 
     @classmethod
     def resume(cls, path: str | os.PathLike[str], corpus: Corpus, wanted: Mapping[str, Any] | None = None) -> "Trainer":
@@ -312,6 +305,7 @@ class Trainer:
                 raise CheckpointError(f"{path} is damaged: its state does not fit its settings")
         trainer.state = unflatten(structure, state)
         trainer.at = trainer.saved_at = saved.step
+        trainer.saved_to = os.fspath(path)
         trainer.losses, trainer.validations = losses, list(saved.validations)
         trainer.best = model.state_dict() if saved.validations else {}
         return trainer
@@ -321,12 +315,3 @@ def _detached(state: Any) -> Any:
     """The state as leaves without a graph, for the next window."""
     leaves, structure = flatten(state)
     return unflatten(structure, [leaf.detach() for leaf in leaves])
-
-
-def _identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:
-    """An identity of the file at ``path``, by which it differs from a file that replaced it."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return status.st_ino, status.st_mtime_ns

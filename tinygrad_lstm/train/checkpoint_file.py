@@ -1,0 +1,91 @@
+"""``CheckpointFile``: the file that a run saves to, whatever happens to it and to its folder meanwhile."""
+
+import os
+import tempfile
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+
+from tinygrad_lstm.errors import CheckpointError
+from tinygrad_lstm.runtime.files import check_writable
+
+__all__ = ["CheckpointFile"]
+
+
+class CheckpointFile:
+    """Where a run saves: over the file that it found or wrote itself, and over no other.
+
+    Attributes:
+        path: of the file; another one once its folder is gone.
+
+    Raises:
+        CheckpointError: when it cannot be written.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        check_writable(path)
+        self.path = os.fspath(path)
+        self._found = _identity(self.path)
+
+    def save(self, write: Callable[[str], None], step: int) -> None:
+        """Have ``write`` write the file.
+
+        A file that was deleted is written again. Where the folder was renamed or deleted, the file goes to the working
+        directory, or to that of temporary files, and a warning says so.
+
+        Raises:
+            CheckpointError: when it cannot be written, or when another program has written there since: that file is
+                kept, and this one is written beside it.
+        """
+        now = _identity(self.path)
+        if now not in (None, self._found):
+            aside = f"{self.path}.{os.getpid()}"
+            write(aside)
+            raise CheckpointError(
+                f"another program has written {self.path} since this run began; this run stops, and its step {step:,} "
+                f"is in {aside}"
+            )
+        try:
+            write(self.path)
+        except CheckpointError as error:
+            if not isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
+                raise
+            self._save_elsewhere(write, error)
+        finally:
+            # Ctrl-C may come after the file was put into place.
+            self._found = _identity(self.path)
+
+    def _save_elsewhere(self, write: Callable[[str], None], gone: CheckpointError) -> None:
+        """Save in the first folder that is still there.
+
+        Raises:
+            CheckpointError: ``gone``, when there is none.
+        """
+        for folder in _folders():
+            path = os.path.join(folder, os.path.basename(self.path))
+            if os.path.lexists(path):
+                path = f"{path}.{os.getpid()}"
+            with suppress(CheckpointError):
+                write(path)
+                before, self.path = self.path, path
+                warnings.warn(f"the folder of {before} is gone; this run saves in {path} from here on", stacklevel=4)
+                return
+        raise gone
+
+
+def _folders() -> list[str]:
+    """Where a file may go whose folder is gone."""
+    folders = []
+    # The working directory may be the folder that is gone.
+    with suppress(OSError):
+        folders.append(os.getcwd())
+    return [*folders, tempfile.gettempdir()]
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """An identity of the file at ``path``, by which it differs from a file that replaced it; None if there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
