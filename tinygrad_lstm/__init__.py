@@ -73,6 +73,7 @@ from tinygrad_lstm.functions.elimination import cholesky, det, inv, slogdet, sol
 from tinygrad_lstm.functions.filling import arange, eye, full, full_like, linspace, ones, ones_like, zeros, zeros_like
 from tinygrad_lstm.functions.indexing import one_hot, take_along_axis
 from tinygrad_lstm.functions.order import searchsorted, sort, top_k, unique
+from tinygrad_lstm.functions.padding import pad
 from tinygrad_lstm.functions.predicates import (
     bitwise_xor,
     greater,
@@ -127,7 +128,7 @@ from tinygrad_lstm.ops.linalg import matmul
 from tinygrad_lstm.ops.logic import bitwise_and, bitwise_or, equal, invert, less, less_equal, where
 from tinygrad_lstm.ops.loop import scan
 from tinygrad_lstm.ops.reduce import argmax, logsumexp, max, min, sum
-from tinygrad_lstm.ops.shape import broadcast_to, concatenate, flip, pad, reshape, transpose
+from tinygrad_lstm.ops.shape import broadcast_to, concatenate, flip, reshape, transpose
 from tinygrad_lstm.ops.sorting import argsort
 from tinygrad_lstm.ops.source import named, stop_gradient, symbol
 from tinygrad_lstm.ops.threefry import threefry2x32

@@ -163,7 +163,7 @@ def test_integers_have_no_derivative() -> None:
         (lambda: tl.diag(tl.ones((1, 1, 1))), "a vector or a matrix"),
         (lambda: tl.diagonal(tl.ones((2, 2)), 0, 1, 1), "two different axes"),
         (lambda: tl.norm(tl.ones((2, 2)), 1), "is not supported"),
-        (lambda: tl.cumsum(tl.tensor(1.0), 0), "no axis to run along|out of range"),
+        (lambda: tl.cumsum(tl.tensor(1.0), 1), "axis 1 is out of range"),
         (lambda: tl.top_k(tl.ones(3), 4), "no 4 elements"),
         (lambda: tl.searchsorted(tl.ones((2, 2)), 1.0), "a is a vector"),
         (lambda: tl.searchsorted(tl.ones(2), 1.0, "middle"), "'left' or 'right'"),

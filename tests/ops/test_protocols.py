@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tinygrad_lstm as tl
-from tinygrad_lstm.errors import DeviceError, DTypeError, UsageError
+from tinygrad_lstm.errors import DeviceError, DTypeError, ShapeError, TraceError, UsageError
 from tinygrad_lstm.graph.registry import FUNCTIONS
 
 X = np.array([[1.0, -0.5], [0.25, 2.0]])
@@ -202,3 +202,84 @@ def test_a_scan_says_what_a_number_became() -> None:
     assert "starts as the number 0.0, which became float32" in "".join(caught.value.__notes__)
     total, _ = tl.scan(lambda c, x: (c + x, c), tl.tensor(0.0, dtype=tl.float64), np.ones(3))
     assert total.item() == 3.0
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.sort(x, kind="stable"), lambda x: np.argsort(x, kind="quicksort"),
+        lambda x: np.add(x, x, out=None),
+        lambda x: np.einsum("ij,jk", x, x, optimize=True), lambda x: np.ravel(x, order="C"),
+        lambda x: np.reshape(x, 4, order="C"), lambda x: np.sum(x, out=None, where=True),
+        lambda x: np.clip(x, a_min=0, a_max=1), lambda x: np.clip(x, 0, 1, out=None), lambda x: np.round(x, 1),
+        lambda x: np.sum(x, dtype=np.float32), lambda x: np.add(x, x, dtype=np.float32, casting="same_kind"),
+        lambda x: np.add(x, 1, where=True), lambda x: np.zeros_like(x, order="K"), lambda x: np.matmul(x, x, out=None),
+        lambda x: np.argmax(x, axis=0, keepdims=True), lambda x: np.take(x, [0], axis=0, mode="raise"),
+        lambda x: np.add.reduce(x), lambda x: np.multiply.reduce(x, 1), lambda x: np.maximum.reduce(x, axis=None),
+        lambda x: np.minimum.reduce(x, axis=1, keepdims=True), lambda x: np.add.accumulate(x, 1),
+        lambda x: np.multiply.accumulate(x), lambda x: np.logical_or.reduce(x > 0),
+        lambda x: np.subtract.outer(x, X[0]),
+        lambda x: np.std(x, ddof=1), lambda x: np.pad(x, 1, mode="edge"), lambda x: np.pad(x, 1, constant_values=2.0),
+        lambda x: np.concatenate([x, X], axis=None), lambda x: np.searchsorted(X[0], x, sorter=[1, 0]),
+        lambda x: np.diff(x, prepend=0.0),
+    ],
+)  # fmt: skip
+def test_options_of_numpys_functions(f) -> None:
+    got, want = f(tl.tensor(X)), f(X)
+    assert isinstance(got, tl.Tensor)
+    assert (got.shape, got.dtype.name) == (np.shape(want), want.dtype.name)
+    np.testing.assert_allclose(got.numpy(), want, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.add(x, x, out=X.copy()), lambda x: np.add(x, x, where=X > 0),
+        lambda x: np.reshape(x, 4, order="F"),
+        lambda x: np.sum(x, initial=1.0), lambda x: np.take(x, [0], mode="wrap"),
+    ],
+)  # fmt: skip
+def test_options_that_are_not_here(f) -> None:
+    with pytest.raises(UsageError, match=r"is not supported for tensors"):
+        f(tl.tensor(X))
+
+
+def test_a_whole_number_counts_and_picks() -> None:
+    words, n = ["a", "b", "c"], tl.argmax(tl.tensor([1.0, 3.0, 2.0]))
+    assert (words[n], words[:n], list(range(n + 1)), [0] * n) == ("b", ["a"], [0, 1], [0])
+    assert tl.arange(6)[: n + 1].tolist() == [0, 1]
+    assert tl.zeros((n, n + 1)).shape == (1, 2)
+    assert (hex(tl.State(10)), words[tl.State(np.array([[2]]))]) == ("0xa", "c")
+    for wrong in (tl.tensor(1.0), tl.tensor([1, 2]), tl.tensor(True)):
+        with pytest.raises(TypeError, match="is no index or count of Python's"):
+            words[wrong]
+    with pytest.raises(TraceError, match=r"has no value yet, so Python cannot use it as an index or a count"):
+        words[tl.symbol("n", dtype=tl.int64)]
+    with pytest.raises(TraceError, match="has no value yet"):
+        tl.jit(lambda x: list(range(tl.argmax(x))))(tl.ones(3))
+
+
+def test_a_list_of_tensors_is_their_stack() -> None:
+    x = tl.tensor(np.array([1.0, 2.0]))
+    y = tl.sum([x[0] * 2, 3.0, x[1]])
+    assert (y.item(), y.dtype, tl.gradients(y, x).tolist()) == (7.0, tl.float64, [2.0, 1.0])
+    assert tl.add(x, [x[0], x[1]]).tolist() == [2.0, 4.0]
+    assert tl.mean([[x[0], x[1]], [1, 2]], axis=1).tolist() == [1.5, 1.5]
+    assert tl.jit(lambda a: tl.max([a, 2 * a]))(1.5).item() == 3.0
+    with pytest.raises(UsageError, match=r"join tensors with tl\.stack"):
+        tl.tensor([x[0], x[1]])
+
+
+def test_mistakes_of_pad() -> None:
+    with pytest.raises(UsageError, match=r"pad: the mode is one of 'constant', 'edge'.*not 'mean'"):
+        tl.pad(X, 1, mode="mean")
+    with pytest.raises(
+        ShapeError, match=r"one pair for each axis is expected as pad_width, got \(\(1, 1\), \(1, 1\), \(1"
+    ):
+        tl.pad(X, ((1, 1),) * 3)
+    with pytest.raises(UsageError, match="pad: pad_width is a number, a pair"):
+        tl.pad(X, (1, 2, 3))
+    with pytest.raises(UsageError, match="pad_width is a number"):
+        tl.pad(X, 1.5)
+    with pytest.raises(ShapeError, match="axis 0 has size 0, so 'edge' has nothing to repeat"):
+        tl.pad(np.zeros((0, 2)), 1, mode="edge")

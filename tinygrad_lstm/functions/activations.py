@@ -3,11 +3,12 @@
 import math
 from typing import Any
 
+from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.convert import as_tensor, float_operands
 from tinygrad_lstm.graph.dtypes import float16, float32
 from tinygrad_lstm.graph.registry import function
 from tinygrad_lstm.graph.tensor import Tensor
-from tinygrad_lstm.ops.elementwise import maximum, minimum, sigmoid, softplus
+from tinygrad_lstm.ops.elementwise import maximum, minimum, sigmoid, softplus, tanh
 from tinygrad_lstm.ops.exponential import erf, expm1
 from tinygrad_lstm.ops.logic import where
 from tinygrad_lstm.ops.reduce import logsumexp, max
@@ -61,13 +62,24 @@ def elu(x: Any, alpha: float = 1.0) -> Tensor:
 
 
 @function
-def gelu(x: Any) -> Tensor:
-    """``x·Φ(x) = x·(1 + erf(x/√2))/2`` with the normal distribution Φ (Hendrycks, Gimpel, 2016); not approximated.
+def gelu(x: Any, approximate: bool | str = False) -> Tensor:
+    """``x·Φ(x) = x·(1 + erf(x/√2))/2`` with the normal distribution Φ (Hendrycks, Gimpel, 2016).
 
-    >>> print(f"{tl.gelu(1.0):.4f}")
-    0.8413
+    Args:
+        approximate: True, or "tanh" as in PyTorch, for ``x·(1 + tanh(√(2/π)·(x + 0.044715·x³)))/2``.
+
+    Raises:
+        UsageError: for another ``approximate``; "none" is False.
+
+    >>> print(f"{tl.gelu(1.0):.4f} {tl.gelu(1.0, approximate=True):.4f}")
+    0.8413 0.8412
     """
+    if approximate not in (True, False, "tanh", "none"):
+        raise UsageError(f"gelu: approximate is True, False, 'tanh' or 'none', not {approximate!r}")
     (node,) = float_operands(x)
+    if approximate in (True, "tanh"):
+        inner = node * (1 + 0.044715 * (node * node)) * math.sqrt(2 / math.pi)
+        return node * (tanh(inner) + 1) * 0.5
     return node * (erf(node * math.sqrt(0.5)) + 1) * 0.5
 
 

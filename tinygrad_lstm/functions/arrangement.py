@@ -8,11 +8,11 @@ from tinygrad_lstm.functions.indexing import getitem
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.dtypes import int64
 from tinygrad_lstm.graph.registry import function
-from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.graph.tensor import Tensor, make
 from tinygrad_lstm.graph.types import as_shape, listed, normalize_axes, normalize_axis, whole
 from tinygrad_lstm.ops.logic import equal, less_equal, where
 from tinygrad_lstm.ops.reduce import sum
-from tinygrad_lstm.ops.shape import broadcast_to, concatenate, listed_operands, pad, reshape, transpose
+from tinygrad_lstm.ops.shape import broadcast_to, concatenate, listed_operands, reshape, transpose
 from tinygrad_lstm.ops.source import arange_node
 
 __all__ = [
@@ -48,7 +48,7 @@ def moveaxis(x: Any, source: Any, destination: Any) -> Tensor:
     (3, 4, 2)
     """
     node = as_tensor(x)
-    pair = [list(a) if isinstance(a, tuple | list) else [a] for a in (source, destination)]
+    pair = [list(a) if isinstance(a, tuple | list) else [a] for a in (listed(source), listed(destination))]
     old, new = ([normalize_axis(a, node.ndim) for a in axes] for axes in pair)
     if len(old) != len(new) or len(set(old)) != len(old) or len(set(new)) != len(new):
         raise ShapeError(f"moveaxis({node.type}): {source} and {destination} do not pair each axis with one place")
@@ -94,6 +94,7 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Tensor:
     node = as_tensor(x)
     if axis is None:
         return reshape(roll(ravel(node), shift, 0), node.shape)
+    axis, shift = listed(axis), listed(shift)
     axes = [*axis] if isinstance(axis, tuple | list) else [axis]
     shifts = [*shift] if isinstance(shift, tuple | list) else [shift] * len(axes)
     if len(axes) == 1:
@@ -152,8 +153,12 @@ def hstack(arrays: Any) -> Tensor:
 
 
 @function
-def diff(x: Any, n: int = 1, axis: int = -1) -> Tensor:
+def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Tensor:
     """Differences of neighbours ``x[i + 1] − x[i]`` along ``axis``, taken ``n`` times.
+
+    Args:
+        prepend: what stands before ``x`` along ``axis``; a number is one element.
+        append: what stands behind it.
 
     Raises:
         UsageError: when ``n`` is no integer ≥ 0.
@@ -165,7 +170,12 @@ def diff(x: Any, n: int = 1, axis: int = -1) -> Tensor:
     if times is None or times < 0:
         raise UsageError(f"diff: n is an integer ≥ 0, not {n!r}")
     node = as_tensor(x)
-    before = (slice(None),) * normalize_axis(axis, node.ndim)
+    place = normalize_axis(axis, node.ndim)
+    one = (*node.shape[:place], 1, *node.shape[place + 1 :])
+    ends = [v if v is None else as_tensor(v, like=node) for v in (prepend, append)]
+    first, last = ([] if v is None else [broadcast_to(v, one) if v.ndim == 0 else v] for v in ends)
+    node = concatenate([*first, node, *last], place)
+    before = (slice(None),) * place
     for _ in range(times):
         node = node[(*before, slice(1, None))] - node[(*before, slice(None, -1))]
     return node
@@ -186,6 +196,7 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Tensor:
         node, axis = ravel(node), 0
     place = normalize_axis(axis, node.ndim)
     size = node.shape[place]
+    repeats = listed(repeats)
     if isinstance(repeats, Sequence) and len(repeats) != 1:
         counts = as_shape(repeats)
         if len(counts) != size:
@@ -267,7 +278,8 @@ def diag(x: Any, k: int = 0) -> Tensor:
         raise ShapeError(f"diag({node.type}): a vector or a matrix is wanted")
     places = arange_node(node.size, int64, node.device)
     square = where(equal(expand_dims(places, 1), places), expand_dims(node, 1), 0)
-    return pad(square, [(-k, 0), (0, -k)]) if k < 0 else pad(square, [(0, k), (k, 0)])
+    low, high = ((-k, 0), (0, -k)) if k < 0 else ((0, k), (k, 0))
+    return make("pad", square, low=low, high=high, interior=(0, 0))
 
 
 @function
@@ -312,6 +324,7 @@ def expand_dims(x: Any, axis: Any) -> Tensor:
     (2, 1, 3)
     """
     node = as_tensor(x)
+    axis = listed(axis)
     new = axis if isinstance(axis, tuple | list) else (axis,)
     places = normalize_axes(tuple(new), node.ndim + len(new))
     sizes = iter(node.shape)

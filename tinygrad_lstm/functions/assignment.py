@@ -100,6 +100,9 @@ class IndexedUpdate:
         """``value`` in the element type of ``x``, broadcast to the shape of the place."""
         updates = as_tensor(value, like=self._x).astype(self._x.dtype)
         shape = self._places.shape
+        lead = updates.ndim - len(shape)
+        if lead > 0 and updates.shape[:lead] == (1,) * lead:
+            updates = reshape(updates, updates.shape[lead:])
         try:
             fits = broadcast_shapes(updates.shape, shape) == shape
         except ShapeError:

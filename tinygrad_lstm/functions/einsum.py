@@ -9,8 +9,8 @@ from tinygrad_lstm.functions.arrangement import diagonal, moveaxis, ravel
 from tinygrad_lstm.graph.convert import operands
 from tinygrad_lstm.graph.registry import function
 from tinygrad_lstm.graph.tensor import Tensor
-from tinygrad_lstm.graph.types import normalize_axis, whole
-from tinygrad_lstm.ops.linalg import matmul
+from tinygrad_lstm.graph.types import listed, normalize_axis, whole
+from tinygrad_lstm.ops.linalg import LETTERS, matmul
 from tinygrad_lstm.ops.reduce import sum
 from tinygrad_lstm.ops.shape import broadcast_to, reshape, transpose
 
@@ -82,6 +82,7 @@ def tensordot(x: Any, y: Any, axes: Any = 2) -> Tensor:
 
 def _pairs(a: Tensor, b: Tensor, axes: Any) -> tuple[list[int], list[int]]:
     """The axes of ``a`` and those of ``b`` that ``tensordot`` pairs, in the same order."""
+    axes = listed(axes)
     count = whole(axes)
     if count is not None:
         if not 0 <= count <= min(a.ndim, b.ndim):
@@ -97,11 +98,14 @@ def _pairs(a: Tensor, b: Tensor, axes: Any) -> tuple[list[int], list[int]]:
 
 
 @function
-def einsum(subscripts: str, *arrays: Any) -> Tensor:
+def einsum(subscripts: Any, *arrays: Any) -> Tensor:
     """Einstein's sum: a letter for each axis. Axes of one letter run together; letters not in the result are summed.
 
-    ``...`` stands for further axes, which broadcast. Without ``->`` the result has the letters that occur once, in
-    alphabetical order, after those of ``...``. Operands are contracted from left to right.
+    ``...`` stands for further axes. Without ``->`` the result has the letters that occur once, in alphabetical order,
+    after those of ``...``. An axis of size 1 goes with one of any size. Operands are contracted from left to right.
+
+    In place of letters each array may be followed by a list of whole numbers and ``...``, and the last by that of the
+    result: ``einsum(a, [0, 1], b, [1, 2], [0, 2])``.
 
     Raises:
         UsageError: when the subscripts do not parse, or do not fit the operands.
@@ -111,16 +115,16 @@ def einsum(subscripts: str, *arrays: Any) -> Tensor:
     [21. 43.]
     """
     if not isinstance(subscripts, str):
-        raise UsageError(f"einsum: the subscripts come first, as a string such as 'ij,jk->ik', not {subscripts!r}")
+        subscripts, arrays = _lettered(subscripts, *arrays)
     nodes = operands(*arrays) if arrays else []
     terms, result = _parsed(subscripts, nodes)
     sizes: dict[str, int] = {}
     for node, term in zip(nodes, terms, strict=True):
         for letter, n in zip(term, node.shape, strict=True):
             known = sizes.setdefault(letter, n)
-            if known == 1 and letter.isdigit():
+            if known == 1 and term.count(letter) == 1:
                 sizes[letter] = n
-            elif known != n and not (n == 1 and letter.isdigit()):
+            elif known != n and (n != 1 or term.count(letter) > 1):
                 raise ShapeError(f"einsum({subscripts!r}): the letter {letter!r} has the sizes {known} and {n}")
     if any(letter not in sizes for letter in result) or len(set(result)) != len(result):
         raise UsageError(f"einsum({subscripts!r}): the result has a letter twice, or one that no operand has")
@@ -131,6 +135,28 @@ def einsum(subscripts: str, *arrays: Any) -> Tensor:
         node, term = _contracted(node, term, other, letters, later)
     node, term = _summed(node, term, [t for t in term if t not in result])
     return transpose(node, [term.index(t) for t in result])
+
+
+def _lettered(*given: Any) -> tuple[str, tuple[Any, ...]]:
+    """The subscripts and arrays of a call with a list of numbers behind each array."""
+    arrays, lists = given[::2], [listed(numbers) for numbers in given[1::2]]
+    result = None
+    if len(given) % 2 and len(given) > 1:  # what stands alone at the end is the list of the result
+        arrays, result = arrays[:-1], listed(given[-1])
+    groups = [*lists, *([] if result is None else [result])]
+    if not lists or not all(isinstance(group, tuple | list) for group in groups):
+        raise UsageError(
+            "einsum: the subscripts come first, as a string such as 'ij,jk->ik', or each array is followed by a list "
+            f"of numbers, as in einsum(a, [0, 1], b, [1, 2]); not {given[0]!r}"
+        )
+    numbers = sorted({n for group in groups for n in group if n is not Ellipsis})
+    if not all(whole(n) is not None for n in numbers) or len(numbers) > len(LETTERS):
+        raise UsageError(f"einsum: the lists hold whole numbers and ..., not {groups!r}")
+    letters = dict(zip(numbers, LETTERS, strict=False))
+    texts = ["".join("..." if n is Ellipsis else letters[n] for n in group) for group in groups]
+    if result is None:
+        return ",".join(texts), arrays
+    return ",".join(texts[:-1]) + "->" + texts[-1], arrays
 
 
 def _parsed(subscripts: str, nodes: list[Tensor]) -> tuple[list[list[str]], list[str]]:

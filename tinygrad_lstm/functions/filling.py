@@ -108,29 +108,41 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, devic
     return cast(add(multiply(counted, step), first), own)
 
 
-def linspace(start: float, stop: float, num: int = 50, dtype: Any = float32, device: str | None = None) -> Tensor:
+def linspace(
+    start: float,
+    stop: float,
+    num: int = 50,
+    dtype: Any = float32,
+    device: str | None = None,
+    *,
+    endpoint: bool = True,
+) -> Tensor:
     """``num`` numbers at equal distances from ``start`` to ``stop``, both among them.
+
+    Args:
+        endpoint: whether ``stop`` is among them.
 
     Raises:
         UsageError: when ``num`` is no integer ≥ 0.
 
-    >>> print(tl.linspace(0, 1, 5))
-    [0.   0.25 0.5  0.75 1.  ]
+    >>> print(tl.linspace(0, 1, 5), tl.linspace(0, 1, 4, endpoint=False))
+    [0.   0.25 0.5  0.75 1.  ] [0.   0.25 0.5  0.75]
     """
     count = whole(num)
     if count is None or count < 0:
         raise UsageError(f"linspace: num is an integer ≥ 0, not {num!r}")
     counted = arange_node(count, float64, as_device(device))
-    return cast(add(multiply(counted, (stop - start) / max(count - 1, 1)), start), as_dtype(dtype))
+    return cast(add(multiply(counted, (stop - start) / max(count - bool(endpoint), 1)), start), as_dtype(dtype))
 
 
-def eye(n: int, m: int | None = None, dtype: Any = float32, device: str | None = None) -> Tensor:
-    """Ones on the diagonal of an ``(n, m)`` matrix, zeros elsewhere; a square one by default.
+def eye(n: int, m: int | None = None, dtype: Any = float32, device: str | None = None, *, k: int = 0) -> Tensor:
+    """Ones on the ``k``-th diagonal of an ``(n, m)`` matrix, zeros elsewhere; a square one by default.
 
-    >>> print(tl.eye(2))
+    >>> print(tl.eye(2), tl.eye(2, k=1))
     [[1. 0.]
-     [0. 1.]]
+     [0. 1.]] [[0. 1.]
+     [0. 0.]]
     """
     rows, columns = as_shape((n, n if m is None else m))
     down = reshape(arange_node(rows, int64, as_device(device)), (rows, 1))
-    return cast(equal(down, arange_node(columns, int64, as_device(device))), as_dtype(dtype))
+    return cast(equal(down + k, arange_node(columns, int64, as_device(device))), as_dtype(dtype))

@@ -9,17 +9,22 @@ from tinygrad_lstm.functions.predicates import isnan
 from tinygrad_lstm.graph.convert import as_tensor, operands
 from tinygrad_lstm.graph.registry import function
 from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.graph.types import normalize_axis
+from tinygrad_lstm.ops.index import as_count, take
 from tinygrad_lstm.ops.logic import invert, less, less_equal
 from tinygrad_lstm.ops.reduce import sum
-from tinygrad_lstm.ops.shape import flip
 from tinygrad_lstm.ops.sorting import argsort
 
 __all__ = ["searchsorted", "sort", "top_k", "unique"]
 
 
 @function
-def sort(x: Any, axis: int | None = -1) -> Tensor:
+def sort(x: Any, axis: int | None = -1, *, descending: bool = False, stable: bool = True) -> Tensor:
     """``x`` in ascending order along ``axis``, nan last; None flattens. The gradient goes where each element came from.
+
+    Args:
+        descending: whether the largest comes first, nan before it.
+        stable: as in NumPy; sorting is stable either way.
 
     >>> print(tl.sort([3.0, 1.0, 2.0]))
     [1. 2. 3.]
@@ -27,14 +32,18 @@ def sort(x: Any, axis: int | None = -1) -> Tensor:
     node = as_tensor(x)
     if axis is None:
         node, axis = ravel(node), 0
-    return take_along_axis(node, argsort(node, axis), axis)
+    place = normalize_axis(axis, node.ndim)
+    return take_along_axis(node, argsort(node, place, descending=descending), place)
 
 
 @function
-def top_k(x: Any, k: int) -> tuple[Tensor, Tensor]:
-    """The ``k`` largest elements along the last axis in descending order, and their indices (int64).
+def top_k(x: Any, k: int, axis: int = -1, *, smallest: bool = False) -> tuple[Tensor, Tensor]:
+    """The ``k`` largest elements along ``axis`` in descending order, and their indices (int64).
 
     Of equal elements the first comes first; nan counts as the largest.
+
+    Args:
+        smallest: whether to take the smallest instead, in ascending order.
 
     Raises:
         ShapeError: when there are fewer than ``k``.
@@ -43,18 +52,23 @@ def top_k(x: Any, k: int) -> tuple[Tensor, Tensor]:
     [3. 2.] [0 2]
     """
     node = as_tensor(x)
-    if not node.shape or not 0 <= k <= node.shape[-1]:
-        raise ShapeError(f"top_k({node.type}): there are no {k} elements along the last axis")
-    descending = node.shape[-1] - 1 - flip(argsort(flip(node, -1), -1), -1)
-    indices = getitem(descending, (..., slice(k)))
-    return take_along_axis(node, indices, -1), indices
+    place = normalize_axis(axis, node.ndim)
+    count = as_count("top_k: k", k)
+    if count > node.shape[place]:
+        raise ShapeError(f"top_k({node.type}): there are no {count} elements along axis {place}")
+    order = argsort(node, place, descending=not smallest)
+    indices = getitem(order, (*[slice(None)] * place, slice(count)))
+    return take_along_axis(node, indices, place), indices
 
 
 @function
-def searchsorted(a: Any, v: Any, side: str = "left") -> Tensor:
+def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Tensor:
     """Where each ``v`` belongs in the ascending vector ``a``, as int64: before equal elements, or after (``"right"``).
 
     Each ``v`` is compared with every element of ``a``; nan is the largest number, as for ``sort``.
+
+    Args:
+        sorter: the indices that sort ``a``, of ``argsort``, where it is not ascending itself.
 
     >>> print(tl.searchsorted([1.0, 2.0, 2.0, 3.0], [2.0, 9.0]))
     [1 4]
@@ -62,6 +76,8 @@ def searchsorted(a: Any, v: Any, side: str = "left") -> Tensor:
     table, values = operands(a, v)
     if table.ndim != 1 or side not in ("left", "right"):
         raise UsageError(f"searchsorted({table.type}, side={side!r}): a is a vector, and side 'left' or 'right'")
+    if sorter is not None:
+        table = take(table, sorter, 0)
     columns = expand_dims(values, -1)
     before = less(table, columns) if side == "left" else less_equal(table, columns)
     if table.dtype.is_float:

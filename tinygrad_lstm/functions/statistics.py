@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from tinygrad_lstm.errors import ShapeError, UsageError
+from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.functions.arrangement import ravel
 from tinygrad_lstm.functions.elementary import root_of_squares
 from tinygrad_lstm.functions.filling import full
@@ -17,7 +17,7 @@ from tinygrad_lstm.graph.types import normalize_axes, normalize_axis
 from tinygrad_lstm.ops.elementwise import abs, add, multiply
 from tinygrad_lstm.ops.logic import equal, invert
 from tinygrad_lstm.ops.reduce import argmax, as_type, max, reduced_shape, sum, summands
-from tinygrad_lstm.ops.shape import concatenate, reshape, transpose
+from tinygrad_lstm.ops.shape import concatenate, flip, reshape, transpose
 
 __all__ = ["all", "any", "argmin", "cumprod", "cumsum", "mean", "norm", "prod", "std", "var"]
 
@@ -42,13 +42,17 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False, *, dtype: Any = None)
 
 
 @function
-def var(x: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
+def var(x: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False, *, correction: Any = None) -> Tensor:
     """The variance ``Σ (x − mean)² / (n − ddof)`` over ``axis``.
+
+    Args:
+        correction: another name of ``ddof``, that of the array API standard.
 
     >>> print(tl.var([1.0, 2.0, 6.0, 7.0]))
     6.5
     """
     (node,) = float_operands(x)
+    ddof = _correction(ddof, correction)
     if node.dtype is float16:
         return var(node.astype(float32), axis, ddof, keepdims).astype(float16)
     count = math.prod([node.shape[a] for a in normalize_axes(axis, node.ndim)])
@@ -57,16 +61,28 @@ def var(x: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Tens
 
 
 @function
-def std(x: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
+def std(x: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False, *, correction: Any = None) -> Tensor:
     """The standard deviation, the root of the variance; its derivative is taken as 0 where it is 0.
+
+    Args:
+        correction: another name of ``ddof``, that of the array API standard.
 
     >>> print(tl.std([1.0, 3.0]))
     1.0
     """
     (node,) = float_operands(x)
+    ddof = _correction(ddof, correction)
     if node.dtype is float16:
         return std(node.astype(float32), axis, ddof, keepdims).astype(float16)
     return root_of_squares(var(node, axis, ddof, keepdims))
+
+
+def _correction(ddof: Any, correction: Any) -> Any:
+    if correction is None:
+        return ddof
+    if ddof:
+        raise UsageError("var and std: ddof and correction are two names of one number; give one of them")
+    return correction
 
 
 @function
@@ -118,7 +134,7 @@ def all(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
 
 
 @function
-def argmin(x: Any, axis: Any = None) -> Tensor:
+def argmin(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     """The index (int64) of the first smallest element along ``axis``, of the flattened array by default.
 
     >>> print(tl.argmin([[1.0, 2.0], [3.0, 0.0]], axis=1))
@@ -126,7 +142,7 @@ def argmin(x: Any, axis: Any = None) -> Tensor:
     """
     node = as_tensor(x)
     # ~n is −n − 1, which reverses the order and overflows for no integer.
-    return argmax(-node if node.dtype.is_float else invert(node), axis)
+    return argmax(-node if node.dtype.is_float else invert(node), axis, keepdims)
 
 
 @function
@@ -161,7 +177,9 @@ def prod(x: Any, axis: Any = None, keepdims: bool = False, *, dtype: Any = None)
 
 
 @function
-def cumsum(x: Any, axis: int | None = None, *, dtype: Any = None) -> Tensor:
+def cumsum(
+    x: Any, axis: int | None = None, *, dtype: Any = None, reverse: bool = False, exclusive: bool = False
+) -> Tensor:
     """The sums of the first 1, 2, … elements along ``axis``, of the flattened array by default.
 
     Integers and bools are summed in int64. Each round doubles how many elements a sum covers, so the graph grows with
@@ -169,42 +187,59 @@ def cumsum(x: Any, axis: int | None = None, *, dtype: Any = None) -> Tensor:
 
     Args:
         dtype: the element type of the result, to which ``x`` is converted first.
+        reverse: whether to start from the end.
+        exclusive: whether each place has the sum of what stands before it, without its own element.
 
-    >>> print(tl.cumsum([1.0, 2.0, 3.0]))
-    [1. 3. 6.]
+    >>> print(tl.cumsum([1.0, 2.0, 3.0]), tl.cumsum([1.0, 2.0, 3.0], reverse=True, exclusive=True))
+    [1. 3. 6.] [5. 3. 0.]
     """
-    return _running(add, summands(x, dtype), axis, -0.0)
+    return _running(add, summands(x, dtype), axis, -0.0, reverse, exclusive)
 
 
 @function
-def cumprod(x: Any, axis: int | None = None, *, dtype: Any = None) -> Tensor:
+def cumprod(
+    x: Any, axis: int | None = None, *, dtype: Any = None, reverse: bool = False, exclusive: bool = False
+) -> Tensor:
     """The products of the first 1, 2, … elements along ``axis``, of the flattened array by default.
 
     Those of integers and bools are of int64. Derivatives are right at zeros too.
 
     Args:
         dtype: the element type of the result, to which ``x`` is converted first.
+        reverse: whether to start from the end.
+        exclusive: whether each place has the product of what stands before it, without its own element.
 
-    >>> print(tl.cumprod([1.0, 2.0, 3.0]))
-    [1. 2. 6.]
+    >>> print(tl.cumprod([1.0, 2.0, 3.0]), tl.cumprod([1.0, 2.0, 3.0], exclusive=True))
+    [1. 2. 6.] [1. 1. 2.]
     """
-    return _running(multiply, summands(x, dtype), axis, 1)
+    return _running(multiply, summands(x, dtype), axis, 1, reverse, exclusive)
 
 
-def _running(combine: Callable[[Any, Any], Tensor], node: Tensor, axis: int | None, neutral: float) -> Tensor:
+def _running(
+    combine: Callable[[Any, Any], Tensor],
+    node: Tensor,
+    axis: int | None,
+    neutral: float,
+    reverse: bool = False,
+    exclusive: bool = False,
+) -> Tensor:
     """Running totals: each round combines twice as many elements that end at each place (Hillis, Steele, 1986).
 
     Args:
         neutral: the neutral element of ``combine``; for a sum −0.0, since −0.0 + 0.0 is 0.0.
     """
     if node.dtype is float16:
-        return _running(combine, node.astype(float32), axis, neutral).astype(float16)
-    node = ravel(node) if axis is None else node
-    if not node.shape:
-        raise ShapeError(f"a running total of {node.type}: there is no axis to run along")
+        return _running(combine, node.astype(float32), axis, neutral, reverse, exclusive).astype(float16)
+    node = ravel(node) if axis is None or not node.shape else node
     place = normalize_axis(0 if axis is None else axis, node.ndim)
+    if reverse:
+        return flip(_running(combine, flip(node, place), place, neutral, exclusive=exclusive), place)
     before = (slice(None),) * place
     reach, size = 1, node.shape[place]
+    if exclusive and size:
+        # −0.0 is neutral in a sum of elements, but the sum of none is 0.0.
+        first = full((*node.shape[:place], 1, *node.shape[place + 1 :]), neutral + 0, node.dtype, node.device)
+        node = concatenate([first, node[(*before, slice(None, -1))]], place)
     while reach < size:
         start = full((*node.shape[:place], reach, *node.shape[place + 1 :]), neutral, node.dtype, node.device)
         node = combine(node, concatenate([start, node[(*before, slice(None, size - reach))]], place))

@@ -12,7 +12,16 @@ from tinygrad_lstm.graph.registry import apply, function
 from tinygrad_lstm.graph.tensor import Tensor, make
 from tinygrad_lstm.graph.variables import Variable
 
-__all__ = ["as_number", "as_tensor", "constant", "float_operands", "is_scalar", "operands", "shared_device"]
+__all__ = [
+    "as_number",
+    "as_tensor",
+    "constant",
+    "float_operands",
+    "holds_tensors",
+    "is_scalar",
+    "operands",
+    "shared_device",
+]
 
 
 def constant(value: bool | int | float | Number, dtype: DType, device: str | None = None) -> Tensor:
@@ -57,6 +66,8 @@ def as_number(value: Any) -> bool | int | float | Number:
 def as_tensor(value: Any, like: Tensor | None = None, device: str | None = None) -> Tensor:
     """``value`` as a node: a tensor is itself, a variable its leaf, a scalar a constant, anything else ``tl.tensor``.
 
+    A list that holds tensors is their stack, through which gradients flow.
+
     Args:
         like: a partner whose element type a scalar takes, and whose device all take that have none of their own.
         device: the device of what has none of its own, where there is no such partner.
@@ -69,8 +80,17 @@ def as_tensor(value: Any, like: Tensor | None = None, device: str | None = None)
         if like is None:
             return constant(as_number(value), lone_dtype(value), device)
         return constant(as_number(value), weak_dtype(number_kind(value), like.dtype), like.device)
+    if holds_tensors(value):
+        return apply("stack", list(value))  # type: ignore[no-any-return]
     result: Tensor = apply("tensor", value, device=device if like is None else like.device)
     return result
+
+
+def holds_tensors(value: Any) -> bool:
+    """Whether a nested list holds a tensor, a variable or a traced number."""
+    return isinstance(value, Tensor | Variable | Number) or (
+        isinstance(value, list | tuple) and any(map(holds_tensors, value))
+    )
 
 
 def shared_device(*values: Any) -> str | None:

@@ -115,37 +115,37 @@ class Methods(Generic[R]):
         """Whether every element is true over ``axis``; see ``tl.all``."""
         return self._apply("all", self, axis, keepdims)
 
-    def var(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> R:
+    def var(self, axis: Any = None, ddof: float = 0, keepdims: bool = False, *, correction: Any = None) -> R:
         """Variance over ``axis``; see ``tl.var``."""
-        return self._apply("var", self, axis, ddof, keepdims)
+        return self._apply("var", self, axis, ddof, keepdims, correction=correction)
 
-    def std(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> R:
+    def std(self, axis: Any = None, ddof: float = 0, keepdims: bool = False, *, correction: Any = None) -> R:
         """Standard deviation over ``axis``; see ``tl.std``."""
-        return self._apply("std", self, axis, ddof, keepdims)
+        return self._apply("std", self, axis, ddof, keepdims, correction=correction)
 
-    def argmax(self, axis: Any = None) -> R:
+    def argmax(self, axis: Any = None, keepdims: bool = False) -> R:
         """Index of the largest element along ``axis``; see ``tl.argmax``."""
-        return self._apply("argmax", self, axis)
+        return self._apply("argmax", self, axis, keepdims)
 
-    def argmin(self, axis: Any = None) -> R:
+    def argmin(self, axis: Any = None, keepdims: bool = False) -> R:
         """Index of the smallest element along ``axis``; see ``tl.argmin``."""
-        return self._apply("argmin", self, axis)
+        return self._apply("argmin", self, axis, keepdims)
 
-    def cumsum(self, axis: int | None = None, *, dtype: Any = None) -> R:
-        """Sums so far along ``axis``; see ``tl.cumsum``."""
-        return self._apply("cumsum", self, axis, dtype=dtype)
+    def cumsum(self, axis: int | None = None, **options: Any) -> R:
+        """Sums so far along ``axis``; see ``tl.cumsum``, also for the options."""
+        return self._apply("cumsum", self, axis, **options)
 
-    def cumprod(self, axis: int | None = None, *, dtype: Any = None) -> R:
-        """Products so far along ``axis``; see ``tl.cumprod``."""
-        return self._apply("cumprod", self, axis, dtype=dtype)
+    def cumprod(self, axis: int | None = None, **options: Any) -> R:
+        """Products so far along ``axis``; see ``tl.cumprod``, also for the options."""
+        return self._apply("cumprod", self, axis, **options)
 
-    def argsort(self, axis: int | None = -1) -> R:
+    def argsort(self, axis: int | None = -1, *, descending: bool = False, stable: bool = True) -> R:
         """Indices that sort along ``axis``; see ``tl.argsort``."""
-        return self._apply("argsort", self, axis)
+        return self._apply("argsort", self, axis, descending=descending, stable=stable)
 
-    def sort(self, axis: int | None = -1) -> R:
+    def sort(self, axis: int | None = -1, *, descending: bool = False, stable: bool = True) -> R:
         """A sorted copy; see ``tl.sort``."""
-        return self._apply("sort", self, axis)
+        return self._apply("sort", self, axis, descending=descending, stable=stable)
 
     # Shapes
 

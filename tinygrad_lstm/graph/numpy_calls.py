@@ -5,8 +5,9 @@ from inspect import Parameter, signature
 from typing import Any, Final
 
 from tinygrad_lstm.errors import UsageError
+from tinygrad_lstm.graph.registry import apply
 
-__all__ = ["OTHER_NAMES", "refuse_options", "translated"]
+__all__ = ["OTHER_NAMES", "checked_options", "reduced", "translated"]
 
 OTHER_NAMES: Final = {"absolute": "abs", "amax": "max", "amin": "min", "true_divide": "divide", "around": "round"}
 """NumPy's names of functions that are called otherwise here."""
@@ -15,18 +16,67 @@ _OTHER_OPTIONS: Final = {"a_min": "min", "a_max": "max"}
 """And of their arguments."""
 
 
-def refuse_options(name: str, options: Mapping[str, Any]) -> None:
-    """Raise where a ufunc is called with ``out``, ``where`` or another option.
+_DEFAULTS: Final[Mapping[str, tuple[Any, ...]]] = {
+    "casting": ("same_kind", "unsafe"),
+    "copy": (True, False, None),
+    "kind": (None, "quicksort", "mergesort", "heapsort", "stable"),
+    "mode": ("raise",),
+    "optimize": (True, False, "greedy", "optimal"),
+    "order": ("C", "K", "A", None),
+    "out": (None,),
+    "subok": (True, False),
+    "where": (True,),
+}
+"""Values of options that ask for what is done here anyway, since arrays never change and sorting is stable."""
+
+_REDUCTIONS: Final = {
+    ("add", "reduce"): "sum",
+    ("multiply", "reduce"): "prod",
+    ("maximum", "reduce"): "max",
+    ("minimum", "reduce"): "min",
+    ("logical_and", "reduce"): "all",
+    ("logical_or", "reduce"): "any",
+    ("logaddexp", "reduce"): "logsumexp",
+    ("add", "accumulate"): "cumsum",
+    ("multiply", "accumulate"): "cumprod",
+}
+"""The methods of NumPy's ufuncs that have a function here."""
+
+
+def _as_usual(option: str, value: Any) -> bool:
+    if isinstance(value, tuple):  # the outputs of a ufunc
+        return all(v is None for v in value)
+    usual = _DEFAULTS.get(option, ())
+    return (value is None or isinstance(value, bool | str)) and any(
+        type(value) is type(v) and value == v for v in usual
+    )
+
+
+def checked_options(name: str, options: Mapping[str, Any]) -> Any:
+    """The ``dtype`` that a ufunc is called with, or None.
 
     Raises:
-        UsageError: if there are some.
+        UsageError: for ``out``, ``where`` and other options that ask for what is not done here.
     """
-    if options:
-        told = ", ".join(f"{option}=" for option in options)
+    told = [f"{k}=" for k, value in options.items() if k != "dtype" and not _as_usual(k, value)]
+    if told:
         raise UsageError(
-            f"np.{name}: {told} is not supported for tensors, which never change; take the result, convert it with "
-            ".astype, or choose with tl.where"
+            f"np.{name}: {', '.join(told)} is not supported for tensors, which never change; take the result, convert "
+            "it with .astype, or choose with tl.where"
         )
+    return options.get("dtype")
+
+
+def reduced(name: str, method: str, inputs: tuple[Any, ...], options: Mapping[str, Any]) -> Any:
+    """``np.add.reduce(x)`` and its kin; NotImplemented for a method that has no function here."""
+    if method == "outer":
+        a, b = (apply("as_tensor", x) for x in inputs)
+        return apply(name, apply("reshape", a, (*a.shape, *[1] * b.ndim)), b)
+    function = _REDUCTIONS.get((name, method))
+    if function is None:
+        return NotImplemented
+    given = {k: v for k, v in options.items() if not _as_usual(k, v)}
+    return apply(function, inputs[0], **{"axis": inputs[1] if len(inputs) > 1 else 0} | given)
 
 
 def translated(
@@ -42,7 +92,7 @@ def translated(
     try:
         given = signature(theirs).bind(*args, **kwargs)
     except (TypeError, ValueError):  # some of NumPy's functions are in C and have no signature
-        return list(args), dict(kwargs)
+        return list(args), {name: value for name, value in kwargs.items() if not _as_usual(name, value)}
     known = signature(ours).parameters
     positional: list[Any] = []
     named: dict[str, Any] = {}
@@ -56,6 +106,7 @@ def translated(
             positional.append(value)
         elif value is not parameter.default:
             named[_OTHER_OPTIONS.get(name, name)] = value
+    named = {name: value for name, value in named.items() if name in known or not _as_usual(name, value)}
     for name in named:
         if name not in known:
             raise UsageError(

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tinygrad_lstm.errors import TraceError, UsageError
 from tinygrad_lstm.graph.methods import Methods
-from tinygrad_lstm.graph.numpy_calls import OTHER_NAMES, refuse_options, translated
+from tinygrad_lstm.graph.numpy_calls import OTHER_NAMES, checked_options, reduced, translated
 from tinygrad_lstm.graph.registry import FUNCTIONS, apply
 from tinygrad_lstm.reflexes import ARRAYS, answering, unknown
 
@@ -203,6 +203,19 @@ class Operators(Methods[R]):
     def __int__(self) -> int:
         return int(self.item())
 
+    def __index__(self) -> int:
+        if self.size != 1 or self.dtype.kind not in "iu":
+            raise TypeError(
+                f"an array of shape {list(self.shape)} and type {self.dtype} is no index or count of Python's; one "
+                "whole number is"
+            )
+        if getattr(self, "symbolic", False):
+            raise TraceError(
+                f"{self!r} has no value yet, so Python cannot use it as an index or a count; elements are picked by "
+                "tl.take(x, indices), and shapes are known when a function is traced"
+            )
+        return int(self.item())
+
     def __bool__(self) -> bool:
         if self.size != 1:
             raise UsageError(
@@ -224,9 +237,13 @@ class Operators(Methods[R]):
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         name = OTHER_NAMES.get(ufunc.__name__, ufunc.__name__)
-        if method != "__call__" or name not in FUNCTIONS:
+        if method != "__call__":
+            return reduced(name, method, inputs, kwargs)
+        if name not in FUNCTIONS:
             return NotImplemented
-        refuse_options(ufunc.__name__, kwargs)
+        dtype = checked_options(ufunc.__name__, kwargs)
+        if dtype is not None:
+            inputs = tuple(apply("cast", x, dtype) for x in inputs)
         return self._operate(name, *inputs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:

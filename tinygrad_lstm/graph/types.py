@@ -57,13 +57,13 @@ def whole(value: Any) -> int | None:
 
 
 def listed(value: Any) -> Any:
-    """A vector of NumPy as a list of Python numbers; what is none as it is.
+    """An array of NumPy as nested lists of Python numbers; what is none, or has no axes, as it is.
 
     >>> import numpy
     >>> listed(numpy.array([2, 3])), listed((2, 3))
     ([2, 3], (2, 3))
     """
-    return value.tolist() if hasattr(value, "__array_interface__") and value.ndim == 1 else value
+    return value.tolist() if hasattr(value, "__array_interface__") and value.ndim > 0 else value
 
 
 def as_shape(shape: Any) -> Shape:
@@ -134,8 +134,11 @@ def normalize_axis(axis: Any, rank: int, what: str = "axis") -> int:
 
 
 def normalize_axes(axis: Any, rank: int) -> tuple[int, ...]:
-    """The sorted axes that ``axis`` names: ``None`` for all, an integer, or a tuple without repetitions."""
-    if axis is None:
+    """The sorted axes that ``axis`` names: ``None`` for all, an integer, or a tuple without repetitions.
+
+    A number has no axes, but counts as its own sum, maximum and so on over axis 0 or −1, as in NumPy.
+    """
+    if axis is None or (rank == 0 and whole(axis) in (0, -1)):
         return tuple(range(rank))
     axis = listed(axis)
     axes = [normalize_axis(a, rank) for a in (axis if isinstance(axis, tuple | list) else (axis,))]

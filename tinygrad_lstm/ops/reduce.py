@@ -10,7 +10,7 @@ from tinygrad_lstm.graph.tensor import Tensor, make
 from tinygrad_lstm.graph.types import Shape, TensorType, normalize_axes, normalize_axis
 from tinygrad_lstm.kernels.reductions import logsumexp as logsumexp_kernel
 from tinygrad_lstm.kernels.reductions import total
-from tinygrad_lstm.ops.elementwise import exp
+from tinygrad_lstm.ops.elementwise import exp, log
 from tinygrad_lstm.ops.logic import equal, where
 from tinygrad_lstm.ops.shape import broadcast_to, reshape
 
@@ -144,12 +144,21 @@ define("logsumexp", _logsumexp, logsumexp_kernel, _softmax, label="log Σ exp", 
 
 
 @function
-def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+def logsumexp(x: Any, axis: Any = None, keepdims: bool = False, *, b: Any = None) -> Tensor:
     """``log Σ eˣ`` over ``axis`` without overflow; −inf for an empty axis. The gradient is the softmax.
 
-    >>> print(f"{tl.logsumexp([1000.0, 1000.0]):.3f}")
-    1000.693
+    Args:
+        b: weights ≥ 0, for ``log Σ b·eˣ``; they broadcast with ``x``.
+
+    >>> print(f"{tl.logsumexp([1000.0, 1000.0]):.3f} {tl.logsumexp([0.0, 0.0], b=[1.0, 2.0]):.4f}")
+    1000.693 1.0986
     """
+    if b is not None:
+        node = float_operands(x)[0]
+        weights = as_tensor(b, device=node.device).astype(node.dtype)
+        # log 0 has no derivative; where the weight is 0 there is no term.
+        none = equal(weights, 0)
+        return logsumexp(where(none, float("-inf"), node + log(where(none, 1, weights))), axis, keepdims)
     (node,) = float_operands(x)
     axes = normalize_axes(axis, node.ndim)
     return make("logsumexp", node, axis=axes, keepdims=bool(keepdims))
@@ -168,14 +177,14 @@ define(
 
 
 @function
-def argmax(x: Any, axis: Any = None) -> Tensor:
+def argmax(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     """The index (int64) of the first largest element along ``axis``, of the flattened array by default.
 
     >>> print(tl.argmax([[1.0, 2.0], [3.0, 0.0]], axis=1))
     [1 0]
     """
     node = as_tensor(x)
-    if axis is None:
-        node = make("reshape", node, shape=(node.size,))
-        axis = 0
-    return make("argmax", node, axis=normalize_axis(axis, node.ndim))
+    shape = reduced_shape(node.shape, normalize_axes(axis, node.ndim), bool(keepdims))
+    if axis is None or not node.shape:
+        node, axis = reshape(node, (node.size,)), 0
+    return reshape(make("argmax", node, axis=normalize_axis(axis, node.ndim)), shape)

@@ -24,7 +24,6 @@ __all__ = [
     "broadcast_to",
     "concatenate",
     "flip",
-    "pad",
     "reshape",
     "transpose",
 ]
@@ -204,8 +203,8 @@ define(
 
 
 @function
-def concatenate(arrays: Any, axis: int = 0) -> Tensor:
-    """The arrays end to end along ``axis``; all other sizes must be equal.
+def concatenate(arrays: Any, axis: int | None = 0) -> Tensor:
+    """The arrays end to end along ``axis``; all other sizes must be equal. With None each is flattened first.
 
     Raises:
         ShapeError: when they are not.
@@ -214,6 +213,8 @@ def concatenate(arrays: Any, axis: int = 0) -> Tensor:
     [1. 2. 3.]
     """
     nodes = listed_operands(arrays, "concatenate")
+    if axis is None:
+        nodes, axis = [reshape(x, (x.size,)) for x in nodes], 0
     if not nodes[0].shape:
         raise ShapeError("concatenate: arrays without axes have no ends; use stack")
     place = normalize_axis(axis, nodes[0].ndim)
@@ -251,29 +252,3 @@ def _unpadded(g: Tensor, y: Tensor, x: Tensor, *, low: Any, high: Any, interior:
 
 
 define("pad", _pad, pad_kernel, _unpadded)
-
-
-@function
-def pad(x: Any, pad_width: Any) -> Tensor:
-    """``x`` with zeros around it.
-
-    Args:
-        pad_width: a number for all sides, or a pair (before, after) for each axis.
-
-    Raises:
-        ShapeError: for negative widths or another number of pairs than axes.
-
-    >>> print(tl.pad([1.0, 2.0], [(1, 2)]))
-    [0. 1. 2. 0. 0.]
-    """
-    node = as_tensor(x)
-    if (width := whole(pad_width)) is not None:
-        pairs = [(width, width)] * node.ndim
-    elif isinstance(pad_width, tuple | list) and all(isinstance(p, tuple | list) and len(p) == 2 for p in pad_width):
-        pairs = [as_shape(list(p)) for p in pad_width]  # type: ignore[misc]  # each has two sizes
-    else:
-        raise UsageError(f"pad_width is a number or a pair for each axis, not {pad_width!r}")
-    if len(pairs) != node.ndim or any(a < 0 or b < 0 for a, b in pairs):
-        raise ShapeError(f"pad({node.type}): one pair of widths ≥ 0 for each axis is wanted, got {pad_width!r}")
-    low, high = tuple(a for a, _ in pairs), tuple(b for _, b in pairs)
-    return make("pad", node, low=low, high=high, interior=(0,) * node.ndim)

@@ -7,7 +7,7 @@ from tinygrad_lstm.graph.dtypes import int64
 from tinygrad_lstm.graph.registry import define, function
 from tinygrad_lstm.graph.tensor import Tensor, make
 from tinygrad_lstm.graph.types import TensorType, normalize_axis
-from tinygrad_lstm.ops.shape import reshape
+from tinygrad_lstm.ops.shape import flip, reshape
 
 __all__ = ["argsort"]
 
@@ -19,13 +19,23 @@ define(
 
 
 @function
-def argsort(x: Any, axis: int | None = -1) -> Tensor:
+def argsort(x: Any, axis: int | None = -1, *, descending: bool = False, stable: bool = True) -> Tensor:
     """The indices (int64) that sort ``x`` along ``axis``. Equal elements keep their order, nan is last; None flattens.
 
-    >>> print(tl.argsort([3.0, 1.0, 2.0]))
-    [1 2 0]
+    Args:
+        descending: whether the largest comes first; nan counts as the largest, and equal elements still keep their
+            order.
+        stable: as in NumPy; sorting is stable either way.
+
+    >>> print(tl.argsort([3.0, 1.0, 2.0]), tl.argsort([3.0, 1.0, 3.0], descending=True))
+    [1 2 0] [0 2 1]
     """
     node = as_tensor(x)
-    if axis is None:
-        node, axis = reshape(node, (node.size,)), 0
-    return make("argsort", node, axis=normalize_axis(axis, node.ndim))
+    if axis is None or not node.shape:
+        axis = normalize_axis(axis or 0, node.ndim or 1)
+        node = reshape(node, (node.size,))
+    place = normalize_axis(axis, node.ndim)
+    if descending:
+        order: Tensor = make("argsort", flip(node, place), axis=place)
+        return node.shape[place] - 1 - flip(order, place)
+    return make("argsort", node, axis=place)

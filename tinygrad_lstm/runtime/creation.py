@@ -6,7 +6,7 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from tinygrad_lstm.errors import DeviceError, DTypeError, ShapeError, UsageError
-from tinygrad_lstm.graph.convert import as_tensor
+from tinygrad_lstm.graph.convert import as_tensor, holds_tensors
 from tinygrad_lstm.graph.device import as_device
 from tinygrad_lstm.graph.dtypes import DTYPES, as_dtype
 from tinygrad_lstm.graph.number import Number
@@ -68,7 +68,7 @@ function(tensor)
 
 
 def _as_array(value: Any) -> np.ndarray[Any, Any]:
-    if _holds_tensors(value):
+    if holds_tensors(value):
         # NumPy would take the values of tensors and so cut their gradients without a word.
         raise UsageError("tensor takes plain values; join tensors with tl.stack or tl.concatenate")
     if isinstance(value, np.ma.MaskedArray):
@@ -103,12 +103,6 @@ def _converted(array: np.ndarray[Any, Any], name: str) -> np.ndarray[Any, Any]:
     if array.dtype.kind in "iu" and converted.dtype.kind in "iu" and (converted != array).any():
         raise DTypeError(f"tensor: an integer does not fit into {name}; give a wider dtype")
     return converted
-
-
-def _holds_tensors(value: Any) -> bool:
-    return isinstance(value, Tensor | Variable | Number) or (
-        isinstance(value, list | tuple) and any(_holds_tensors(v) for v in value)
-    )
 
 
 def _holds_numpy(value: Any) -> bool:

@@ -5,6 +5,7 @@ from tests.ops.cases import (
     elementwise,
     functions,
     indexing,
+    options,
     products,
     reductions,
     shapes,
@@ -14,5 +15,5 @@ from tests.ops.cases.table import CASES, SPECIAL, Array, Case
 
 __all__ = ["CASES", "SPECIAL", "Array", "Case"]
 
-for family in (elementwise, functions, reductions, shapes, indexing, products, activations, structural):
+for family in (elementwise, functions, reductions, shapes, indexing, products, activations, structural, options):
     family.add()
