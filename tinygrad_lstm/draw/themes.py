@@ -1,10 +1,15 @@
 """Colours of pictures. Kinds differ in shape as well, so that nothing is said by colour alone."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, Literal, get_args
 
-__all__ = ["SHAPES", "THEMES", "Theme", "between"]
+from tinygrad_lstm.errors import UsageError
+
+__all__ = ["SHAPES", "THEMES", "Theme", "ThemeName", "between", "check_look", "dark_rules", "themed"]
+
+ThemeName = Literal["light", "dark"]
 
 SHAPES: Final[dict[str, dict[str, str]]] = {
     "pointwise": {"shape": "ellipse"},
@@ -123,6 +128,71 @@ _DARK: Final = Theme(
     flow=("#7286b8", "#7f8ba8", "#8b9099", "#979689", "#a8a078", "#c3b369", "#e1cc55", "#fee838"),
 )
 THEMES: Final[dict[str, Theme]] = {"light": _LIGHT, "dark": _DARK}
+
+_TEXTBOOK: Final = {
+    "#000000": "#f5f7f9",
+    "#212121": "#cfd8dc",
+    "#6a1b9a": "#ce93d8",
+    "#dcedc8": "#1f2d1a",
+    "#7cb342": "#8bc34a",
+    "#bbdefb": "#123c66",
+    "#e1bee7": "#4e2358",
+    "#fff59d": "#574908",
+    "#f57f17": "#ffca28",
+    "#f8bbd0": "#6a2140",
+    "#880e4f": "#f48fb1",
+    "#ffffff": "#1f272e",
+    "#546e7a": "#b0bec5",
+    "#f2f2f2": "#1b2127",
+    "#c4c4c4": "#47525b",
+    "#9e9e9e": "#71808c",
+    "#f6f9f0": "#161c17",
+}
+"""The colours of cells, which are the textbook's, and what each is in the dark."""
+_COLOR: Final = re.compile(r'(?<=color=")#[0-9a-f]{6}(?=")', re.IGNORECASE)
+_GROUND: Final = re.compile(r"(?<=[ \[]bgcolor=)white(?=[ \]])")
+
+
+def themed(dot: str, theme: ThemeName, transparent: bool = False) -> str:
+    r"""The DOT of a picture of cells, which is written in the light colours, in those of ``theme``.
+
+    >>> print(themed('graph [bgcolor=white] x [label="color=\\"#000000\\"" color="#000000"]', "dark"))
+    graph [bgcolor="#12161b"] x [label="color=\"#000000\"" color="#f5f7f9"]
+    """
+    if theme == "dark":
+        dot = _COLOR.sub(lambda match: _TEXTBOOK.get(match[0], match[0]), dot)
+    ground = "transparent" if transparent else f'"{THEMES[theme].background}"' if theme != "light" else "white"
+    return _GROUND.sub(ground, dot, count=1)
+
+
+def dark_rules(scope: str) -> str:
+    """Rules of CSS that show a picture of cells in the dark colours, without what is behind it.
+
+    Args:
+        scope: a selector of what the SVG stands in.
+
+    >>> print(dark_rules(".dark").splitlines()[3])
+    .dark [fill="#212121"] { fill: #cfd8dc; } .dark [stroke="#212121"] { stroke: #cfd8dc; }
+    """
+    ends = {"black": _TEXTBOOK["#000000"], "white": _TEXTBOOK["#ffffff"]}
+    rules = [
+        " ".join(f'{scope} [{what}="{light}"] {{ {what}: {dark}; }}' for what in ("fill", "stroke"))
+        for light, dark in {**_TEXTBOOK, **ends}.items()
+    ]
+    ground = f"{scope} .graph > polygon:first-of-type {{ fill: none; }}"
+    return "\n".join([ground, f"{scope} text:not([fill]) {{ fill: {ends['black']}; }}", *rules])
+
+
+def check_look(caller: str, theme: Any, transparent: Any) -> None:
+    """Find out whether options say how a picture looks.
+
+    Raises:
+        UsageError: otherwise.
+    """
+    if theme not in get_args(ThemeName):
+        raise UsageError(f"{caller}: theme is 'light' or 'dark', not {theme!r}")
+    if not isinstance(transparent, bool):
+        raise UsageError(f"{caller}: transparent is True or False, not {transparent!r}")
 
 
 def between(colors: Sequence[str], at: float) -> str:

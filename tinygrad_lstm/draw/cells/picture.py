@@ -13,6 +13,7 @@ from tinygrad_lstm.draw.cells.timestep import trace_step
 from tinygrad_lstm.draw.cells.wires import Plan, plan
 from tinygrad_lstm.draw.drawing import Drawing
 from tinygrad_lstm.draw.markup import plain, pretty, rich
+from tinygrad_lstm.draw.themes import ThemeName, check_look, themed
 from tinygrad_lstm.errors import UsageError
 
 __all__ = ["Spotlight", "cell", "fixed", "identifiers", "picture", "ranked"]
@@ -31,7 +32,16 @@ class Spotlight:
     wires: frozenset[tuple[Part, Part]]
 
 
-def cell(cell: Any, x: Any = None, state: Any = None, *, title: str | None = None, legend: bool = False) -> Drawing:
+def cell(
+    cell: Any,
+    x: Any = None,
+    state: Any = None,
+    *,
+    title: str | None = None,
+    legend: bool = False,
+    theme: ThemeName = "light",
+    transparent: bool = False,
+) -> Drawing:
     """One step of a recurrent cell as textbooks draw it.
 
     The step is traced on symbols, and every box is read off the graph that comes out: what was made in a scope of
@@ -45,6 +55,8 @@ def cell(cell: Any, x: Any = None, state: Any = None, *, title: str | None = Non
         state: a state that tells the shapes, when the cell has no ``zeros(batch)``.
         title: for screen readers; the name of the cell's class by default.
         legend: whether to say below what the shapes mean.
+        theme: ``"light"`` or ``"dark"``.
+        transparent: whether nothing is painted behind the picture.
 
     Raises:
         UsageError: when ``cell`` is no cell, or its shapes are not known.
@@ -55,25 +67,33 @@ def cell(cell: Any, x: Any = None, state: Any = None, *, title: str | None = Non
     """
     if title is not None and not isinstance(title, str):
         raise UsageError(f"draw.cell: title is a text, not {title!r}")
+    check_look("draw.cell", theme, transparent)
     anatomy = dissect(trace_step(cell, x, state))
     name = title if title is not None else f"{anatomy.title}: one step"
-    return picture(anatomy, name, cell_in_words(anatomy), legend=legend)
+    return picture(anatomy, name, cell_in_words(anatomy), legend=legend, theme=theme, transparent=transparent)
 
 
 def picture(
-    anatomy: Anatomy, title: str, words: str, spotlight: Spotlight | None = None, *, legend: bool = False
+    anatomy: Anatomy,
+    title: str,
+    words: str,
+    spotlight: Spotlight | None = None,
+    *,
+    legend: bool = False,
+    theme: ThemeName = "light",
+    transparent: bool = False,
 ) -> Drawing:
     """The drawing of one step; with a ``spotlight`` everything else in it is grey."""
     try:
         placed = plan(Placement(anatomy))
     except UnplacedError:
-        return Drawing(ranked(anatomy, spotlight, legend=legend), "dot", title, words)
+        return Drawing(themed(ranked(anatomy, spotlight, legend=legend), theme, transparent), "dot", title, words)
     canvas = Canvas()
     fixed(canvas, anatomy, placed, spotlight=spotlight)
     if legend:
         left, _, right, bottom = placed.box
         canvas.legend((left + right) / 2, bottom + 138)
-    return Drawing(canvas.source(), "nop2", title, words)
+    return Drawing(themed(canvas.source(), theme, transparent), "nop2", title, words)
 
 
 def identifiers(anatomy: Anatomy) -> dict[Part, str]:

@@ -16,6 +16,7 @@ from tinygrad_lstm.draw.cells.timestep import example, first_state, trace_step
 from tinygrad_lstm.draw.drawing import Drawing
 from tinygrad_lstm.draw.markup import pretty
 from tinygrad_lstm.draw.pages.page import Page
+from tinygrad_lstm.draw.themes import ThemeName, check_look, dark_rules
 from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.structure import flatten
@@ -32,14 +33,15 @@ _TITLES: Final = {
 }
 
 _STYLE: Final = """
-:root { color-scheme: light; }
-body { color: #1b2430; background: #fff; font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 0 auto;
-  padding: 1rem; }
-section { border-top: 1px solid #b5c0ca; break-inside: avoid; }
+:root { color-scheme: light; --ink: #1b2430; --paper: #ffffff; --ground: #f4f6f8; --line: #b5c0ca; }
+body { color: var(--ink); background: var(--paper); font: 16px/1.5 system-ui, sans-serif; max-width: 46rem;
+  margin: 0 auto; padding: 1rem; }
+section { border-top: 1px solid var(--line); break-inside: avoid; }
 svg { display: block; max-width: 100%; height: auto; margin: 0 auto; }
 p { font: italic 1.15rem/1.6 "STIX Two Math", "Cambria Math", Georgia, serif; margin: .2rem 0; overflow-x: auto; }
-pre { background: #f4f6f8; font: 13px/1.45 ui-monospace, monospace; padding: .6rem .8rem; overflow-x: auto; }
+pre { background: var(--ground); font: 13px/1.45 ui-monospace, monospace; padding: .6rem .8rem; overflow-x: auto; }
 """
+_DARK: Final = ":root { color-scheme: dark; --ink: #e8edf2; --paper: #12161b; --ground: #1b232c; --line: #3f4c59; }"
 _BELOW: Final = re.compile(r"_(?:\{([^{}]*)\}|(\w))")
 
 
@@ -92,6 +94,7 @@ class Walkthrough:
 
     title: str
     stages: tuple[Stage, ...]
+    theme: ThemeName = "light"
 
     def __iter__(self) -> Iterator[Stage]:
         return iter(self.stages)
@@ -112,12 +115,17 @@ class Walkthrough:
         return "\n".join(stage._repr_html_() for stage in self.stages)
 
     def page(self) -> Page:
-        """All stages below each other with their equations and numbers, as HTML that needs nothing else."""
+        """All stages below each other with their equations and numbers, as HTML that needs nothing else.
+
+        A light one is dark where the reader's browser prefers that; printed, it is light.
+        """
+        prefers = f"@media screen and (prefers-color-scheme: dark) {{\n{_DARK}\n{dark_rules('section')}\n}}\n"
+        dark = _DARK if self.theme == "dark" else prefers
         title = html.escape(f"{self.title}: one step, explained")
         parts = [
             f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<style>{_STYLE}</style></head><body><h1>{title}</h1>",
+            f"<style>{_STYLE}{dark}</style></head><body><h1>{title}</h1>",
         ]
         for k, stage in enumerate(self.stages, 1):
             lines = "".join(f"<p>{_BELOW.sub(_subscript, html.escape(e.text))}</p>" for e in stage.equations)
@@ -166,7 +174,9 @@ class Walkthrough:
         ]
 
 
-def walkthrough(cell: Any, x: Any = None, state: Any = None) -> Walkthrough:
+def walkthrough(
+    cell: Any, x: Any = None, state: Any = None, *, theme: ThemeName = "light", transparent: bool = False
+) -> Walkthrough:
     """The step of a cell in the order in which textbooks explain it, with this cell's numbers.
 
     What the operations on the conveyor read is told from the graph: layers in front of its products decide what to
@@ -177,6 +187,8 @@ def walkthrough(cell: Any, x: Any = None, state: Any = None) -> Walkthrough:
         cell: a callable ``(x, state) -> new state``, such as ``tl.nn.LSTMCell``.
         x: the input of one step, ``(batch, input_size)``; without it, both it and the state are an example.
         state: the state before it; ``cell.zeros(batch)`` by default.
+        theme: ``"light"`` or ``"dark"``.
+        transparent: whether nothing is painted behind the pictures.
 
     Raises:
         UsageError: when ``cell`` is no cell, or ``x`` or the state has no values.
@@ -192,6 +204,7 @@ def walkthrough(cell: Any, x: Any = None, state: Any = None) -> Walkthrough:
     >>> steps[0].values["f_t"].shape
     (1, 2)
     """
+    check_look("draw.walkthrough", theme, transparent)
     if x is None and state is None:
         x, state = example(cell, caller="draw.walkthrough")
     state = first_state(cell, x, caller="draw.walkthrough") if state is None else state
@@ -212,9 +225,11 @@ def walkthrough(cell: Any, x: Any = None, state: Any = None) -> Walkthrough:
         named = [part for part in anatomy.parts if part in focus and part in names]
         values = evaluated(tuple(_node(anatomy, part) for part in named), bindings)
         words = f"{title}: {'; '.join(e.text for e in said)}." if said else f"{title}."
-        drawing = picture(anatomy, f"{anatomy.title}: {title[0].lower()}{title[1:]}", words, _spotlight(anatomy, focus))
+        called = f"{anatomy.title}: {title[0].lower()}{title[1:]}"
+        spotlight = _spotlight(anatomy, focus)
+        drawing = picture(anatomy, called, words, spotlight, theme=theme, transparent=transparent)
         stages.append(Stage(title, drawing, said, {names[p]: v for p, v in zip(named, values, strict=True)}))
-    return Walkthrough(anatomy.title, tuple(stages))
+    return Walkthrough(anatomy.title, tuple(stages), theme)
 
 
 def _node(anatomy: Anatomy, part: Part) -> Tensor:

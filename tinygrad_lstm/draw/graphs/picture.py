@@ -16,7 +16,7 @@ from tinygrad_lstm.draw.graphs.sources import Sources, sources
 from tinygrad_lstm.draw.graphs.survey import survey
 from tinygrad_lstm.draw.graphs.unrolling import unroll
 from tinygrad_lstm.draw.graphs.vertices import Vertex, node_in_words
-from tinygrad_lstm.draw.themes import THEMES
+from tinygrad_lstm.draw.themes import THEMES, ThemeName, check_look
 from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.tensor import Node, Tensor
@@ -27,7 +27,6 @@ __all__ = ["graph"]
 LoopStyle = Literal["rolled", "box", "unrolled"]
 Gradients = Literal["apart", "together"]
 Direction = Literal["LR", "TB"]
-ThemeName = Literal["light", "dark"]
 
 _WRITTEN: Final = 20_000
 """Parts of more nodes get no expressions in their tooltips: nobody reads them, and each takes its time."""
@@ -48,6 +47,7 @@ def graph(
     shapes: bool = True,
     direction: Direction = "LR",
     theme: ThemeName = "light",
+    transparent: bool = False,
     title: str | None = None,
 ) -> Drawing:
     """The computation graph of tensors, of a function or module, or of a compiled function.
@@ -80,6 +80,7 @@ def graph(
             where everything is one number.
         direction: ``"LR"`` from left to right, ``"TB"`` from top to bottom.
         theme: ``"light"`` or ``"dark"``.
+        transparent: whether nothing is painted behind the picture.
         title: over the picture, and for screen readers, who hear what it is of when there is none.
 
     Raises:
@@ -95,7 +96,8 @@ def graph(
     'Computation graph of LSTMCell'
     """
     _check(direction=(direction, Direction), loops=(loops, LoopStyle), gradients=(gradients, Gradients))
-    _check(theme=(theme, ThemeName), **({} if values is None else {"values": (values, ValueStyle)}))
+    _check(**({} if values is None else {"values": (values, ValueStyle)}))
+    check_look("draw.graph", theme, transparent)
     for name, value in (("depth", depth), ("fold", fold)):
         if value is None and name == "depth":
             continue
@@ -130,7 +132,13 @@ def graph(
         description += f" Folded: {folded.said}."
     types = any(str(v.type) != "f32[]" for v in vertices if v.type is not None)
     style = Style(
-        THEMES[theme], direction, shapes, ties, [line for line in legend if line], types, title if title else ""
+        replace(THEMES[theme], background="transparent") if transparent else THEMES[theme],
+        direction,
+        shapes,
+        ties,
+        [line for line in legend if line],
+        types,
+        title if title else "",
     )
     dot = dot_text(folded, _tooltips(found, folded.vertices), style)
     title = title if title is not None else f"Computation graph of {found.called}"

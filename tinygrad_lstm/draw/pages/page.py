@@ -10,6 +10,7 @@ from typing import Any
 from tinygrad_lstm.draw.output import open_in_browser, write_picture
 from tinygrad_lstm.draw.pages.document import document
 from tinygrad_lstm.draw.pages.subjects import Subject, graph_of, picture_of, stage_of
+from tinygrad_lstm.draw.themes import ThemeName, check_look
 from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.tensor import Tensor
 
@@ -60,6 +61,7 @@ def page(
     at: Mapping[Tensor, Any] | None = None,
     stages: Sequence[tuple[str, Any]] = (),
     title: str | None = None,
+    theme: ThemeName | None = None,
 ) -> Page:
     """An interactive page of a computation: every value on the way to the results, and every gradient on the way back.
 
@@ -77,6 +79,7 @@ def page(
         stages: further graphs to switch to, each a title with a ``Graph`` or tensors, such as what the passes of the
             compiler made of this one. A graph with inputs of the same types as ``args`` shows its values, too.
         title: what the page is called.
+        theme: ``"light"`` or ``"dark"`` at the beginning; by default what the reader's browser prefers.
 
     Raises:
         UsageError: when there is nothing to show in ``what``, a symbol has no value, or the graph is too large.
@@ -87,6 +90,7 @@ def page(
     >>> shown.title, "<script src" in shown.html
     ('sin(x²)', False)
     """
+    check_look("draw.page", theme or "light", False)
     subject = Subject.of(what, args, {} if at is None else at)
     name = title if title is not None else f"{subject.called}, step by step"
     views = [graph_of(subject)]
@@ -95,4 +99,4 @@ def page(
         if not isinstance(stage, tuple | list) or len(stage) != 2 or not isinstance(stage[0], str):
             raise UsageError(f"draw.page: a stage is a pair of a title and a graph, not {type(stage).__name__}")
         views.append(stage_of(subject, *stage))
-    return Page(document(name, views, picture), name)
+    return Page(document(name, views, picture, theme), name)

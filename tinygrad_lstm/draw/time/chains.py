@@ -13,6 +13,7 @@ from tinygrad_lstm.draw.cells.placement import Placement, Spot, UnplacedError, s
 from tinygrad_lstm.draw.cells.wires import Plan, plan
 from tinygrad_lstm.draw.drawing import Drawing
 from tinygrad_lstm.draw.markup import pretty, rich, split_name
+from tinygrad_lstm.draw.themes import ThemeName, check_look, themed
 from tinygrad_lstm.draw.time.recurrence import TimeLoop, loops_of, results_of
 from tinygrad_lstm.errors import UsageError
 
@@ -23,7 +24,9 @@ PITCH: Final = 143.0
 APART, SIDE, STUB = 114.0, 184.0, 56.0
 
 
-def rolled(layer: Any, *, x: Any = None, title: str | None = None) -> Drawing:
+def rolled(
+    layer: Any, *, x: Any = None, title: str | None = None, theme: ThemeName = "light", transparent: bool = False
+) -> Drawing:
     """A recurrent layer as one box with arrows back to itself: one for each state that it carries.
 
     The loops are read off the graph of the layer: layers above each other are boxes above each other, and one that
@@ -33,6 +36,8 @@ def rolled(layer: Any, *, x: Any = None, title: str | None = None) -> Drawing:
         layer: a layer such as ``tl.nn.LSTM``, a cell, a model with ``x``, or what one of them made of a sequence.
         x: an input that tells the shapes, when ``layer`` does not.
         title: for screen readers.
+        theme: ``"light"`` or ``"dark"``.
+        transparent: whether nothing is painted behind the picture.
 
     Raises:
         UsageError: when there is no loop in ``layer``.
@@ -40,14 +45,22 @@ def rolled(layer: Any, *, x: Any = None, title: str | None = None) -> Drawing:
     >>> tl.draw.rolled(tl.nn.RNN(3, 4)).description
     'The layer A reads x_t and its own h of the step before, and puts out h_t.'
     """
+    check_look("draw.rolled", theme, transparent)
     rows = _Rows(loops_of(results_of(layer, x, "draw.rolled"), "draw.rolled"))
     canvas = Canvas()
     rows.rolled(canvas, 0.0)
-    return Drawing(canvas.source(), "nop2", title or "A recurrent layer", rows.words())
+    return Drawing(themed(canvas.source(), theme, transparent), "nop2", title or "A recurrent layer", rows.words())
 
 
 def unrolled(
-    layer: Any, steps: int = 3, *, x: Any = None, beside_rolled: bool = False, title: str | None = None
+    layer: Any,
+    steps: int = 3,
+    *,
+    x: Any = None,
+    beside_rolled: bool = False,
+    title: str | None = None,
+    theme: ThemeName = "light",
+    transparent: bool = False,
 ) -> Drawing:
     """A recurrent layer with a copy for each step: ``steps`` of them, then the last one.
 
@@ -57,6 +70,8 @@ def unrolled(
         x: an input that tells the shapes, when ``layer`` does not.
         beside_rolled: whether to show the rolled layer on the left, with an equals sign.
         title: for screen readers.
+        theme: ``"light"`` or ``"dark"``.
+        transparent: whether nothing is painted behind the picture.
 
     Raises:
         UsageError: when there is no loop in ``layer``, or ``steps`` is no number from 1 to 50.
@@ -66,6 +81,7 @@ def unrolled(
     """
     if isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= 50:
         raise UsageError(f"draw.unrolled: steps is an integer from 1 to 50, not {steps!r}")
+    check_look("draw.unrolled", theme, transparent)
     rows = _Rows(loops_of(results_of(layer, x, "draw.unrolled"), "draw.unrolled"))
     canvas = Canvas()
     at = 0.0
@@ -78,10 +94,24 @@ def unrolled(
     rows.unrolled(canvas, at, steps)
     counted = f"{steps} step{'s' * (steps > 1)}"
     words = f"{rows.words()} Shown are {counted} and the last."
-    return Drawing(canvas.source(), "nop2", title or f"A recurrent layer, unrolled over {counted}", words)
+    return Drawing(
+        themed(canvas.source(), theme, transparent),
+        "nop2",
+        title or f"A recurrent layer, unrolled over {counted}",
+        words,
+    )
 
 
-def chain(layer: Any, *, x: Any = None, loop: int = 0, legend: bool = False, title: str | None = None) -> Drawing:
+def chain(
+    layer: Any,
+    *,
+    x: Any = None,
+    loop: int = 0,
+    legend: bool = False,
+    title: str | None = None,
+    theme: ThemeName = "light",
+    transparent: bool = False,
+) -> Drawing:
     """The chain of the repeating module: the step of a layer between its neighbours, with all that is inside.
 
     Args:
@@ -90,6 +120,8 @@ def chain(layer: Any, *, x: Any = None, loop: int = 0, legend: bool = False, tit
         loop: which of several layers to open, the lowest by default.
         legend: whether to say below what the shapes mean.
         title: for screen readers.
+        theme: ``"light"`` or ``"dark"``.
+        transparent: whether nothing is painted behind the picture.
 
     Raises:
         UsageError: when there is no loop in ``layer``, or none of that number.
@@ -97,6 +129,7 @@ def chain(layer: Any, *, x: Any = None, loop: int = 0, legend: bool = False, tit
     >>> tl.draw.chain(tl.nn.LSTM(3, 4)).title
     'The chain of LSTM: one step between its neighbours'
     """
+    check_look("draw.chain", theme, transparent)
     loops = loops_of(results_of(layer, x, "draw.chain"), "draw.chain")
     if isinstance(loop, bool) or not isinstance(loop, int) or not 0 <= loop < len(loops):
         raise UsageError(f"draw.chain: loop is an integer from 0 to {len(loops) - 1}, not {loop!r}")
@@ -106,14 +139,19 @@ def chain(layer: Any, *, x: Any = None, loop: int = 0, legend: bool = False, tit
     try:
         placed = plan(Placement(anatomy))
     except UnplacedError:
-        return Drawing(ranked(anatomy, legend=legend, neighbours=True), "dot", title, cell_in_words(anatomy))
+        return Drawing(
+            themed(ranked(anatomy, legend=legend, neighbours=True), theme, transparent),
+            "dot",
+            title,
+            cell_in_words(anatomy),
+        )
     canvas = Canvas()
     times = ("t+1", "t-1") if opened.reverse else ("t-1", "t+1")
     _neighbours(canvas, anatomy, placed, times)
     if legend:
         left, _, right, bottom = placed.box
         canvas.legend((left + right) / 2, bottom + 138)
-    return Drawing(canvas.source(), "nop2", title, cell_in_words(anatomy))
+    return Drawing(themed(canvas.source(), theme, transparent), "nop2", title, cell_in_words(anatomy))
 
 
 def _neighbours(canvas: Canvas, anatomy: Anatomy, placed: Plan, times: tuple[str, str]) -> None:

@@ -231,7 +231,8 @@ function paint(wanted) {
 }
 byId("theme").addEventListener("click", () => paint(document.documentElement.dataset.theme !== "dark"));
 dark.addEventListener("change", () => paint(dark.matches));
-paint(dark.matches);
+const begin = document.documentElement.dataset.begin;
+paint(begin ? begin === "dark" : dark.matches);
 
 // Keys, wherever the focus is.
 byId("ask").addEventListener("click", () => byId("help").showModal());
