@@ -15,6 +15,7 @@ from tinygrad_lstm_command.arguments import (
     positive_number,
     seed_number,
 )
+from tinygrad_lstm_command.task_parser import add_task_options
 
 __all__ = ["CELLS", "DEFAULTS", "DRAWINGS", "OF_A_CELL", "ArgumentsError", "command_parser"]
 
@@ -71,6 +72,9 @@ def command_parser() -> Parser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     _add_train(commands.add_parser("train", help="train a character model on text"))
     _add_sample(commands.add_parser("sample", help="write text with a trained model"))
+    task = commands.add_parser("task", help="try LSTM, GRU and RNN at a task, beside the published numbers")
+    add_task_options(task)
+    _add_execution(task)
 
     draw = commands.add_parser("draw", help="draw a cell or a graph")
     draw.set_defaults(command="draw")

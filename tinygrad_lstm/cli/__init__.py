@@ -1,4 +1,4 @@
-"""What the command does: ``tinygrad-lstm train``, ``sample``, ``draw`` and ``backends``.
+"""What the command does: ``tinygrad-lstm train``, ``sample``, ``task``, ``draw`` and ``backends``.
 
 Its arguments and its entry point are in the package ``tinygrad_lstm_command``, which imports this one to run a command.
 """
@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from tinygrad_lstm.cli.looking import show_backends, show_drawing
 from tinygrad_lstm.cli.training import run_sample, run_train
+from tinygrad_lstm.cli.trying import run_task
 from tinygrad_lstm.errors import Error
 
 __all__ = ["COMMANDS", "plain_warnings", "sentence"]
@@ -21,6 +22,7 @@ __all__ = ["COMMANDS", "plain_warnings", "sentence"]
 COMMANDS: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {
     "train": run_train,
     "sample": run_sample,
+    "task": run_task,
     "draw": show_drawing,
     "backends": show_backends,
 }

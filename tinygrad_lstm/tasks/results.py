@@ -1,0 +1,95 @@
+"""The table of a task: what papers say, and what came out here; and the page that shows it."""
+
+import os
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from tinygrad_lstm.tasks.definition import Protocol, Task
+from tinygrad_lstm.tasks.learning import CellResult
+from tinygrad_lstm.tasks.trial_cells import Blocks
+
+__all__ = ["machine_name", "results_page", "results_table"]
+
+_HEAD: Final = (
+    "cell",
+    "weights",
+    "paper: success",
+    "sequences",
+    "wrong",
+    "here: success",
+    "sequences (mean, range)",
+    "wrong (mean)",
+    "time",
+)
+
+
+def machine_name() -> str:
+    """The processor and how many of its cores this process may use."""
+    name = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        models = [
+            line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")
+        ]
+        name = models[0] if models else name
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return f"{name}, {cores} core{'s' if cores > 1 else ''}"
+
+
+def results_table(protocol: Protocol, results: Sequence[CellResult]) -> str:
+    """One row for each cell: published success, sequences and wrong answers of the test, and those of the trials.
+
+    Sequences are those until the criterion was met, over the successful trials; wrong answers are the mean over the
+    successful trials, or over all of them where none was successful.
+    """
+    rows = [_HEAD, *[_row(protocol, result) for result in results]]
+    widths = [max(len(row[k]) for row in rows) for k in range(len(_HEAD))]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
+    ]
+    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join(lines)
+
+
+def _row(protocol: Protocol, result: CellResult) -> tuple[str, ...]:
+    paper, solved = protocol.published.get(result.cell), result.solved
+    known = ("", "", "") if paper is None else (paper.success, paper.needed, paper.wrong)
+    if solved:
+        needed = [trial.needed for trial in solved if trial.needed is not None]
+        sequences = f"{np.mean(needed):,.0f} ({min(needed):,} … {max(needed):,})"
+    else:
+        sequences = f"> {result.limit:,}"
+    wrong = np.mean([trial.wrong for trial in solved or result.trials])
+    share = f"{len(solved)} of {len(result.trials)}"
+    tested = f"{wrong:,.1f} of {result.trials[0].tested:,}"
+    return (_cell_name(result), f"{result.size:,}", *known, share, sequences, tested, f"{result.seconds:.0f} s")
+
+
+def _cell_name(result: CellResult) -> str:
+    kind, hidden = result.cell.upper(), result.hidden
+    if isinstance(hidden, Blocks):
+        return f"{kind} of 1997, {hidden.count} × {hidden.size}"
+    return f"{kind}, {hidden} unit{'s' if hidden > 1 else ''}"
+
+
+def results_page(task: Task, results: dict[str, Sequence[CellResult]], command: str, note: str) -> str:
+    """A page in Markdown: the task, and for each protocol its settings and table.
+
+    Args:
+        results: by the name of the protocol.
+        command: what made them.
+        note: the machine, the backend, and what else belongs to the numbers.
+    """
+    parts = [f"# {task.title}", task.about, f"```text\n{task.shown}\n```", f"Source: {task.source}."]
+    for name, found in results.items():
+        protocol = task.protocol(name)
+        parts += [f"## {_HEADINGS.get(name, name)}", f"{protocol}.", results_table(protocol, found)]
+    parts += ["## How it was made", f"```bash\n{command}\n```", note]
+    return "\n\n".join(parts) + "\n"
+
+
+_HEADINGS: Final = {"1997": "As in 1997", "modern": "Today's way"}

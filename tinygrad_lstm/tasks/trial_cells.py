@@ -1,0 +1,220 @@
+"""The cells of many trials at once: each weight has a first axis over trials, and each product is one for all of them.
+
+Inputs and states are ``(trials, batch, …)``. A trial sees nothing of the others, so that it ends with the same weights
+alone or among many, up to rounding.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from tinygrad_lstm.errors import UsageError
+from tinygrad_lstm.functions.arrangement import split
+from tinygrad_lstm.functions.filling import zeros
+from tinygrad_lstm.graph.dtypes import float32
+from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.graph.variables import Parameter
+from tinygrad_lstm.nn.module import Module
+from tinygrad_lstm.ops.elementwise import sigmoid, tanh
+from tinygrad_lstm.ops.linalg import matmul
+from tinygrad_lstm.ops.shape import broadcast_to, concatenate, reshape
+from tinygrad_lstm.ops.source import stop_gradient
+from tinygrad_lstm.tasks.sequence_data import Floats, Generator
+
+__all__ = ["Blocks", "GRUTrials", "LSTMTrials", "MemoryBlocks", "RNNTrials", "TrialCell", "drawn_per_trial"]
+
+
+def drawn_per_trial(randoms: Sequence[Generator], bound: float, *shape: int) -> Floats:
+    """Numbers between ``±bound``, ``(trials, *shape)``, each trial's from its own generator."""
+    return np.stack([random.uniform(-bound, bound, shape) for random in randoms]).astype(np.float32)
+
+
+class TrialCell(Module):
+    """Base of the cells: ``state, h = cell(x, state)``.
+
+    Args:
+        randoms: the generator of each trial.
+        start: the first weights lie between ±start.
+    """
+
+    def __init__(self, inputs: int, hidden: int, randoms: Sequence[Generator], start: float) -> None:
+        self.inputs, self.hidden, self.trials, self.start = inputs, hidden, len(randoms), start
+
+    def _zeros(self, batch: int, size: int) -> Tensor:
+        return zeros((self.trials, batch, size), float32)
+
+    def nothing(self, batch: int) -> Any:
+        """The state before the first step."""
+        return self._zeros(batch, self.hidden)
+
+
+class RNNTrials(TrialCell):
+    """:class:`tinygrad_lstm.nn.RNNCell` for many trials: ``h_t = tanh([h_{t−1}, x_t]·W + b)``."""
+
+    def __init__(self, inputs: int, hidden: int, randoms: Sequence[Generator], start: float) -> None:
+        super().__init__(inputs, hidden, randoms, start)
+        self.weight = Parameter(drawn_per_trial(randoms, start, hidden + inputs, hidden))
+        self.bias = Parameter(np.zeros((len(randoms), 1, hidden), np.float32))
+
+    def forward(self, x: Tensor, state: Any) -> tuple[Any, Tensor]:
+        """The next state, and the hidden state."""
+        h = tanh(matmul(concatenate([state, x], axis=-1), self.weight) + self.bias)
+        return h, h
+
+
+class GRUTrials(TrialCell):
+    """:class:`tinygrad_lstm.nn.GRUCell` for many trials; update gate and reset gate lie side by side in ``weight``."""
+
+    def __init__(self, inputs: int, hidden: int, randoms: Sequence[Generator], start: float) -> None:
+        super().__init__(inputs, hidden, randoms, start)
+        self.weight = Parameter(drawn_per_trial(randoms, start, hidden + inputs, 2 * hidden))
+        self.bias = Parameter(np.zeros((len(randoms), 1, 2 * hidden), np.float32))
+        self.candidate_weight = Parameter(drawn_per_trial(randoms, start, hidden + inputs, hidden))
+        self.candidate_bias = Parameter(np.zeros((len(randoms), 1, hidden), np.float32))
+
+    def forward(self, x: Tensor, state: Any) -> tuple[Any, Tensor]:
+        """The next state, and the hidden state."""
+        z, r = split(sigmoid(matmul(concatenate([state, x], axis=-1), self.weight) + self.bias), 2, axis=-1)
+        reset = concatenate([r * state, x], axis=-1)
+        candidate = tanh(matmul(reset, self.candidate_weight) + self.candidate_bias)
+        h = (1 - z) * state + z * candidate
+        return h, h
+
+
+class LSTMTrials(TrialCell):
+    """:class:`tinygrad_lstm.nn.LSTMCell` for many trials.
+
+    Forget gate, input gate, candidate and output gate lie side by side in ``weight``; the bias of the forget gate
+    starts at ``forget_bias``.
+    """
+
+    def __init__(
+        self, inputs: int, hidden: int, randoms: Sequence[Generator], start: float, forget_bias: float = 1.0
+    ) -> None:
+        super().__init__(inputs, hidden, randoms, start)
+        self.weight = Parameter(drawn_per_trial(randoms, start, hidden + inputs, 4 * hidden))
+        bias = np.zeros((len(randoms), 1, 4 * hidden), np.float32)
+        bias[..., :hidden] = forget_bias
+        self.bias = Parameter(bias)
+
+    def nothing(self, batch: int) -> Any:
+        """The state before the first step."""
+        return self._zeros(batch, self.hidden), self._zeros(batch, self.hidden)
+
+    def forward(self, x: Tensor, state: Any) -> tuple[Any, Tensor]:
+        """The next state, and the hidden state."""
+        h, c = state
+        f, i, candidate, o = split(matmul(concatenate([h, x], axis=-1), self.weight) + self.bias, 4, axis=-1)
+        c = sigmoid(f) * c + sigmoid(i) * tanh(candidate)
+        h = sigmoid(o) * tanh(c)
+        return (h, c), h
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """The hidden layer of the LSTM of 1997: memory cell blocks, whose cells share their gates.
+
+    Attributes:
+        count: blocks.
+        size: cells in each block.
+        input_bias: where the biases of the input gates start, one for each block; random where it is None.
+        output_bias: likewise of the output gates.
+        biased: which units have biases: ``all``, ``gates`` or ``none``.
+        output_gate: whether there is an output gate.
+        recurrent: whether cells and gates see the last step's cells and gates.
+        squashed: g is ``4σ(x) − 2`` and h is ``2σ(x) − 1``; otherwise g is ``σ(x)`` and h the identity.
+
+    Raises:
+        UsageError: for another number of biases than of blocks, or another word for the biased units.
+    """
+
+    count: int
+    size: int
+    input_bias: tuple[float, ...] | None = None
+    output_bias: tuple[float, ...] | None = None
+    biased: str = "all"
+    output_gate: bool = True
+    recurrent: bool = True
+    squashed: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("input_bias", "output_bias"):
+            value = getattr(self, name)
+            if value is not None and len(value) != self.count:
+                raise UsageError(f"Blocks: {name} has {len(value)} numbers for {self.count} blocks; give one for each")
+        if self.biased not in _BIASED:
+            raise UsageError(f"Blocks: biased is one of {', '.join(_BIASED)}, not {self.biased!r}")
+
+    @property
+    def cells(self) -> int:
+        """Memory cells in all blocks."""
+        return self.count * self.size
+
+    @property
+    def gates(self) -> int:
+        """Gates of all blocks."""
+        return self.count * (2 if self.output_gate else 1)
+
+
+_BIASED: Final = ("all", "gates", "none")
+
+
+class MemoryBlocks(TrialCell):
+    """The LSTM as it was first published, without a forget gate, for many trials::
+
+        i_t = σ([h_{t−1}, i_{t−1}, o_{t−1}, x_t]·W_i + b_i)        one for each block
+        o_t = σ([h_{t−1}, i_{t−1}, o_{t−1}, x_t]·W_o + b_o)        one for each block
+        s_t = s_{t−1} + i_t∘g([h_{t−1}, i_{t−1}, o_{t−1}, x_t]·W_c + b_c)
+        h_t = o_t∘h(s_t)                                           with g = 4σ − 2 and h = 2σ − 1
+
+    The gradient is truncated as there: errors flow back in time within the cells alone, through the sum s, and not
+    through what units saw of the last step.
+
+    Source: S. Hochreiter, J. Schmidhuber, "Long short-term memory", 1997.
+    """
+
+    def __init__(self, inputs: int, blocks: Blocks, randoms: Sequence[Generator], start: float) -> None:
+        super().__init__(inputs, blocks.cells, randoms, start)
+        self.blocks = blocks
+        units = blocks.cells + blocks.gates
+        self.weight = Parameter(drawn_per_trial(randoms, start, inputs + (units if blocks.recurrent else 0), units))
+        starts = (blocks.input_bias, blocks.output_bias)[: blocks.gates // blocks.count]
+        if blocks.biased != "none":
+            gate_bias = drawn_per_trial(randoms, start, 1, blocks.gates)
+            for k, values in enumerate(starts):
+                if values is not None:
+                    gate_bias[..., k * blocks.count : (k + 1) * blocks.count] = values
+            self.gate_bias = Parameter(gate_bias)
+        if blocks.biased == "all":
+            self.cell_bias = Parameter(drawn_per_trial(randoms, start, 1, blocks.cells))
+
+    def nothing(self, batch: int) -> Any:
+        """The state before the first step: the activations of all units, and the sums of the cells."""
+        return self._zeros(batch, self.blocks.cells + self.blocks.gates), self._zeros(batch, self.blocks.cells)
+
+    def forward(self, x: Tensor, state: Any) -> tuple[Any, Tensor]:
+        """The next state, and the outputs of the cells."""
+        blocks, (units, total) = self.blocks, state
+        seen = concatenate([stop_gradient(units), x], axis=-1) if blocks.recurrent else x
+        net = matmul(seen, self.weight)
+        gates, cells = net[..., : blocks.gates], net[..., blocks.gates :]
+        if blocks.biased != "none":
+            gates = gates + self.gate_bias
+        if blocks.biased == "all":
+            cells = cells + self.cell_bias
+        gates = sigmoid(gates)
+        squeezed = 4 * sigmoid(cells) - 2 if blocks.squashed else sigmoid(cells)
+        total = total + self._spread(gates[..., : blocks.count]) * squeezed
+        h = 2 * sigmoid(total) - 1 if blocks.squashed else total
+        if blocks.output_gate:
+            h = self._spread(gates[..., blocks.count :]) * h
+        return (concatenate([h, gates], axis=-1), total), h
+
+    def _spread(self, gate: Tensor) -> Tensor:
+        """A gate of each block for all cells of the block."""
+        trials, batch, count = gate.shape
+        size = self.blocks.size
+        wide = broadcast_to(reshape(gate, (trials, batch, count, 1)), (trials, batch, count, size))
+        return reshape(wide, (trials, batch, count * size))
