@@ -96,6 +96,15 @@ def command_parser() -> Parser:
     )
     backends = commands.add_parser("backends", help="list the installed backends and what they run on")
     backends.set_defaults(command="backends")
+    cache = commands.add_parser("cache", help="show or delete what was compiled before")
+    cache.set_defaults(command="cache")
+    cache.description = (
+        "Programs that a backend has compiled are kept in the folder TINYGRAD_LSTM_CACHE, or in tinygrad_lstm in the "
+        "cache folder of the user."
+    )
+    group = cache.add_mutually_exclusive_group()
+    group.add_argument("--info", dest="clear", action="store_false", default=False, help="show folder and size")
+    group.add_argument("--clear", action="store_true", default=False, help="delete all of them")
     return parser
 
 

@@ -3,10 +3,12 @@
 import ctypes
 import os
 import platform
+import re
 import shlex
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
@@ -35,6 +37,7 @@ _FLAGS: Final = (
     "-w",
 )
 _TIMEOUT: Final = 300
+_ERROR: Final = re.compile(r"\berror\b|undefined reference|cannot (find|execute)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,8 @@ class CCompiler:
     """A C compiler.
 
     Attributes:
-        command: the words of the command.
+        command: the words of the command, the first of them a whole path: without a PATH, gcc looks for its own parts
+            beside itself.
         identity: its version, which is part of the key of what it made.
     """
 
@@ -67,13 +71,20 @@ class CCompiler:
         if os.name != "nt":
             arguments.append("-lm")
         try:
-            done = subprocess.run(arguments, capture_output=True, text=True, timeout=_TIMEOUT, check=False)
+            done = subprocess.run(
+                arguments,
+                env=_environment(self.command[0]),
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=_TIMEOUT,
+                check=False,
+            )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise BackendError(f"the C compiler {self.command[0]} cannot be run: {error}") from None
         if done.returncode:
-            said = (done.stderr or done.stdout).strip().splitlines()
             raise BackendError(
-                f"the C compiler `{shlex.join(self.command)}` failed: {said[0] if said else 'it said nothing'}; "
+                f"the C compiler `{shlex.join(self.command)}` failed: {_complaint(done.stderr or done.stdout)}; "
                 "name another one in the environment variable CC"
             )
         if not target.is_file():
@@ -81,6 +92,19 @@ class CCompiler:
                 f"the C compiler `{shlex.join(self.command)}` reported success but made no file; name another one in "
                 "the environment variable CC"
             )
+
+
+def _environment(compiler: str) -> dict[str, str]:
+    """The environment of a compiler, which looks for its assembler and linker on the PATH."""
+    return {**os.environ, "PATH": os.environ.get("PATH") or f"{os.path.dirname(compiler)}{os.pathsep}{os.defpath}"}
+
+
+def _complaint(said: str) -> str:
+    """The line of a compiler's output that says what is wrong: the first error, not the line about where it is."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    # What the driver says at the end, "collect2: error: ld returned 1 exit status", explains nothing.
+    errors = [line for line in lines if _ERROR.search(line) and not line.startswith("collect2: error: ld returned")]
+    return (errors or lines[-1:] or ["it said nothing"])[0]
 
 
 def _candidates(named: str) -> list[tuple[str, ...]]:
@@ -101,7 +125,7 @@ def _unfit(what: str) -> BackendError:
 
 
 @lru_cache(maxsize=8)
-def _identified(command: tuple[str, ...], path: str, changed: int) -> str:
+def _identified(command: tuple[str, ...], changed: int) -> str:
     """The version that a compiler reports.
 
     Raises:
@@ -110,7 +134,13 @@ def _identified(command: tuple[str, ...], path: str, changed: int) -> str:
     called = f"CC={shlex.join(command)!r}"
     try:
         said = subprocess.run(
-            [*command, "--version"], capture_output=True, text=True, errors="replace", timeout=_TIMEOUT, check=False
+            [*command, "--version"],
+            env=_environment(command[0]),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_TIMEOUT,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise _unfit(f"{called} cannot be run ({error})") from None
@@ -118,7 +148,7 @@ def _identified(command: tuple[str, ...], path: str, changed: int) -> str:
         raise _unfit(f"{called} ran and failed with exit status {said.returncode} when asked for its --version")
     if not said.stdout.strip():
         raise _unfit(f"{called} ran and said nothing when asked for its --version")
-    return f"{path} {changed} {said.stdout}"
+    return f"{command[0]} {changed} {said.stdout}"
 
 
 def find_compiler() -> CCompiler:
@@ -132,8 +162,10 @@ def find_compiler() -> CCompiler:
         path = shutil.which(command[0])
         if path is None:
             continue
+        path = os.path.abspath(path)
+        whole = (path, *command[1:])
         try:
-            return CCompiler(command, _identified(command, path, os.stat(path).st_mtime_ns))
+            return CCompiler(whole, _identified(whole, os.stat(path).st_mtime_ns))
         except BackendError:
             if named:
                 raise
@@ -174,15 +206,22 @@ def shared_object(source: str, *flags: str) -> ctypes.CDLL:
         text.write_text(source, encoding="utf-8")
         compiler.shared_object(text, target, every)
 
-    path = cached((source, compiler.identity, *compiler.command, *every, processor()), ".so", build)
+    key = (source, compiler.identity, *compiler.command, *every, processor())
     try:
-        return ctypes.CDLL(str(path))
+        return ctypes.CDLL(str(path := cached(key, ".so", build)))
+    except OSError:
+        if not _forbids_programs(path):
+            # Another machine with the same home may have made it, for other libraries.
+            with suppress(OSError):
+                path.unlink()
+    try:
+        return ctypes.CDLL(str(path := cached(key, ".so", build)))
     except OSError as error:
         advice = (
             "name a directory that programs may be loaded from in the environment variable TINYGRAD_LSTM_CACHE"
             if _forbids_programs(path)
-            else "delete it to have it compiled again; if that gives the same, "
-            f"{' '.join(compiler.command)} makes no programs for this Python"
+            else f"{shlex.join(compiler.command)} makes no programs for this Python; name another compiler in the "
+            "environment variable CC"
         )
         raise BackendError(f"the compiled program {path} cannot be loaded: {error}; {advice}") from error
 

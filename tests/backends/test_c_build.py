@@ -1,6 +1,8 @@
 """How the C backend finds its compiler, keeps what it compiled, and shares the work among threads."""
 
+import hashlib
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -25,6 +27,7 @@ from tinygrad_lstm.errors import BackendError
 from tinygrad_lstm.graph.dtypes import float32
 from tinygrad_lstm.runtime import cache
 from tinygrad_lstm.runtime.threads import blas_threads
+from tinygrad_lstm_command import main
 
 pytestmark = [needs_c, pytest.mark.skipif(os.name == "nt", reason="owners and modes of files are those of POSIX")]
 
@@ -125,12 +128,104 @@ def test_the_usual_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert cache.directory() == tmp_path / ".cache" / "tinygrad_lstm"
 
 
-def test_the_oldest_entries_go_first(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "_KEPT", 2)
-    for k in range(4):
-        for entry in built(f"{ANSWER}/* {k} */"):
-            os.utime(entry, (k, k))
-    assert len(list(place.glob("*.so"))) == 2
+def test_what_was_not_used_for_the_longest_time_goes_first(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [f"{ANSWER}/* {k} */" for k in range(4)]
+    seen: set[Path] = set()
+    made = []
+    for k, text in enumerate(texts[:3]):
+        (entry,) = set(built(text)) - seen
+        seen.add(entry)
+        made.append(entry)
+        os.utime(entry, (k, 7))
+    built(texts[0])  # is used again, and is now the last
+    assert made[0].stat().st_mtime == 7
+    monkeypatch.setattr(cache, "LIMIT", 3 * made[0].stat().st_size + 100)
+    left = set(built(texts[3]))
+    assert left & seen == {made[0], made[2]}
+    assert len(left) == 3
+    # An entry that is larger than the limit is kept as long as it is the last.
+    monkeypatch.setattr(cache, "LIMIT", 1)
+    assert len(built(f"{ANSWER}/* 5 */")) == 1
+
+
+def test_a_pipe_in_the_place_of_an_entry_keeps_nobody_waiting(place: Path) -> None:
+    (entry,) = built()
+    entry.unlink()
+    os.mkfifo(entry)
+    assert built() == [entry]
+    assert stat.S_ISREG(entry.stat().st_mode)
+
+
+def test_a_sound_entry_that_can_not_be_loaded_is_compiled_again(place: Path) -> None:
+    (entry,) = built()
+    foreign = b"of another machine"
+    entry.unlink()
+    entry = entry.with_name(f"{entry.name.partition('-')[0]}-{hashlib.sha256(foreign).hexdigest()}.so")
+    entry.write_bytes(foreign)
+    entry.chmod(0o700)
+    (again,) = built()
+    assert again != entry
+
+
+def test_what_killed_programs_have_left_goes_after_an_hour(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.mkdir(0o700)
+    old, new, other = (
+        place / name for name in (".tinygrad_lstm-build-abc_1234", ".tinygrad_lstm-build-abcd1234", "build-2")
+    )
+    for folder in (old, new, other):
+        folder.mkdir()
+        (folder / "program.c").touch()
+    for folder in (old, other):
+        os.utime(folder, (0, 0))
+    built()
+    assert (old.exists(), new.exists(), other.exists()) == (False, True, True)
+
+
+def test_a_temporary_cache_that_was_deleted_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("TINYGRAD_LSTM_CACHE", str(tmp_path / "file" / "cache"))
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    cache._made_by.cache_clear()
+    left = tmp_path / "temporary" / "tinygrad_lstm-cache-abcdefgh"
+    left.mkdir(0o700)
+    os.utime(left, (0, 0))
+    first = cache.directory()
+    assert not left.exists()
+    assert len(built()) == 1
+    shutil.rmtree(first)
+    assert len(built(ANSWER + "/* again */")) == 1
+    assert cache.directory() != first
+    cache._made_by.cache_clear()
+
+
+def test_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("TINYGRAD_LSTM_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    assert cache.configured() is None
+    assert cache.directory().is_dir()
+
+
+def test_the_cache_is_shown_and_cleared(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    built()
+    (place / "notes.txt").write_text("mine")
+    assert main(["cache"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"folder: {place}\nholds: 1 compiled program, 0.0 MiB; beyond 512 MiB those go ")
+    assert main(["cache", "--info"]) == 0
+    assert capsys.readouterr().out == shown
+    assert main(["cache", "--clear"]) == 0
+    assert capsys.readouterr().out == f"deleted 1 compiled program, 0.0 MiB in {place}\n"
+    assert [p.name for p in place.iterdir()] == ["notes.txt"]
+    assert main(["cache", "--info", "--clear"]) == 2
+    place.chmod(0o777)
+    capsys.readouterr()
+    assert main(["cache", "--clear"]) == 0
+    assert "others may write to it" in capsys.readouterr().out
 
 
 def test_two_processes_at_once(place: Path) -> None:
@@ -183,9 +278,43 @@ def test_a_compiler_that_makes_nothing(place: Path, tmp_path: Path, monkeypatch:
 
 
 def test_a_compiler_that_fails(place: Path) -> None:
-    with pytest.raises(BackendError, match=r"failed: .*name another one in the environment variable CC"):
-        shared_object("this is no C\n")
+    with pytest.raises(
+        BackendError, match=r"failed: .*error: .*name another one in the environment variable CC"
+    ) as told:
+        shared_object("int f(void) {\n  int a = 3;\n  return b; }\n")
+    assert "program.c:3" in str(told.value)
+    with pytest.raises(BackendError, match=r"failed: .*undeclared"):
+        shared_object("int f(void) { return größe; }\n")
     assert not list(place.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        ("a.c: In function 'f':\na.c:3:10: error: 'b' undeclared\n", "a.c:3:10: error: 'b' undeclared"),
+        (
+            "a.o: in function `f':\na.c:(.text+0x5): undefined reference to `g'\ncollect2: error: ld returned 1\n",
+            "a.c:(.text+0x5): undefined reference to `g'",
+        ),
+        (
+            "cc: fatal error: cannot execute 'cc1': no such file\ncompilation terminated.\n",
+            "cc: fatal error: cannot execute 'cc1': no such file",
+        ),
+        ("collect2: fatal error: cannot find 'ld'\nstopped\n", "collect2: fatal error: cannot find 'ld'"),
+        ("first\n\nKilled\n", "Killed"),
+        ("", "it said nothing"),
+    ],
+)
+def test_the_line_of_a_compiler_that_is_quoted(said: str, line: str) -> None:
+    assert toolchain._complaint(said) == line
+
+
+def test_an_empty_environment_finds_the_compiler(place: Path) -> None:
+    """gcc without a PATH finds its own parts if it is called by its whole path."""
+    code = f"from tinygrad_lstm_c.toolchain import shared_object; print(shared_object({ANSWER!r}).answer())"
+    env = {"TINYGRAD_LSTM_CACHE": str(place), "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("42\n", "")
 
 
 def test_cc_may_have_options(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -300,7 +429,7 @@ def test_why_a_compiled_program_is_not_loaded(place: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(module.ctypes, "CDLL", refused)
     with pytest.raises(
-        BackendError, match=r"undefined symbol: fancy; delete it to have it compiled again; if that"
+        BackendError, match=r"undefined symbol: fancy; .* makes no programs for this Python; name another"
     ) as told:
         shared_object(ANSWER)
     assert str(place) in str(told.value)

@@ -87,6 +87,20 @@ def test_a_file_keeps_its_permissions_and_links_stay(
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted((name, link.name))
 
 
+@pytest.mark.parametrize(("write", "error", "name"), WRITERS)
+def test_what_killed_programs_have_left_goes_after_an_hour(
+    write: Any, error: type[Exception], name: str, tmp_path: Path
+) -> None:
+    left = [tmp_path / f".tinygrad_lstm-0123456789abcde{k}.tmp" for k in (1, 2)]
+    others = [tmp_path / other for other in (".tinygrad_lstm-notes.tmp", ".0123456789abcdef.tmp", "a.tmp")]
+    for file in (*left, *others):
+        file.touch()
+    for file in (left[0], *others):
+        os.utime(file, (0, 0))
+    write(tmp_path / name)
+    assert sorted(tmp_path.iterdir()) == sorted([left[1], *others, tmp_path / name])
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
 def test_a_file_keeps_its_owner(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"

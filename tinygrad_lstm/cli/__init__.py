@@ -1,4 +1,4 @@
-"""What the command does: ``tinygrad-lstm train``, ``sample``, ``task``, ``draw`` and ``backends``.
+"""What the command does: ``tinygrad-lstm train``, ``sample``, ``task``, ``draw``, ``backends`` and ``cache``.
 
 Its arguments and its entry point are in the package ``tinygrad_lstm_command``, which imports this one to run a command.
 """
@@ -12,6 +12,7 @@ from typing import Final
 
 from tqdm import tqdm
 
+from tinygrad_lstm.cli.caching import run_cache
 from tinygrad_lstm.cli.looking import show_backends, show_drawing
 from tinygrad_lstm.cli.training import run_sample, run_train
 from tinygrad_lstm.cli.trying import run_task
@@ -25,6 +26,7 @@ COMMANDS: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {
     "task": run_task,
     "draw": show_drawing,
     "backends": show_backends,
+    "cache": run_cache,
 }
 """The commands by name; each returns the exit status."""
 _NO_MEMORY: Final = "there is not enough memory; make --hidden, --batch or --window smaller"

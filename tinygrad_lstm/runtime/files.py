@@ -18,12 +18,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from tinygrad_lstm.errors import CheckpointError
+from tinygrad_lstm.runtime.leftovers import sweep
 
 __all__ = ["CHECKSUM", "Array", "check_writable", "read_arrays", "replaceable", "write_arrays", "write_whole"]
 
 Array = NDArray[Any]
 CHECKSUM: Final = "tinygrad_lstm.sha256"
 """The name of the checksum in the header."""
+_BESIDE: Final = r"\.tinygrad_lstm-[0-9a-f]{16}\.tmp"
+"""The names of files on their way; see :func:`_beside`."""
 _MARK: Final = "tinygrad_lstm.checked"
 """A second name, which says that there is a checksum: a damaged bit can change only one of the two names."""
 
@@ -74,6 +77,7 @@ def write_whole(path: Path, content: bytes) -> None:
     finally:
         beside.unlink(missing_ok=True)
     _sync_folder(path.parent)
+    sweep(path.parent, _BESIDE)
 
 
 def replaceable(path: Path) -> os.stat_result | None:
@@ -156,6 +160,7 @@ def check_writable(path: str | os.PathLike[str], what: str = "checkpoint") -> No
             raise CheckpointError(f"{path} cannot be written: there is no folder {real.parent}; make it first")
         if replaceable(real) is not None and not _may_be_replaced(real):
             raise CheckpointError(f"{path} exists and is no {what}; name another file")
+        sweep(real.parent, _BESIDE)
         beside = _beside(real)
         try:
             beside.touch(exist_ok=False)
@@ -186,7 +191,7 @@ def _may_be_replaced(path: Path) -> bool:
 
 
 def _beside(path: Path) -> Path:
-    return path.with_name(f".{os.urandom(8).hex()}.tmp")
+    return path.with_name(f".tinygrad_lstm-{os.urandom(8).hex()}.tmp")
 
 
 def _sync_folder(folder: Path) -> None:
