@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+import numpy as np
 import pytest
 
 import tinygrad_lstm as tl
@@ -81,7 +82,7 @@ def test_gradients_read_as_in_a_textbook(expression: Any, first: str, second: st
 def test_cells_read_as_their_equations() -> None:
     cell = tl.nn.LSTMCell(3, 4, key=tl.random.key(0))
     gates = cell.gates(tl.symbol("x", (1, 3)), (tl.symbol("h", (1, 4)), tl.symbol("c", (1, 4))))
-    assert tl.text(gates.forget) == "σ([h_{t-1}, x_t] @ forget.weight + forget.bias)"
+    assert tl.text(gates.forget) == "σ([h_{t-1}, x_t] @ W_f + b_f)"
     assert tl.text(gates.cell) == "f_t·C_{t-1} + i_t·C̃_t"
     assert tl.text(gates.hidden) == "o_t·tanh(C_t)"
 
@@ -145,12 +146,15 @@ def test_print_shows_the_expression_of_what_has_no_value_yet() -> None:
     z = tl.sin(X**2)
     slope = tl.gradients(z, X)
     assert f"{X} {z} {slope}" == "x sin(x²) 2·x·cos(x²)"
-    assert repr(slope) == "<f32[] = multiply>"
+    assert repr(slope) == "<f32[] = 2·x·cos(x²)>"
+    assert slope._repr_latex_() == r"$\displaystyle 2 \, x \, \cos\left(x^{2}\right)$"
+    assert tl.ones(2)._repr_latex_() is None
     deep, wide = X, tl.symbol("w", (3,))
     for k in range(100):
         deep, wide = tl.sin(deep) + k, tl.where(wide < k, wide, tl.cos(wide))
     for large in (deep, wide, tl.scan(lambda c, v: (c + deep * v, v), 0.0, wide)[0]):
         assert str(large) == repr(large)
+        assert large._repr_latex_() is None
     seen: list[str] = []
 
     @tl.jit
@@ -178,3 +182,60 @@ def test_long_expressions_name_what_they_share_and_stay_short(count: int) -> Non
     assert " where v₁ = " in text
     assert "more …" in text
     assert len(text) < 10_000
+
+
+CELLS = {
+    "LSTM": lambda key: tl.nn.LSTMCell(3, 4, key=key),
+    "peephole LSTM": lambda key: tl.nn.LSTMCell(3, 4, peephole=True, key=key),
+    "coupled LSTM": lambda key: tl.nn.LSTMCell(3, 4, coupled=True, key=key),
+    "GRU": lambda key: tl.nn.GRUCell(3, 4, key=key),
+    "RNN": lambda key: tl.nn.RNNCell(3, 4, key=key),
+}
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_a_gradient_reads_in_the_names_of_its_cell(name: str) -> None:
+    cell = CELLS[name](tl.random.key(0))
+    state = cell.zeros(1)
+    state = tuple(tl.symbol(f"s{k}", s.shape) for k, s in enumerate(state)) if isinstance(state, tuple) else state
+    hidden = cell(tl.symbol("x", (1, 3)), state)
+    hidden = hidden[0] if isinstance(hidden, tuple) else hidden
+    named = {str(n.attrs["name"]) for n in topological((hidden,)) if n.op == "named"}
+    for parameter in cell.parameters():
+        text = tl.text(tl.gradients(hidden.sum(), parameter))
+        # What has a name is not written out: no gate, and no sum of a layer.
+        assert "σ(" not in text
+        assert "weight" not in text
+        assert any(given in text for given in named)
+
+
+def test_weights_have_the_letters_of_what_their_layers_compute() -> None:
+    x = tl.symbol("x", (1, 2))
+    a, b = (tl.nn.Linear(2, 2, key=tl.random.key(k)) for k in range(2))
+    z = (a(x) + b(tl.tanh(x))).named("z_t")
+    assert tl.text(z) == "x @ W_z + b_z + tanh(x) @ U_z + c_z"
+    assert tl.latex(tl.sigmoid(b(z)).named("p_{1}") * 2) == r"2 \, p_{1}"
+    assert tl.text(tl.sigmoid(a(x))) == "σ(x @ weight + bias)"
+    w = tl.Parameter(np.ones((2, 2), np.float32), name="W_z")
+    assert tl.text((a(x) + x @ w).named("z_t")) == "x @ U_z + b_z + x @ W_z"
+    both = [a(x).named("u"), a(tl.tanh(x)).named("v")]
+    assert tl.text(both) == "[x @ weight + bias, tanh(x) @ weight + bias]"
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_softmax_is_called_so(axis: int) -> None:
+    x, g = tl.symbol("x", (2, 3)), tl.symbol("g", (2, 3))
+    told = "" if axis in (1, -1) else f", axis={axis}"
+    assert tl.text(tl.softmax(x, axis)) == f"softmax(x{told})"
+    assert tl.text(tl.log_softmax(x, axis)) == f"log_softmax(x{told})"
+    assert f"softmax(x{told})" in tl.text(tl.gradients(tl.log_softmax(x, axis), x, g))
+    assert tl.text(tl.exp(x - tl.logsumexp(x, axis, keepdims=True))) == f"softmax(x{told})"
+    assert "softmax" not in tl.text(tl.exp(x - tl.logsumexp(2 * x, axis, keepdims=True)))
+    assert "softmax" not in tl.text(tl.exp(x - x.max(axis, keepdims=True)))
+
+
+def test_a_value_that_has_a_name_is_not_written_out_beside_it() -> None:
+    y = tl.tanh(X * 3)
+    named = y.named("u")
+    assert tl.text(named * y + y) == "u² + u"
+    assert tl.text(tl.gradients(named.named("v") * 2, X)) == "6·(1 − u²)"

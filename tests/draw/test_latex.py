@@ -84,7 +84,25 @@ def test_shared_subexpressions_have_names():
     cell = tl.nn.LSTMCell(3, 4, key=tl.random.key(0))
     h, _ = cell(tl.symbol("x", (1, 3)), (tl.symbol("h", (1, 4)), tl.symbol("c", (1, 4))))
     found = tl.latex(tl.gradients(h.sum(), cell.forget.weight))
-    assert r"\quad\text{where}\quad v_{1} = \sigma\left(" in found
+    assert r"C_{t-1} \odot f_{t} \odot \left(1 - f_{t}\right)" in found
+    parts_are_closed(found)
+    deep = A
+    for _ in range(3):
+        deep = tl.sin(deep) * tl.exp(deep)
+    found = tl.latex(deep)
+    assert r"\quad\text{where}\quad v_{1} = \sin\left(a\right) \odot \exp\left(a\right)" in found
+    parts_are_closed(found)
+
+
+def test_long_sums_stand_in_aligned_lines():
+    cell = tl.nn.LSTMCell(3, 4, key=tl.random.key(0))
+    x = tl.symbol("x", (1, 3))
+    h, _ = cell(x, (tl.symbol("h", (1, 4)), tl.symbol("c", (1, 4))))
+    found = tl.latex(tl.gradients(h.sum(), x))
+    assert found.startswith(r"\begin{aligned}& ")
+    assert found.endswith(r"\end{aligned}")
+    rows = found.split(r" \\ & ")
+    assert [row.count("W_") for row in rows] == [0, 0, 1, 1, 1, 1]
     parts_are_closed(found)
 
 

@@ -267,7 +267,8 @@ def test_repr_shows_values_or_the_symbolic_line() -> None:
     assert repr(tl.tensor(np.array([1.0]))) == "tensor([1.], dtype=float64)"
     assert repr(tl.tensor([[1, 2], [3, 4]])) == "tensor([[1, 2],\n        [3, 4]])"
     assert repr(tl.symbol("x", 3)) == "<f32[3] = symbol 'x'>"
-    assert repr(tl.symbol("x") + 1) == "<f32[] = add>"
+    assert repr(tl.symbol("x") + 1) == "<f32[] = x + 1>"
+    assert repr((tl.symbol("x") + 1).named("y")) == "<f32[] = named 'y'>"
     shown = repr(tl.take(tl.ones(2), tl.tensor(9)))
     assert shown.startswith("<f32[] = take, cannot be evaluated: take(f32[2], i64[]): index 9 is out of bounds")
     assert repr(tl.Parameter(1.0, name="w")) == "Parameter('w', tensor(1.))"

@@ -135,6 +135,7 @@ def cotangents(
     collected: dict[Node, Tensor] = {}
     projected: dict[Node, dict[Any, Tensor]] = {}
     scopes: dict[Scope | None, Scope] = {}
+    names: dict[Node, Node] = {}
     for y, seed in seeds:
         if y in active:
             collected[y] = collected[y] + seed if y in collected else seed
@@ -142,6 +143,8 @@ def cotangents(
     for node in reversed(order):
         if node not in active or not node.inputs:
             continue
+        if node.op == "named":
+            names[node.inputs[0]] = node
         g: Any = collected.get(node) if node in source_set else collected.pop(node, None)
         if g is None and node not in projected:
             continue
@@ -155,7 +158,7 @@ def cotangents(
                 arrived = projected.setdefault(node.inputs[0], {})
                 arrived[slot] = arrived[slot] + g if slot in arrived else g
             else:
-                _through_op(node, g, active, collected)
+                _through_op(node, names.get(node, node), g, active, collected)
         finally:
             deriving.reset(token)
     return [collected.get(x) for x in sources]
@@ -164,14 +167,15 @@ def cotangents(
 _cotangents = cotangents  # `gradients` has a parameter of this name
 
 
-def _through_op(node: Any, g: Tensor, active: set[Node], collected: dict[Node, Tensor]) -> None:
+def _through_op(node: Any, y: Node, g: Tensor, active: set[Node], collected: dict[Node, Tensor]) -> None:
+    """Add what arrives at the inputs of ``node``; its derivatives read its value as ``y``, by the user's name."""
     op = OPS[node.op]
     for k, x in enumerate(node.inputs):
         if x not in active:
             continue
         if op.gradient is None:
             raise without_rule(node)
-        ct: Tensor | None = op.cotangent(g, node, k)
+        ct: Tensor | None = op.cotangent(g, node, k, y)
         if ct is None:
             continue
         if op.kind == "elementwise":

@@ -129,14 +129,23 @@ class Algebra:
         terms = [self._from_factors(number, factors) for number, factors in merged.values() if number != 0]
         if len(terms) <= 1:
             return terms[0] if terms else self.constant(0)
-        minus = self.notation.minus
-        first = next((t for t in terms if not t.text.startswith(minus)), terms[0])
+        first = next((t for t in terms if not t.text.startswith(self.notation.minus)), terms[0])
         terms = [first, *[t for t in terms if t is not first]]
-        shown = self.inside(terms[0], SUM)
-        for term in terms[1:]:
-            negative = term.text.startswith(minus)
-            shown += f" {minus} {term.text[len(minus) :]}" if negative else f" + {self.inside(term, SUM)}"
-        return Expression(shown, SUM, weight_of(terms), all(t.single for t in terms), terms=terms)
+        return Expression(
+            " ".join(self._signed(terms)), SUM, weight_of(terms), all(t.single for t in terms), terms=terms
+        )
+
+    def lines(self, x: Expression) -> list[str]:
+        """The text of ``x`` in lines: one for each term of a sum, with its sign in front."""
+        return self._signed(x.terms) if x.terms else [x.text]
+
+    def _signed(self, terms: Sequence[Expression]) -> list[str]:
+        minus = self.notation.minus
+        rest = [
+            f"{minus} {t.text[len(minus) :]}" if t.text.startswith(minus) else f"+ {self.inside(t, SUM)}"
+            for t in terms[1:]
+        ]
+        return [self.inside(terms[0], SUM), *rest]
 
     def power(self, base: Expression, exponent: Expression) -> Expression:
         """``base`` to the power of ``exponent``."""

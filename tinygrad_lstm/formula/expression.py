@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.formula.algebra import ATOM, COMPARISON, POWER, PRODUCT, Algebra, Expression, weight_of
+from tinygrad_lstm.formula.composed import composed
+from tinygrad_lstm.formula.names import named_values, weight_letters
 from tinygrad_lstm.formula.notation import LATEX, TEXT, Notation
 from tinygrad_lstm.graph.convert import as_tensor, is_scalar
 from tinygrad_lstm.graph.dtypes import DType
@@ -18,8 +20,9 @@ from tinygrad_lstm.passes.pipeline import simplified
 
 __all__ = ["Formula", "expressed", "latex", "node_texts", "text"]
 
+_LINE: Final = 100
 _LONG: Final = 160
-_NAMED_FROM: Final = 24
+_NAMED_FROM: Final = 16
 _MOST: Final = 40
 _OPERAND: Final = 60
 _SMALL: Final = 200
@@ -39,7 +42,10 @@ class Formula(str):
 
 
 def text(tensor: Any) -> str:
-    """The expression of a tensor on one line, simplified: long parts that are used several times get a name.
+    """The expression of a tensor, simplified, with the names that the user gave: to values, and by layers to weights.
+
+    Long parts that are used several times get a name. It is one line where it fits, and else a sum has a line a term.
+    The weight of the layer that computes ``f_t`` is ``W_f``, and its bias ``b_f``.
 
     A list or a tuple of tensors is written in its brackets. ``print`` of a tensor that has no value yet shows its
     expression too, where it is short.
@@ -85,7 +91,7 @@ def node_texts(order: Iterable[Node], references: Mapping[Node, str]) -> dict[No
     >>> list(node_texts([y.inputs[0], y], {y.inputs[0].inputs[0]: "%0", y.inputs[0].inputs[1]: "2"}).values())
     ['%0^2', 'sin(%0^2)']
     """
-    writing = _Writing(TEXT)
+    writing = _Writing(TEXT, {}, {})
     texts: dict[Node, str] = {}
     for node in order:
         for x in node.inputs:
@@ -102,19 +108,30 @@ def node_texts(order: Iterable[Node], references: Mapping[Node, str]) -> dict[No
 
 def _written(what: Any, notation: Notation, caller: str, scale: int) -> str:
     roots = simplified(*_tensors(what, caller), keep_names=True)
+    ancestors = topological(roots)
     for k, root in enumerate(roots):
         while root.op == "named":
             root = roots[k] = root.inputs[0]
-    order = topological(roots, stop=lambda n: n.op == "named")
+    named = named_values(ancestors)
+    letters = weight_letters(ancestors, named)
+    for root in roots:
+        named.pop(root, None)
+    order = topological(roots, stop=lambda n: n.op == "named" or n in named)
     long = _LONG * scale
-    writing = _Writing(notation)
+    writing = _Writing(notation, named, letters)
     writing.all(order, long, 0)
     whole = _whole(what, iter([writing.expressions[root].text for root in roots]), notation)
-    if len(whole) <= long:
+    if len(whole) <= _LINE * scale:
         return whole
-    writing = _Writing(notation)
+    short = whole if len(whole) <= long else None
+    writing = _Writing(notation, named, letters)
     writing.all(order, long, _NAMED_FROM * scale, roots)
-    return _with_names(_whole(what, iter([writing.expressions[root].text for root in roots]), notation), writing)
+    if isinstance(what, list | tuple):
+        lines = [_whole(what, iter([writing.expressions[root].text for root in roots]), notation)]
+    else:
+        lines = writing.algebra.lines(writing.expressions[roots[0]])
+    found = _with_names(lines, writing)
+    return short if short is not None and len(short) <= len(found) else found
 
 
 def _tensors(what: Any, caller: str) -> list[Tensor]:
@@ -135,22 +152,22 @@ def _whole(what: Any, texts: Iterator[str], notation: Notation) -> str:
     return notation.brackets(", ".join(parts) + ("," if len(parts) == 1 else ""))
 
 
-def _with_names(whole: str, writing: "_Writing") -> str:
+def _with_names(whole: list[str], writing: "_Writing") -> str:
     """An expression with its definitions: ``whole``, and the parts that it reads, numbered in the order of use."""
-    read = set(_LOCAL.findall(whole))
-    for name, expression in reversed(writing.definitions):
+    read = set(_LOCAL.findall(" ".join(whole)))
+    for name, lines in reversed(writing.definitions):
         if _LOCAL.findall(name)[0] in read:
-            read.update(_LOCAL.findall(expression))
+            read.update(_LOCAL.findall(" ".join(lines)))
     definitions = [d for d in writing.definitions if _LOCAL.findall(d[0])[0] in read]
     numbers = {_LOCAL.findall(name)[0]: k for k, (name, _) in enumerate(definitions, 1)}
 
-    def named(expression: str) -> str:
-        return _LOCAL.sub(lambda match: writing.notation.local(numbers[match[1]]), expression)
+    def named(lines: Iterable[str]) -> list[str]:
+        return [_LOCAL.sub(lambda match: writing.notation.local(numbers[match[1]]), line) for line in lines]
 
     left_out = max(0, len(definitions) - _MOST)
     if left_out:
         definitions[_MOST // 2 : -_MOST // 2] = []
-    return writing.notation.where(named(whole), [(named(name), named(e)) for name, e in definitions], left_out)
+    return writing.notation.where(named(whole), [(named([name])[0], named(e)) for name, e in definitions], left_out)
 
 
 @function
@@ -167,30 +184,40 @@ def expressed(tensor: Tensor) -> str | None:
         seen.update(fresh)
         pending += fresh
     expression = text(tensor)
-    return expression if len(expression) <= _LONG else None
+    return expression if len(expression) <= _LONG and "\n" not in expression else None
+
+
+@function
+def typeset(tensor: Tensor) -> str | None:
+    """What a notebook shows of a tensor without a value; None where ``print`` shows no expression."""
+    return latex(tensor)._repr_latex_() if expressed(tensor) is not None else None
 
 
 class _Writing:
     """Writes the expressions of nodes, inputs before readers."""
 
-    def __init__(self, notation: Notation) -> None:
+    def __init__(self, notation: Notation, known: Mapping[Node, Node], letters: Mapping[Node, str]) -> None:
         self.notation = notation
+        self.known = known
+        self.letters = letters
         self.algebra = Algebra(notation)
         self.expressions: dict[Node, Expression] = {}
-        self.definitions: list[tuple[str, str]] = []
+        self.definitions: list[tuple[str, list[str]]] = []
         self.names: Counter[str] = Counter()
+        self.by_name: dict[Node, Expression] = {}
 
     def all(self, order: list[Node], long: int, name_from: int, roots: Sequence[Node] = ()) -> None:
         """Write the nodes of ``order``; where ``roots`` are given, long or shared parts of them get names."""
         readers: Counter[Node] = Counter(x for node in order for x in node.inputs)
         asked = set(roots)
         for node in order:
-            expression = self.named(node) if node.op == "named" else self.expression(node)
+            name = node if node.op == "named" else self.known.get(node)
+            expression = self.named(name) if name is not None else self.expression(node)
             shared = readers[node] > 1 and len(expression.text) > name_from
-            if asked and node not in asked and (shared or len(expression.text) > long):
-                name = f"\x00{len(self.definitions)}\x01"
-                self.definitions.append((name, expression.text))
-                expression = Expression(name, single=expression.single)
+            if asked and node not in asked and name is None and (shared or len(expression.text) > long):
+                local = f"\x00{len(self.definitions)}\x01"
+                self.definitions.append((local, self.algebra.lines(expression)))
+                expression = Expression(local, single=expression.single)
             elif not asked and len(expression.text) > long:
                 # The text is too long to be shown. It is cut, so that what is built on it does not grow without bound.
                 expression = Expression(expression.text[: 2 * long], expression.level, expression.weight)
@@ -199,6 +226,11 @@ class _Writing:
     def expression(self, node: Any) -> Expression:
         """The expression of one node, whose inputs are written already."""
         inputs = [self.expressions[x] for x in node.inputs]
+        function = composed(node)
+        if function is not None and function[1] in self.expressions:
+            name, x, axis = function
+            shown = [] if axis == (len(x.type.shape) - 1,) else [("axis", _shown(axis))]
+            return Expression(self.notation.call(name, [self.expressions[x].text], shown), ATOM, weight_of(inputs))
         make = _FORMS.get(node.op)
         made = make(self, node, inputs) if make is not None else self.call(node, inputs)
         made.single = made.single or getattr(node.type, "shape", None) == ()
@@ -206,12 +238,16 @@ class _Writing:
 
     def named(self, node: Node) -> Expression:
         """A leaf or a named node by its name; a second one of the same name gets a number."""
-        name = self.notation.name(name_of(node) or f"array[{','.join(map(str, node.type.shape))}]")
-        self.names[name] += 1
-        single = node.type.shape == ()
-        if self.names[name] == 1:
-            return Expression(name, single=single)
-        return Expression(self.notation.again(name, self.names[name]), POWER, single=single)
+        if node not in self.by_name:
+            given = self.letters.get(node) or name_of(node) or f"array[{','.join(map(str, node.type.shape))}]"
+            name = self.notation.name(given)
+            self.names[name] += 1
+            single = node.type.shape == ()
+            if self.names[name] == 1:
+                self.by_name[node] = Expression(name, single=single)
+            else:
+                self.by_name[node] = Expression(self.notation.again(name, self.names[name]), POWER, single=single)
+        return self.by_name[node]
 
     def call(
         self, node: Any, inputs: list[Expression], op: str = "", options: tuple[str, ...] = _OPTIONS

@@ -64,14 +64,27 @@ class Notation(Protocol):
     def index(self, inside: str) -> str:
         """An index, as it is written behind an array."""
 
-    def where(self, whole: str, definitions: Sequence[tuple[str, str]], left_out: int) -> str:
-        """An expression and the definitions of names in it; ``left_out`` of them, in the middle, are not shown."""
+    def where(self, whole: list[str], definitions: Sequence[tuple[str, list[str]]], left_out: int) -> str:
+        """An expression and the definitions of names in it, each in lines that may be joined to one.
+
+        ``left_out`` of the definitions, in the middle, are not shown.
+        """
 
 
 def _plain_number(value: bool | int | float) -> str:
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         value = int(value)
     return f"{value:.7g}" if isinstance(value, float) else str(value)
+
+
+_WIDTH: Final = 110
+"""So many characters of an expression stand in one line."""
+
+
+def _folded(lines: Sequence[str], indent: str, width: int = _WIDTH) -> list[str]:
+    """``lines`` as one where it is short, and else with an indent from the second on."""
+    flat = " ".join(lines)
+    return [flat] if len(indent) + len(flat) <= width else [lines[0], *[indent + line for line in lines[1:]]]
 
 
 class _Text:
@@ -140,11 +153,19 @@ class _Text:
     def index(self, inside: str) -> str:
         return f"[{inside}]"
 
-    def where(self, whole: str, definitions: Sequence[tuple[str, str]], left_out: int) -> str:
-        lines = [f"{name} = {text}" for name, text in definitions]
-        if left_out:
-            lines.insert(len(lines) // 2, f"… {left_out} more …")
-        return f"{whole} where {', '.join(lines)}" if lines else whole
+    def where(self, whole: list[str], definitions: Sequence[tuple[str, list[str]]], left_out: int) -> str:
+        parts = [f"{name} = {' '.join(lines)}" for name, lines in definitions]
+        flat = " ".join(whole) + (f" where {', '.join(parts)}" if parts else "")
+        if len(flat) <= _WIDTH and not left_out:
+            return flat
+        shown = _folded(whole, "  ")
+        for k, (name, lines) in enumerate(definitions):
+            if left_out and k == len(definitions) // 2:
+                shown.append(f"        … {left_out} more …")
+            front = f"{'  where' if k == 0 else '       '} {name} = "
+            first, *rest = _folded(lines, " " * (len(front) - 2))
+            shown += [front + first, *rest]
+        return "\n".join(shown)
 
 
 _ESCAPES: Final = {c: "\\" + c for c in "_{}$&#%"} | {
@@ -293,11 +314,19 @@ class _Latex:
     def index(self, inside: str) -> str:
         return f"[{inside}]"
 
-    def where(self, whole: str, definitions: Sequence[tuple[str, str]], left_out: int) -> str:
-        lines = [f"{name} = {text}" for name, text in definitions]
-        if left_out:
-            lines.insert(len(lines) // 2, r"\dots")
-        return rf"{whole} \quad\text{{where}}\quad " + r",\; ".join(lines) if lines else whole
+    def where(self, whole: list[str], definitions: Sequence[tuple[str, list[str]]], left_out: int) -> str:
+        parts = [f"{name} = {' '.join(lines)}" for name, lines in definitions]
+        flat = " ".join(whole) + (r" \quad\text{where}\quad " + r",\; ".join(parts) if parts else "")
+        if len(flat) <= 4 * _WIDTH and not left_out:
+            return flat
+        rows = _folded(whole, r"\quad ", 3 * _WIDTH)
+        for k, (name, lines) in enumerate(definitions):
+            if left_out and k == len(definitions) // 2:
+                rows.append(r"\dots")
+            front = r"\text{where}\quad " if k == 0 else r"\phantom{\text{where}}\quad "
+            first, *rest = _folded(lines, rf"\phantom{{\text{{where}}\quad {name}}}\quad ", 3 * _WIDTH)
+            rows += [f"{front}{name} = {first}", *rest]
+        return r"\begin{aligned}& " + r" \\ & ".join(rows) + r"\end{aligned}"
 
 
 TEXT: Final[Notation] = _Text()

@@ -60,12 +60,15 @@ class OpDef:
     costly: bool
     user: bool
 
-    def cotangent(self, g: Any, y: Any, k: int) -> Any:
-        """The cotangent of the ``k``-th input of the node ``y`` of this op, whose own is ``g``; None if none flows."""
+    def cotangent(self, g: Any, node: Any, k: int, y: Any) -> Any:
+        """The cotangent of the ``k``-th input of a ``node`` of this op, whose own is ``g``; None if none flows.
+
+        The rule reads ``y`` as the node's value: the node itself, or the name that the user gave it.
+        """
         if isinstance(self.gradient, EachInput):
-            return self.gradient.f(g, y, k, *y.inputs, **y.attrs)
+            return self.gradient.f(g, y, k, *node.inputs, **node.attrs)
         rule = self.gradient[k] if self.gradient is not None else None
-        return None if rule is None else rule(g, y, *y.inputs, **y.attrs)
+        return None if rule is None else rule(g, y, *node.inputs, **node.attrs)
 
 
 OPS: Final[dict[str, OpDef]] = {}

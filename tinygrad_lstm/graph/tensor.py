@@ -156,8 +156,13 @@ class Tensor(Node, Operators["Tensor"]):
             except Exception as error:
                 # A repr is what a debugger shows after a failure: it must not fail itself.
                 return f"<{self.type} = {self.op}, cannot be evaluated: {str(error).partition(chr(10))[0]}>"
-        name = f" {self.attrs['name']!r}" if self.op in ("symbol", "named") else ""
-        return f"<{self.type} = {self.op}{name}>"
+        if self.op in ("symbol", "named"):
+            return f"<{self.type} = {self.op} {self.attrs['name']!r}>"
+        return f"<{self.type} = {apply('expressed', self) or self.op}>"
+
+    def _repr_latex_(self) -> str | None:
+        """The expression of a tensor without a value, for notebooks; they show the ``repr`` of others."""
+        return apply("typeset", self) if self.symbolic else None
 
     def __str__(self) -> str:
         if self.symbolic:

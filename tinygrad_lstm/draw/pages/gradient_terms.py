@@ -146,7 +146,7 @@ class _Rules:
         said = _ordered(_TWICE.sub(r"\1", said))
         if own is not None:
             symbols[node] = own
-        if len(said) > _LONG:
+        if len(said) > _LONG or " where " in said:
             return ["what ", word(reader), " makes of ", reader.index]
         first, *rest = said.split(_ARRIVING)
         pieces: list[str | int] = [first]
