@@ -4,6 +4,7 @@ from tinygrad_lstm.draw.cells.picture import cell
 from tinygrad_lstm.draw.cells.walkthrough import Walkthrough, walkthrough
 from tinygrad_lstm.draw.drawing import Drawing
 from tinygrad_lstm.draw.graphs.picture import graph
+from tinygrad_lstm.draw.moving import Animation
 from tinygrad_lstm.draw.pages import Page, page
 from tinygrad_lstm.draw.time.chains import chain, rolled, unrolled
 from tinygrad_lstm.draw.time.figures import Figure
@@ -12,6 +13,7 @@ from tinygrad_lstm.formula.expression import latex, text
 from tinygrad_lstm.reflexes import answer
 
 __all__ = [
+    "Animation",
     "Drawing",
     "Figure",
     "Page",

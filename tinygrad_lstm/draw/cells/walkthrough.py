@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from tinygrad_lstm.draw.cells.anatomy import Anatomy, Part, dissect
-from tinygrad_lstm.draw.cells.equations import Equation, equations
+from tinygrad_lstm.draw.cells.equations import Equation, cell_in_words, equations
 from tinygrad_lstm.draw.cells.picture import Spotlight, picture
 from tinygrad_lstm.draw.cells.placement import find_conveyor
+from tinygrad_lstm.draw.cells.slides import Slide, animated, in_one_pdf, in_one_zip, slides
 from tinygrad_lstm.draw.cells.timestep import example, first_state, trace_step
 from tinygrad_lstm.draw.drawing import Drawing
 from tinygrad_lstm.draw.markup import pretty
+from tinygrad_lstm.draw.moving import MOVING, Animation
+from tinygrad_lstm.draw.output import check_folder, write_picture
 from tinygrad_lstm.draw.pages.page import Page
 from tinygrad_lstm.draw.themes import ThemeName, check_look, dark_rules
 from tinygrad_lstm.errors import UsageError
@@ -89,11 +92,18 @@ class Stage:
 class Walkthrough:
     """The stages of one step of a cell, in their order; printed as text, shown as pictures in Jupyter.
 
-    ``save`` writes them to one page, or each to a picture.
+    ``save`` writes them to one page, to slides, to a moving picture, or each to a picture.
+
+    Attributes:
+        title: the name of the cell.
+        stages: the stages.
+        whole: the cell, with nothing in grey.
+        theme: the colours of the pictures.
     """
 
     title: str
     stages: tuple[Stage, ...]
+    whole: Drawing
     theme: ThemeName = "light"
 
     def __iter__(self) -> Iterator[Stage]:
@@ -133,6 +143,21 @@ class Walkthrough:
             parts.append(f"{lines}\n{stage.numbers()}</section>")
         return Page("\n".join([*parts, "</body></html>\n"]), f"{self.title}: one step, explained")
 
+    def animation(self) -> Animation:
+        """The whole cell and then the stages, one after the other, each with its question and its equations.
+
+        >>> tl.draw.walkthrough(tl.nn.GRUCell(3, 2)).animation()
+        <Animation 'GRUCell: one step, explained': 4 pictures in 12.5 s>
+        """
+        return animated(self._slides(), self.theme, f"{self.title}: one step, explained")
+
+    def _slides(self) -> list[Slide]:
+        told = [
+            Slide(stage.drawing, f"{k}. {stage.title}", tuple(e.text for e in stage.equations))
+            for k, stage in enumerate(self.stages, 1)
+        ]
+        return [Slide(self.whole, f"{self.title}: one step"), *told]
+
     def show(self) -> Path:
         """Open the page of all stages in the browser, from a temporary file, and return its path.
 
@@ -144,15 +169,18 @@ class Walkthrough:
     def save(self, path: str | os.PathLike[str], *, dpi: float | None = None) -> list[Path]:
         """Write the stages, and return the paths of the files.
 
-        ``lstm.html`` is one page with the pictures, equations and numbers. With ``lstm.svg``, ``.png``, ``.pdf``,
-        ``.tex`` or ``.dot`` the picture of each stage gets a file: ``lstm-1.svg``, ``lstm-2.svg``, and so on.
+        ``lstm.html`` is one page with the pictures, equations and numbers. ``lstm.pdf`` and ``lstm.zip`` are slides,
+        the whole cell first, as pages of a PDF or as PNG and SVG in an archive; ``lstm.gif``, ``.webp`` and ``.apng``
+        are the slides one after the other. With ``lstm.svg``, ``.png``, ``.tex`` or ``.dot`` the picture of each stage
+        gets a file: ``lstm-1.svg``, ``lstm-2.svg``, and so on.
 
         Args:
-            dpi: dots an inch, for ``.png``.
+            dpi: dots an inch, for what consists of pixels.
 
         Raises:
             UsageError: the suffix is none of these.
-            DrawingError: a picture cannot be rendered, or a file not be written.
+            DrawingError: a picture cannot be rendered, or a file not be written; or what the form needs is not
+                installed: ``pip install 'tinygrad-lstm[slides]'``.
 
         >>> from tempfile import TemporaryDirectory
         >>> steps = tl.draw.walkthrough(tl.nn.GRUCell(3, 2), tl.ones((1, 3)))
@@ -164,10 +192,19 @@ class Walkthrough:
         suffix = path.suffix.lower()
         if suffix in (".html", ".htm"):
             return [self.page().save(path)]
-        if suffix not in (".svg", ".png", ".pdf", ".tex", ".dot"):
+        if suffix in MOVING:
+            return [self.animation().save(path, dpi=dpi or 96)]
+        if suffix in (".pdf", ".zip"):
+            check_folder(path)
+            shown = slides(self._slides(), self.theme)
+            content = in_one_pdf(shown) if suffix == ".pdf" else in_one_zip(shown, f"{self}\n", path.stem, dpi)
+            write_picture(path, content)
+            return [path]
+        if suffix not in (".svg", ".png", ".tex", ".dot"):
             raise UsageError(
                 f"cannot tell the form from {path.name!r}: end it in .html for one page with the equations and "
-                "numbers, or in .svg, .png, .pdf, .tex or .dot for a picture of each stage"
+                "numbers, in .pdf or .zip for slides, in .gif, .webp or .apng for a moving picture, or in .svg, .png, "
+                ".tex or .dot for a picture of each stage"
             )
         return [
             stage.drawing.save(path.with_stem(f"{path.stem}-{k}"), dpi=dpi) for k, stage in enumerate(self.stages, 1)
@@ -229,7 +266,8 @@ def walkthrough(
         spotlight = _spotlight(anatomy, focus)
         drawing = picture(anatomy, called, words, spotlight, theme=theme, transparent=transparent)
         stages.append(Stage(title, drawing, said, {names[p]: v for p, v in zip(named, values, strict=True)}))
-    return Walkthrough(anatomy.title, tuple(stages), theme)
+    whole = picture(anatomy, f"{anatomy.title}: one step", cell_in_words(anatomy), theme=theme, transparent=transparent)
+    return Walkthrough(anatomy.title, tuple(stages), whole, theme)
 
 
 def _node(anatomy: Anatomy, part: Part) -> Tensor:
