@@ -33,8 +33,22 @@ __all__ = [
 ]
 
 
+def printable(text: str) -> str:
+    r"""``text`` with escapes for characters that a terminal would obey or could not show; line breaks stay.
+
+    >>> print(printable("größer\x1b[31m \u202e"))
+    größer\x1b[31m \u202e
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+
+
 class Error(Exception):
-    """Base of every exception that this package raises on purpose."""
+    """Base of every exception that this package raises on purpose. Names in a message may hold control characters."""
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class ShapeError(Error, ValueError):
@@ -114,7 +128,7 @@ class StateDictError(Error, KeyError):
 
     def __str__(self) -> str:
         # KeyError would print the repr of its argument.
-        return str(self.args[0]) if self.args else ""
+        return printable(str(self.args[0])) if self.args else ""
 
 
 class DataError(Error, ValueError):

@@ -60,7 +60,7 @@ def _run(argv: Sequence[str] | None) -> int:
     except _ToldError as told:
         return told.status
     except Exception as error:
-        sentence = library.sentence(error) if library else _missing(error)
+        sentence = library.sentence(error, arguments.command) if library else _missing(error)
         if sentence is None:
             raise
         return _end(2, f"error: {sentence}")

@@ -338,6 +338,38 @@ def test_control_characters_of_a_path_do_not_reach_the_terminal(run):
     assert r"there is no file a\nb\x1b[31m\udcff;" in err
 
 
+def test_files_are_called_what_they_are(run, tmp_path):
+    save_file({"x": np.zeros(3)}, "foreign")
+    before = (tmp_path / "foreign").read_bytes()
+    status, _, err = run(train(1, "--checkpoint foreign"))
+    assert (status, err) == (
+        2,
+        "tinygrad-lstm: error: foreign holds arrays of another program; --overwrite replaces them, and --checkpoint "
+        "names another file\n",
+    )
+    assert (tmp_path / "foreign").read_bytes() == before
+    (tmp_path / "empty").touch()
+    assert run(train(1, "--checkpoint empty"))[0] == 0
+    assert run("train .")[2] == "tinygrad-lstm: error: . is a folder; name the text files in it\n"
+    zero = "tinygrad-lstm: error: /dev/zero is no file of text; name one in UTF-8\n"
+    assert run("train /dev/zero")[2] == zero
+
+
+def test_names_and_texts_that_a_terminal_would_obey(run, tmp_path, monkeypatch):
+    name = "a\x1b[31m"
+    (tmp_path / name).write_text("ab\x1b[32m\tc\n" * 90)
+    status, out, _ = run(["train", name, *SMALL, "--steps", "2", "--checkpoint", f"{name}b"])
+    assert status == 0
+    assert "text: a\\x1b[31m, " in out
+    assert "\x1b" not in out
+    line = ["sample", f"{name}b", "--prompt", "\x1b\t\n", "--length", "90"]
+    assert "\x1b" in run(line)[1]
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    out = run(line)[1]
+    assert out.startswith("\\x1b\t\n")
+    assert "\x1b" not in out
+
+
 def test_training_that_diverges_is_bad_input(run):
     status, _, err = run(train(50, "--lr 1e38"))
     assert status == 2
@@ -375,3 +407,11 @@ def test_a_reader_that_went_away_ends_quietly(run, monkeypatch):
 
     monkeypatch.setattr("tinygrad_lstm.cli.looking.describe_backends", fail)
     assert run("backends") == (141, "", "")
+
+
+def test_a_model_that_does_not_fit_into_the_memory(run, monkeypatch):
+    def fail(*_):
+        raise MemoryError
+
+    monkeypatch.setattr("tinygrad_lstm.cli.training.load_model", fail)
+    assert run("sample a") == (2, "", "tinygrad-lstm: error: there is not enough memory for this model\n")

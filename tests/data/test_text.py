@@ -1,4 +1,5 @@
 import codecs
+import contextlib
 import hashlib
 import os
 import threading
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinygrad_lstm.data import Corpus, default_corpus, read_corpus
-from tinygrad_lstm.errors import DataError
+from tinygrad_lstm.errors import DataError, UsageError
 
 
 def test_the_default_corpus_is_large_and_the_same_each_time():
@@ -69,7 +70,7 @@ def test_a_missing_file(tmp_path):
 
 
 def test_a_folder(tmp_path):
-    with pytest.raises(DataError, match="is a folder"):
+    with pytest.raises(DataError, match=r"^.* is a folder; name the text files in it$"):
         read_corpus([tmp_path])
 
 
@@ -84,7 +85,7 @@ def test_a_path_that_no_system_has():
 
 
 def test_a_device_that_never_ends():
-    with pytest.raises(DataError, match="is no file of text"):
+    with pytest.raises(DataError, match=r"^[^ ]+ is no file of text; name one in UTF-8$"):
         read_corpus([os.devnull if os.name == "nt" else "/dev/zero"])
 
 
@@ -92,11 +93,11 @@ def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
     path = tmp_path / "a"
     path.write_text("a")
 
-    def refused(self):
+    def refused(*_):
         raise PermissionError(13, "Permission denied")
 
     # The user who runs the tests may be one who may read everything.
-    monkeypatch.setattr(type(path), "read_bytes", refused)
+    monkeypatch.setattr("os.open", refused)
     with pytest.raises(DataError, match="may not be read"):
         read_corpus([path])
 
@@ -109,3 +110,64 @@ def test_a_pipe_is_read_to_its_end(tmp_path):
     writer.start()
     assert read_corpus([path]).text == "abc"
     writer.join()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_that_nobody_writes_to_keeps_nobody_waiting(tmp_path, monkeypatch):
+    monkeypatch.setattr("tinygrad_lstm.data.text._PATIENCE", 0.05)
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with pytest.raises(DataError, match=r"^nobody has written to the pipe .* for 0 seconds; name another file$"):
+        read_corpus([path])
+    # One that writes and then neither goes on nor ends.
+    both = os.open(path, os.O_RDWR)
+    os.write(both, b"abc")
+    with pytest.raises(DataError, match="nobody has written to the pipe"):
+        read_corpus([path])
+    os.close(both)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_text_without_an_end_is_told_as_one(tmp_path, monkeypatch):
+    monkeypatch.setattr("tinygrad_lstm.data.text._MOST", 2**21)
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+
+    def write():
+        with contextlib.suppress(BrokenPipeError), path.open("wb") as file:
+            while True:
+                file.write(b"y\n" * 2**16)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    with pytest.raises(DataError, match=r"pipe goes on beyond 0\.00195312 GiB of text; name a smaller text"):
+        read_corpus([path])
+    writer.join()
+    file = tmp_path / "large"
+    file.write_bytes(b"y" * 2**20)
+    assert len(read_corpus([file, file]).text) == 2**21
+    with pytest.raises(DataError, match="large goes on beyond"):
+        read_corpus([file, file, file])
+
+
+def test_a_text_that_does_not_fit_into_the_memory(tmp_path, monkeypatch):
+    def exhausted(*_):
+        raise MemoryError
+
+    (tmp_path / "a").write_text("a")
+    monkeypatch.setattr("os.read", exhausted)
+    with pytest.raises(DataError, match="a does not fit into the memory; name a smaller text"):
+        read_corpus([tmp_path / "a"])
+
+
+@pytest.mark.parametrize("paths", ["a.txt", [5], [None], [b"a"]])
+def test_what_is_no_list_of_paths(paths):
+    with pytest.raises(UsageError, match=r"write read_corpus\(\['a.txt'\]\)|a path is a text or a pathlib.Path, not"):
+        read_corpus(paths)
+
+
+def test_a_text_that_no_file_can_hold():
+    with pytest.raises(DataError, match=r"character 2 of the text is '\\ud800', half of a surrogate pair"):
+        Corpus("ab\ud800", "x")
+    with pytest.raises(UsageError, match="the text of a Corpus is a string, not bytes"):
+        Corpus(b"abc", "x")

@@ -40,6 +40,34 @@ def test_names_are_no_code(name: str, backend: str) -> None:
         assert tl.jit(f).explain(x).text()
 
 
+@pytest.mark.parametrize("name", [*NAMES, "\x1b[31m", "\x9b31m", "\x7f", "\x07", "\u2066"], ids=ascii)
+def test_what_is_printed_holds_no_character_that_a_terminal_obeys(name: str) -> None:
+    x = tl.symbol(name, (2,))
+    module = tl.nn.Sequential(tl.nn.Linear(2, 2))
+    setattr(module, name, tl.Parameter([1.0], name=name))
+
+    def failing():
+        with tl.scope(name):
+            return x + tl.ones(3)
+
+    shown = [str(x * 2 + 1), repr(x), tl.text(tl.tanh(x)), repr(module), repr(getattr(module, name))]
+    with tl.scope(name):
+        shown.append(tl.printed((x * 2).named(name), scopes=True))
+    failures = [
+        failing,
+        (x * 2).evaluate,
+        lambda: module.load_state_dict({name: 1.0}),
+        lambda: tl.use_backend(name),
+        lambda: tl.load(name),
+        lambda: tl.nn.from_pytorch(tl.nn.Linear(2, 2), {name: [1.0]}),
+    ]
+    for fail in failures:
+        with pytest.raises(tl.errors.Error) as told:
+            fail()
+        shown.append(str(told.value))
+    assert all(line.isprintable() for text in shown for line in text.split("\n")), shown
+
+
 def test_an_attribute_without_a_name_is_refused() -> None:
     with pytest.raises(UsageError, match="an attribute of Linear has a name of at least one character"):
         setattr(tl.nn.Linear(2, 3), "", tl.Parameter(1.0))

@@ -69,3 +69,8 @@ def test_a_program_that_calls_itself_does_not_wait_for_ever(name: str) -> None:
         with pytest.raises(Error, match="is called by an operation that it runs itself"):
             program(tl.ones(3))
         assert tl.jit(tl.tanh)(tl.zeros(2)).tolist() == [0.0, 0.0]
+
+
+def test_an_empty_array_beyond_all_sizes_is_told_as_that() -> None:
+    with pytest.raises(EvaluationError, match=r"f32\[\d+,0\] is empty, and yet its sizes are beyond those that an"):
+        (tl.zeros((2**62, 0)) + 1.0).numpy()

@@ -4,6 +4,8 @@ import json
 import os
 import socket
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,8 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 import tinygrad_lstm as tl
-from tinygrad_lstm.errors import CheckpointError, DrawingError, UsageError
-from tinygrad_lstm.runtime.files import CHECKSUM, read_arrays, write_arrays
+from tinygrad_lstm.errors import CheckpointError, DrawingError, DTypeError, UsageError
+from tinygrad_lstm.runtime.files import CHECKSUM, check_writable, read_arrays, write_arrays
 
 PICTURE = tl.draw.graph(tl.tanh(tl.symbol("x")))
 
@@ -140,8 +142,91 @@ def test_what_has_no_end_is_not_read(tmp_path: Path) -> None:
     for path in (tmp_path / "pipe", "/dev/zero"):
         with pytest.raises(CheckpointError, match="is no regular file, and may have no end"):
             tl.load(path)
-    with pytest.raises(CheckpointError, match="'5' cannot be read"):
-        tl.load(5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("path", [5, None, b"a.svg", ["a.svg"]])
+def test_what_is_no_path(path: Any) -> None:
+    said = "a path is a text or a pathlib.Path, not"
+    for act in (tl.load, lambda p: tl.save(p, {"x": tl.ones(2)}), tl.train.load_model, check_writable):
+        with pytest.raises(CheckpointError, match=said):
+            act(path)
+    cell = tl.nn.LSTMCell(2, 3)
+    figure = tl.draw.gradient_over_time(tl.nn.RNN(2, 3), tl.ones((3, 1, 2)))
+    for shown in (PICTURE, tl.draw.walkthrough(cell), tl.draw.page(cell), figure):
+        with pytest.raises(DrawingError, match=said):
+            shown.save(path)
+    with pytest.raises(UsageError, match=said):
+        save_explanation(path)
+
+
+def test_names_that_no_file_holds(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    with pytest.raises(CheckpointError, match=r"the name 'a\\ud800' holds half of a surrogate .*; rename the array"):
+        tl.save(path, {"a\ud800": tl.ones(2)})
+    with pytest.raises(CheckpointError, match="no array is called __metadata__ in safetensors; rename it"):
+        tl.save(path, {"__metadata__": tl.ones(2)})
+    assert not path.exists()
+    names = ["", "a\0b", "\n", "größer", "\U0001f600", '"', "\\"]
+    tl.save(path, {name: tl.ones(2) for name in names})
+    assert sorted(tl.load(path)) == sorted(names)
+
+
+HEADERS = {
+    "large": {"x": {"dtype": "F32", "shape": [2**61], "data_offsets": [0, 2**63]}},
+    "larger": {"x": {"dtype": "F32", "shape": [2**40, 2**40], "data_offsets": [0, 4]}},
+    "negative": {"x": {"dtype": "F32", "shape": [-1], "data_offsets": [0, 4]}},
+    "backwards": {"x": {"dtype": "F32", "shape": [1], "data_offsets": [4, 0]}},
+    "beyond": {"x": {"dtype": "F32", "shape": [1], "data_offsets": [400, 404]}},
+    "overlapping": {name: {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]} for name in "xy"},
+    "infinite": {"x": {"dtype": "F32", "shape": [1e400], "data_offsets": [0, 4]}},
+    "texts": {"__metadata__": {"a": 1}},
+    "list": [],
+    "half": {"x": {"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]}},
+    "tiny": {"x": {"dtype": "F4", "shape": [8], "data_offsets": [0, 4]}},
+    "complex": {"x": {"dtype": "C64", "shape": [1], "data_offsets": [0, 8]}},
+    "nothing": {"x": {"dtype": "nothing", "shape": [1], "data_offsets": [0, 4]}},
+}
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_a_header_that_no_memory_could_hold_or_that_is_none(name: str, tmp_path: Path) -> None:
+    header = json.dumps(HEADERS[name]).encode()
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(8 if name == "complex" else 4))
+    for read in (tl.load, tl.train.load_model):
+        with pytest.raises((CheckpointError, DTypeError)) as told:
+            read(path)
+        assert "\n" not in str(told.value)
+
+
+def test_a_header_nested_too_deeply(tmp_path: Path) -> None:
+    header = b'{"__metadata__":' + b"[" * 10**6
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header)
+    with pytest.raises(CheckpointError, match="is no whole safetensors file"):
+        tl.load(path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="files with holes and limits on memory are those of Linux")
+def test_a_file_larger_than_the_memory(tmp_path: Path) -> None:
+    """Eight TiB, nearly all of it a hole, in a process that may have four GiB."""
+    size = 2**43
+    header = json.dumps({"x": {"dtype": "F32", "shape": [size // 4], "data_offsets": [0, size]}}).encode()
+    path = tmp_path / "x.safetensors"
+    with path.open("wb") as file:
+        file.write(len(header).to_bytes(8, "little") + header)
+        file.truncate(8 + len(header) + size)
+    text = (
+        "import resource, sys\n"
+        "import tinygrad_lstm as tl\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (2**32, 2**32))\n"
+        "for read in (tl.load, tl.train.load_model):\n"
+        "    try: read(sys.argv[1])\n"
+        "    except tl.errors.CheckpointError as error: print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", text, str(path)], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert [line.split("cannot be read")[0].strip(" '") for line in done.stdout.splitlines()] == [str(path)] * 2
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from tinygrad_lstm.cli.caching import run_cache
 from tinygrad_lstm.cli.looking import show_backends, show_drawing
 from tinygrad_lstm.cli.training import run_sample, run_train
 from tinygrad_lstm.cli.trying import run_task
-from tinygrad_lstm.errors import Error
+from tinygrad_lstm.errors import Error, printable
 
 __all__ = ["COMMANDS", "plain_warnings", "sentence"]
 
@@ -29,7 +29,11 @@ COMMANDS: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {
     "cache": run_cache,
 }
 """The commands by name; each returns the exit status."""
-_NO_MEMORY: Final = "there is not enough memory; make --hidden, --batch or --window smaller"
+_SMALLER: Final = {
+    "train": "; make --hidden, --batch or --window smaller",
+    "sample": " for this model",
+}
+"""What to do when memory runs out."""
 
 
 @contextmanager
@@ -37,19 +41,19 @@ def plain_warnings() -> Iterator[None]:
     """Inside the block a warning is one line, without the place in the source that gave it, above a progress bar."""
 
     def show(message: Warning | str, *_: object, **__: object) -> None:
-        tqdm.write(f"tinygrad-lstm: warning: {message}", file=sys.stderr)
+        tqdm.write(f"tinygrad-lstm: warning: {printable(str(message))}", file=sys.stderr)
 
     with warnings.catch_warnings():
         warnings.showwarning = show
         yield
 
 
-def sentence(error: Exception) -> str | None:
-    """What a user reads of an error; None for one that is a fault of this package.
+def sentence(error: Exception, command: str) -> str | None:
+    """What a user reads of an error of a command; None for one that is a fault of this package.
 
-    >>> sentence(MemoryError())
+    >>> sentence(MemoryError(), "train")
     'there is not enough memory; make --hidden, --batch or --window smaller'
     """
     if isinstance(error, MemoryError) or (isinstance(error, Error) and isinstance(error.__cause__, MemoryError)):
-        return _NO_MEMORY
+        return f"there is not enough memory{_SMALLER.get(command, '')}"
     return str(error) if isinstance(error, Error) else None

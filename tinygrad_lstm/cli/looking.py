@@ -12,7 +12,7 @@ from tinygrad_lstm.draw.cells.walkthrough import Walkthrough
 from tinygrad_lstm.draw.drawing import Drawing
 from tinygrad_lstm.draw.pages import Page
 from tinygrad_lstm.draw.time.figures import Figure
-from tinygrad_lstm.errors import UsageError
+from tinygrad_lstm.errors import UsageError, printable
 from tinygrad_lstm.functions import random
 from tinygrad_lstm.graph.dtypes import int32
 from tinygrad_lstm.graph.tensor import Tensor
@@ -109,7 +109,8 @@ def show_drawing(arguments: argparse.Namespace) -> int:
     else:
         shown = DRAWINGS[what](vars(arguments).get("cell", "lstm"))
     saved = shown.save(arguments.output)
-    print(*(saved if isinstance(saved, list) else [saved]), sep="\n")
+    for path in saved if isinstance(saved, list) else [saved]:
+        print(printable(str(path)))
     return 0
 
 

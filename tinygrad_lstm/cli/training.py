@@ -6,13 +6,14 @@ import os
 import shlex
 import sys
 from dataclasses import fields
+from itertools import chain
 from typing import Any
 
 from tinygrad_lstm.data.text import default_corpus, read_corpus
-from tinygrad_lstm.errors import UsageError
+from tinygrad_lstm.errors import UsageError, printable
 from tinygrad_lstm.runtime.backend import get_backend, use_backend
 from tinygrad_lstm.runtime.threads import blas_threads
-from tinygrad_lstm.train.checkpoint import check_writable, load_model
+from tinygrad_lstm.train.checkpoint import check_writable, holds_model, load_model
 from tinygrad_lstm.train.config import TrainConfig
 from tinygrad_lstm.train.language_model import ModelConfig
 from tinygrad_lstm.train.progress import Progress
@@ -35,11 +36,8 @@ def run_train(arguments: argparse.Namespace) -> int:
     with use_backend(arguments.backend or get_backend()), blas_threads(arguments.threads):
         model, training = _given(ModelConfig, given), _given(TrainConfig, given)
         if resumed is None:
-            if os.path.exists(checkpoint) and not arguments.overwrite:
-                raise UsageError(
-                    f"{checkpoint} holds a trained model; --resume goes on from it, --overwrite starts anew, "
-                    "and --checkpoint names another file"
-                )
+            if not arguments.overwrite:
+                _check_absent(checkpoint)
             trainer = Trainer(corpus, ModelConfig(**model), TrainConfig(**training))
         else:
             trainer = Trainer.resume(checkpoint if resumed is True else resumed, corpus, {**model, **training})
@@ -57,6 +55,20 @@ def run_train(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _check_absent(checkpoint: str) -> None:
+    """Raise UsageError where a file would be replaced that is not empty."""
+    if not os.path.exists(checkpoint) or not os.path.getsize(checkpoint):
+        return
+    if holds_model(checkpoint):
+        raise UsageError(
+            f"{checkpoint} holds a trained model; --resume goes on from it, --overwrite starts anew, "
+            "and --checkpoint names another file"
+        )
+    raise UsageError(
+        f"{checkpoint} holds arrays of another program; --overwrite replaces them, and --checkpoint names another file"
+    )
+
+
 def run_sample(arguments: argparse.Namespace) -> int:
     """Write text with a trained model, character by character."""
     with use_backend(arguments.backend or get_backend()), blas_threads(arguments.threads):
@@ -69,10 +81,12 @@ def run_sample(arguments: argparse.Namespace) -> int:
             temperature=arguments.temperature,
             seed=arguments.seed,
         )
-        print(arguments.prompt, end="")
+        # A model may have learned, or been given, characters that a terminal obeys.
+        terminal = sys.stdout.isatty()
         try:
-            for character in text:
-                print(character, end="", flush=sys.stdout.isatty())
+            for character in chain(arguments.prompt, text):
+                safe = not terminal or character == "\t"
+                print(character if safe else printable(character), end="", flush=terminal)
         finally:
             print()
     return 0
@@ -86,7 +100,7 @@ def _given(kind: type[Any], arguments: dict[str, Any]) -> dict[str, Any]:
 def _describe(trainer: Trainer) -> None:
     corpus, config, characters = trainer.corpus, trainer.model.config, len(trainer.vocabulary)
     numbers = sum(p.leaf.size for p in trainer.model.parameters())
-    print(f"text: {corpus.name}, {len(corpus.text):,} characters, {characters} different")
+    print(f"text: {printable(corpus.name)}, {len(corpus.text):,} characters, {characters} different")
     print(f"model: {config.cell}, layers {config.layers}, hidden {config.hidden}, {numbers:,} parameters")
     guess = math.log(characters)
     print(f"yardstick: guessing among {characters} characters costs ln {characters} = {_both(guess)} per character")
@@ -106,8 +120,8 @@ def _conclude(trainer: Trainer) -> None:
             f"guessing, with {_both(math.log(characters))}, is as good: nothing was learned that holds for other text; "
             "give more text, or a smaller --hidden"
         )
-    path = trainer.saved_to
-    print(f"saved in {path}; write with it: tinygrad-lstm sample {shlex.quote(path or '')}")
+    path = trainer.saved_to or ""
+    print(printable(f"saved in {path}; write with it: tinygrad-lstm sample {shlex.quote(path)}"))
     print(f"in Python: import tinygrad_lstm as tl; model, vocabulary = tl.train.load_model({path!r})")
 
 

@@ -3,20 +3,31 @@
 import codecs
 import hashlib
 import os
+import select
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from pydoc_data.topics import topics
+from typing import Final
 
-from tinygrad_lstm.errors import DataError
+from tinygrad_lstm.errors import DataError, UsageError
 
 __all__ = ["Corpus", "default_corpus", "read_corpus"]
+
+_MOST: Final = 2**30
+"""The most bytes of a text; its characters become numbers of four bytes, several times over."""
+_PATIENCE: Final = 20.0
+"""Seconds without a byte after which a pipe is given up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
     """A text and its name.
+
+    Raises:
+        DataError: for a text that UTF-8 cannot hold.
+        UsageError: when text or name is no string.
 
     >>> Corpus("abc", "three letters").sha256[:12]
     'ba7816bf8f01'
@@ -24,6 +35,19 @@ class Corpus:
 
     text: str
     name: str
+
+    def __post_init__(self) -> None:
+        for field in ("text", "name"):
+            value = getattr(self, field)
+            if not isinstance(value, str):
+                raise UsageError(f"the {field} of a Corpus is a string, not {type(value).__name__}")
+        try:
+            self.text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise DataError(
+                f"character {error.start:,} of the text is {self.text[error.start]!a}, half of a surrogate pair, which "
+                "UTF-8 cannot hold; read the file with its own encoding"
+            ) from None
 
     @property
     def sha256(self) -> str:
@@ -53,8 +77,9 @@ def read_corpus(paths: Sequence[str | os.PathLike[str]]) -> Corpus:
     A byte order mark at the beginning of a file is no part of its text.
 
     Raises:
-        DataError: for a path that is missing, no file, or not readable, for a file that is empty, binary, or not
-            UTF-8, and when there is no path.
+        DataError: for a path that is missing, no file, or not readable, for a file that is empty, binary, not UTF-8, or
+            without an end, for a pipe that nobody writes to, and when there is no path.
+        UsageError: for what is no list of paths.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
@@ -63,30 +88,72 @@ def read_corpus(paths: Sequence[str | os.PathLike[str]]) -> Corpus:
     ...     read_corpus([path, path]).text
     'größer\\ngrößer\\n'
     """
+    if isinstance(paths, str | os.PathLike):
+        raise UsageError(f"read_corpus takes a list of paths; write read_corpus([{os.fspath(paths)!r}])")
+    wrong = [path for path in paths if not isinstance(path, str | os.PathLike)]
+    if wrong:
+        raise UsageError(f"read_corpus: a path is a text or a pathlib.Path, not {wrong[0]!r:.60}")
     if not paths:
         raise DataError("there is no file to read; name one, or take default_corpus()")
-    files = [Path(path) for path in paths]
-    return Corpus("".join(map(_read, files)), ", ".join(map(str, files)))
+    texts, size = [], 0
+    for path in paths:
+        content = _content(Path(path), _MOST - size)
+        size += len(content)
+        texts.append(_decoded(Path(path), content))
+    return Corpus("".join(texts), ", ".join(str(Path(path)) for path in paths))
 
 
-def _read(path: Path) -> str:
-    """The text of one file; raises DataError where there is none."""
+def _content(path: Path, most: int) -> bytes:
+    """The bytes of a file or pipe, at most ``most``; raises DataError where there are none or more."""
     try:
         mode = path.stat().st_mode
+        if stat.S_ISREG(mode) or stat.S_ISFIFO(mode):
+            # A pipe is what a shell gives for <(command).
+            return b"".join(_chunks(path, most, waiting=stat.S_ISFIFO(mode)))
+        reason = f"{path} is no file of text; name one in UTF-8"
         if stat.S_ISDIR(mode):
-            raise DataError(f"{path} is a folder; name the text files in it")
-        # A device may never end. A pipe is what a shell gives for <(command).
-        if not stat.S_ISREG(mode) and not stat.S_ISFIFO(mode):
-            raise DataError(f"{path} is no file of text; name one in UTF-8")
-        content = path.read_bytes()
+            reason = f"{path} is a folder; name the text files in it"
+    except _RefusedError as refused:
+        reason = str(refused)
     except FileNotFoundError:
-        raise DataError(f"there is no file {path}; check its name and folder") from None
+        reason = f"there is no file {path}; check its name and folder"
     except PermissionError:
-        raise DataError(f"{path} may not be read; give yourself the right with chmod, or name another file") from None
+        reason = f"{path} may not be read; give yourself the right with chmod, or name another file"
+    except MemoryError:
+        reason = f"{path} does not fit into the memory; name a smaller text"
     except (OSError, ValueError) as error:
         # A ValueError comes from a path with a NUL character.
-        reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{str(path)!r} cannot be read ({reason}); name another file") from None
+        reason = f"{str(path)!r} cannot be read ({getattr(error, 'strerror', None) or error}); name another file"
+    raise DataError(reason)
+
+
+class _RefusedError(Exception):
+    """A file that is not read to its end."""
+
+
+def _chunks(path: Path, most: int, waiting: bool) -> Iterator[bytes]:
+    """The content of a file piece by piece; ``waiting`` is said of a pipe, which may have no writer."""
+    # Without O_NONBLOCK the pipe would be waited for here, for ever.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        while True:
+            if waiting and not select.select([descriptor], [], [], _PATIENCE)[0]:
+                raise _RefusedError(
+                    f"nobody has written to the pipe {path} for {_PATIENCE:.0f} seconds; name another file"
+                )
+            chunk = os.read(descriptor, 2**20)
+            if not chunk:
+                return
+            most -= len(chunk)
+            if most < 0:
+                raise _RefusedError(f"{path} goes on beyond {_MOST / 2**30:g} GiB of text; name a smaller text")
+            yield chunk
+    finally:
+        os.close(descriptor)
+
+
+def _decoded(path: Path, content: bytes) -> str:
+    """The text of a file; raises DataError where it holds none."""
     if not content.removeprefix(codecs.BOM_UTF8):
         raise DataError(f"{path} is empty; name a file with text in it")
     if (at := content.find(b"\0")) >= 0:

@@ -15,6 +15,7 @@ from tinygrad_lstm.draw.render import Engine, render
 from tinygrad_lstm.draw.tikz import latex_document
 from tinygrad_lstm.errors import DrawingError, UsageError
 from tinygrad_lstm.graph.scopes import legal_text
+from tinygrad_lstm.runtime.files import as_path
 
 __all__ = ["Drawing"]
 
@@ -140,7 +141,7 @@ class Drawing:
         ...     Drawing("digraph { x -> y }", "dot", "y of x").save(f"{folder}/y.svg").name
         'y.svg'
         """
-        path = Path(path)
+        path = as_path(path, DrawingError)
         suffix = path.suffix.lower()
         if suffix not in _SUFFIXES:
             known = ", ".join(_SUFFIXES)

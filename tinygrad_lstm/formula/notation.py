@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final, Protocol
 
+from tinygrad_lstm.errors import printable
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.scopes import legal_text
 
@@ -110,7 +111,7 @@ class _Text:
     }
 
     def name(self, text: str) -> str:
-        return " ".join(text.split()) if text.strip() else "␣"
+        return printable(" ".join(text.split())) if text.strip() else "␣"
 
     def again(self, name: str, count: int) -> str:
         return name + f"({count})".translate(_SUPERSCRIPTS)

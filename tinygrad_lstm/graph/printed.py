@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from tinygrad_lstm.errors import printable
 from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm.graph.function import Graph, slot_of, topological
 from tinygrad_lstm.graph.tensor import Node, name_of
@@ -53,7 +54,7 @@ def _lines(inputs: tuple[Node, ...], outputs: tuple[Node, ...], prefix: str, sco
             continue
         text += _attributes(node, names)
         if scopes and node.scope is not None:
-            text.append(f"; {node.scope}")
+            text.append("; " + printable(str(node.scope)).replace("\n", "\\n"))
         lines.append((" ".join(text), node))
     lines.append(("return " + " ".join(names[y] for y in outputs), None))
     return lines
@@ -86,7 +87,7 @@ def _in_body(loop: Node, name: str, value: Node) -> str:
 
 
 def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+    return '"' + printable(text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")) + '"'
 
 
 def _type(type_: Any) -> str:

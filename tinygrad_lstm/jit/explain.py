@@ -22,7 +22,7 @@ from tinygrad_lstm.passes.classes import CARRIED, FIXED, SLICED, Classes
 from tinygrad_lstm.passes.compiling import stages
 from tinygrad_lstm.passes.rewriting import LoopParts
 from tinygrad_lstm.runtime.backend import Estimator, load_backend
-from tinygrad_lstm.runtime.files import write_whole
+from tinygrad_lstm.runtime.files import as_path, write_whole
 
 __all__ = ["Explanation", "PassResult", "explained", "held"]
 
@@ -170,7 +170,7 @@ class Explanation:
         Raises:
             UsageError: when the name ends in neither, or the file cannot be written.
         """
-        where = Path(path)
+        where = as_path(path, UsageError)
         forms = {".html": self.html, ".htm": self.html, ".txt": self.text}
         if where.suffix.lower() not in forms:
             raise UsageError(f"explain: {where.name!r} is neither a page nor text; end it in .html or .txt")

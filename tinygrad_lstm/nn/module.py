@@ -5,7 +5,7 @@ from reprlib import recursive_repr
 from textwrap import indent
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from tinygrad_lstm.errors import DTypeError, ShapeError, StateDictError, UsageError
+from tinygrad_lstm.errors import DTypeError, ShapeError, StateDictError, UsageError, printable
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.device import current_device
 from tinygrad_lstm.graph.scopes import Role, scope
@@ -141,7 +141,8 @@ class Holder:
     def __repr__(self) -> str:
         held = [pair for name, value in self.__dict__.items() for pair in _children(name, value)]
         parts, nested = [], False
-        for name, child in held:
+        for path, child in held:
+            name = printable(path).replace("\n", "\\n")
             if isinstance(child, Variable):
                 parts.append(f"{name}: {child.leaf.type}")
             # A holder without variables, such as an Identity in place of a variant's layer, is left out.

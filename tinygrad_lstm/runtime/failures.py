@@ -33,6 +33,8 @@ def lacking(what: Any, size: int) -> str:
     >>> lacking("f32[2,512,262144]", 2**30)
     'out of memory: f32[2,512,262144] takes 1 GiB; make a batch, a window or a layer smaller'
     """
+    if what is not None and not size:
+        return f"{what} is empty, and yet its sizes are beyond those that an array can have; make them smaller"
     details = "" if what is None else f": {what} takes {size / 2**30:.3g} GiB"
     return f"out of memory{details}; make a batch, a window or a layer smaller"
 

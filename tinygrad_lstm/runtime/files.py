@@ -8,7 +8,7 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,10 +17,20 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from tinygrad_lstm.errors import CheckpointError
+from tinygrad_lstm.errors import CheckpointError, Error
 from tinygrad_lstm.runtime.leftovers import sweep
 
-__all__ = ["CHECKSUM", "Array", "check_writable", "read_arrays", "replaceable", "write_arrays", "write_whole"]
+__all__ = [
+    "CHECKSUM",
+    "Array",
+    "as_path",
+    "check_writable",
+    "read_arrays",
+    "read_texts",
+    "replaceable",
+    "write_arrays",
+    "write_whole",
+]
 
 Array = NDArray[Any]
 CHECKSUM: Final = "tinygrad_lstm.sha256"
@@ -39,11 +49,20 @@ def write_arrays(
     Raises:
         CheckpointError: when it cannot be written; then the path holds what it held.
     """
+    target = as_path(path)
+    for name in arrays:
+        if name == "__metadata__":
+            raise CheckpointError(f"{path} cannot be written: no array is called {name} in safetensors; rename it")
+        if not _encodable(name):
+            raise CheckpointError(
+                f"{path} cannot be written: the name {name!a} holds half of a surrogate pair, which UTF-8 does not "
+                "have; rename the array"
+            )
     try:
         arrays = {name: np.asarray(a, order="C") for name, a in arrays.items()}
         texts = {**(metadata or {}), _MARK: "sha256"}
         content = save(arrays, texts | {CHECKSUM: _checksum(arrays, texts)})
-        write_whole(Path(path), content)
+        write_whole(target, content)
     except (OSError, ValueError) as error:
         # A ValueError comes from a path with a NUL byte.
         reason = getattr(error, "strerror", None) or error
@@ -113,34 +132,59 @@ def read_arrays(path: str | os.PathLike[str], what: str = "file") -> tuple[dict[
         CheckpointError: when the file is missing, not readable, cut off, changed since it was written, or of another
             kind.
     """
+    with _opened(path, what) as file:
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        texts = dict(file.metadata() or {})
+    written = texts.get(CHECKSUM)
+    if (written is None) is (_MARK in texts) or (
+        written is not None and written != _checksum(arrays, {k: v for k, v in texts.items() if k != CHECKSUM})
+    ):
+        raise CheckpointError(f"{path} has changed since it was written: its checksum differs; take another copy")
+    return arrays, texts
+
+
+def read_texts(path: str | os.PathLike[str], what: str = "file") -> dict[str, str]:
+    """The texts in the header of a safetensors file; nothing else of it is read, and no checksum checked.
+
+    Raises:
+        CheckpointError: as :func:`read_arrays`.
+    """
+    with _opened(path, what) as file:
+        return dict(file.metadata() or {})
+
+
+@contextlib.contextmanager
+def _opened(path: str | os.PathLike[str], what: str) -> Iterator[Any]:
+    """A safetensors file; an error in the block becomes a CheckpointError."""
     try:
-        path = Path(path)
-        kind = path.stat().st_mode
+        real = as_path(path)
+        kind = real.stat().st_mode
         if stat.S_ISDIR(kind):
-            raise CheckpointError(f"{path} is a folder; name the {what} in it")
+            raise CheckpointError(f"{real} is a folder; name the {what} in it")
         if not stat.S_ISREG(kind):
-            raise CheckpointError(f"{path} is no regular file, and may have no end; name a {what}")
-        with safe_open(path, framework="numpy") as file:
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            texts = dict(file.metadata() or {})
-        written = texts.get(CHECKSUM)
-        if (written is None) is (_MARK in texts) or (
-            written is not None and written != _checksum(arrays, {k: v for k, v in texts.items() if k != CHECKSUM})
-        ):
-            raise CheckpointError(f"{path} has changed since it was written: its checksum differs; take another copy")
-        return arrays, texts
-    except CheckpointError:
-        raise
+            raise CheckpointError(f"{real} is no regular file, and may have no end; name a {what}")
+        with safe_open(real, framework="numpy") as file:
+            yield file
     except FileNotFoundError:
         raise CheckpointError(f"there is no {what} {path}; check its name and folder") from None
     except SafetensorError as error:
         raise CheckpointError(
             f"{path} is no whole safetensors file: it was cut off or is of another kind ({error})"
         ) from None
-    except (OSError, ValueError, TypeError, AttributeError, MemoryError) as error:
-        # Not a path, no permission, a file larger than the memory, or an element type that NumPy lacks.
-        reason = getattr(error, "strerror", None) or error or "it does not fit into memory"
-        raise CheckpointError(f"{str(path)!r} cannot be read: {reason}") from None
+    except MemoryError:
+        raise CheckpointError(f"{path} cannot be read: it does not fit into the memory") from None
+    except CheckpointError:
+        raise
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        # No permission, a NUL character in the path, or an element type that NumPy lacks.
+        raise CheckpointError(f"{str(path)!r} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+
+
+def as_path(path: Any, error: type[Error] = CheckpointError) -> Path:
+    """``path`` as a Path; raises ``error`` for what is none."""
+    if not isinstance(path, str | os.PathLike) or isinstance(os.fspath(path), bytes):
+        raise error(f"a path is a text or a pathlib.Path, not {path!r:.60}")
+    return Path(path)
 
 
 def check_writable(path: str | os.PathLike[str], what: str = "checkpoint") -> None:
@@ -152,6 +196,7 @@ def check_writable(path: str | os.PathLike[str], what: str = "checkpoint") -> No
     Raises:
         CheckpointError: when it cannot, and when another kind of file is there.
     """
+    as_path(path)
     try:
         real = Path(os.path.realpath(path))
         if real.is_dir():
@@ -170,6 +215,15 @@ def check_writable(path: str | os.PathLike[str], what: str = "checkpoint") -> No
         raise
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{str(path)!r} cannot be written: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _encodable(text: str) -> bool:
+    """Whether UTF-8 can hold a text."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _checksum(arrays: Mapping[str, Array], texts: Mapping[str, str]) -> str:

@@ -20,7 +20,7 @@ import numpy as np
 from tinygrad_lstm.data.vocabulary import Vocabulary
 from tinygrad_lstm.errors import CheckpointError, Error, StateDictError
 from tinygrad_lstm.nn.saving import undrawn
-from tinygrad_lstm.runtime.files import CHECKSUM, Array, check_writable, read_arrays, write_arrays
+from tinygrad_lstm.runtime.files import CHECKSUM, Array, check_writable, read_arrays, read_texts, write_arrays
 from tinygrad_lstm.train.description import Description
 from tinygrad_lstm.train.language_model import LanguageModel
 
@@ -28,6 +28,7 @@ __all__ = [
     "Array",
     "check_writable",
     "described",
+    "holds_model",
     "load_model",
     "part",
     "read_checkpoint",
@@ -66,6 +67,15 @@ def read_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Array], Des
             stacklevel=3,
         )
     return arrays, description
+
+
+def holds_model(path: str | os.PathLike[str]) -> bool:
+    """Whether a file of arrays is one that ``tinygrad-lstm train`` wrote; only its header is read.
+
+    Raises:
+        CheckpointError: when it is no file of arrays.
+    """
+    return _KEY in read_texts(path, "checkpoint")
 
 
 def load_model(path: str | os.PathLike[str]) -> tuple[LanguageModel, Vocabulary]:

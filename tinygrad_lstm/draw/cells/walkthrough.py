@@ -20,11 +20,12 @@ from tinygrad_lstm.draw.moving import MOVING, Animation
 from tinygrad_lstm.draw.output import check_folder, write_picture
 from tinygrad_lstm.draw.pages.page import Page
 from tinygrad_lstm.draw.themes import ThemeName, check_look, dark_rules
-from tinygrad_lstm.errors import UsageError
+from tinygrad_lstm.errors import DrawingError, UsageError
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.structure import flatten
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.runtime.evaluation import evaluated
+from tinygrad_lstm.runtime.files import as_path
 
 __all__ = ["Stage", "Walkthrough", "walkthrough"]
 
@@ -188,7 +189,7 @@ class Walkthrough:
         ...     [path.name for path in steps.save(f"{folder}/gru.dot")]
         ['gru-1.dot', 'gru-2.dot', 'gru-3.dot']
         """
-        path = Path(path)
+        path = as_path(path, DrawingError)
         suffix = path.suffix.lower()
         if suffix in (".html", ".htm"):
             return [self.page().save(path)]

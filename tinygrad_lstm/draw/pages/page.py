@@ -11,8 +11,9 @@ from tinygrad_lstm.draw.output import open_in_browser, write_picture
 from tinygrad_lstm.draw.pages.document import document
 from tinygrad_lstm.draw.pages.subjects import Subject, graph_of, picture_of, stage_of
 from tinygrad_lstm.draw.themes import ThemeName, check_look
-from tinygrad_lstm.errors import UsageError
+from tinygrad_lstm.errors import DrawingError, UsageError
 from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.runtime.files import as_path
 
 __all__ = ["Page", "page"]
 
@@ -34,7 +35,7 @@ class Page:
             UsageError: the path ends in something else.
             DrawingError: the file cannot be written.
         """
-        path = Path(path)
+        path = as_path(path, DrawingError)
         if path.suffix.lower() not in (".html", ".htm"):
             raise UsageError(f"a page is HTML, and {path.name!r} does not say so: end it in .html")
         write_picture(path, self.html.encode())

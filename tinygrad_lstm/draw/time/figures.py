@@ -14,7 +14,8 @@ from tinygrad_lstm.draw.output import check_folder, open_in_browser, write_pictu
 from tinygrad_lstm.draw.time import plotting
 from tinygrad_lstm.draw.time.frames import Array, Frame, frame_of_curves, frame_of_map, panels_in_rows
 from tinygrad_lstm.draw.time.in_matplotlib import Sheet
-from tinygrad_lstm.errors import UsageError
+from tinygrad_lstm.errors import DrawingError, UsageError
+from tinygrad_lstm.runtime.files import as_path
 
 __all__ = ["Curves", "Figure", "HeatMap", "decades_of"]
 
@@ -124,7 +125,7 @@ class Figure:
             UsageError: the suffix is none of ``.svg``, ``.png``, ``.pdf``.
             DrawingError: the file cannot be written; or it is no SVG, and matplotlib is not installed.
         """
-        path = Path(path)
+        path = as_path(path, DrawingError)
         suffix = path.suffix.lower()
         if suffix not in (".svg", ".png", ".pdf"):
             raise UsageError(f"cannot tell the picture's form from {path.name!r}: end it in one of .svg, .png, .pdf.")
