@@ -3,6 +3,7 @@
 from tinygrad_lstm.draw.cells.picture import cell
 from tinygrad_lstm.draw.cells.walkthrough import Walkthrough, walkthrough
 from tinygrad_lstm.draw.drawing import Drawing
+from tinygrad_lstm.draw.graphs.forward_backward import animation
 from tinygrad_lstm.draw.graphs.picture import graph
 from tinygrad_lstm.draw.moving import Animation
 from tinygrad_lstm.draw.pages import Page, page
@@ -18,6 +19,7 @@ __all__ = [
     "Figure",
     "Page",
     "Walkthrough",
+    "animation",
     "cell",
     "chain",
     "gates",

@@ -12,13 +12,13 @@ from tinygrad_lstm.draw.cells.anatomy import Anatomy, Part, dissect
 from tinygrad_lstm.draw.cells.equations import Equation, cell_in_words, equations
 from tinygrad_lstm.draw.cells.picture import Spotlight, picture
 from tinygrad_lstm.draw.cells.placement import find_conveyor
-from tinygrad_lstm.draw.cells.slides import Slide, animated, in_one_pdf, in_one_zip, slides
 from tinygrad_lstm.draw.cells.timestep import example, first_state, trace_step
 from tinygrad_lstm.draw.drawing import Drawing
 from tinygrad_lstm.draw.markup import pretty
 from tinygrad_lstm.draw.moving import MOVING, Animation
 from tinygrad_lstm.draw.output import check_folder, write_picture
 from tinygrad_lstm.draw.pages.page import Page
+from tinygrad_lstm.draw.slides import Slide, animated, in_one_pdf, in_one_zip, slides
 from tinygrad_lstm.draw.themes import ThemeName, check_look, dark_rules
 from tinygrad_lstm.errors import DrawingError, UsageError
 from tinygrad_lstm.graph.convert import as_tensor
@@ -157,7 +157,7 @@ class Walkthrough:
             Slide(stage.drawing, f"{k}. {stage.title}", tuple(e.text for e in stage.equations))
             for k, stage in enumerate(self.stages, 1)
         ]
-        return [Slide(self.whole, f"{self.title}: one step"), *told]
+        return [Slide(self.whole, f"{self.title}: one step", seconds=2.0), *told]
 
     def show(self) -> Path:
         """Open the page of all stages in the browser, from a temporary file, and return its path.

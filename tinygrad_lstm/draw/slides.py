@@ -1,4 +1,4 @@
-"""The stages of a walkthrough as slides: each picture with its question and its equations under it."""
+"""Slides: pictures with words under them, one after the other, as pages, in an archive or as a moving picture."""
 
 import html
 import importlib
@@ -20,17 +20,16 @@ __all__ = ["Slide", "animated", "in_one_pdf", "in_one_zip", "slides"]
 _TITLE, _LINE = 22.0, 17.0
 _BELOW: Final = re.compile(r"_(?:\{([^{}]*)\}|(\w))")
 _ACCENT: Final = re.compile(r"\w[\u0300-\u036f]+")
-_WHOLE, _EACH = 2.0, 3.5
-"""For how many seconds the whole cell stands, and each stage."""
 
 
 @dataclass(frozen=True)
 class Slide:
-    """What stands on a slide: a picture, a title, equations as text."""
+    """What stands on a slide, and for how long: a picture, a title, equations as text."""
 
     drawing: Drawing
     title: str
     lines: tuple[str, ...] = ()
+    seconds: float = 3.5
 
 
 def slides(contents: Sequence[Slide], theme: ThemeName) -> list[Drawing]:
@@ -42,21 +41,19 @@ def slides(contents: Sequence[Slide], theme: ThemeName) -> list[Drawing]:
     for content in contents:
         lines = [*content.lines, *[" "] * (rows - len(content.lines))]
         written = [
-            _row(html.escape(content.title), _TITLE, wide),
-            *(_row(_equation(line), _LINE, wide) for line in lines),
+            _row(html.escape(content.title), _TITLE, wide, theme),
+            *(_row(_equation(line), _LINE, wide, theme) for line in lines),
         ]
         table = f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="3">{"".join(written)}</TABLE>'
-        look = f'label=<{table}> labelloc=b fontcolor="{THEMES[theme].text}" '
-        dot = content.drawing.dot.replace("graph [", f"graph [{look}", 1)
+        dot = content.drawing.dot.replace("graph [", f"graph [label=<{table}> labelloc=b ", 1)
         found.append(replace(content.drawing, dot=dot))
     return found
 
 
 def animated(contents: Sequence[Slide], theme: ThemeName, title: str) -> Animation:
-    """The slides one after the other; the first is the whole cell."""
+    """The slides one after the other."""
     words = "; ".join(f"{c.title}: {', '.join(c.lines)}" if c.lines else c.title for c in contents)
-    times = [_WHOLE, *[_EACH] * (len(contents) - 1)]
-    frames = tuple(zip(slides(contents, theme), times, strict=True))
+    frames = tuple(zip(slides(contents, theme), (c.seconds for c in contents), strict=True))
     return Animation(title, f"{words}.", frames, THEMES[theme].background)
 
 
@@ -94,8 +91,9 @@ def _entry(name: str) -> zipfile.ZipInfo:
     return found
 
 
-def _row(inner: str, size: float, wide: float) -> str:
-    return f'<TR><TD WIDTH="{wide:.0f}" HEIGHT="{1.75 * size:.0f}"><FONT POINT-SIZE="{size:g}">{inner}</FONT></TD></TR>'
+def _row(inner: str, size: float, wide: float, theme: ThemeName) -> str:
+    font = f'<FONT POINT-SIZE="{size:g}" COLOR="{THEMES[theme].text}">{inner}</FONT>'
+    return f'<TR><TD WIDTH="{wide:.0f}" HEIGHT="{1.75 * size:.0f}">{font}</TD></TR>'
 
 
 def _equation(line: str) -> str:
