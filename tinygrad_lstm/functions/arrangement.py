@@ -170,6 +170,8 @@ def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     if times is None or times < 0:
         raise UsageError(f"diff: n is an integer ≥ 0, not {n!r}")
     node = as_tensor(x)
+    if not times:
+        return node
     place = normalize_axis(axis, node.ndim)
     one = (*node.shape[:place], 1, *node.shape[place + 1 :])
     ends = [v if v is None else as_tensor(v, like=node) for v in (prepend, append)]

@@ -28,10 +28,13 @@ __all__ = [
     "cbrt",
     "clip",
     "cosh",
+    "deg2rad",
     "hypot",
-    "log2",
     "positive",
+    "rad2deg",
+    "reciprocal",
     "rsqrt",
+    "sinc",
     "sinh",
     "square",
     "tan",
@@ -59,13 +62,14 @@ _LARGE: Final[dict[DType, float]] = {float16: 2.0**6, float32: 2.0**13, float64:
 
 
 @function
-def log2(x: Any) -> Tensor:
-    """The logarithm to base 2: ``log x / log 2``.
+def reciprocal(x: Any) -> Tensor:
+    """``1 / x`` in floats; ±inf at ±0. NumPy gives whole numbers for those, which are 0 but for ±1.
 
-    >>> print(f"{tl.log2(8.0):.4f}")
-    3.0000
+    >>> print(tl.reciprocal([2.0, -4.0]))
+    [ 0.5  -0.25]
     """
-    return log(x) / math.log(2)
+    (node,) = float_operands(x)
+    return 1 / node
 
 
 @function
@@ -200,6 +204,47 @@ def tan(x: Any) -> Tensor:
     """
     (node,) = float_operands(x)
     return sin(node) / cos(node)
+
+
+@function
+def deg2rad(x: Any) -> Tensor:
+    """An angle in degrees as one in radians: ``x·π/180``.
+
+    >>> print(f"{tl.deg2rad(180.0):.4f}")
+    3.1416
+    """
+    (node,) = float_operands(x)
+    return node * (math.pi / 180)
+
+
+@function
+def rad2deg(x: Any) -> Tensor:
+    """An angle in radians as one in degrees: ``x·180/π``.
+
+    >>> print(f"{tl.rad2deg(math.pi):.1f}")
+    180.0
+    """
+    (node,) = float_operands(x)
+    return node * (180 / math.pi)
+
+
+@function
+def sinc(x: Any) -> Tensor:
+    """``sin(πx) / (πx)``, and 1 at 0, where its derivatives are right too.
+
+    >>> print(tl.sinc(0.0), f"{tl.sinc(0.5):.4f}")
+    1.0 0.6366
+    """
+    (node,) = float_operands(x)
+    angle = node * math.pi
+    near = abs(angle) < 0.5
+    square, far = where(near, angle, 0), where(near, 1, angle)
+    square = square * square
+    # Near 0 the series Σ (−1)ⁿ·t²ⁿ/(2n + 1)!, whose first term left out is below 1e-16 there.
+    series = 1 + square * 0
+    for n in range(6, 0, -1):
+        series = 1 - square / (2 * n * (2 * n + 1)) * series
+    return where(near, series, sin(far) / far)
 
 
 @function

@@ -17,7 +17,19 @@ from tinygrad_lstm.ops.logic import equal
 from tinygrad_lstm.ops.shape import broadcast_to, reshape
 from tinygrad_lstm.ops.source import arange_node
 
-__all__ = ["arange", "eye", "full", "full_like", "linspace", "ones", "ones_like", "zeros", "zeros_like"]
+__all__ = [
+    "arange",
+    "empty",
+    "empty_like",
+    "eye",
+    "full",
+    "full_like",
+    "linspace",
+    "ones",
+    "ones_like",
+    "zeros",
+    "zeros_like",
+]
 
 
 def full(shape: Any, value: Any, dtype: Any = None, device: str | None = None) -> Tensor:
@@ -47,6 +59,25 @@ def ones(shape: Any, dtype: Any = float32, device: str | None = None) -> Tensor:
     [[1. 1. 1.]]
     """
     return full(shape, 1, dtype, device)
+
+
+def empty(shape: Any, dtype: Any = float32, device: str | None = None) -> Tensor:
+    """An array of ``shape`` for values to come: zeros, since an array never changes; see ``x.at[key].set``.
+
+    >>> print(tl.empty(2).at[1].set(3.0))
+    [0. 3.]
+    """
+    return zeros(shape, dtype, device)
+
+
+@function
+def empty_like(x: Any, dtype: Any = None) -> Tensor:
+    """Zeros in the shape, device and, unless ``dtype`` is given, element type of ``x``, as :func:`empty` gives them.
+
+    >>> print(tl.empty_like([1.0, 2.0]))
+    [0. 0.]
+    """
+    return zeros_like(x, dtype)
 
 
 @function

@@ -17,6 +17,7 @@ __all__ = [
     "float64",
     "int32",
     "int64",
+    "limits",
     "promote",
     "uint32",
     "weak_dtype",
@@ -102,6 +103,12 @@ def as_dtype(value: Any) -> DType:
         return DTYPES[name]
     sized = f" (a shape of several sizes is one tuple, such as (2, {value}))" if isinstance(value, int) else ""
     raise DTypeError(f"dtype {name or value!r} is not supported; use one of {', '.join(DTYPES)}{sized}")
+
+
+def limits(dtype: DType) -> tuple[float, float]:
+    """The least and the largest finite number of a type of floats."""
+    info = np.finfo(dtype.name)
+    return float(info.min), float(info.max)
 
 
 def weak_dtype(kind: type, *others: DType) -> DType:

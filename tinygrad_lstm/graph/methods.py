@@ -176,6 +176,11 @@ class Methods(Generic[R]):
         """The axes in reversed order."""
         return self._apply("transpose", self)
 
+    @property
+    def mT(self) -> R:
+        """Each matrix transposed; see ``tl.matrix_transpose``."""
+        return self._apply("matrix_transpose", self)
+
     def swapaxes(self, axis1: int, axis2: int) -> R:
         """Two axes exchanged; see ``tl.swapaxes``."""
         return self._apply("swapaxes", self, axis1, axis2)

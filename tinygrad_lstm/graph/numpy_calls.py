@@ -9,7 +9,18 @@ from tinygrad_lstm.graph.registry import apply
 
 __all__ = ["OTHER_NAMES", "checked_options", "reduced", "translated"]
 
-OTHER_NAMES: Final = {"absolute": "abs", "amax": "max", "amin": "min", "true_divide": "divide", "around": "round"}
+OTHER_NAMES: Final = {
+    "absolute": "abs",
+    "amax": "max",
+    "amin": "min",
+    "around": "round",
+    "copy": "as_tensor",
+    "degrees": "rad2deg",
+    "fix": "trunc",
+    "radians": "deg2rad",
+    "rint": "round",
+    "true_divide": "divide",
+}
 """NumPy's names of functions that are called otherwise here."""
 
 _OTHER_OPTIONS: Final = {"a_min": "min", "a_max": "max"}

@@ -54,10 +54,9 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:
     [30. 10.]
     """
     node = as_tensor(x, device=shared_device(x, indices))
-    if not node.shape:
-        raise ShapeError(f"take({node.type}): an array without axes has no slices")
-    if axis is None:
-        node, axis = reshape(node, (node.size,)), 0
+    if axis is None or not node.shape:
+        node = reshape(node, (node.size,))
+        axis = axis or 0
     return make("take", node, as_tensor(indices, device=node.device), axis=normalize_axis(axis, node.ndim))
 
 

@@ -163,6 +163,8 @@ def flip(x: Any, axis: Any = None) -> Tensor:
     [3. 2. 1.]
     """
     node = as_tensor(x)
+    if not node.shape and whole(axis) is not None:
+        raise ShapeError(f"flip({node.type}): axis {axis} is out of range for an array of 0 axes")
     axes = normalize_axes(axis, node.ndim)
     return make("flip", node, axis=axes) if axes else node
 

@@ -5,6 +5,7 @@ from tests.ops.cases import (
     elementwise,
     functions,
     indexing,
+    numpy_functions,
     options,
     products,
     reductions,
@@ -15,5 +16,9 @@ from tests.ops.cases.table import CASES, SPECIAL, Array, Case
 
 __all__ = ["CASES", "SPECIAL", "Array", "Case"]
 
-for family in (elementwise, functions, reductions, shapes, indexing, products, activations, structural, options):
+FAMILIES = (
+    *(elementwise, functions, reductions, shapes, indexing, products, activations, structural),
+    *(options, numpy_functions),
+)
+for family in FAMILIES:
     family.add()

@@ -27,8 +27,10 @@ def add() -> None:
     for shape in ((), (2, 0), (2, 3), 4):
         case("zeros", lambda s=shape: tl.zeros(s), lambda s=shape: np.zeros(s, np.float32))
         case("ones", lambda s=shape: tl.ones(s, tl.int32), lambda s=shape: np.ones(s, np.int32))
+        case("empty", lambda s=shape: tl.empty(s, tl.int32), lambda s=shape: np.zeros(s, np.int32))
         case("full", lambda s=shape: tl.full(s, -0.0), lambda s=shape: np.full(s, -0.0, np.float32))
     smooth("zeros_like", tl.zeros_like, np.zeros_like, x)
+    smooth("empty_like", tl.empty_like, np.zeros_like, x)
     smooth("ones_like", lambda x: tl.ones_like(x) * x, np.copy, x)
     others(values(3, 4, seed=15))
 
