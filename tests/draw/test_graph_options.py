@@ -53,9 +53,9 @@ def test_a_loop_as_one_box():
 def test_an_unrolled_loop_has_every_step():
     _, _, loss, _ = rnn()
     drawing = draw.graph(loss, loops="unrolled")
-    assert [name for name in clusters(drawing) if name.startswith("step")] == [f"step {t}" for t in range(6)]
+    assert [text for text in shown(drawing) if text.startswith("step")] == [f"step {t}" for t in range(6)]
     assert sum(text.startswith("tanh") for text in shown(drawing)) == 6
-    assert [text.split()[0] for text in shown(drawing) if text.startswith("[")] == [f"[{t}]" for t in range(6)]
+    assert [text.split()[0] for text in shown(drawing) if text.startswith("x[")] == [f"x[{t}]" for t in range(6)]
     assert not [look for _, _, look in dot.edges(drawing) if look.get("style") == "dashed"]
 
 
@@ -69,10 +69,11 @@ def test_joined_steps_are_one_stack():
 def test_blocks_of_one_structure_are_folded_into_the_first():
     _, _, loss, _ = rnn(12)
     drawing = draw.graph(loss, loops="unrolled", repeats=True)
-    (box,) = [text for text in shown(drawing) if "×1" in text]
-    assert box == "step 2 … step 11  ×10 like step 1 70 nodes"
-    assert "70 nodes in 10 repetitions, step 2 … step 11, like step 1" in drawing.description
-    assert [name for name in clusters(drawing) if name.startswith("step")] == ["step 0", "step 1"]
+    (box,) = [text for text in shown(drawing) if "×9" in text]
+    assert box == "step 2 … step 10  ×9 63 nodes"
+    assert "63 nodes in 9 steps" in drawing.description
+    steps = [text for text in shown(drawing) if text.startswith("step")]
+    assert steps == ["step 0", "step 1", "step 11", box]
     assert "×" not in "".join(shown(draw.graph(loss, loops="unrolled", repeats=False)))
 
 
@@ -180,8 +181,9 @@ def test_the_gradient_is_seen_to_vanish():
     names = {name: dot.shown(look) for name, look in dot.nodes(drawing).items()}
     widths = {}
     for a, b, look in dot.edges(drawing):
-        if names[a].startswith("[") and names[b] == "concat":
-            widths[int(re.search(r"\d+", names[a])[0])] = float(look["penwidth"]), float(dot.said(look))
+        if names[a].startswith("x[") and names[b] == "concat":
+            strength = look["tooltip"].rpartition(" ")[2].replace("−", "-")
+            widths[int(re.search(r"\d+", names[a])[0])] = float(look["penwidth"]), float(strength)
     assert sorted(widths) == list(range(8))
     assert [w for w, _ in (widths[t] for t in range(8))] == sorted(w for w, _ in widths.values())
     assert widths[0][1] < 1e-2 * widths[7][1]

@@ -14,8 +14,10 @@ from tinygrad_lstm.draw.graphs.mermaid import mermaid
 from tinygrad_lstm.draw.graphs.numbering import number_nodes
 from tinygrad_lstm.draw.graphs.sources import Sources, sources
 from tinygrad_lstm.draw.graphs.survey import survey
+from tinygrad_lstm.draw.graphs.timeline import timeline
 from tinygrad_lstm.draw.graphs.unrolling import unroll
 from tinygrad_lstm.draw.graphs.vertices import Vertex, node_in_words
+from tinygrad_lstm.draw.render import Engine
 from tinygrad_lstm.draw.themes import THEMES, ThemeName, check_look
 from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.function import Graph
@@ -68,7 +70,10 @@ def graph(
             picture says what was folded.
         repeats: whether blocks of one structure that follow each other are folded in any case (True) or never
             (False). The first stays open, and one node stands for the rest: ``×12``.
-        loops: ``"rolled"`` draws a loop's body once, ``"box"`` the loop as one node, ``"unrolled"`` every step.
+        loops: ``"rolled"`` draws a loop's body once, ``"box"`` the loop as one node, ``"unrolled"`` every step: side by
+            side in one row for each loop, what is carried straight from one to the next; gates and layers, and scopes
+            that hold no steps, are one node each as long as ``depth`` opens none. With gradients in the graph the
+            steps are placed like everything else.
         gradients: whether the backward pass stands ``"apart"`` or ``"together"`` with the scopes it belongs to.
         ties: whether dotted lines tie the nodes of the backward pass to those of the forward pass they belong to.
         values: computes the graph and puts on each node its first ``"numbers"``, its ``"statistics"``, or a ``"heat"``
@@ -127,7 +132,13 @@ def graph(
             legend.append(annotate_values(vertices, measures, values))
         if flow:
             legend.append(annotate_flow(edges, measures))
-    folded = fold_graph(vertices, edges, depth, fold, repeats)
+    line = None
+    if unrolled is not None and direction == "LR" and not ties:
+        line = timeline(vertices, edges, unrolled, depth, fold, repeats)
+    if line is not None:
+        folded = Folded(line.vertices, line.edges, line.said)
+    else:
+        folded = fold_graph(vertices, edges, depth, fold, repeats)
     if folded.said:
         description += f" Folded: {folded.said}."
     types = any(str(v.type) != "f32[]" for v in vertices if v.type is not None)
@@ -140,9 +151,10 @@ def graph(
         types,
         title if title else "",
     )
-    dot = dot_text(folded, _tooltips(found, folded.vertices), style)
+    dot = dot_text(folded, _tooltips(found, folded.vertices), style, line)
     title = title if title is not None else f"Computation graph of {found.called}"
-    return Drawing(dot, "dot", title, description, _Content(found, title, measures, folded, style))
+    engine: Engine = "dot" if line is None else "nop2"
+    return Drawing(dot, engine, title, description, _Content(found, title, measures, folded, style))
 
 
 def _check(**options: tuple[Any, Any]) -> None:

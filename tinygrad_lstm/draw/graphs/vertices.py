@@ -56,6 +56,7 @@ class Vertex:
         times: how many equal blocks it stands for.
         notes: small print.
         heat: its place on the scale of heat colours, from 0 to 1.
+        closed: whether it is a gate or layer that is drawn as one.
     """
 
     kind: VertexKind
@@ -72,6 +73,7 @@ class Vertex:
     times: int = 0
     notes: list[str] = field(default_factory=list)
     heat: float | None = None
+    closed: bool = False
 
 
 @dataclass(eq=False)

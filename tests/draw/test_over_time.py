@@ -1,0 +1,258 @@
+"""Unrolled loops: steps in rows, everything in a step where it is in all others, and wires that run over nothing."""
+
+import re
+import struct
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tinygrad_lstm as tl
+from tests.draw import dot
+from tinygrad_lstm import draw, nn
+from tinygrad_lstm.draw.layered import Lane, layered
+
+KEY = tl.random.key(0)
+
+
+def stacked(layer, batch=1):
+    return lambda x: layer(x)[0]
+
+
+def attention(x, memory):
+    """A cell of one's own, which looks at something from outside at every step."""
+    weight = tl.Parameter(tl.ones((7, 4)) * 0.1, "W")
+
+    def step(h, x_t):
+        with tl.scope("attention", role="layer"):
+            found = tl.softmax(h @ memory.T) @ memory
+        after = tl.tanh(tl.concatenate([x_t, found], axis=-1) @ weight)
+        return after, after
+
+    return tl.scan(step, tl.zeros((1, 4)), x)[1]
+
+
+def two_conveyors(x):
+    def step(state, x_t):
+        fast, slow, h = state
+        gate = tl.sigmoid(h + x_t)
+        fast = (fast * gate + x_t).named("F_t")
+        slow = (slow * (1 - gate * 0.1) + fast).named("S_t")
+        return (fast, slow, tl.tanh(slow * fast)), slow
+
+    return tl.scan(step, tuple(tl.zeros((1, 3)) for _ in range(3)), x)[1]
+
+
+def given_state(x, h, c):
+    return nn.LSTM(3, 4, key=KEY)(x, nn.LSTMState(tl.tanh(h)[None], 2 * c[None]))
+
+
+X = tl.ones((5, 1, 3))
+STATE = tl.ones((1, 4))
+CASES = {
+    "lstm": (stacked(nn.LSTM(3, 4, key=KEY)), (X,)),
+    "gru": (nn.GRU(3, 4, key=KEY), (X,)),
+    "rnn": (stacked(nn.RNN(3, 4, key=KEY)), (X,)),
+    "peephole": (stacked(nn.LSTM(3, 4, peephole=True, layer_norm=True, key=KEY)), (X,)),
+    "coupled": (stacked(nn.LSTM(3, 4, coupled=True, key=KEY)), (X,)),
+    "two layers": (lambda x: nn.LSTM(3, 4, num_layers=2, key=KEY)(x)[0][-1].sum(), (X,)),
+    "both directions": (stacked(nn.LSTM(3, 4, bidirectional=True, key=KEY)), (X,)),
+    "backwards": (lambda x: tl.scan(lambda c, v: (tl.sin(c) + v, c), tl.zeros((1, 3)), x, reverse=True)[0], (X,)),
+    "attention": (attention, (X, tl.ones((6, 4)))),
+    "two conveyors": (two_conveyors, (X,)),
+    "given state": (given_state, (X, STATE, STATE)),
+    "one step": (stacked(nn.LSTM(3, 4, key=KEY)), (tl.ones((1, 1, 3)),)),
+}
+
+
+def boxes(drawing):
+    """Left, lower, right and upper end of each node, in points."""
+    found = {}
+    for name, look in dot.nodes(drawing).items():
+        (x, y), w, h = dot.place(look), 36 * float(look["width"]), 36 * float(look["height"])
+        found[name] = (x - w, y - h, x + w, y + h)
+    return found
+
+
+def curve(look):
+    """Points on the curve of an edge; the last is the tip of the arrow."""
+    tip, *points = [tuple(map(float, p.removeprefix("e,").split(","))) for p in look["pos"].split()]
+    assert len(points) % 3 == 1
+    found = []
+    for k in range(0, len(points) - 1, 3):
+        a, b, c, d = points[k : k + 4]
+        for t in (j / 16 for j in range(16)):
+            s = 1 - t
+            weights = (s**3, 3 * s * s * t, 3 * s * t * t, t**3)
+            found.append(tuple(sum(w * p[i] for w, p in zip(weights, (a, b, c, d), strict=True)) for i in (0, 1)))
+    return [*found, points[-1], tip]
+
+
+def vertices(drawing):
+    return {name: look for name, look in dot.nodes(drawing).items() if re.fullmatch(r"n\d+", name)}
+
+
+def steps(drawing):
+    """What stands in each frame, by the name of the frame: labels with their places relative to it."""
+    found = {}
+    ends = boxes(drawing)
+    for name, look in dot.nodes(drawing).items():
+        if name.startswith("step"):
+            left, low, right, high = ends[name]
+            places = [(look, dot.place(look)) for look in vertices(drawing).values()]
+            found[look["tooltip"]] = [
+                (re.sub(r"_(\d+)\b", "_t", dot.shown(its)), x - left, y - low)
+                for its, (x, y) in places
+                if left < x < right and low < y < high
+            ]
+    return found
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_steps_stand_in_rows_and_are_alike(case):
+    f, args = CASES[case]
+    drawing = draw.graph(f, *args, loops="unrolled")
+    assert drawing.engine == "nop2"
+    frames = {look["tooltip"]: dot.place(look) for n, look in dot.nodes(drawing).items() if n.startswith("step")}
+    rows = {}
+    for name, (x, y) in frames.items():
+        rows.setdefault(y, []).append((int(name.rpartition(" ")[2]), x))
+    length = args[0].shape[0]
+    assert len(rows) == len(frames) / length == (2 if case in ("two layers", "both directions") else 1)
+    for row in rows.values():
+        row.sort()
+        assert [t for t, _ in row] == list(range(length))
+        assert [x for _, x in row] == sorted(x for _, x in row)
+    # The last step may do without what only a next one would need; in the columns nothing else differs.
+    for row in rows.values():
+        inside = [steps(drawing)[name] for name, (_, y) in frames.items() if rows[y] is row]
+        most = max(inside, key=len)
+        for label, x, y in (thing for one in inside for thing in one):
+            assert any(label == other and abs(x - a) < 0.3 and abs(y - b) < 0.3 for other, a, b in most)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_nothing_stands_on_anything_else(case):
+    f, args = CASES[case]
+    drawing = draw.graph(f, *args, loops="unrolled")
+    ends = {name: box for name, box in boxes(drawing).items() if name in vertices(drawing)}
+    listed = list(ends.items())
+    for k, (name, (left, low, right, high)) in enumerate(listed):
+        for other, (a, b, c, d) in listed[:k]:
+            assert right <= a or c <= left or high <= b or d <= low, (dot.shown(vertices(drawing)[name]), other)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_wires_end_at_their_vertices_and_run_over_no_other(case):
+    f, args = CASES[case]
+    drawing = draw.graph(f, *args, loops="unrolled", flow=case == "lstm")
+    ends = {name: box for name, box in boxes(drawing).items() if name in vertices(drawing)}
+    for a, b, look in dot.edges(drawing):
+        points = curve(look)
+        for (x, y), (left, low, right, high) in ((points[0], ends[a]), (points[-1], ends[b])):
+            assert left - 1 <= x <= right + 1
+            assert low - 1 <= y <= high + 1
+        for other, (left, low, right, high) in ends.items():
+            if other not in (a, b):
+                crossed = [p for p in points if left + 1 < p[0] < right - 1 and low + 1 < p[1] < high - 1]
+                assert not crossed, f"{dot.shown(vertices(drawing)[other])} is crossed"
+
+
+def test_the_conveyor_runs_straight_through_all_steps():
+    drawing = draw.graph(*CASES["lstm"][:1], X, loops="unrolled")
+    labels = {name: dot.shown(look) for name, look in vertices(drawing).items()}
+    conveyor = [
+        look
+        for a, b, look in dot.edges(drawing)
+        if (labels[a], labels[b]) in {("×", f"+ C_{t}") for t in range(5)}
+        or (re.fullmatch(r"\+ C_\d", labels[a]) and labels[b] == "×")
+    ]
+    straight = [look for look in conveyor if len({round(y, 1) for _, y in curve(look)}) == 1]
+    assert len(straight) == 9
+    assert len({curve(look)[0][1] for look in straight}) == 1
+
+
+def test_states_are_wires_of_their_own_between_steps():
+    drawing = draw.graph(CASES["lstm"][0], tl.ones((60, 1, 3)), loops="unrolled")
+    labels = {name: dot.shown(look) for name, look in vertices(drawing).items()}
+    (box,) = [name for name, label in labels.items() if "×57" in label]
+    leading = [labels[a] for a, b, _ in dot.edges(drawing) if b == box]
+    assert sorted(leading) == ["+ C_1", "x[2] … x[58]", "× h_1"]
+    entering = [look["pos"] for a, b, look in dot.edges(drawing) if a == box and labels[b] in ("×", "concat")]
+    assert len(set(entering)) == 2
+    assert len(labels) < 60
+
+
+def test_an_lstm_with_its_gradient_fits_a_wide_screen():
+    x = tl.random.normal(KEY, (6, 1, 3))
+    lstm = nn.LSTM(3, 4, key=KEY)
+    drawing = draw.graph(lambda x: lstm(x)[0][-1].sum(), x, loops="unrolled", flow=True)
+    width, height = struct.unpack(">II", drawing.png()[16:24])
+    assert width <= 3000
+    assert height <= 900
+    # How the gradient fades is written beside the states, between the steps.
+    words = [dot.shown(look) for name, look in dot.nodes(drawing).items() if name.startswith("w")]
+    assert words.count("C") == words.count("h") == 5
+    strengths = [float(word) for word in words if word[0].isdigit()]
+    assert len(strengths) == 10
+    assert strengths[0] < 0.5 * strengths[-2]
+
+
+def test_gates_are_open_where_a_depth_says_so():
+    closed = draw.graph(CASES["lstm"][0], X, loops="unrolled")
+    opened = draw.graph(CASES["lstm"][0], X, loops="unrolled", depth=9)
+    assert "20 gates and layers" in closed.description
+    assert "gates and layers" not in opened.description
+    labels = [dot.shown(look) for look in vertices(opened).values()]
+    assert sum(label.startswith("forget.weight") for label in labels) == 5
+    assert opened.engine == "nop2"
+
+
+def test_gradients_and_loops_in_loops_are_laid_out_as_before():
+    lstm = nn.LSTM(3, 4, key=KEY)
+
+    def slope(x):
+        loss = lstm(x)[0].sum()
+        return loss, tl.gradients(loss, x)
+
+    assert draw.graph(slope, X[:2], loops="unrolled").engine == "dot"
+
+    def inner(c, x):
+        return tl.scan(lambda d, y: (d * y, None), c, x)[0], None
+
+    assert draw.graph(lambda x: tl.scan(inner, tl.zeros(3), x)[0], tl.ones((2, 2, 3)), loops="unrolled").engine == "dot"
+
+
+@st.composite
+def graphs(draw_from):
+    """An acyclic graph with lanes from a left end to a right one."""
+    count = draw_from(st.integers(1, 14))
+    edges = [(a, b) for b in range(count) for a in range(b) if draw_from(st.booleans()) and draw_from(st.booleans())]
+    lanes = []
+    for k in range(draw_from(st.integers(0, 3))):
+        lanes.append(Lane(f"in {k}", f"out {k}"))
+        edges += [(f"in {k}", draw_from(st.integers(0, count - 1))), (draw_from(st.integers(0, count - 1)), f"out {k}")]
+    sizes = {k: (draw_from(st.integers(10, 60)), draw_from(st.integers(10, 40))) for k in range(count)}
+    return sizes, edges, lanes
+
+
+@given(graphs())
+def test_a_layout_in_columns_keeps_things_apart(graph):
+    sizes, edges, lanes = graph
+    found = layered(sizes, edges, lanes)
+    for lane in lanes:
+        assert found.places[lane.entry][1] == found.places[lane.exit][1]
+        assert found.places[lane.entry][0] == min(x for x, _ in found.places.values())
+        assert found.places[lane.exit][0] == max(x for x, _ in found.places.values())
+    boxes = {
+        k: (x - w / 2, y - h / 2, x + w / 2, y + h / 2) for k, (w, h) in sizes.items() for x, y in [found.places[k]]
+    }
+    for a, (left, top, right, bottom) in boxes.items():
+        for b, (p, q, r, s) in boxes.items():
+            assert a == b or right <= p or r <= left or bottom <= q or s <= top
+    for (a, b), way in found.ways.items():
+        assert way[0][0] < way[-1][0]
+        xs = [x for x, _ in way]
+        assert all(p <= q + 1e-6 for p, q in pairwise(xs))
+        assert found.places[a][0] < found.places[b][0]

@@ -1,0 +1,356 @@
+"""Places for steps of unrolled loops: a row for each loop, a column for each time.
+
+Everything stands in a step where it stands in all others, and what is carried runs straight from step to step.
+"""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from tinygrad_lstm.draw.graphs.annotations import rounded
+from tinygrad_lstm.draw.graphs.step_plan import MARGIN, brought, step_plan
+from tinygrad_lstm.draw.graphs.timeline import BETWEEN, Moment, Timeline
+from tinygrad_lstm.draw.graphs.vertices import LEAVES, Edge, Vertex
+from tinygrad_lstm.draw.layered import Curve, Lane, Point, Size, curve_of, layered
+
+__all__ = ["Places", "StepFrame", "in_rows"]
+
+GAP: Final = 22.0
+BELOW: Final = 16.0
+"""From the frame of a step to what enters it from below."""
+BUS: Final = 14.0
+BETWEEN_ROWS: Final = 34.0
+
+
+@dataclass(frozen=True)
+class StepFrame:
+    """The box of a step."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    title: str
+    role: str | None
+
+
+@dataclass
+class Places:
+    """Where everything stands, in points; y counts downwards.
+
+    Attributes:
+        spots: the middle of each vertex.
+        sizes: width and height of each vertex.
+        ways: the curve of each edge.
+        frames: the boxes of the steps.
+        words: names of what is carried, and strengths of its gradient, with the middle of each.
+    """
+
+    spots: dict[Vertex, Point] = field(default_factory=dict)
+    sizes: dict[Vertex, Size] = field(default_factory=dict)
+    ways: dict[Edge, Curve] = field(default_factory=dict)
+    frames: list[StepFrame] = field(default_factory=list)
+    words: list[tuple[float, float, str]] = field(default_factory=list)
+
+
+def in_rows(line: Timeline, size: Callable[[Vertex], Size], oval: Callable[[Vertex], bool]) -> Places:
+    """Lay out a graph over time.
+
+    Args:
+        size: of a vertex.
+        oval: whether a vertex is an ellipse.
+    """
+    return _Rows(line, size, oval).places
+
+
+class _Rows:
+    def __init__(self, line: Timeline, size: Callable[[Vertex], Size], oval: Callable[[Vertex], bool]) -> None:
+        self.line, self.size, self.oval = line, size, oval
+        self.places = Places(sizes={v: size(v) for v in line.vertices})
+        # The parts of edges that lie outside of the steps.
+        self.side_ways: dict[Edge, Curve] = {}
+        self.of: dict[tuple[int, int], dict[int, Vertex]] = {}
+        for v, m in line.at.items():
+            self.of.setdefault((m.row, m.at), {})[m.key] = v
+        self.times = sorted({at for _, at in self.of})
+        self.initial = {e.source: e for e in line.edges if e in line.carried and self._begins(e)}
+        self.folded = max([size(v)[0] for v, m in line.at.items() if m.key == BETWEEN], default=0.0)
+        self.blocks = [step_plan(line, row, size, oval) for row in range(len(line.rows))]
+        self.wide = max(block.plan.wide for block in self.blocks)
+        self._stand()
+        self._sides()
+        self.words: dict[Point, str] = {}
+        self.flows: dict[Point, float] = {}
+        for e in line.edges:
+            if e not in self.places.ways:
+                self._lead(e)
+        self.places.words = [(x, y, said) for (x, y), said in self.words.items()]
+
+    def _begins(self, e: Edge) -> bool:
+        return e.source.kind in LEAVES and e.source not in self.line.at
+
+    def _moment(self, v: Vertex) -> Moment | None:
+        return self.line.at.get(v)
+
+    def _stand(self) -> None:
+        """The steps: columns from left to right, rows from below."""
+        line = self.line
+        wide = self.wide + 2 * MARGIN
+        x, self.left = 0.0, dict[int, float]()
+        for at in self.times:
+            self.left[at] = x + MARGIN
+            folded = any(BETWEEN in self.of.get((row, at), {}) for row in range(len(line.rows)))
+            x += (self.folded if folded else wide) + GAP
+        self.right = x - GAP
+        self.middle: list[float] = []
+        y = 0.0
+        for row, block in enumerate(self.blocks):
+            if row:
+                entering = [v for v in line.entering if line.at[v].row == row]
+                room = max([self.size(v)[1] + 2 * BELOW for v in entering], default=BETWEEN_ROWS)
+                y -= room + block.bottom
+            self.middle.append(y)
+            y += block.top - BUS
+        for (row, at), inside in self.of.items():
+            self._step(row, at, inside)
+
+    def _point(self, row: int, at: int, point: Point) -> Point:
+        """A point of the plan of a step, in the picture; time may run from right to left."""
+        x = self.wide - point[0] if self.line.rows[row].reverse else point[0]
+        return self.left[at] + x, self.middle[row] + point[1]
+
+    def _curve(self, row: int, at: int, edge: tuple[Any, Any]) -> Curve:
+        return [self._point(row, at, p) for p in self.blocks[row].plan.ways[edge]]
+
+    def _step(self, row: int, at: int, inside: Mapping[int, Vertex]) -> None:
+        block, line = self.blocks[row], self.line
+        top, bottom = self.middle[row] + block.top, self.middle[row] + block.bottom
+        if BETWEEN in inside:
+            middle = self.left[at] - MARGIN + self.folded / 2
+            self.places.spots[inside[BETWEEN]] = (middle, (top + bottom) / 2)
+            self.places.sizes[inside[BETWEEN]] = (self.folded, bottom - top)
+            for v in inside.values():
+                if v in line.entering:
+                    self.places.spots[v] = (middle, bottom + BELOW + self.size(v)[1] / 2)
+            return
+        left = self.left[at] - MARGIN
+        name = line.rows[row].names[at]
+        right = left + self.wide + 2 * MARGIN
+        self.places.frames.append(StepFrame(left, top, right, bottom, name, line.rows[row].role))
+        for key, v in inside.items():
+            if v in line.entering:
+                k = block.below.index(key) if key in block.below else 0
+                x = self.left[at] + 44.0 * k
+                x = self.wide + 2 * self.left[at] - x if line.rows[row].reverse else x
+                self.places.spots[v] = (x, bottom + BELOW + self.size(v)[1] / 2)
+            else:
+                self.places.spots[v] = self._point(row, at, block.plan.places[key])
+                self.places.sizes[v] = block.sizes[key]
+
+    def _sides(self) -> None:
+        """What is outside of the steps: on the left what they depend on, on the right the rest."""
+        line = self.line
+        for before in (True, False):
+            group = [v for v, ahead in line.outside.items() if ahead == before and v not in self.initial]
+            if not group:
+                continue
+            members = set(group)
+            inner = [(e.source, e.target) for e in line.edges if e.source in members and e.target in members]
+            crossing = [e for e in line.edges if (e.source in members) != (e.target in members)]
+            met = {e: self._end(e, before) for e in crossing}
+            part = {e: (e.source, end) if before else (end, e.target) for e, end in met.items()}
+            ranked = sorted(dict.fromkeys(met.values()), key=lambda end: self._rank(end, before))
+            lanes = [Lane(None, end) if before else Lane(end, None) for end in ranked]
+            sizes: dict[Hashable, Size] = {v: self.size(v) for v in group}
+            oval = frozenset(v for v in group if self.oval(v))
+            near = frozenset(v for v in group if v.kind in LEAVES)
+            plan = layered(sizes, [*inner, *part.values()], lanes, oval=oval, near=near, channel=22.0)
+            wanted = [height - plan.places[end][1] for end in ranked if (height := self._height(end)) is not None]
+            first = self.blocks[0]
+            down = wanted[-1] if wanted else (first.top + first.bottom - plan.top - plan.bottom) / 2
+            begins = [self.size(v)[0] for v in self.initial]
+            room = GAP + 14 + max(begins, default=0.0) if before else GAP + 22
+            x = -room - plan.wide if before else self.right + room
+            for v in group:
+                self.places.spots[v] = (plan.places[v][0] + x, plan.places[v][1] + down)
+            for e in line.edges:
+                if e.source in members and e.target in members:
+                    self.places.ways[e] = _moved(plan.ways[e.source, e.target], x, down)
+            self.side_ways |= {e: _moved(plan.ways[ends], x, down) for e, ends in part.items()}
+
+    def _end(self, e: Edge, before: bool) -> Hashable:
+        """Where an edge leaves or enters what is outside."""
+        if before:
+            target = self.line.at[e.target]
+            return ("to", e.source, self.line.carried.get(e, -1) if e in self.line.carried else "steps", target.row)
+        source = self.line.at.get(e.source)
+        if source is not None and self._ends_here(e):
+            return ("last", e.source)
+        return ("bus", e.target, source.row if source is not None else 0)
+
+    def _ends_here(self, e: Edge) -> bool:
+        """Whether an edge goes straight on from the last step to what is on the right."""
+        m = self.line.at[e.source]
+        row = self.line.rows[m.row]
+        exit = self.blocks[m.row].out.get(m.key)
+        carried = isinstance(exit, tuple) and exit[0] == "out"
+        return m.at == self.times[-1] and not row.reverse and carried
+
+    def _rank(self, end: Any, before: bool) -> tuple[float, ...]:
+        height = self._height(end)
+        if height is not None:
+            return (1, height)
+        return (2, 0) if before else (0, 0)
+
+    def _height(self, end: Any) -> float | None:
+        """At which height a wire stands where it meets the steps; None for a bus."""
+        port: Any
+        if end[0] == "last":
+            m = self.line.at[end[1]]
+            row, port = m.row, self.blocks[m.row].out[m.key]
+        elif end[0] == "to" and end[2] != "steps":
+            row, port = end[3], ("in", end[2])
+        else:
+            return None
+        return self.middle[row] + self.blocks[row].plan.places[port][1]
+
+    def _lead(self, e: Edge) -> None:
+        """The curve of an edge that has to do with a step."""
+        line, a, b = self.line, self._moment(e.source), self._moment(e.target)
+        if e.source in self.initial and b is not None:
+            self._begin(e, b)
+        elif a is not None and b is not None and a.row == b.row and a.at == b.at:
+            if e.source in line.entering:
+                self.places.ways[e] = self._from_below(e, b)
+            else:
+                self.places.ways[e] = self._curve(a.row, a.at, (a.key, b.key))
+        elif a is not None and b is not None and a.row == b.row:
+            self._carry(e, a, b)
+        elif a is not None and b is not None:
+            self._rise(e, a, b)
+        elif b is not None:
+            self._bring(e, b)
+        elif a is not None:
+            self._put_out(e, a)
+
+    def _begin(self, e: Edge, b: Moment) -> None:
+        """From a number to the lane that begins with it."""
+        port = ("in", self.line.carried[e])
+        x, y = self._point(b.row, b.at, self.blocks[b.row].plan.places[port])
+        side = 1 if self.line.rows[b.row].reverse else -1
+        half = self.size(e.source)[0] / 2
+        spot = self.places.spots.setdefault(e.source, (x + side * (MARGIN + 14 + half), y))
+        start = curve_of([(spot[0] - side * half, y), (x, y)])
+        self.places.ways[e] = [*start, *self._curve(b.row, b.at, (port, b.key))[1:]]
+
+    def _carry(self, e: Edge, a: Moment, b: Moment) -> None:
+        """From a step to the next, on a lane."""
+        k = self.line.carried[e]
+        block = self.blocks[a.row]
+        y = self.middle[a.row] + block.plan.places.get(("out", k), block.plan.places.get(("in", k), (0.0, 0.0)))[1]
+        back = self.line.rows[a.row].reverse
+        if a.key == BETWEEN:
+            edge = self.left[a.at] - MARGIN + (0.0 if back else self.folded)
+            curve: Curve = [(edge, y)]
+        else:
+            curve = self._curve(a.row, a.at, (a.key, ("out", k)))
+        start = curve[-1]
+        if b.key == BETWEEN:
+            edge = self.left[b.at] - MARGIN + (self.folded if back else 0.0)
+            curve += curve_of([start, (edge, y)])[1:]
+            end: Point = (edge, y)
+        else:
+            inside = self._curve(b.row, b.at, (("in", k), b.key))
+            curve += curve_of([start, inside[0]])[1:] + inside[1:]
+            end = inside[0]
+        self.places.ways[e] = curve
+        name = self.line.rows[a.row].carries[k]
+        middle = (start[0] + end[0]) / 2
+        if len(name) <= 4:
+            self.words[middle, y - 7] = name
+        if e.flow is not None:
+            flow = self.flows[middle, y + 7] = max(e.flow, self.flows.get((middle, y + 7), 0.0))
+            self.words[middle, y + 7] = rounded(flow)
+
+    def _from_below(self, e: Edge, b: Moment) -> Curve:
+        x, y = self.places.spots[e.source]
+        return self._up(e, b, [(x, y - self.size(e.source)[1] / 2)])
+
+    def _up(self, e: Edge, b: Moment, start: list[Point]) -> Curve:
+        """From under a step to where something enters from below, and on to its reader."""
+        if b.key == BETWEEN:
+            middle, bottom = self.places.spots[e.target][0], self.middle[b.row] + self.blocks[b.row].bottom
+            across = [] if start[-1][0] == middle else [(middle, start[-1][1])]
+            return curve_of([*start, *across, (middle, bottom)])
+        way = self._curve(b.row, b.at, (("below", brought(self.line, e)), b.key))
+        (x, y), side = way[0], -1 if self.line.rows[b.row].reverse else 1
+        if start[-1][0] != x:
+            turn = self.middle[b.row] + self.blocks[b.row].bottom + BELOW / 2
+            start = [*start, (start[-1][0], turn), (x, turn)]
+        led = curve_of([*start, (x, y), (x + side * 7, y)])
+        return [*led, *way[1:]]
+
+    def _rise(self, e: Edge, a: Moment, b: Moment) -> None:
+        """To the step of the loop above at the same time."""
+        if a.key == BETWEEN or b.key == BETWEEN:
+            x, _ = self.places.spots[e.source]
+            top = self.middle[a.row] + self.blocks[a.row].top
+            self.places.ways[e] = curve_of([(x, top), (x, self.middle[b.row] + self.blocks[b.row].bottom)])
+            return
+        way, x, top = self._out_of(a)
+        target = self._curve(b.row, b.at, (("below", brought(self.line, e)), b.key))
+        (x0, y0), level = target[0], top - BETWEEN_ROWS / 2
+        side = -1 if self.line.rows[b.row].reverse else 1
+        led = curve_of([way[-1], (x, level), (x0, level), (x0, y0), (x0 + side * 7, y0)])
+        self.places.ways[e] = [*way, *led[1:], *target[1:]]
+
+    def _out_of(self, a: Moment) -> tuple[Curve, float, float]:
+        """The way to the side of the step, its place, and where the frame ends above."""
+        way = self._curve(a.row, a.at, (a.key, self.blocks[a.row].out[a.key]))
+        return way, way[-1][0], self.middle[a.row] + self.blocks[a.row].top
+
+    def _bring(self, e: Edge, b: Moment) -> None:
+        """From the left into the steps."""
+        side = self.side_ways[e]
+        x, y = side[-1]
+        if e in self.line.carried:
+            port = ("in", self.line.carried[e])
+            inside = self._curve(b.row, b.at, (port, b.key))
+            bend = (x + inside[0][0]) / 2
+            link = [(bend, y), (bend, inside[0][1]), inside[0]]
+            self.places.ways[e] = [*side, *link, *inside[1:]]
+            return
+        row = self.blocks[b.row]
+        under = self.middle[b.row] + row.bottom + BELOW
+        under += max([self.size(v)[1] for v in self.line.entering if self.line.at[v].row == b.row], default=0.0) + BUS
+        if e.target in self.line.entering:
+            tx, ty = self.places.spots[e.target]
+            end = [(tx, under), (tx, ty + self.size(e.target)[1] / 2)]
+            self.places.ways[e] = [*side, *curve_of([side[-1], (x + 8, y), (x + 8, under), *end])[1:]]
+        elif b.key == BETWEEN:
+            self.places.ways[e] = [*side, *self._up(e, b, [side[-1], (x + 8, y), (x + 8, under)])[1:]]
+        else:
+            x0 = self._curve(b.row, b.at, (("below", brought(self.line, e)), b.key))[0][0]
+            led = self._up(e, b, [side[-1], (x + 8, y), (x + 8, under), (x0, under)])
+            self.places.ways[e] = [*side, *led[1:]]
+
+    def _put_out(self, e: Edge, a: Moment) -> None:
+        """From a step to what is on the right: straight on from the last one, else over the steps."""
+        side = self.side_ways[e]
+        top = self.middle[a.row] + self.blocks[a.row].top
+        bus = top - BUS / 2
+        if a.key == BETWEEN:
+            x, way = self.places.spots[e.source][0], [(self.places.spots[e.source][0], top)]
+        else:
+            way, x, _ = self._out_of(a)
+            if self._ends_here(e):
+                (x0, y0), (x1, y1) = way[-1], side[0]
+                self.places.ways[e] = [*way, ((x0 + x1) / 2, y0), ((x0 + x1) / 2, y1), (x1, y1), *side[1:]]
+                return
+        x1, y1 = side[0]
+        led = curve_of([way[-1], (x, bus), (x1 - 8, bus), (x1 - 8, y1), (x1, y1)])
+        self.places.ways[e] = [*way, *led[1:], *side[1:]]
+
+
+def _moved(curve: Sequence[Point], x: float, y: float) -> Curve:
+    return [(px + x, py + y) for px, py in curve]
