@@ -82,7 +82,7 @@ def layered(
 
     >>> found = layered({"a": (20, 10), "b": (20, 10)}, [("a", "b")])
     >>> found.places["b"], found.ways["a", "b"][0], found.ways["a", "b"][-1]
-    ((45.0, 0.0), (20.0, 0.0), (35.0, 0.0))
+    ((44.0, 0.0), (20.0, 0.0), (34.0, 0.0))
     """
     return _Layout(sizes, edges, lanes, oval, near, channel).result()
 
