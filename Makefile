@@ -7,7 +7,7 @@ SECONDS ?= 60
 SEED ?= 0
 CANDIDATES := $(PYTHON) python3.13 python3.12 python3.11 python3 python
 
-.PHONY: help demo test lint browser format docs bench fuzz gpu gpu-wheels clean
+.PHONY: help demo test lint browser format docs bench fuzz faults gpu gpu-wheels clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -40,6 +40,9 @@ bench: $(VENV)/.bench ## Time it beside its peers, into out/ (BENCH="--help" lis
 
 fuzz: $(VENV)/.dev ## Random programs, plain against compiled (SECONDS=600 SEED=1 FUZZ="--backend both --processes 2")
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) --seed $(SEED) --out "$(OUT)/fuzz" $(FUZZ)
+
+faults: $(VENV)/.dev ## Kills, full disks, damaged files, hostile names and arguments (SECONDS=600 SEED=1 FAULTS="--help")
+	$(BIN)/python -m tests.faults --seconds $(SECONDS) --seed $(SEED) $(FAULTS)
 
 gpu: ## Try and time the CuPy backend on a GPU, into out/gpu (GPU="--help" lists the options)
 	@"$(or $(PYTHON),$(wildcard $(BIN)/python),python3)" -m benchmarks.gpu_day --out "$(OUT)/gpu" $(GPU)

@@ -1,0 +1,174 @@
+"""The command in a process of its own, or a function in a forked one, and what is wrong with how they end."""
+
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = ["LIMIT", "Ended", "command", "entry", "environment", "finished", "forked", "started", "wrong"]
+
+ROOT = Path(__file__).parent.parent.parent
+LIMIT = 120.0
+"""Seconds after which a process is said to hang. The machine may be busy with other things."""
+MEMORY = 3 * 2**30
+"""Bytes of address space that a forked process may take beyond what it was forked with."""
+STATUSES = (0, 2, 141)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended: its status, what it wrote, and whether it had to be killed since it did not end."""
+
+    status: int
+    out: str
+    err: str
+    hung: bool = False
+
+
+def entry() -> tuple[str, str]:
+    """Module and function of the command, as pip would install them."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    module, _, function = project["scripts"]["tinygrad-lstm"].partition(":")
+    return module, function
+
+
+def command() -> list[str]:
+    """The words that start the command. It writes a point to stderr as soon as its function is entered."""
+    module, function = entry()
+    text = f"import os, sys; from {module} import {function} as f; os.write(2, b'.'); sys.exit(f())"
+    return [sys.executable, "-c", text]
+
+
+def environment(**more: str) -> dict[str, str]:
+    """The environment of the processes: this source, one thread, and no coverage, whose tracer signals can stop."""
+    left_out = ("COVERAGE", "TINYGRAD_LSTM_BACKEND", "TINYGRAD_LSTM_VERIFY")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
+    paths = [str(ROOT), str(ROOT / "backends"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**kept, "PYTHONPATH": os.pathsep.join(paths), "OPENBLAS_NUM_THREADS": "1", **more}
+
+
+def started(words: Sequence[str], folder: Path, **more: str) -> "subprocess.Popen[str]":
+    """The command with these arguments, running in ``folder``."""
+    return subprocess.Popen(
+        [*command(), *words],
+        cwd=folder,
+        env=environment(**more),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        # Who runs this in the background hands on that signals are ignored.
+        preexec_fn=_listen,
+    )
+
+
+def _listen() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
+def finished(process: "subprocess.Popen[str]", seconds: float = LIMIT) -> Ended:
+    """Wait for a process; kill it when it does not end."""
+    try:
+        out, err = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        out, err = process.communicate()
+        return Ended(process.returncode, out, err, hung=True)
+    return Ended(process.returncode, out, err)
+
+
+def forked(work: Callable[[], Any], folder: Path, *, interrupt: float | None = None, seconds: float = LIMIT) -> Ended:
+    """Call ``work`` in a forked process with a bound on its memory; its result is the status.
+
+    Args:
+        work: returns an integer, or None for 0. What it raises is printed with its traceback, for status 1.
+        folder: where its stdout and stderr are kept, and where it runs.
+        interrupt: after so many seconds the process gets Ctrl-C.
+        seconds: after so many more it is killed.
+    """
+    out, err = folder / "out.of", folder / "err.of"
+    sys.stdout.flush()
+    sys.stderr.flush()
+    child = os.fork()
+    if child == 0:
+        _child(work, folder, out, err)
+    begun, interrupted, hung = time.monotonic(), False, False
+    while True:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            break
+        spent = time.monotonic() - begun
+        if interrupt is not None and not interrupted and spent > interrupt:
+            os.kill(child, signal.SIGINT)
+            interrupted = True
+        if spent > seconds + (interrupt or 0) and not hung:
+            os.kill(child, signal.SIGKILL)
+            hung = True
+        time.sleep(0.005)
+    texts = [path.read_text(encoding="utf-8", errors="replace") if path.exists() else "" for path in (out, err)]
+    for path in (out, err):
+        path.unlink(missing_ok=True)
+    return Ended(os.waitstatus_to_exitcode(status), texts[0], texts[1], hung)
+
+
+def _child(work: Callable[[], Any], folder: Path, out: Path, err: Path) -> None:
+    status = 1
+    try:
+        _listen()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for path, number in ((out, 1), (err, 2)):
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            os.dup2(handle, number)
+            os.close(handle)
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+        os.chdir(folder)
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+        most = pages * resource.getpagesize() + MEMORY
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+        status = work() or 0
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(status)
+
+
+_RAW = re.compile(
+    r"Traceback \(most recent call last\)|Exception ignored|Fatal Python error|^\w*Warning:", re.MULTILINE
+)
+
+
+def wrong(ended: Ended, statuses: Collection[int] = STATUSES) -> str | None:
+    """What is wrong with how the command ended, in a line and with what it said, or None.
+
+    It has to end by itself, with one of ``statuses``, without a traceback, and an error has to be one line.
+    """
+    said = f"\n{ended.err[-1500:]}" if ended.err else ""
+    if ended.hung:
+        return f"hangs{said}"
+    if found := _RAW.search(ended.err):
+        return f"{found[0]}{said}"
+    if ended.status not in statuses:
+        return f"status {ended.status}{said}"
+    lines = [line for line in ended.err.lstrip(".").splitlines() if line.strip()]
+    if ended.status == 2 and lines and not lines[-1].startswith(("tinygrad-lstm: error: ", "usage: ", "  ")):
+        return f"its last line is no error of the command{said}"
+    if ended.status == 2 and not lines:
+        return "status 2, and not a word why"
+    return None
