@@ -320,7 +320,7 @@ class Gives(tl.nn.Module):
         (
             StructureError,
             r"the state is \(top, steps\), not one array; zeros\(batch\) makes one",
-            lambda: tl.nn.Recurrent(Counting(3, 4))(tl.ones((3, 1, 3)), tl.zeros((1, 1, 4))),
+            lambda: tl.nn.Recurrent(Counting(3, 4))(tl.ones((3, 1, 3), tl.float64), tl.zeros((1, 1, 4))),
         ),
     ],
 )

@@ -3,6 +3,7 @@
 import inspect
 import re
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -128,7 +129,7 @@ def public_objects() -> dict[str, object]:
     for module in (tl, tl.nn, tl.optim, tl.random):
         for name in getattr(module, "__all__", dir(module)):
             value = getattr(module, name)
-            if not name.startswith("_") and callable(value) and not isinstance(value, DType):
+            if not name.startswith("_") and callable(value) and not isinstance(value, DType | ModuleType):
                 found[f"{module.__name__}.{name}"] = value
     return found
 

@@ -59,7 +59,7 @@ def test_numpy_functions_build_graphs_and_read_parameters() -> None:
     [
         ("sin", ()), ("cos", ()), ("round", ()), ("clip", (0.0, 1.0)), ("prod", (0,)), ("any", (1,)), ("all", ()),
         ("var", (0,)), ("std", (1,)), ("argmin", (0,)), ("cumsum", (1,)), ("cumprod", (0,)), ("argsort", (0,)),
-        ("sort", (0,)), ("swapaxes", (0, 1)), ("squeeze", ()), ("ravel", ()), ("flatten", ()), ("repeat", (2, 1)),
+        ("sort", (0,)), ("swapaxes", (0, 1)), ("squeeze", ()), ("ravel", ()), ("flatten", ()), ("repeat", (2,)),
         ("diagonal", (1,)), ("trace", ()), ("take", ([1, 0], 1)), ("dot", (X,)), ("clip", (None, 0.3)),
     ],
 )  # fmt: skip

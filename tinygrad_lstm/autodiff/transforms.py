@@ -12,6 +12,7 @@ from tinygrad_lstm.functions.filling import zeros_like
 from tinygrad_lstm.functions.indexing import one_hot
 from tinygrad_lstm.graph.convert import as_tensor, is_scalar
 from tinygrad_lstm.graph.dtypes import int64
+from tinygrad_lstm.graph.number import Number
 from tinygrad_lstm.graph.operators import Operators
 from tinygrad_lstm.graph.structure import flatten, unflatten
 from tinygrad_lstm.graph.tensor import Tensor, make
@@ -22,6 +23,7 @@ from tinygrad_lstm.ops.call import called
 from tinygrad_lstm.ops.loop import scan
 from tinygrad_lstm.ops.shape import reshape
 from tinygrad_lstm.ops.source import arange_node
+from tinygrad_lstm.reflexes import is_function
 
 __all__ = ["checkpoint", "grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
 
@@ -216,7 +218,7 @@ def _function(f: Any, what: str) -> None:
             f"{what} takes a function, not a {as_tensor(f).type} tensor; the gradient of a graph that is there already "
             "is tl.gradients(y, x)"
         )
-    if not callable(f):
+    if not is_function(f):
         raise UsageError(f"{what} takes a function, not {type(f).__name__}")
 
 
@@ -225,6 +227,11 @@ def _scalar(value: Any, what: str) -> Tensor:
         raise GradientError(f"{what}: the function gives None; end it with return, and the loss behind it")
     if isinstance(value, tuple | list | dict):
         raise GradientError(f"{what}: the function gives a {type(value).__name__}, and is to give one scalar, the loss")
+    if is_scalar(value) and not isinstance(value, Number):
+        raise GradientError(
+            f"{what}: the function gives {value!r}, a number that knows nothing of the argument: compute with tl.sin, "
+            "x ** 2 and the like, without float(), item(), numpy() and math; a constant is tl.tensor(value)"
+        )
     y = as_tensor(value)
     if y.shape != ():
         raise GradientError(f"{what}: the function gives {y.type}; reduce it to a scalar, for example with .sum()")

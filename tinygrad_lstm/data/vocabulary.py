@@ -28,6 +28,8 @@ class Vocabulary:
     """
 
     def __init__(self, characters: str) -> None:
+        if not isinstance(characters, str):
+            raise UsageError(f"a vocabulary is made of characters, not {characters!r}; write Vocabulary.of(text)")
         self.characters = characters
         self._points = _code_points(characters)
         if not characters or not bool(np.all(self._points[1:] > self._points[:-1])):

@@ -11,7 +11,7 @@ from tinygrad_lstm.draw.time.chains import chain, rolled, unrolled
 from tinygrad_lstm.draw.time.figures import Figure
 from tinygrad_lstm.draw.time.sequences import gates, gradient_over_time
 from tinygrad_lstm.formula.expression import latex, text
-from tinygrad_lstm.reflexes import answer
+from tinygrad_lstm.reflexes import DRAW, answer
 
 __all__ = [
     "Animation",
@@ -33,4 +33,4 @@ __all__ = [
     "walkthrough",
 ]
 
-answer(__name__, "tl.draw", {})
+answer(__name__, "tl.draw", DRAW)

@@ -5,9 +5,9 @@ sorting them brings the updates of one position together.
 """
 
 from collections.abc import Callable
-from typing import Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 
-from tinygrad_lstm.errors import ShapeError
+from tinygrad_lstm.errors import ShapeError, UsageError
 from tinygrad_lstm.functions.arrangement import ravel
 from tinygrad_lstm.functions.indexing import getitem
 from tinygrad_lstm.functions.predicates import not_equal
@@ -22,6 +22,7 @@ from tinygrad_lstm.ops.logic import equal, where
 from tinygrad_lstm.ops.shape import broadcast_to, concatenate, reshape
 from tinygrad_lstm.ops.sorting import argsort
 from tinygrad_lstm.ops.source import arange_node, full_node
+from tinygrad_lstm.reflexes import UPDATES, unknown
 
 __all__ = ["At", "IndexedUpdate", "at"]
 
@@ -48,6 +49,9 @@ class At:
     def __getitem__(self, key: Any) -> "IndexedUpdate":
         return IndexedUpdate(self._x, key)
 
+    def __setitem__(self, key: Any, value: Any) -> None:
+        raise UsageError("an array never changes; make a new one with y = x.at[key].set(value)")
+
 
 @final
 class IndexedUpdate:
@@ -73,6 +77,11 @@ class IndexedUpdate:
     def get(self) -> Tensor:
         """``x[key]``."""
         return getitem(self._x, self._key)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            unknown("x.at[key]", name, UPDATES, self)
 
     def set(self, value: Any) -> Tensor:
         """``x`` with ``value`` at the place."""

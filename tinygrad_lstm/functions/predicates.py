@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from tinygrad_lstm.errors import DTypeError
 from tinygrad_lstm.graph.convert import as_tensor, float_operands, operands
 from tinygrad_lstm.graph.dtypes import bool_
 from tinygrad_lstm.graph.registry import function
@@ -66,6 +67,8 @@ def bitwise_xor(x: Any, y: Any) -> Tensor:
     [ 6 13]
     """
     a, b = operands(x, y)
+    if a.dtype.is_float:
+        raise DTypeError(f"{a.type} ^ {b.type} is 'one and not the other', of bools or integers; a power is x ** y")
     return bitwise_and(bitwise_or(a, b), invert(bitwise_and(a, b)))
 
 

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from tinygrad_lstm.errors import DeviceError
+from tinygrad_lstm.graph.dtypes import is_dtype
 from tinygrad_lstm.graph.registry import apply
 
 __all__ = ["as_device", "current_device", "default_device"]
@@ -32,7 +33,13 @@ def as_device(device: Any) -> str:
     if device is None:
         return current_device()
     if not isinstance(device, str):
-        raise DeviceError(f"a device is called cpu, cuda or cuda:1, not {device!r}")
+        hint = ""
+        if is_dtype(device):
+            hint = "; another element type is x.astype(dtype), or dtype= where a module is made"
+        elif hasattr(device, "device"):
+            hint = "; that of another tensor is y.device"
+        shown = type(device).__name__ if hasattr(device, "device") else repr(device)
+        raise DeviceError(f"a device is called cpu, cuda or cuda:1, not {shown}{hint}")
     return _full(device)
 
 
@@ -41,6 +48,8 @@ def _full(device: str) -> str:
     if not re.fullmatch(r"[a-z]+(:\d+)?", device):
         raise DeviceError(f"a device is called cpu, cuda or cuda:1, not {device!r}")
     kind, _, number = device.partition(":")
+    if kind in ("gpu", "cupy"):
+        raise DeviceError(f"a device is called cpu, cuda or cuda:1, not {device!r}; write 'cuda{_}{number}'")
     if kind == "cpu" and number:
         raise DeviceError(f"the CPU has no number: the device is called cpu, not {device!r}")
     return device if kind == "cpu" or number else f"{kind}:0"

@@ -1,11 +1,11 @@
 """Element types, and how they combine."""
 
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal, NoReturn
 
 import numpy as np
 
-from tinygrad_lstm.errors import DTypeError
+from tinygrad_lstm.errors import DTypeError, UsageError
 
 __all__ = [
     "DTYPES",
@@ -17,6 +17,7 @@ __all__ = [
     "float64",
     "int32",
     "int64",
+    "is_dtype",
     "limits",
     "promote",
     "uint32",
@@ -48,6 +49,13 @@ class DType:
     def is_float(self) -> bool:
         """Whether values of this type have derivatives."""
         return self.kind == "f"
+
+    answers_calls: ClassVar[bool] = True
+
+    def __call__(self, *_: Any, **__: Any) -> NoReturn:
+        raise UsageError(
+            f"an element type is no function: write tl.tensor(value, dtype={self!r}), or x.astype({self!r})"
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copies and pickles are the type itself: types are compared by identity."""
@@ -83,6 +91,22 @@ DTYPES: Final = {d.name: d for d in (bool_, int32, int64, uint32, float16, float
 _PYTHON: Final[dict[type, DType]] = {bool: bool_, int: int64, float: float32}
 
 
+_OTHER_NAMES: Final = {
+    "bool_": "bool",
+    "double": "float64",
+    "f4": "float32",
+    "f8": "float64",
+    "float": "float32",
+    "float_": "float64",
+    "half": "float16",
+    "int": "int64",
+    "int_": "int64",
+    "long": "int64",
+    "single": "float32",
+}
+"""Names of element types elsewhere, and which they are."""
+
+
 def as_dtype(value: Any) -> DType:
     """The element type that ``value`` names: a DType, a name, a NumPy dtype, or ``bool``, ``int``, ``float``.
 
@@ -101,6 +125,10 @@ def as_dtype(value: Any) -> DType:
     name = value if isinstance(value, str) else getattr(value, "name", getattr(value, "__name__", None))
     if name in DTYPES:
         return DTYPES[name]
+    # What torch.float32 is called, and Python's and PyTorch's other names.
+    own = str(name or value).rpartition(".")[2]
+    if (meant := DTYPES.get(_OTHER_NAMES.get(own, own))) is not None:
+        raise DTypeError(f"dtype {name or value!r} is called {meant!r} here, or {meant.name!r}")
     sized = f" (a shape of several sizes is one tuple, such as (2, {value}))" if isinstance(value, int) else ""
     raise DTypeError(f"dtype {name or value!r} is not supported; use one of {', '.join(DTYPES)}{sized}")
 
@@ -109,6 +137,15 @@ def limits(dtype: DType) -> tuple[float, float]:
     """The least and the largest finite number of a type of floats."""
     info = np.finfo(dtype.name)
     return float(info.min), float(info.max)
+
+
+def is_dtype(value: Any) -> bool:
+    """Whether ``value`` is or names an element type, here or elsewhere."""
+    try:
+        as_dtype(value)
+    except DTypeError as error:
+        return "is called" in str(error)
+    return True
 
 
 def weak_dtype(kind: type, *others: DType) -> DType:

@@ -1,7 +1,8 @@
 """The methods that tensors and variables share: NumPy's, each the function of the same name in ``tl``."""
 
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
+from tinygrad_lstm.errors import ArgumentError, UsageError
 from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm.graph.registry import apply
 from tinygrad_lstm.graph.types import Shape
@@ -11,6 +12,18 @@ __all__ = ["Methods"]
 
 R = TypeVar("R")
 """What an operation gives: the tensor, which stands above this file."""
+
+
+class Count(int):
+    """An integer that other libraries have as a method, and that answers when it is called."""
+
+    __slots__ = ()
+
+    def __call__(self, *args: Any) -> NoReturn:
+        raise UsageError(
+            "x.size and x.ndim are numbers and stand without brackets; the sizes of the axes are x.shape, that of one "
+            "x.shape[axis]"
+        )
 
 
 @answering
@@ -152,7 +165,7 @@ class Methods(Generic[R]):
     @property
     def ndim(self) -> int:
         """The number of axes."""
-        return len(self.shape)
+        return Count(len(self.shape))
 
     @property
     def size(self) -> int:
@@ -160,7 +173,7 @@ class Methods(Generic[R]):
         result = 1
         for n in self.shape:
             result *= n
-        return result
+        return Count(result)
 
     def reshape(self, *shape: Any) -> R:
         """The same elements in another shape; see ``tl.reshape``."""
@@ -169,6 +182,11 @@ class Methods(Generic[R]):
     def transpose(self, *axes: Any) -> R:
         """The axes in another order, reversed by default; see ``tl.transpose``."""
         order = (axes[0] if len(axes) == 1 and not hasattr(axes[0], "__index__") else axes) or None
+        if len(self.shape) == 2 and axes in ((0, 1), (-2, -1), (0, -1), (-2, 1)):
+            raise ArgumentError(
+                f"x.transpose({axes[0]}, {axes[1]}) orders all axes, and leaves them as they are; to exchange two, "
+                f"write x.swapaxes({axes[0]}, {axes[1]}), or x.T"
+            )
         return self._apply("transpose", self, order)
 
     @property
@@ -197,7 +215,7 @@ class Methods(Generic[R]):
         """All elements in one axis; see ``tl.ravel``."""
         return self._apply("ravel", self)
 
-    def repeat(self, repeats: Any, axis: int | None = None) -> R:
+    def repeat(self, repeats: Any, *, axis: int | None = None) -> R:
         """Each element repeated; see ``tl.repeat``."""
         return self._apply("repeat", self, repeats, axis)
 

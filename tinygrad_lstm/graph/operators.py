@@ -1,12 +1,15 @@
 """The operators and protocols that tensors and variables share. Each dispatches by name."""
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
-from tinygrad_lstm.errors import TraceError, UsageError
+import numpy as np
+
+from tinygrad_lstm.errors import ArgumentError, TraceError, UsageError
 from tinygrad_lstm.graph.methods import Methods
 from tinygrad_lstm.graph.numpy_calls import OTHER_NAMES, checked_options, reduced, translated
 from tinygrad_lstm.graph.registry import FUNCTIONS, apply
-from tinygrad_lstm.reflexes import ARRAYS, answering, unknown
+from tinygrad_lstm.reflexes import ARRAYS, answering, unknown_of_array
 
 __all__ = ["Operators"]
 
@@ -18,6 +21,8 @@ class Operators(Methods[R]):
     """NumPy's operators and protocols, in terms of the registered functions; ``R`` is what they give."""
 
     __slots__ = ()
+    _elsewhere: ClassVar[Mapping[str, str]] = ARRAYS
+    """Attributes of other libraries, and what to write here."""
 
     if TYPE_CHECKING:
 
@@ -151,6 +156,16 @@ class Operators(Methods[R]):
     def __invert__(self) -> R:
         return self._operate("invert", self)
 
+    # What others have as a method, or as a function
+
+    answers_calls: ClassVar[bool] = True
+
+    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise UsageError(
+            f"a {type(self).__name__} is a value and no function: its symbols get values by y.evaluate({{x: 1.0}}), "
+            "and properties such as x.T stand without brackets"
+        )
+
     # Indexing
 
     def __len__(self) -> int:
@@ -164,6 +179,9 @@ class Operators(Methods[R]):
     def __setitem__(self, key: Any, value: Any) -> None:
         raise UsageError("an array never changes; make a new one with x.at[key].set(value)")
 
+    def __delitem__(self, key: Any) -> None:
+        raise UsageError("an array never changes; take what is to stay by x[key], or join parts with tl.concatenate")
+
     def __iter__(self) -> Any:
         return (self[i] for i in range(len(self)))
 
@@ -173,7 +191,7 @@ class Operators(Methods[R]):
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            unknown(f"a {type(self).__name__}", name, ARRAYS, self, FUNCTIONS)
+            unknown_of_array(f"a {type(self).__name__}", name, self._elsewhere, self)
 
     # Graph
 
@@ -205,7 +223,7 @@ class Operators(Methods[R]):
 
     def __index__(self) -> int:
         if self.size != 1 or self.dtype.kind not in "iu":
-            raise TypeError(
+            raise ArgumentError(
                 f"an array of shape {list(self.shape)} and type {self.dtype} is no index or count of Python's; one "
                 "whole number is"
             )
@@ -240,7 +258,7 @@ class Operators(Methods[R]):
         if method != "__call__":
             return reduced(name, method, inputs, kwargs)
         if name not in FUNCTIONS:
-            return NotImplemented
+            return unsupported(f"np.{ufunc.__name__}", map(type, inputs))
         dtype = checked_options(ufunc.__name__, kwargs)
         if dtype is not None:
             inputs = tuple(apply("cast", x, dtype) for x in inputs)
@@ -251,7 +269,7 @@ class Operators(Methods[R]):
             return getattr(self, func.__name__)
         name = OTHER_NAMES.get(func.__name__, func.__name__)
         if name not in FUNCTIONS:
-            return NotImplemented
+            return unsupported(f"{func.__module__}.{func.__name__}".replace("numpy", "np"), types)
         positional, named = translated(func, FUNCTIONS[name], args, kwargs)
         return apply(name, *positional, **named)
 
@@ -261,3 +279,14 @@ class Operators(Methods[R]):
     def __dlpack_device__(self) -> tuple[int, int]:
         device: tuple[int, int] = apply("dlpack_device", self)
         return device
+
+
+def unsupported(name: str, types: Iterable[type]) -> Any:
+    """What NumPy gets for a function that is not here; another library's arrays may have it.
+
+    Raises:
+        ArgumentError: when there are none of another library.
+    """
+    if any(hasattr(kind, "__array_function__") and not issubclass(kind, Operators | np.ndarray) for kind in types):
+        return NotImplemented
+    raise ArgumentError(f"{name} has no counterpart for tensors; give it the value, {name}(x.numpy())")

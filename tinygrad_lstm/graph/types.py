@@ -3,7 +3,7 @@
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 from tinygrad_lstm.errors import DTypeError, ShapeError, UsageError
 from tinygrad_lstm.graph.dtypes import DType, bool_
@@ -36,6 +36,9 @@ class TensorType:
     shape: Shape
     dtype: DType
     device: str = "cpu"
+
+    def __call__(self, *_: Any) -> NoReturn:
+        raise UsageError("x.type is shape, element type and device; another element type is x.astype(dtype)")
 
     def __str__(self) -> str:
         where = "" if self.device == "cpu" else f"@{self.device}"
@@ -126,6 +129,11 @@ def normalize_axis(axis: Any, rank: int, what: str = "axis") -> int:
     """
     index = whole(axis)
     if index is None:
+        if getattr(axis, "shape", ()):
+            raise UsageError(
+                f"{what} is an integer, not an array; two arrays are combined by functions such as "
+                "tl.maximum(x, y), and several by tl.stack"
+            )
         raise UsageError(f"{what} is an integer, not {axis!r}")
     if not -rank <= index < rank:
         dims = "1 axis" if rank == 1 else f"{rank} axes"

@@ -2,11 +2,11 @@
 between them and whoever reads or changes them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import count
-from typing import Any, Final, NoReturn, Self
+from typing import Any, ClassVar, Final, NoReturn, Self
 
 from tinygrad_lstm.errors import DTypeError, ShapeError, UsageError
 from tinygrad_lstm.graph.device import as_device
@@ -16,7 +16,7 @@ from tinygrad_lstm.graph.operators import Operators
 from tinygrad_lstm.graph.registry import apply, function
 from tinygrad_lstm.graph.tensor import Tensor, bind_variable, make_leaf, name_of, remake, set_value
 from tinygrad_lstm.graph.types import Shape
-from tinygrad_lstm.reflexes import answering
+from tinygrad_lstm.reflexes import ARRAYS, VARIABLES, answering, unknown_of_array
 
 __all__ = [
     "Label",
@@ -50,6 +50,7 @@ class Variable(Operators[Tensor]):
 
     __slots__ = ("__weakref__", "_label", "_leaf", "_made", "replaced")
     __hash__ = object.__hash__
+    _elsewhere: ClassVar[Mapping[str, str]] = {**ARRAYS, **VARIABLES}
 
     replaced: int
     """The moment when a module last put something else in this variable's place; 0 if none did."""
@@ -61,6 +62,12 @@ class Variable(Operators[Tensor]):
         # A variable that a traced function makes is a new one at each run; it holds nothing that outlives the trace.
         self._leaf = settled((tensor,))[0] if tracing is None else tracing.cut(tensor)
         bind_variable(self._leaf, self, self._label)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        try:
+            object.__setattr__(self, name, value)
+        except AttributeError:
+            unknown_of_array(f"a {type(self).__name__}", name, self._elsewhere, self)
 
     def hold(self, leaf: Tensor) -> None:
         """Take a new leaf of the same type, which nobody else has seen; :meth:`assign` takes any value."""

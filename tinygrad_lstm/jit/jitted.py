@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from copy import deepcopy
 from types import MethodType
-from typing import Any, Final, Generic, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeVar, cast, overload
 from weakref import WeakValueDictionary
 
 from tinygrad_lstm.codegen.program import Program
@@ -20,6 +20,7 @@ from tinygrad_lstm.jit.entry import Compiled, Entry
 from tinygrad_lstm.jit.explain import Explanation, explained
 from tinygrad_lstm.jit.signature import Invocation, Signature
 from tinygrad_lstm.passes.simplify import exact_form
+from tinygrad_lstm.reflexes import COMPILED, is_function, unknown
 from tinygrad_lstm.runtime.anomaly import detecting
 from tinygrad_lstm.runtime.backend import backend_for, current_backend
 from tinygrad_lstm.runtime.locks import Lock
@@ -42,7 +43,7 @@ class Jitted(Generic[P, R]):
     """A function under :func:`jit`."""
 
     def __init__(self, f: Callable[P, R], static_argnames: str | Iterable[str], cache_size: int) -> None:
-        if not callable(f):
+        if not is_function(f):
             raise UsageError(f"jit: a function is wanted, not {type(f).__name__}")
         if isinstance(cache_size, bool) or not isinstance(cache_size, int) or cache_size < 1:
             raise UsageError(f"jit: cache_size is an integer of at least 1, not {cache_size!r}")
@@ -57,6 +58,7 @@ class Jitted(Generic[P, R]):
         self._entries: OrderedDict[tuple[Any, ...], list[Entry]] = OrderedDict()
         self._compiled: WeakValueDictionary[Any, Compiled] = WeakValueDictionary()
         self._lock = Lock()
+        self._last: Entry | None = None
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """The result of the function; the program that computes it is made at the first call of its form."""
@@ -68,6 +70,7 @@ class Jitted(Generic[P, R]):
         if call.symbolic:
             return self._f(*args, **kwargs)
         entry, contents = self._entry(call)
+        self._last = entry
         result: R = entry.run(call.leaves, contents)
         return result
 
@@ -89,11 +92,11 @@ class Jitted(Generic[P, R]):
 
     def graph(self, *args: P.args, **kwargs: P.kwargs) -> Graph:
         """What these arguments trace to: inputs are the arguments, the variables that are read, and their gradients."""
-        return self._entry(self._signature.call(args, kwargs))[0].graph
+        return self._shown(args, kwargs).graph
 
     def optimized(self, *args: P.args, **kwargs: P.kwargs) -> Graph:
         """The graph after all passes."""
-        return self._entry(self._signature.call(args, kwargs))[0].compiled.optimized
+        return self._shown(args, kwargs).compiled.optimized
 
     def program(self, *args: P.args, **kwargs: P.kwargs) -> Program:
         """The buffers and steps that the backend prints.
@@ -101,7 +104,7 @@ class Jitted(Generic[P, R]):
         Raises:
             BackendError: when the backend in use has no compiler, and runs the optimised graph op by op.
         """
-        compiled = self._entry(self._signature.call(args, kwargs))[0].compiled
+        compiled = self._shown(args, kwargs).compiled
         if compiled.program is None:
             raise BackendError(
                 f"the backend {compiled.backend.name!r} does not compile: it runs the graph of `optimized` op by op"
@@ -110,18 +113,36 @@ class Jitted(Generic[P, R]):
 
     def source(self, *args: P.args, **kwargs: P.kwargs) -> str:
         """The text that runs: generated code, or the optimised graph where the backend does not compile."""
-        text: str = self._entry(self._signature.call(args, kwargs))[0].executable.source
+        text: str = self._shown(args, kwargs).executable.source
         return text
 
     def explain(self, *args: P.args, **kwargs: P.kwargs) -> Explanation:
         """How the program for these arguments came about: the graph after each pass, the program, the code, the counts.
 
-        ``print`` it for the counts, ``save("explain.html")`` for a page with all of it.
+        ``print`` it for the counts, ``save("explain.html")`` for a page with all of it. Without arguments it is about
+        the last call; so are ``graph``, ``optimized``, ``program`` and ``source``.
+
+        Raises:
+            UsageError: when there are no arguments, the function needs some, and it was not called yet.
         """
-        entry = self._entry(self._signature.call(args, kwargs))[0]
+        entry = self._shown(args, kwargs)
         made = entry.compiled
         name, source = self._signature.name, made.executable.source
         return explained(name, made.backend.name, entry.graph, made.program, source, made.halves)
+
+    def _shown(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Entry:
+        """The program for these arguments; without any, that of the last call."""
+        if not args and not kwargs:
+            if self._last is not None:
+                return self._last
+            if self._signature.needs_arguments:
+                raise UsageError(f"{self!r} was not called yet: call it first, or give the arguments, as in explain(x)")
+        return self._entry(self._signature.call(args, kwargs))[0]
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            unknown("a function under jit", name, COMPILED, self)
 
     def _entry(self, call: Invocation) -> tuple[Entry, list[Any]]:
         """The program for a call, and what it reads besides the arguments."""
@@ -186,7 +207,14 @@ class _Method:
         if name == "__wrapped__":
             return MethodType(self.__func__.__wrapped__, self.__self__)  # type: ignore[attr-defined]  # update_wrapper's
         found = getattr(self.__func__, name)
-        return functools.partial(found, self.__self__) if name in _SHOWN else found
+        if name not in _SHOWN:
+            return found
+
+        def shown(*args: Any, **kwargs: Any) -> Any:
+            last = not args and not kwargs and self.__func__._last is not None
+            return found(*(() if last else (self.__self__, *args)), **kwargs)
+
+        return shown
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Method) and self.__func__ is other.__func__ and self.__self__ is other.__self__

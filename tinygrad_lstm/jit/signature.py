@@ -147,6 +147,9 @@ class Signature:
         except (TypeError, ValueError):
             parameters = []
         positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        self.needs_arguments = any(
+            p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters
+        )
         self.positions = [p.name for p in parameters if p.kind in positional]
         self._keywords = {p.name: None for p in parameters if p.kind is not inspect.Parameter.VAR_KEYWORD}
         open_ended = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)

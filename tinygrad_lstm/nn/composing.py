@@ -14,6 +14,7 @@ from tinygrad_lstm.graph.variables import Parameter
 from tinygrad_lstm.nn.layers import sizes
 from tinygrad_lstm.nn.module import Module, beside, expect_last
 from tinygrad_lstm.ops.elementwise import sqrt
+from tinygrad_lstm.reflexes import is_function
 
 __all__ = ["Identity", "LayerNorm", "Residual", "Sequential"]
 
@@ -84,7 +85,11 @@ class Sequential(Module):
 
     def __init__(self, *layers: Callable[[Any], Any]) -> None:
         for k, layer in enumerate(layers):
-            if not callable(layer):
+            if isinstance(layer, type):
+                raise UsageError(
+                    f"Sequential: layer {k} is the class {layer.__name__}; make a layer of it, {layer.__name__}(…)"
+                )
+            if not is_function(layer):
                 raise UsageError(f"Sequential: layer {k} is {layer!r}; give modules and functions, one by one")
         self.layers = list(layers)
 
@@ -106,7 +111,7 @@ class Residual(Module):
     """
 
     def __init__(self, module: Callable[[Any], Any]) -> None:
-        if not callable(module):
+        if not is_function(module):
             raise UsageError(f"Residual: a module or a function is wanted, not {module!r}")
         self.module = module
 

@@ -19,7 +19,7 @@ from tinygrad_lstm.ops.elementwise import sqrt
 from tinygrad_lstm.ops.logic import where
 from tinygrad_lstm.ops.loop import scan
 from tinygrad_lstm.ops.shape import reshape
-from tinygrad_lstm.reflexes import answer
+from tinygrad_lstm.reflexes import INITIALISERS, answer
 
 __all__ = [
     "Initializer",
@@ -177,4 +177,4 @@ def _fans(shape: Shape) -> tuple[int, int]:
     return shape[-2] * field, shape[-1] * field
 
 
-answer(__name__, "tl.nn.initializers", {})
+answer(__name__, "tl.nn.initializers", INITIALISERS)

@@ -1,20 +1,58 @@
 """``Holder``, what has Parameters and States as attributes (modules, optimisers), and ``Module``, of layers."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from reprlib import recursive_repr
 from textwrap import indent
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, TypeVar, cast
 
-from tinygrad_lstm.errors import DTypeError, ShapeError, StateDictError, UsageError, printable
+from tinygrad_lstm.errors import ArgumentError, DTypeError, ShapeError, StateDictError, UsageError, printable
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.device import current_device
-from tinygrad_lstm.graph.scopes import Role, scope
+from tinygrad_lstm.graph.scopes import Role, at_line, current_scope, in_scope, scope, user_line
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.variables import Parameter, Variable, assign_all, moments, move_all
 from tinygrad_lstm.jit.jitted import rebound
-from tinygrad_lstm.reflexes import MODULES, answering, unknown
+from tinygrad_lstm.reflexes import MODULES, answered, answering, unknown
 
 __all__ = ["Holder", "Module", "with_article"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _Listed:
+    """A bound method that lists; who forgets its brackets is told so."""
+
+    __slots__ = ("__func__", "__self__")
+
+    def __init__(self, f: Callable[..., Any], owner: Any) -> None:
+        self.__func__, self.__self__ = f, owner
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.__func__(self.__self__, *args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<bound method {type(self.__self__).__name__}.{self.__func__.__name__}>"
+
+    def _forgotten(self, *_: Any) -> NoReturn:
+        raise ArgumentError(f"{self.__func__.__name__} is a method: write model.{self.__func__.__name__}()")
+
+    __iter__ = __len__ = __getitem__ = keys = _forgotten
+
+
+class _Listing:
+    """What makes a function of a class such a method."""
+
+    def __init__(self, f: Callable[..., Any]) -> None:
+        self._f = answered(f)
+        self.__doc__ = f.__doc__
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        return self._f if instance is None else _Listed(self._f, instance)
+
+
+def listing(f: F) -> F:
+    """The decorator of methods that list: ``list(model.parameters)`` is answered."""
+    return cast(F, _Listing(f))
 
 
 @answering
@@ -75,6 +113,7 @@ class Holder:
         )
         return new
 
+    @listing
     def named_variables(self) -> Iterator[tuple[str, Variable]]:
         """Every Parameter and State with its path, such as ``cells.0.forget.weight``; shared ones once."""
         seen: set[int] = set()
@@ -90,6 +129,7 @@ class Holder:
             children = [pair for name, value in item.__dict__.items() for pair in _children(name, value)]
             pending += [(f"{path}.{name}" if path else name, child) for name, child in reversed(children)]
 
+    @listing
     def state_dict(self) -> dict[str, Tensor]:
         """The values of all variables by path, as evaluated leaves."""
         return {path: variable.detach() for path, variable in self.named_variables()}
@@ -220,10 +260,12 @@ class Module(Holder):
         """The name of the scope of a module that is nobody's attribute."""
         return type(self).__name__
 
+    @listing
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """Every Parameter with its path."""
         return ((path, variable) for path, variable in self.named_variables() if isinstance(variable, Parameter))
 
+    @listing
     def parameters(self) -> list[Parameter]:
         """Every Parameter, in the order of the attributes."""
         return [p for _, p in self.named_parameters()]
@@ -265,7 +307,30 @@ def expect_shape(module: Module, name: str, value: Any, expected: tuple[int | st
         raise ShapeError(f"{type(module).__name__}: {name} has the shape {list(node.shape)}, expected [{listed}]")
     if not node.dtype.is_float:
         raise DTypeError(f"{type(module).__name__}: {name} is {node.type}; convert it with .astype(tl.float32)")
+    expect_width(module, name, value, node)
     return node
+
+
+def expect_width(module: Module, name: str, value: Any, node: Tensor) -> None:
+    """Check that floats are of the type that the module computes in.
+
+    Raises:
+        DTypeError: when they are not: the line to write depends on what was given, ``value``.
+    """
+    own = next((p.dtype for _, p in module.named_parameters()), None)
+    if own is None or not node.dtype.is_float or node.dtype is own:
+        return
+    kind, width = type(module).__name__, node.dtype
+    if isinstance(value, Tensor | Variable):
+        change = f"{name}.astype(tl.{own})"
+    elif hasattr(value, "astype"):
+        change = f"{name}.astype(np.{own})"
+    else:
+        change = f"tl.tensor({name}, dtype=tl.{own})"
+    raise DTypeError(
+        f"{kind}{in_scope(current_scope())}: {name} is {width}, and the Parameters are {own}: write {change}, or make "
+        f"the module with dtype=tl.{width}{at_line(user_line())}"
+    )
 
 
 def expect_last(module: Module, value: Any, size: int) -> Tensor:
@@ -278,4 +343,5 @@ def expect_last(module: Module, value: Any, size: int) -> Tensor:
     if node.shape[-1:] != (size,):
         kind = type(module).__name__
         raise ShapeError(f"{kind}: x has the shape {list(node.shape)}, its last size must be {size}")
+    expect_width(module, "x", value, node)
     return node

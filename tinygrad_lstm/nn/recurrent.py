@@ -15,10 +15,10 @@ from tinygrad_lstm.graph.scopes import Role, scope
 from tinygrad_lstm.graph.structure import Structure, flatten, paths, unflatten
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.types import TensorType
-from tinygrad_lstm.graph.variables import Parameter
+from tinygrad_lstm.graph.variables import Parameter, Variable
 from tinygrad_lstm.nn.cells import GRUCell, LSTMCell, RNNCell
 from tinygrad_lstm.nn.layers import sizes
-from tinygrad_lstm.nn.module import Module, beside
+from tinygrad_lstm.nn.module import Module, beside, expect_width
 from tinygrad_lstm.nn.stochastic import Dropout
 from tinygrad_lstm.ops.index import take
 from tinygrad_lstm.ops.logic import where
@@ -163,6 +163,9 @@ class Recurrent(Module, Generic[C]):
             IndexingError: when a length is out of range; under ``jit`` when the program runs.
         """
         sequence = self._checked_sequence(x)
+        if isinstance(lengths, Tensor | Variable) and lengths.dtype.is_float:
+            kind = type(self).__name__
+            raise ArgumentError(f"{kind}: lengths are integers; a state of two parts is one argument, (h, c)")
         if self.batch_first:
             sequence = swapaxes(sequence, 0, 1)
         steps, batch = sequence.shape[:2]
@@ -201,6 +204,7 @@ class Recurrent(Module, Generic[C]):
             raise ShapeError(f"{kind}: x has the shape {list(sequence.shape)}, expected [{order}, {size}]")
         if not sequence.dtype.is_float:
             raise DTypeError(f"{kind}: x is {sequence.type}; embed it, or convert it with .astype(tl.float32)")
+        expect_width(self, "x", x, sequence)
         return sequence
 
     def _entering(self, state: Any, batch: int) -> tuple[list[list[Tensor]], Structure]:

@@ -13,6 +13,7 @@ from tinygrad_lstm.graph.structure import Structure, flatten, paths, unflatten
 from tinygrad_lstm.graph.tensor import Node, Tensor, make
 from tinygrad_lstm.graph.trace import Traced, name_body, trace
 from tinygrad_lstm.graph.types import TensorType, whole
+from tinygrad_lstm.reflexes import is_function
 
 __all__ = ["loop_items", "loop_node", "scan", "stacked"]
 
@@ -74,7 +75,7 @@ def scan(
     >>> print(total, sums)
     6.0 [1. 3. 6.]
     """
-    if not callable(f):
+    if not is_function(f):
         raise UsageError(f"scan: the body f comes first, then init and xs; f is a function, not {type(f).__name__}")
     init_leaves, carry_structure = flatten(init)
     x_leaves, x_structure = flatten(xs)

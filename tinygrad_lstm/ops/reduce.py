@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tinygrad_lstm.errors import DTypeError, ShapeError
+from tinygrad_lstm.errors import DTypeError, ShapeError, UsageError
 from tinygrad_lstm.graph.convert import as_tensor, cast_to, float_operands
 from tinygrad_lstm.graph.dtypes import as_dtype, bool_, int64
 from tinygrad_lstm.graph.registry import define, function
@@ -18,7 +18,15 @@ __all__ = ["argmax", "logsumexp", "max", "min", "sum"]
 
 
 def reduced_shape(shape: Shape, axes: tuple[int, ...], keepdims: bool) -> Shape:
-    """``shape`` after a reduction over ``axes``."""
+    """``shape`` after a reduction over ``axes``.
+
+    Raises:
+        UsageError: when ``keepdims`` is no bool, as where two axes were meant.
+    """
+    if not isinstance(keepdims, bool):
+        raise UsageError(
+            f"keepdims is True or False, not {keepdims!r}; several axes are one tuple, as in x.sum((0, 1))"
+        )
     if keepdims:
         return tuple(1 if i in axes else n for i, n in enumerate(shape))
     return tuple(n for i, n in enumerate(shape) if i not in axes)

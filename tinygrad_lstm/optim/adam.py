@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.functions.filling import full
 from tinygrad_lstm.graph.dtypes import float64
 from tinygrad_lstm.graph.tensor import Tensor
@@ -43,6 +44,8 @@ class Adam(Optimizer):
     ) -> None:
         super().__init__(parameters, lr)
         kind = type(self).__name__
+        if not isinstance(betas, tuple | list) or len(betas) != 2:
+            raise UsageError(f"{type(self).__name__}: betas are a pair of numbers, such as (0.9, 0.99), not {betas!r}")
         fractions(kind, "betas", *betas)
         at_least_0(kind, eps=eps, weight_decay=weight_decay)
         self.betas, self.eps, self.weight_decay = betas, eps, weight_decay

@@ -6,7 +6,7 @@ from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.variables import Parameter, settled
 from tinygrad_lstm.ops.elementwise import maximum, minimum, sqrt
-from tinygrad_lstm.optim.optimizer import at_least_float32
+from tinygrad_lstm.optim.optimizer import at_least_float32, listed_parameters
 
 __all__ = ["clip_grad_norm", "clip_grad_value"]
 
@@ -64,7 +64,7 @@ def clip_grad_value(parameters: Iterable[Parameter], max_value: float) -> None:
 
 def _graded(name: str, parameters: Iterable[Parameter]) -> tuple[list[Parameter], list[Tensor]]:
     """The parameters that have a gradient, and the gradients."""
-    pairs = [(p, p.grad) for p in parameters if p.grad is not None]
+    pairs = [(p, p.grad) for p in listed_parameters(name, parameters) if p.grad is not None]
     if not pairs:
         raise UsageError(f"{name}: no parameter has a gradient; call loss.backward() first")
     return [p for p, _ in pairs], [g for _, g in pairs]

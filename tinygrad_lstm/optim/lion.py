@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.variables import Parameter, Variable
 from tinygrad_lstm.ops.elementwise import sign
@@ -38,6 +39,8 @@ class Lion(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(parameters, lr)
+        if not isinstance(betas, tuple | list) or len(betas) != 2:
+            raise UsageError(f"{type(self).__name__}: betas are a pair of numbers, such as (0.9, 0.99), not {betas!r}")
         fractions("Lion", "betas", *betas)
         at_least_0("Lion", weight_decay=weight_decay)
         self.betas, self.weight_decay = betas, weight_decay

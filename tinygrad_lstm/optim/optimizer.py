@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from numbers import Real
 from typing import Any
 
 from tinygrad_lstm.errors import DeviceError, UsageError
@@ -12,9 +13,9 @@ from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.variables import Parameter, State, Variable, assign_all
 from tinygrad_lstm.nn.module import Holder, with_article
 from tinygrad_lstm.ops.logic import where
-from tinygrad_lstm.reflexes import OPTIMISERS
+from tinygrad_lstm.reflexes import OPTIMISERS, unknown
 
-__all__ = ["Optimizer", "Targets", "at_least_0", "at_least_float32", "fractions"]
+__all__ = ["Optimizer", "Targets", "at_least_0", "at_least_float32", "fractions", "listed_parameters"]
 
 
 class Optimizer(Holder):
@@ -40,6 +41,11 @@ class Optimizer(Holder):
     """
 
     _elsewhere = OPTIMISERS
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in ("learning_rate", "param_groups"):
+            unknown(with_article(type(self).__name__), name, OPTIMISERS, self)
+        super().__setattr__(name, value)
 
     def __init__(self, parameters: Iterable[Parameter], lr: float) -> None:
         # A tuple of parameters would count as variables of the optimiser, but they belong to the model.
@@ -147,8 +153,9 @@ def at_least_0(kind: str, **named: float) -> None:
         UsageError: for one that is no finite number ≥ 0.
     """
     for name, value in named.items():
-        if not 0 <= value < math.inf:
-            raise UsageError(f"{kind}: {name} is a finite number of at least 0, not {value}")
+        if not isinstance(value, Real) or not 0 <= value < math.inf:
+            shown = value if isinstance(value, Real) else with_article(type(value).__name__)
+            raise UsageError(f"{kind}: {name} is a finite number of at least 0, not {shown}")
 
 
 def fractions(kind: str, name: str, *values: float) -> None:
@@ -162,20 +169,34 @@ def fractions(kind: str, name: str, *values: float) -> None:
         raise UsageError(f"{kind}: {name} {'is' if len(values) == 1 else 'are'} in [0, 1), not {numbers}")
 
 
+def listed_parameters(kind: str, parameters: Any) -> list[Parameter]:
+    """Parameters as a list.
+
+    Raises:
+        UsageError: for anything else.
+    """
+    if isinstance(parameters, Holder | Variable):
+        raise UsageError(
+            f"{kind}: an iterable of parameters is wanted, not {with_article(type(parameters).__name__)}; "
+            "give model.parameters(), or a list"
+        )
+    if not isinstance(parameters, Iterable):
+        raise UsageError(f"{kind}: an iterable of parameters is wanted, not {parameters!r}; give model.parameters()")
+    found = list(parameters)
+    for p in found:
+        if isinstance(p, dict):
+            raise UsageError(f"{kind}: there are no groups of parameters; make an optimiser for each rate")
+        if not isinstance(p, Parameter):
+            raise UsageError(f"{kind}: parameters are wanted, not {type(p).__name__}; give model.parameters()")
+    return found
+
+
 class Targets:
     """Parameters of a model, held so that they are not found as variables of the optimiser."""
 
     __slots__ = ("parameters",)
 
     def __init__(self, parameters: Iterable[Parameter], kind: str) -> None:
-        if isinstance(parameters, Holder | Variable):
-            raise UsageError(
-                f"{kind}: an iterable of parameters is wanted, not {with_article(type(parameters).__name__)}; "
-                "give model.parameters(), or a list"
-            )
-        self.parameters = list(parameters)
+        self.parameters = listed_parameters(kind, parameters)
         if not self.parameters:
-            raise UsageError(f"{kind}: there are no parameters to train")
-        for p in self.parameters:
-            if not isinstance(p, Parameter):
-                raise UsageError(f"{kind}: parameters are wanted, not {type(p).__name__}; give model.parameters()")
+            raise UsageError(f"{kind}: there are no parameters to train; give model.parameters()")

@@ -19,7 +19,7 @@ from tinygrad_lstm.functions.filling import full
 from tinygrad_lstm.graph.variables import State
 from tinygrad_lstm.nn.module import Holder
 from tinygrad_lstm.optim.optimizer import Optimizer, at_least_0
-from tinygrad_lstm.reflexes import answer
+from tinygrad_lstm.reflexes import SCHEDULES, answer, is_function
 
 __all__ = ["Plateau", "Schedule", "cosine", "exponential", "one_cycle", "step_decay", "warm_up"]
 
@@ -74,7 +74,7 @@ def warm_up(steps: int, after: Schedule) -> Schedule:
     [0.25, 0.5, 0.75, 1.0, 1.0, 0.5]
     """
     _counts("warm_up", steps=steps)
-    if not callable(after):
+    if not is_function(after):
         raise UsageError(f"warm_up: after is a schedule such as cosine(0.1, 1000), not {after!r}")
     return lambda step: float(after(0) * (step + 1) / steps if step < steps else after(step - steps))
 
@@ -185,4 +185,4 @@ def _counts(kind: str, **named: int) -> None:
             raise UsageError(f"{kind}: {name} is an integer of at least 1, not {value!r}")
 
 
-answer(__name__, "tl.optim.schedules", {})
+answer(__name__, "tl.optim.schedules", SCHEDULES)

@@ -3,50 +3,85 @@
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import Any, Final, NoReturn, TypeVar, cast
 
-from tinygrad_lstm.errors import ArgumentError, Error, UnknownNameError
+from tinygrad_lstm.errors import ArgumentError, Error, UnknownNameError, UsageError
 from tinygrad_lstm.reflexes.keywords import CALLS, OPTIONS, RENAMED
+from tinygrad_lstm.reflexes.tensor_names import SHARED
 
-__all__ = ["answer", "answered", "answering", "instead", "is_function", "misfit", "unknown"]
+__all__ = ["answer", "answered", "answering", "instead", "is_function", "misfit", "unknown", "unknown_of_array"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 
-_INNER: Final = frozenset(
-    (
-        "as_tensor",
-        "dlpack_device",
-        "evaluated",
-        "expressed",
-        "getitem",
-        "session_device",
-        "settled",
-        "to_dlpack",
-        "to_numpy",
-    )
-)
-"""Functions that operators find by name, but that are not public in ``tl``."""
-
 _BY_POSITION: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_PACKAGE: Final = __name__.partition(".")[0]
 
 
-def unknown(owner: str, name: str, instead: Mapping[str, str], found: Any, functions: Container[str] = ()) -> NoReturn:
-    """Raise for the attribute ``name``, which ``found`` does not have; ``functions`` are those that ``tl`` has.
+def unknown(owner: str, name: str, instead: Mapping[str, str], found: Any) -> NoReturn:
+    """Raise for the attribute ``name``, which ``found`` does not have.
 
     Raises:
-        UnknownNameError: when there is something else to write.
-        AttributeError: in Python's words otherwise.
+        UnknownNameError: when there is something else to write, or a name that is nearly the same.
+        AttributeError: otherwise.
     """
     advice = instead.get(name)
-    if advice is None and name in functions and name not in _INNER:
-        advice = f"it is a function: tl.{name}(x)"
+    if advice is None and not name.startswith("_"):
+        kind: Any = found if isinstance(found, ModuleType) else type(found)
+        near = _nearest(kind, name)
+        advice = f"the nearest is {near!r}" if near else None
     if advice is not None:
         raise UnknownNameError(f"{owner} has no {name!r}: {advice}")
     raise AttributeError(f"{owner} has no attribute {name!r}", name=name, obj=found)
+
+
+def unknown_of_array(owner: str, name: str, instead: Mapping[str, str], found: Any) -> NoReturn:
+    """Raise for an attribute that a tensor or variable does not have; functions of ``tl`` are none of its methods."""
+    changed, kind = name.removesuffix("_"), type(found)
+    if name in instead or name.startswith("_"):
+        pass
+    elif name in SHARED:
+        instead = SHARED
+    elif (f := _public_function(name)) is not None:
+        instead = {name: f"it is a function: {_call(f'tl.{name}', f)}"}
+    elif changed != name and hasattr(kind, changed):
+        instead = {name: f"a tensor never changes: write x = x.{changed}(…)"}
+    elif changed != name and (f := _public_function(changed)) is not None:
+        instead = {name: f"a tensor never changes: write x = {_call(f'tl.{changed}', f)}"}
+    unknown(owner, name, instead, found)
+
+
+def _public_function(name: str) -> Callable[..., Any] | None:
+    public = vars(sys.modules[_PACKAGE])
+    found = public.get(name)
+    return found if isinstance(found, FunctionType) and name in public.get("__all__", ()) else None
+
+
+def _call(called: str, f: Callable[..., Any]) -> str:
+    parameters = inspect.signature(f).parameters.values()
+    return f"{called}({', '.join(p.name for p in parameters if p.kind in _BY_POSITION)})"
+
+
+@functools.lru_cache(maxsize=256)
+def _nearest(kind: Any, name: str) -> str | None:
+    names = getattr(kind, "__all__", None) or [n for n in dir(kind) if not n.startswith("_")]
+    return next(iter(get_close_matches(name, names, 1, 0.75)), None)
+
+
+class _Answering(ModuleType):
+    """The class of a module that answers when it is called."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        parent, _, own = self.__name__.rpartition(".")
+        public, beside = getattr(self, "__all__", []), getattr(sys.modules.get(parent), "__all__", ())
+        meant = next((name for name in beside if name.lower() == own and name != own), None)
+        raise UsageError(
+            f"{self.__name__} is a module and no function; "
+            + (f"write {meant}" if meant else f"take from it one of {', '.join(public)}")
+        )
 
 
 def answer(
@@ -59,13 +94,17 @@ def answer(
     Args:
         late: what is made when its name is first asked for.
     """
-    public = vars(sys.modules[module])
+    itself = sys.modules[module]
+    for found in (itself, *vars(itself).values()):
+        if isinstance(found, ModuleType) and found.__name__.startswith(_PACKAGE):
+            found.__class__ = _Answering
+    public = vars(itself)
 
     def missing(name: str) -> Any:
         if late is not None and name in late:
             value = public[name] = late[name]()
             return value
-        unknown(owner, name, instead, sys.modules[module])
+        unknown(owner, name, instead if name in instead else SHARED if module == _PACKAGE else {}, itself)
 
     public["__getattr__"] = missing
     for name in public["__all__"]:
@@ -122,58 +161,76 @@ def misfit(
     """What to say of a call of ``f`` that raised ``error``; None where the arguments were not the reason."""
     if isinstance(error, Error):
         return None
-    parameters = inspect.signature(f).parameters
+    signature = inspect.signature(f)
+    if any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values()):
+        # It passes its options on, to the function of its name.
+        signature = inspect.signature(_public_function(f.__name__) or f)
     try:
-        inspect.signature(f).bind(*args, **kwargs)
+        signature.bind(*args, **kwargs)
     except TypeError:
-        pass
+        parameters = signature.parameters
     else:
         return None
-    name = f.__name__
+    written = called
     if called is None:
-        name = type(args[0]).__name__ if name == "__init__" else name
-        called = name if f.__name__ == "__init__" else f"{type(args[0]).__name__}.{name}"
+        called, written = _method(f.__name__, args[0])
         parameters, args = {p: parameters[p] for p in list(parameters)[1:]}, args[1:]  # type: ignore[assignment]
     known = [p for p, parameter in parameters.items() if parameter.kind is not parameter.VAR_POSITIONAL]
     strange = next((word for word in kwargs if word not in known), None)
+    usual = CALLS.get(called, CALLS.get(f".{f.__name__}"))
     if strange is not None:
-        return ArgumentError(f"{called} has no argument {strange!r}: {instead(strange, kwargs[strange], known)}")
-    if (advice := CALLS.get(name)) is not None:
-        return ArgumentError(f"{called} does not take these arguments: {advice}")
+        advice = instead(strange, kwargs[strange], known, called)
+        return ArgumentError(f"{called} has no argument {strange!r}: {usual if usual and _lists(advice) else advice}")
+    if usual is not None:
+        return ArgumentError(f"{called} does not take these arguments: {usual}")
     positions = [p for p, parameter in parameters.items() if parameter.kind in _BY_POSITION]
     if len(args) > len(positions) and not any(p.kind is p.VAR_POSITIONAL for p in parameters.values()):
         named = [p for p in known if p not in positions]
         by_name = f"; by name also {', '.join(f'{p}=' for p in named)}" if named else ""
-        taken = f"only {', '.join(positions)}" if positions else "nothing"
+        taken = f"{' and '.join(filter(None, [', '.join(positions[:-1]), positions[-1]]))}" if positions else "nothing"
         return ArgumentError(f"{called} takes {taken} by position, and {len(args)} were given{by_name}")
     twice = [p for p in positions[: len(args)] if p in kwargs]
     if twice:
         return ArgumentError(f"{called} was given {twice[0]} twice, by position and by name; leave one out")
+    needed = _needed(parameters)
     if positions[:1] == ["key"]:
         return ArgumentError(
-            f"{called} takes a key first: {called}({', '.join(['tl.random.key(0)', *_needed(parameters)[1:]])})"
+            f"{called} takes a key first: write {written}({', '.join(['tl.random.key(0)', *needed[1:]])})"
         )
-    needed = _needed(parameters)
     absent = [p for p in needed[len(args) :] if p not in kwargs]
-    return ArgumentError(f"{called} also needs {' and '.join(absent)}: write {called}({', '.join(needed)})")
+    return ArgumentError(f"{called} also needs {' and '.join(absent)}: write {written}({', '.join(needed)})")
+
+
+def _method(name: str, owner: Any) -> tuple[str, str]:
+    """What a method is called in a sentence, and how a call of it is written."""
+    kind = type(owner).__name__
+    if name == "__init__":
+        return kind, kind
+    if name == "forward":
+        return f"a call of {kind}", "module"
+    return f"{kind}.{name}", f"x.{name}"
 
 
 def _needed(parameters: Mapping[str, inspect.Parameter]) -> list[str]:
     return [p for p, x in parameters.items() if x.default is x.empty and x.kind in (*_BY_POSITION, x.KEYWORD_ONLY)]
 
 
-def instead(word: str, value: Any, known: list[str]) -> str:
+def instead(word: str, value: Any, known: list[str], called: str = "") -> str:
     """What to write instead of the keyword ``word``, for a function with the parameters ``known``."""
     shown = repr(value) if isinstance(value, bool | int | float | str | tuple | None) and len(repr(value)) < 30 else "…"
     if word == "unbiased" and "ddof" in known and isinstance(value, bool):
         return f"write ddof={int(value)}"
-    if word == "weight_decay" and "lr" in known:
-        return "add the penalty to the loss, or take tl.optim.AdamW"
     for name in RENAMED.get(word, ()):
         if name in known:
             return f"write {name}={shown if name != 'key' else 'tl.random.key(seed)'}"
-    if word in OPTIONS:
-        return OPTIONS[word]
-    if near := get_close_matches(word, known, 1):
+    for option in (f"{called}.{word}", word):
+        if option in OPTIONS:
+            return OPTIONS[option]
+    if near := get_close_matches(word, [name for name in known if len(name) > 2], 1, 0.65):
         return f"the nearest is {near[0]}={shown}"
-    return f"it takes {', '.join(known)}" if known else "it takes no arguments"
+    return f"it takes {', '.join(dict.fromkeys(known))}" if known else "it takes no arguments"
+
+
+def _lists(advice: str) -> bool:
+    """Whether advice only lists what there is."""
+    return advice.startswith("it takes ")

@@ -1,6 +1,6 @@
 """Training a language model, saving it, and writing text with it."""
 
-from tinygrad_lstm.reflexes import answer
+from tinygrad_lstm.reflexes import TRAIN, answer
 from tinygrad_lstm.train.checkpoint import load_model
 from tinygrad_lstm.train.config import TrainConfig, learning_rate
 from tinygrad_lstm.train.language_model import LanguageModel, ModelConfig
@@ -20,4 +20,4 @@ __all__ = [
     "sample",
 ]
 
-answer(__name__, "tl.train", {})
+answer(__name__, "tl.train", TRAIN)

@@ -16,6 +16,7 @@ from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.trace import trace
 from tinygrad_lstm.graph.types import TensorType
 from tinygrad_lstm.nn.module import Module
+from tinygrad_lstm.reflexes import is_function
 
 __all__ = ["TracedStep", "example", "first_state", "is_cell", "names_of", "trace_step"]
 
@@ -86,7 +87,7 @@ def _checked(cell: Any, caller: str) -> str:
         raise UsageError(f"{caller}: {cell.__name__} is a class; give it one of its cells, such as {_made(cell)}")
     if isinstance(cell, Tensor):
         raise UsageError(f"{caller} takes a cell, not a tensor; draw.graph shows the graph of one")
-    if not callable(cell):
+    if not is_function(cell):
         raise UsageError(f"{caller}: {kind} is not callable; give it a cell: cell(x, state) -> new state")
     if hasattr(cell, "cells"):
         raise UsageError(
