@@ -125,8 +125,8 @@ MISTAKES: list[tuple[str, Callable[[], Any], type[Error], tuple[str, ...]]] = [
     ("plus a bool", lambda: +(X > 0), DTypeError, ("positive(bool[2,3])", "bools are no numbers", ".astype")),
     ("bool of tl", lambda: X.astype(vars(tl)["__getattr__"]("bool")), UnknownNameError, ("no 'bool'", "tl.bool_")),
     ("too large", lambda: tl.tensor(2**70), DTypeError, ("does not fit into int64",)),
-    ("convert words", lambda: tl.tensor("a", dtype=tl.float32), DTypeError, ("do not convert to float32", "'a'")),
-    ("convert objects", lambda: tl.tensor(object(), dtype=tl.int32), DTypeError, ("do not convert to int32",)),
+    ("convert words", lambda: tl.tensor("a", dtype=tl.float32), DTypeError, ("no numbers, got str_", "'a'")),
+    ("convert objects", lambda: tl.tensor(object(), dtype=tl.int32), DTypeError, ("no numbers, got object",)),
     ("convert large", lambda: tl.tensor(2**70, dtype=tl.int64), DTypeError, ("do not convert to int64",)),
     ("integer parameter", lambda: tl.Parameter(N), DTypeError, ("holds floats, not int64", ".astype")),
     # values and symbols

@@ -112,3 +112,123 @@ def test_linear_and_embedding() -> None:
 def test_mistakes(error: type[Exception], message: str, call: Any) -> None:
     with pytest.raises(error, match=message):
         call()
+
+
+W, B = np.arange(6.0).reshape(3, 2), np.zeros(3)
+
+
+class Foreign:
+    """A tensor of PyTorch that must be detached, and brought from a GPU, before it is an array."""
+
+    def __init__(self, value: Any, where: str = "graph") -> None:
+        self.value, self.where = value, where
+
+    def detach(self) -> Any:
+        return Foreign(self.value, "cuda")
+
+    def cpu(self) -> Any:
+        return Foreign(self.value, "cpu" if self.where == "cuda" else self.where)
+
+    def numpy(self) -> Any:
+        if self.where != "cpu" or isinstance(self.value, Exception):
+            raise self.value if isinstance(self.value, Exception) else RuntimeError(self.where)
+        return self.value
+
+
+@pytest.mark.parametrize(
+    "weight",
+    [
+        W,
+        W.tolist(),
+        W.astype("int8"),
+        W.astype(">f4"),
+        W.astype("float16"),
+        W.astype(object),
+        tl.tensor(W),
+        tl.Parameter(W),
+        Foreign(W),
+        np.asfortranarray(W),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_all_that_holds_real_numbers_is_read(weight: Any) -> None:
+    layer = tl.nn.Linear(2, 3)
+    tl.nn.from_pytorch(layer, {"weight": weight, "bias": B})
+    np.testing.assert_array_equal(layer.weight.leaf.numpy(), W.T)
+
+
+@pytest.mark.parametrize(
+    ("weight", "said"),
+    [
+        ([[1.0, 2.0], [3.0]], "nested lists must all have the same lengths"),
+        (W.astype(str), "the values are no numbers, got str_"),
+        (W.astype("S8"), "the values are no numbers, got bytes_"),
+        (np.array([[None, 1], [2, 3], [4, 5]], dtype=object), "the values are no numbers, got NoneType None"),
+        (W.astype("datetime64[s]"), "the values are of dtype datetime64"),
+        (W.astype("timedelta64[s]"), "the values are of dtype timedelta64"),
+        (W + 1j, "complex128, whose imaginary part would be lost"),
+        (np.zeros((3, 2), dtype=[("a", "f4")]), "the values are no numbers, got void"),
+        (np.ma.masked_array(W, W > 2), "there are no masks here"),
+        ("weights.pt", "the values are no numbers, got str_"),
+        (Path("weights.pt"), "the values are no numbers, got PosixPath"),
+        (None, "the values are no numbers, got NoneType"),
+        ({1: 2}, "the values are no numbers, got dict"),
+        (Foreign(TypeError("Got unsupported ScalarType BFloat16\nC++ stack")), r"BFloat16\); give value\.float\(\)"),
+        (tl.symbol("x", (3, 2)), "symbol 'x' .* has no value"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_holds_no_real_numbers_is_named_by_its_key(weight: Any, said: str) -> None:
+    layer = tl.nn.Linear(2, 3)
+    before = layer.weight.leaf
+    with pytest.raises(StateDictError, match=f"^out.weight.*{said}") as told:
+        tl.nn.from_pytorch(layer, {"out.weight": weight, "out.bias": B}, prefix="out.")
+    assert "\n" not in str(told.value)
+    assert layer.weight.leaf is before
+
+
+@pytest.mark.parametrize(
+    ("weight", "said"),
+    [
+        (np.full((3, 2), np.nan), "out.weight has values that are nan or infinite"),
+        (np.full((3, 2), -np.inf), "out.weight has values that are nan or infinite"),
+        (np.full((3, 2), -1e300), "out.weight has values beyond those of float32, which become infinite"),
+    ],
+)
+def test_values_that_are_no_finite_numbers_are_copied_with_a_warning(weight: Any, said: str) -> None:
+    layer = tl.nn.Linear(2, 3)
+    with pytest.warns(UserWarning, match=f"from_pytorch: {said}") as told:
+        tl.nn.from_pytorch(layer, {"out.weight": weight, "out.bias": B}, prefix="out.")
+    assert len(told) == 1
+    assert told[0].filename == __file__
+    with np.errstate(over="ignore"):
+        np.testing.assert_array_equal(layer.weight.leaf.numpy(), weight.T.astype("float32"))
+
+
+@pytest.mark.parametrize("state", [[W], "weights.pt", Path("weights.pt"), None, 5, W, tl.nn.Linear(2, 3)])
+def test_a_state_that_is_no_dict(state: Any) -> None:
+    with pytest.raises(UsageError, match=r"a dict of arrays by name, not an? \w+; (read a file|give its \.state_d)"):
+        tl.nn.from_pytorch(tl.nn.Linear(2, 3), state)
+
+
+@pytest.mark.parametrize("name", [0, None, b"weight", ("weight",)])
+def test_names_that_are_no_strings(name: Any) -> None:
+    with pytest.raises(UsageError, match="the names of a state are strings such as 'weight', not"):
+        tl.nn.from_pytorch(tl.nn.Linear(2, 3), {name: W, "weight": W, "bias": B})
+    with pytest.raises(UsageError, match="the prefix is a string such as"):
+        tl.nn.from_pytorch(tl.nn.Linear(2, 3), {"weight": W, "bias": B}, name)
+
+
+@pytest.mark.parametrize("module", [5, None, "x", {}])
+def test_what_is_no_module(module: Any) -> None:
+    for act in (tl.nn.to_pytorch, lambda m: tl.nn.from_pytorch(m, {"weight": W})):
+        with pytest.raises(UsageError, match=r"is no module of this package; give one of tl\.nn"):
+            act(module)
+
+
+def test_states_of_this_package_name_the_key_of_what_is_no_number(tmp_path: Path) -> None:
+    layer = tl.nn.Linear(2, 3)
+    with pytest.raises(tl.errors.DTypeError, match=r"^weight: tensor: the values are of dtype complex128"):
+        layer.load_state_dict({"weight": W.T + 1j, "bias": B})
+    with pytest.raises(tl.errors.DTypeError, match=r"^save: w: tensor: the values are no numbers"):
+        tl.save(tmp_path / "a", {"w": W.astype(str)})

@@ -1,6 +1,8 @@
 """``tensor``: what it accepts and how it converts."""
 
 import math
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -46,3 +48,26 @@ def test_evaluate_takes_anything_and_gives_tensors() -> None:
 def test_integers_that_do_not_fit_are_refused() -> None:
     with pytest.raises(tl.errors.DTypeError, match="does not fit into uint32"):
         tl.tensor([-1], dtype=tl.uint32)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (1 + 1j, "whose imaginary part would be lost; give their .real"),
+        (np.ones(2) * 1j, "whose imaginary part would be lost"),
+        ([1.0, None], "no numbers, got NoneType"),
+        ("1", "no numbers, got str_"),
+        (b"1", "no numbers, got bytes_"),
+        (np.zeros(2, "datetime64[s]"), "of dtype datetime64"),
+        (np.zeros(2, [("a", "f4")]), "no numbers, got void"),
+    ],
+)
+@pytest.mark.parametrize("dtype", ["float32", "int64", "bool"])
+def test_no_element_type_makes_a_number_of_what_is_none(value: object, said: str, dtype: str) -> None:
+    with pytest.raises(tl.errors.DTypeError, match=said):
+        tl.tensor(value, dtype=dtype)
+
+
+def test_numbers_as_python_objects_convert() -> None:
+    values = np.array([Fraction(1, 2), Decimal("0.25"), 2**70, True, np.float32(3), np.bool_(True)], dtype=object)
+    assert tl.tensor(values, dtype="float64").tolist() == [0.5, 0.25, 2.0**70, 1.0, 3.0, 1.0]

@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -23,6 +24,7 @@ __all__ = [
     "legal_text",
     "scope",
     "user_line",
+    "warn",
 ]
 
 Role = Literal["cell", "layer", "gate", "pointwise", "state"]
@@ -131,6 +133,12 @@ def user_line() -> Line | None:
             return None
         frame = frame.f_back
     return None
+
+
+def warn(message: str) -> None:
+    """Give a warning on the user's present line, however deep in this package the cause was found."""
+    filename, line = user_line() or ("<unknown>", 1)
+    warnings.warn_explicit(message, UserWarning, filename, line)
 
 
 # The characters that XML 1.0 forbids (https://www.w3.org/TR/xml/#charsets), such as NUL and lone surrogates.

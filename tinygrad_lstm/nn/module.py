@@ -151,7 +151,12 @@ class Holder:
             parts = [f"missing are {_some(missing)}"] if missing else []
             parts += [f"not known are {_some(extra)}"] if extra else []
             raise StateDictError(f"the state does not fit {type(self).__name__}: {'; '.join(parts)}")
-        values = {path: as_tensor(state[path], like=variable.leaf) for path, variable in variables.items()}
+        values = {}
+        for path, variable in variables.items():
+            try:
+                values[path] = as_tensor(state[path], like=variable.leaf)
+            except (DTypeError, ShapeError) as error:
+                raise type(error)(f"{path}: {error}") from None
         wrong = [
             f"{path} is {variable.leaf.type} here and {values[path].type} there"
             for path, variable in variables.items()

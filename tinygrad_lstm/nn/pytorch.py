@@ -14,13 +14,16 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from tinygrad_lstm.errors import StateDictError, UsageError
-from tinygrad_lstm.graph.variables import assign_all
+from tinygrad_lstm.errors import Error, StateDictError, UsageError
+from tinygrad_lstm.graph.dtypes import DType, float64
+from tinygrad_lstm.graph.scopes import warn
+from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.graph.variables import Variable, assign_all
 from tinygrad_lstm.nn.cell_variants import CellLayer
 from tinygrad_lstm.nn.cells import GRUCell, LSTMCell, RNNCell
 from tinygrad_lstm.nn.composing import Identity
 from tinygrad_lstm.nn.layers import Embedding, Linear
-from tinygrad_lstm.nn.module import Module
+from tinygrad_lstm.nn.module import Module, with_article
 from tinygrad_lstm.nn.recurrent import GRU, LSTM, RNN
 from tinygrad_lstm.runtime.creation import tensor, to_numpy
 from tinygrad_lstm.runtime.files import Array
@@ -53,19 +56,25 @@ def from_pytorch(module: Module, state: Mapping[str, Any], prefix: str = "") -> 
             converted to that of the module.
         prefix: what stands before the names, such as ``"encoder.lstm."``; names that begin otherwise are not read.
 
+    Values that are nan or infinite, and those that become so in the module's element type, are copied with a warning
+    that names them.
+
     Raises:
-        UsageError: for a module that PyTorch has no counterpart of.
-        StateDictError: when arrays are missing, too many, or of another shape; nothing has changed then.
+        UsageError: for a module that PyTorch has no counterpart of, a state that is no dict, or a name that is no
+            string.
+        StateDictError: when arrays are missing, too many, of another shape, or no real numbers; nothing has changed
+            then.
 
     >>> layer = tl.nn.Linear(3, 2)
     >>> tl.nn.from_pytorch(layer, {"out.weight": np.ones((2, 3)), "out.bias": np.zeros(2)}, prefix="out.")
     >>> print(layer(tl.ones(3)))
     [3. 3.]
     """
-    arrays = {n.removeprefix(prefix): _array(v) for n, v in state.items() if n.startswith(prefix)}
-    kind = type(module).__name__
     # The names and shapes that PyTorch would give for this module.
     expected = {name: array.shape for name, array in to_pytorch(module).items()}
+    _check_names(state, prefix)
+    arrays = {n.removeprefix(prefix): _array(n, v) for n, v in state.items() if n.startswith(prefix)}
+    kind = type(module).__name__
     if isinstance(module, LSTM | GRU | RNN) and not any(name.startswith("bias") for name in arrays):
         arrays |= {name: np.zeros(shape) for name, shape in expected.items() if name.startswith("bias")}
     missing, extra = [n for n in expected if n not in arrays], [n for n in arrays if n not in expected]
@@ -78,6 +87,8 @@ def from_pytorch(module: Module, state: Mapping[str, Any], prefix: str = "") -> 
         parts = [f"missing are {', '.join(prefix + n for n in missing)}"] if missing else []
         parts += [f"not known are {', '.join(prefix + n for n in extra)}"] if extra else []
         raise StateDictError(f"PyTorch's state does not fit this {kind}: {'; '.join(parts + wrong)}")
+    for name, array in arrays.items():
+        _warn_of_what_is_not_finite(prefix + name, array, module.parameters()[0].dtype)
     converted: dict[str, Array] = {}
     if isinstance(module, LSTM | GRU | RNN):
         for path, suffix, cell in _cells(module):
@@ -101,6 +112,8 @@ def to_pytorch(module: Module) -> dict[str, Array]:
     >>> {name: array.shape for name, array in tl.nn.to_pytorch(tl.nn.RNN(3, 4)).items()}
     {'weight_ih_l0': (4, 3), 'weight_hh_l0': (4, 4), 'bias_ih_l0': (4,), 'bias_hh_l0': (4,)}
     """
+    if not isinstance(module, Module):
+        raise UsageError(f"{with_article(type(module).__name__)} is no module of this package; give one of tl.nn")
     if isinstance(module, LSTM | GRU | RNN):
         arrays: dict[str, Array] = {}
         for _, suffix, cell in _cells(module):
@@ -177,5 +190,44 @@ def _kinds(cell: Any) -> list[str]:
     return ["weight_ih", "weight_hh", *(["bias_ih", "bias_hh"] if biased else [])]
 
 
-def _array(value: Any) -> Array:
-    return np.asarray(value.numpy() if hasattr(value, "numpy") else value)
+def _check_names(state: Any, prefix: Any) -> None:
+    """Raise UsageError for what is no dict of arrays by name."""
+    if not isinstance(state, Mapping):
+        fix = "give its .state_dict()" if hasattr(state, "state_dict") else "read a file with tl.load(path)"
+        raise UsageError(
+            f"from_pytorch takes a dict of arrays by name, not {with_article(type(state).__name__)}; {fix}"
+        )
+    if not isinstance(prefix, str):
+        raise UsageError(f"from_pytorch: the prefix is a string such as 'encoder.', not {prefix!r:.60}")
+    for name in state:
+        if not isinstance(name, str):
+            raise UsageError(f"from_pytorch: the names of a state are strings such as 'weight', not {name!r:.60}")
+
+
+def _array(name: str, value: Any) -> Array:
+    """The real numbers in an array, in a tensor of this package or of PyTorch, or in nested lists, as float64.
+
+    Raises:
+        StateDictError: for anything else.
+    """
+    try:
+        if not isinstance(value, Tensor | Variable):
+            # A Parameter of PyTorch, or a tensor on a GPU.
+            for step in ("detach", "cpu", "numpy"):
+                method = getattr(value, step, None)
+                value = method() if callable(method) else value
+        return to_numpy(tensor(value, dtype=float64, device="cpu"))
+    except Error as error:
+        raise StateDictError(f"{name}: {error}") from None
+    except Exception as error:
+        # Whatever another library says, such as that NumPy has no bfloat16.
+        said = str(error).partition("\n")[0]
+        raise StateDictError(f"{name} cannot be read as an array ({said}); give value.float().numpy()") from None
+
+
+def _warn_of_what_is_not_finite(name: str, array: Array, dtype: DType) -> None:
+    """Warn where values are nan or infinite, or become so in the element type of the module."""
+    if not np.isfinite(array).all():
+        warn(f"from_pytorch: {name} has values that are nan or infinite")
+    elif array.size and np.abs(array).max() > np.finfo(dtype.name).max:
+        warn(f"from_pytorch: {name} has values beyond those of {dtype}, which become infinite")

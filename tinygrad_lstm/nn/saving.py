@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from tinygrad_lstm.errors import DTypeError, UsageError
+from tinygrad_lstm.errors import DTypeError, ShapeError, UsageError
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.function import fresh_symbol
 from tinygrad_lstm.graph.tensor import Tensor
@@ -48,7 +48,10 @@ def save(path: str | os.PathLike[str], source: Holder | Mapping[str, Any]) -> No
             raise UsageError(
                 f"save: {name} is {with_article(type(value).__name__)}; give a flat dict such as a state_dict()"
             )
-        arrays[name] = as_tensor(value).numpy()
+        try:
+            arrays[name] = as_tensor(value).numpy()
+        except (DTypeError, ShapeError) as error:
+            raise type(error)(f"save: {name}: {error}") from None
     write_arrays(path, arrays)
 
 

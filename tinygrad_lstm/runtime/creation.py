@@ -1,5 +1,6 @@
 """Python and NumPy values as leaves, and values of tensors as NumPy arrays."""
 
+from decimal import Decimal
 from numbers import Real
 from typing import Any, Literal, overload
 
@@ -56,6 +57,7 @@ def tensor(value: Any, dtype: Any = None, requires_grad: bool = False, device: s
             raise DTypeError("tensor: an integer does not fit into int64; give dtype=tl.float32")
         where = as_device(device)
     if dtype is not None:
+        _check_numbers(array)
         array = _converted(array, as_dtype(dtype).name)
     elif array.dtype == np.float64 and not hasattr(value, "dtype") and not _holds_numpy(value):
         array = _converted(array, "float32")
@@ -94,6 +96,33 @@ def native(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
+def _check_numbers(array: np.ndarray[Any, Any]) -> None:
+    """Refuse what NumPy would convert to floats with a loss, such as None, dates and complex numbers.
+
+    Raises:
+        DTypeError: for what is no real number.
+    """
+    if array.dtype.kind == "c":
+        raise DTypeError(f"tensor: the values are {array.dtype}, whose imaginary part would be lost; give their .real")
+    objects = array.flat if array.dtype == object else ()
+    if array.dtype.kind not in "biufO" or not all(isinstance(v, Real | Decimal | np.bool_) for v in objects):
+        raise _no_numbers(array)
+
+
+def _no_numbers(array: np.ndarray[Any, Any]) -> DTypeError:
+    """The error for values that are no numbers, or of an element type that is not supported."""
+    if array.dtype.kind in "OUSV":
+        got = next((v for v in array.flat if not isinstance(v, Real)), array)
+        return DTypeError(
+            f"tensor: the values are no numbers, got {type(got).__name__} {got!r:.60}; "
+            "give numbers, nested lists of them, or a NumPy array"
+        )
+    return DTypeError(
+        f"tensor: the values are of dtype {array.dtype}; supported are {', '.join(DTYPES)}"
+        + (f": convert them with .astype({nearest!r})" if (nearest := _nearest(array.dtype)) else "")
+    )
+
+
 def _converted(array: np.ndarray[Any, Any], name: str) -> np.ndarray[Any, Any]:
     try:
         with np.errstate(all="ignore"):
@@ -120,16 +149,7 @@ def _dtype_of(array: np.ndarray[Any, Any]) -> Any:
                 f"tensor: the array holds numbers as Python objects, such as {array.flat[0]!r:.60}; "
                 "give a dtype, such as dtype=tl.float32"
             )
-        if array.dtype.kind in "OUSV":
-            got = next((v for v in array.flat if not isinstance(v, Real)), array)
-            raise DTypeError(
-                f"tensor: the values are no numbers, got {type(got).__name__} {got!r:.60}; "
-                "give numbers, nested lists of them, or a NumPy array"
-            )
-        raise DTypeError(
-            f"tensor: the values are of dtype {array.dtype}; supported are {', '.join(DTYPES)}"
-            + (f": convert them with .astype({nearest!r})" if (nearest := _nearest(array.dtype)) else "")
-        )
+        raise _no_numbers(array)
     return DTYPES[array.dtype.name]
 
 

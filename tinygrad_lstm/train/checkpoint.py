@@ -10,7 +10,6 @@ those that did best on the held-out text, once it was looked at.
 """
 
 import os
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
@@ -19,6 +18,7 @@ import numpy as np
 
 from tinygrad_lstm.data.vocabulary import Vocabulary
 from tinygrad_lstm.errors import CheckpointError, Error, StateDictError
+from tinygrad_lstm.graph.scopes import warn
 from tinygrad_lstm.nn.saving import undrawn
 from tinygrad_lstm.runtime.files import CHECKSUM, Array, check_writable, read_arrays, read_texts, write_arrays
 from tinygrad_lstm.train.description import Description
@@ -62,10 +62,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Array], Des
         )
     description = Description.of(path, metadata[_KEY])
     if CHECKSUM not in metadata:
-        warnings.warn(
-            f"{path} has no checksum, as an earlier version wrote it: whether it is damaged cannot be checked",
-            stacklevel=3,
-        )
+        warn(f"{path} has no checksum, as an earlier version wrote it: whether it is damaged cannot be checked")
     return arrays, description
 
 

@@ -2,11 +2,11 @@
 
 import os
 import tempfile
-import warnings
 from collections.abc import Callable
 from contextlib import suppress
 
 from tinygrad_lstm.errors import CheckpointError
+from tinygrad_lstm.graph.scopes import warn
 from tinygrad_lstm.runtime.files import check_writable
 
 __all__ = ["CheckpointFile"]
@@ -68,7 +68,7 @@ class CheckpointFile:
             with suppress(CheckpointError):
                 write(path)
                 before, self.path = self.path, path
-                warnings.warn(f"the folder of {before} is gone; this run saves in {path} from here on", stacklevel=4)
+                warn(f"the folder of {before} is gone; this run saves in {path} from here on")
                 return
         raise gone
 
