@@ -9,6 +9,7 @@ from PIL import Image
 import tinygrad_lstm as tl
 from tinygrad_lstm.draw.drawing import Drawing
 from tinygrad_lstm.draw.themes import THEMES, contrast, dark_rules, themed
+from tinygrad_lstm.draw.time.plotting import PALETTES
 from tinygrad_lstm.errors import UsageError
 
 COLOR = re.compile("#[0-9a-f]{6}")
@@ -93,6 +94,29 @@ def test_a_style_sheet_darkens_the_same_colours():
         assert f'[fill="{color}"]' in rules
     for color in set(re.findall('(?:fill|stroke)="(#[^"]+)"', dark)) - {THEMES["dark"].background}:
         assert color in rules
+
+
+@pytest.mark.parametrize("transparent", [False, True])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_figures_have_the_ground_and_the_words_of_their_theme(theme, transparent, tmp_path):
+    lstm, x = tl.nn.LSTM(3, 4, key=tl.random.key(0)), tl.random.normal(tl.random.key(1), (6, 1, 3))
+    look = {"theme": theme, "transparent": transparent}
+    for figure in (tl.draw.gates(lstm(x)[0], **look), tl.draw.gradient_over_time(lstm, x, **look)):
+        palette, svg = PALETTES[theme], figure.svg()
+        assert (f'<rect width="100%" height="100%" fill="{palette.ground}"/>' in svg) != transparent
+        assert f'fill="{palette.words}" role="img"' in svg
+        other = PALETTES["dark" if theme == "light" else "light"]
+        assert not {other.ground, other.words, other.line} & set(COLOR.findall(svg)) - {palette.line}
+        corner = Image.open(io.BytesIO(figure.save(tmp_path / "x.png").read_bytes())).convert("RGBA").getpixel((0, 0))
+        assert corner[3] == (0 if transparent else 255)
+        assert transparent or "#{:02x}{:02x}{:02x}".format(*corner) == palette.ground
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_curves_can_be_told_from_the_ground(theme):
+    palette = PALETTES[theme]
+    assert all(contrast(ink, palette.ground) > 2 for ink in palette.inks)
+    assert contrast(palette.words, palette.ground) > 7
 
 
 def test_a_walkthrough_is_dark_where_it_should_be():

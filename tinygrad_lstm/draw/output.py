@@ -4,11 +4,17 @@ import os
 import tempfile
 import webbrowser
 from pathlib import Path
+from typing import Final
 
 from tinygrad_lstm.errors import DrawingError
 from tinygrad_lstm.runtime.files import replaceable, write_whole
 
-__all__ = ["check_folder", "open_in_browser", "write_picture"]
+__all__ = ["check_folder", "fitted", "open_in_browser", "write_picture"]
+
+_FITTED: Final = (
+    "svg.fitted-picture { max-width: 100%; height: auto; cursor: zoom-in; } "
+    "svg.fitted-picture:focus { max-width: none; cursor: zoom-out; outline: none; }"
+)
 
 
 def check_folder(path: Path) -> None:
@@ -38,6 +44,17 @@ def write_picture(path: Path, content: bytes) -> None:
         # A ValueError is that of a path with a zero byte.
         told = getattr(error, "strerror", None) or error
         raise DrawingError(f"cannot write {path}: {told}.") from error
+
+
+def fitted(svg: str) -> str:
+    """A picture for a notebook: no wider than the cell, and in its own size while it has the focus, after a click.
+
+    >>> fitted("<svg></svg>")[:45]
+    '<svg class="fitted-picture" tabindex="0"><sty'
+    """
+    start, end = svg.split(">", 1)
+    head = start.replace("<svg", '<svg class="fitted-picture" tabindex="0"', 1)
+    return f"{head}><style>{_FITTED}</style>{end}"
 
 
 def open_in_browser(content: bytes, suffix: str) -> Path:

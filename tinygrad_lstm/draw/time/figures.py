@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.draw.output import check_folder, open_in_browser, write_picture
+from tinygrad_lstm.draw.output import check_folder, fitted, open_in_browser, write_picture
+from tinygrad_lstm.draw.themes import ThemeName
 from tinygrad_lstm.draw.time import plotting
 from tinygrad_lstm.draw.time.frames import Array, Frame, frame_of_curves, frame_of_map, panels_in_rows
 from tinygrad_lstm.draw.time.in_matplotlib import Sheet
@@ -81,6 +82,8 @@ class Figure:
         panels: heat maps or curves.
         words: what stands under each step.
         columns: how many panels stand side by side.
+        theme: ``"light"`` or ``"dark"``.
+        transparent: whether nothing is painted behind the panels.
     """
 
     title: str
@@ -88,19 +91,23 @@ class Figure:
     panels: tuple[HeatMap | Curves, ...]
     words: tuple[str, ...]
     columns: int = 1
+    theme: ThemeName = "light"
+    transparent: bool = False
 
     def __repr__(self) -> str:
         return f"<Figure {self.title!r}: {', '.join(panel.name for panel in self.panels)}>"
 
     def svg(self) -> str:
         """The figure as one ``<svg>`` element."""
-        drawn = []
+        drawn, palette = [], plotting.PALETTES[self.theme]
         for panel in self.panels:
             if isinstance(panel, HeatMap):
-                drawn.append(plotting.heat_map(panel.name, panel.values, panel.limits, self.words, panel.units))
+                drawn.append(
+                    plotting.heat_map(panel.name, panel.values, panel.limits, self.words, panel.units, palette)
+                )
             else:
-                drawn.append(plotting.curves(panel.name, panel.values, panel.decades, self.words))
-        return plotting.sheet(drawn, self.columns, self.title, self.description)
+                drawn.append(plotting.curves(panel.name, panel.values, panel.decades, self.words, palette))
+        return plotting.sheet(drawn, self.columns, self.title, self.description, palette, self.transparent)
 
     def figure(self) -> Any:
         """A ``matplotlib`` figure, to be changed or saved.
@@ -110,7 +117,7 @@ class Figure:
         """
         frames = [_frame_of(panel, self.words) for panel in self.panels]
         places, wide, tall = panels_in_rows(frames, self.columns, self.title)
-        sheet = Sheet(wide, tall, self.title)
+        sheet = Sheet(wide, tall, self.title, plotting.PALETTES[self.theme], self.transparent)
         for panel, frame, at in zip(self.panels, frames, places, strict=True):
             if isinstance(panel, HeatMap):
                 sheet.heat_map(frame, at, panel.name, panel.values, panel.limits, self.words, panel.units)
@@ -148,7 +155,7 @@ class Figure:
         return open_in_browser(self.svg().encode("utf-8"), ".svg")
 
     def _repr_svg_(self) -> str:
-        return self.svg()
+        return fitted(self.svg())
 
 
 def _frame_of(panel: HeatMap | Curves, words: Sequence[str]) -> Frame:

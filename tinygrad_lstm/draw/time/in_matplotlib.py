@@ -10,12 +10,9 @@ from tinygrad_lstm.draw.markup import split_name, width_of
 from tinygrad_lstm.draw.time.frames import Array, Frame, marked_steps, marked_units, runs
 from tinygrad_lstm.draw.time.plotting import (
     DASHES,
-    HATCH,
-    INKS,
     LEVELS,
-    NOT_A_NUMBER,
+    Palette,
     axis,
-    colour_at,
     decades_shown,
     shown_number,
 )
@@ -33,10 +30,13 @@ POINTS: Final = 0.75
 class Sheet:
     """A figure of so many pixels, to which panels are added."""
 
-    def __init__(self, wide: float, tall: float, title: str) -> None:
-        self.wide, self.tall = wide, tall
-        self.figure = _matplotlib("matplotlib.figure").Figure(figsize=(wide / PIXELS, tall / PIXELS))
-        self.figure.text(12 / wide, 1 - 26 / tall, _shown(title), fontsize=17 * POINTS, va="baseline")
+    def __init__(self, wide: float, tall: float, title: str, palette: Palette, transparent: bool) -> None:
+        self.wide, self.tall, self.palette, self.transparent = wide, tall, palette, transparent
+        ground = "none" if transparent else palette.ground
+        size = (wide / PIXELS, tall / PIXELS)
+        self.figure = _matplotlib("matplotlib.figure").Figure(figsize=size, facecolor=ground)
+        said = {"fontsize": 17 * POINTS, "va": "baseline", "color": palette.words}
+        self.figure.text(12 / wide, 1 - 26 / tall, _shown(title), **said)
 
     def heat_map(
         self,
@@ -51,25 +51,29 @@ class Sheet:
         """Add a matrix ``(units, steps)`` in colours, with its scale."""
         axes = self._axes(frame, at, name, words)
         patches = _matplotlib("matplotlib.patches")
-        colours = [colour_at(limits, k / (LEVELS - 1)) for k in range(LEVELS)]
-        scale = _matplotlib("matplotlib.colors").ListedColormap(colours).with_extremes(bad=NOT_A_NUMBER)
+        colours = [self.palette.at(limits, k / (LEVELS - 1)) for k in range(LEVELS)]
+        scale = _matplotlib("matplotlib.colors").ListedColormap(colours).with_extremes(bad=self.palette.lost)
         finite = np.isfinite(values)
         shown = np.ma.masked_array(np.where(finite, values, limits[0]), ~finite)
         image = axes.imshow(shown, aspect="auto", cmap=scale, vmin=limits[0], vmax=limits[1], interpolation="nearest")
         for row, start, end in runs(~finite):
             where = (start - 0.5, row - 0.5)
             axes.add_patch(
-                patches.Rectangle(where, end - start, 1, fill=False, hatch="////", edgecolor=HATCH, linewidth=0)
+                patches.Rectangle(
+                    where, end - start, 1, fill=False, hatch="////", edgecolor=self.palette.hatch, linewidth=0
+                )
             )
         marked = marked_units(frame, units)
         axes.set_yticks([k for k, _ in marked], [str(unit) for _, unit in marked])
         axes.tick_params(axis="y", labelsize=min(10.0, frame.down) * POINTS, length=0, pad=4)
-        axes.set_ylabel("unit", fontsize=11 * POINTS)
-        _name_steps(axes, frame, axis(not finite.all()))
+        axes.set_ylabel("unit", fontsize=11 * POINTS, color=self.palette.words)
+        _name_steps(axes, frame, axis(not finite.all()), self.palette)
         beside = self.figure.add_axes(self._place(at, frame.left + frame.wide + 16, frame.top, 12, frame.tall))
         self.figure.colorbar(image, cax=beside)
         beside.set_yticks(limits, [shown_number(value) for value in limits])
-        beside.tick_params(labelsize=10 * POINTS, length=0, pad=4)
+        beside.tick_params(labelsize=10 * POINTS, length=0, pad=4, labelcolor=self.palette.words)
+        for side in beside.spines.values():
+            side.set_edgecolor(self.palette.line)
 
     def curves(
         self,
@@ -85,7 +89,7 @@ class Sheet:
         axes.set_yscale("log")
         zero = False
         for k, (curve, numbers) in enumerate(values.items()):
-            ink, dash = INKS[k % len(INKS)], DASHES[k % len(DASHES)]
+            ink, dash = self.palette.inks[k % len(self.palette.inks)], DASHES[k % len(DASHES)]
             shown = np.where(np.isfinite(numbers) & (numbers > 0), numbers, np.nan)
             look = {"color": ink, "linestyle": (0, tuple(d * POINTS / 1.5 for d in dash)) if dash else "-"}
             dots = {"marker": "o", "markersize": 4.8 * POINTS} if frame.across >= 5 else {}
@@ -94,20 +98,20 @@ class Sheet:
             zeros = np.flatnonzero(numbers == 0)
             if zeros.size:
                 zero, foot = True, np.full(zeros.size, 10.0 ** decades[0])
-                axes.plot(zeros, foot, "o", mfc="white", mec=ink, ms=6 * POINTS, clip_on=False, zorder=4)
+                axes.plot(zeros, foot, "o", mfc=self.palette.ground, mec=ink, ms=6 * POINTS, clip_on=False, zorder=4)
         lost = ~np.all([np.isfinite(numbers) for numbers in values.values()], axis=0)
         for _, start, end in runs(lost[None]):
-            axes.axvspan(start - 0.5, end - 0.5, fill=False, hatch="////", edgecolor=HATCH, linewidth=0)
+            axes.axvspan(start - 0.5, end - 0.5, fill=False, hatch="////", edgecolor=self.palette.hatch, linewidth=0)
         axes.set_xlim(-0.5, len(words) - 0.5)
         axes.set_ylim(10.0 ** decades[0], 10.0 ** decades[1])
         marked = decades_shown(decades)
         axes.set_yticks([10.0**d for d in marked], [f"$10^{{{d}}}$" for d in marked], minor=False)
         axes.minorticks_off()
         axes.tick_params(axis="y", labelsize=11 * POINTS, length=0)
-        axes.grid(axis="y", color="#d5d8dc")
-        axes.set_ylabel("norm of the gradient", fontsize=11 * POINTS)
-        _name_steps(axes, frame, axis(bool(lost.any()), zero))
-        axes.legend(loc="lower right", frameon=False, fontsize=13 * POINTS)
+        axes.grid(axis="y", color=self.palette.grid)
+        axes.set_ylabel("norm of the gradient", fontsize=11 * POINTS, color=self.palette.words)
+        _name_steps(axes, frame, axis(bool(lost.any()), zero), self.palette)
+        axes.legend(loc="lower right", frameon=False, fontsize=13 * POINTS, labelcolor=self.palette.words)
 
     def _place(self, at: tuple[float, float], x: float, y: float, wide: float, tall: float) -> tuple[float, ...]:
         """A rectangle of a panel in parts of the figure, from below."""
@@ -115,20 +119,21 @@ class Sheet:
 
     def _axes(self, frame: Frame, at: tuple[float, float], name: str, words: Sequence[str]) -> Any:
         axes = self.figure.add_axes(self._place(at, frame.left, frame.top, frame.wide, frame.tall))
-        axes.set_title(_mathematics(name), loc="left", fontsize=16 * POINTS, pad=6)
+        axes.set_facecolor("none" if self.transparent else self.palette.ground)
+        axes.set_title(_mathematics(name), loc="left", fontsize=16 * POINTS, pad=6, color=self.palette.words)
+        axes.tick_params(labelcolor=self.palette.words)
         marked, turned = marked_steps(words, frame.across)
         axes.set_xticks([k for k, _ in marked], [_shown(word) for _, word in marked])
         axes.tick_params(axis="x", labelsize=12 * POINTS, labelrotation=90 if turned else 0, length=0)
         for side in axes.spines.values():
-            side.set_edgecolor("#616161")
+            side.set_edgecolor(self.palette.line)
         return axes
 
 
-def _name_steps(axes: Any, frame: Frame, said: str) -> None:
+def _name_steps(axes: Any, frame: Frame, said: str, palette: Palette) -> None:
     wide = width_of(said, 11) > frame.wide
-    axes.set_xlabel(
-        said, fontsize=11 * POINTS, x=0.0 if wide else 0.5, horizontalalignment="left" if wide else "center"
-    )
+    place = {"x": 0.0, "horizontalalignment": "left"} if wide else {"x": 0.5, "horizontalalignment": "center"}
+    axes.set_xlabel(said, fontsize=11 * POINTS, color=palette.words, **place)
 
 
 def _mathematics(name: str) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lstm.draw.markup import FONT, split_name, width_of
+from tinygrad_lstm.draw.themes import THEMES, ThemeName
 from tinygrad_lstm.draw.time.frames import (
     Array,
     Frame,
@@ -26,13 +27,11 @@ from tinygrad_lstm.graph.scopes import legal_text
 
 __all__ = [
     "DASHES",
-    "HATCH",
-    "INKS",
     "LEVELS",
-    "NOT_A_NUMBER",
+    "PALETTES",
+    "Palette",
     "Panel",
     "axis",
-    "colour_at",
     "curves",
     "decades_shown",
     "heat_map",
@@ -45,12 +44,62 @@ Color = tuple[int, int, int]
 LEVELS: Final = 64
 """In how many steps a scale is cut: cells of one colour are one shape."""
 
-SEQUENTIAL: Final[tuple[Color, ...]] = ((255, 255, 229), (161, 218, 180), (65, 182, 196), (34, 94, 168), (8, 29, 88))
-DIVERGING: Final[tuple[Color, ...]] = ((84, 39, 136), (153, 142, 195), (247, 247, 247), (241, 163, 64), (179, 88, 6))
-INKS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 DASHES: Final[tuple[tuple[int, ...], ...]] = ((), (7, 4), (2, 3), (9, 3, 2, 3))
-NOT_A_NUMBER: Final = "#e0e0e0"
-HATCH: Final = "#757575"
+
+
+@dataclass(frozen=True)
+class Palette:
+    """The colours of a figure.
+
+    Attributes:
+        ground: behind everything.
+        words: of all text.
+        line: of frames; ``grid`` is fainter.
+        lost, hatch: behind values that are no numbers, and the lines over them.
+        inks: of curves.
+        sequential: a scale of one sign, from its least value to its greatest.
+        diverging: a scale through zero.
+    """
+
+    ground: str
+    words: str
+    line: str
+    grid: str
+    lost: str
+    hatch: str
+    inks: tuple[str, ...]
+    sequential: tuple[Color, ...]
+    diverging: tuple[Color, ...]
+
+    def at(self, limits: tuple[float, float], part: float) -> str:
+        """The colour at a part of a scale from 0 to 1; scales through zero have two colours, the others one."""
+        return _colour(self.diverging if limits[0] < 0 < limits[1] else self.sequential, part)
+
+
+PALETTES: Final[dict[ThemeName, Palette]] = {
+    "light": Palette(
+        ground="#ffffff",
+        words="#000000",
+        line="#616161",
+        grid="#d5d8dc",
+        lost="#e0e0e0",
+        hatch="#757575",
+        inks=("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00"),
+        sequential=((255, 255, 229), (161, 218, 180), (65, 182, 196), (34, 94, 168), (8, 29, 88)),
+        diverging=((84, 39, 136), (153, 142, 195), (247, 247, 247), (241, 163, 64), (179, 88, 6)),
+    ),
+    "dark": Palette(
+        ground=THEMES["dark"].background,
+        words=THEMES["dark"].text,
+        line="#8a98a3",
+        grid="#333d46",
+        lost="#2a333b",
+        hatch="#8a98a3",
+        inks=("#56b4e9", "#ff8f4d", "#2fd0a0", "#e59ac3", "#8fd0ff", "#f0c04a"),
+        sequential=((18, 26, 52), (27, 71, 128), (33, 132, 158), (103, 195, 164), (253, 250, 205)),
+        diverging=((201, 178, 255), (111, 92, 176), (32, 38, 45), (186, 104, 22), (255, 196, 120)),
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -70,13 +119,13 @@ def axis(lost: bool, zero: bool = False) -> str:
     return f"step{'; ○ is exactly 0' * zero}{'; hatched: nan or infinite' * lost}"
 
 
-def colour_at(limits: tuple[float, float], part: float) -> str:
-    """The colour at a part of a scale from 0 to 1; scales through zero have two colours, the others one."""
-    return _colour(DIVERGING if limits[0] < 0 < limits[1] else SEQUENTIAL, part)
-
-
 def heat_map(
-    name: str, values: Array, limits: tuple[float, float], words: Sequence[str], numbers: Sequence[int]
+    name: str,
+    values: Array,
+    limits: tuple[float, float],
+    words: Sequence[str],
+    numbers: Sequence[int],
+    palette: Palette,
 ) -> Panel:
     """A matrix ``(units, steps)`` in colours, with the numbers of its units, and its scale on the right."""
     frame = frame_of_map(len(values), words)
@@ -88,18 +137,18 @@ def heat_map(
     level[finite] = (np.clip((values[finite] - low) / span, 0, 1) * (LEVELS - 1)).round()
     level[~finite] = LEVELS
     for at in np.unique(level).tolist():
-        fill = NOT_A_NUMBER if at == LEVELS else colour_at(limits, at / (LEVELS - 1))
+        fill = palette.lost if at == LEVELS else palette.at(limits, at / (LEVELS - 1))
         elements.append(f'<path fill="{fill}" shape-rendering="crispEdges" d="{_cells(level == at, frame)}"/>')
     for row, start, end in runs(~finite):
         x, y = frame.left + frame.across * start, frame.top + frame.down * row
-        elements.append(_hatched(x, y, frame.across * (end - start), frame.down))
-    elements.append(_frame(frame.left, frame.top, frame.wide, frame.tall))
+        elements.append(_hatched(x, y, frame.across * (end - start), frame.down, palette))
+    elements.append(_frame(frame.left, frame.top, frame.wide, frame.tall, palette))
     for k, unit in marked_units(frame, numbers):
         y = frame.top + frame.down * (k + 0.5) + 3
         elements.append(_text(frame.left - 6, y, str(unit), min(10.0, frame.down), anchor="end"))
     elements.append(_text(frame.left - 34, frame.top + frame.tall / 2, "unit", 11, anchor="middle", turn=-90))
     elements += _under(frame, words, axis(not finite.all()))
-    elements += _scale(limits, frame.left + frame.wide + 16, frame.top, frame.tall)
+    elements += _scale(limits, frame.left + frame.wide + 16, frame.top, frame.tall, palette)
     return Panel(tuple(elements), frame)
 
 
@@ -113,7 +162,9 @@ def decades_shown(decades: tuple[int, int]) -> list[int]:
     return list(range(top, bottom - 1, -max(1, math.ceil((top - bottom) / 8))))
 
 
-def curves(name: str, values: Mapping[str, Array], decades: tuple[int, int], words: Sequence[str]) -> Panel:
+def curves(
+    name: str, values: Mapping[str, Array], decades: tuple[int, int], words: Sequence[str], palette: Palette
+) -> Panel:
     """Values over time on a logarithmic scale. Zeros, which have no place on it, are rings at its foot."""
     frame = frame_of_curves(words)
     left, top, tall, wide, across = frame.left, frame.top, frame.tall, frame.wide, frame.across
@@ -126,16 +177,16 @@ def curves(name: str, values: Mapping[str, Array], decades: tuple[int, int], wor
     elements = [_name(left, 19, name, 16)]
     for decade in decades_shown(decades):
         y = height(10.0**decade)
-        elements.append(f'<path d="M{left:g} {y:g}h{wide:g}" stroke="#d5d8dc" fill="none"/>')
+        elements.append(f'<path d="M{left:g} {y:g}h{wide:g}" stroke="{palette.grid}" fill="none"/>')
         elements.append(_text(left - 8, y + 4, _power_of_ten(decade), 11, anchor="end"))
     lost = ~np.all([np.isfinite(numbers) for numbers in values.values()], axis=0)
     for _, start, end in runs(lost[None]):
-        elements.append(_hatched(left + across * start, top, across * (end - start), tall))
-    elements.append(_frame(left, top, wide, tall))
+        elements.append(_hatched(left + across * start, top, across * (end - start), tall, palette))
+    elements.append(_frame(left, top, wide, tall, palette))
     for k, (curve, numbers) in enumerate(values.items()):
-        ink, dash = INKS[k % len(INKS)], " ".join(map(str, DASHES[k % len(DASHES)]))
+        ink, dash = palette.inks[k % len(palette.inks)], " ".join(map(str, DASHES[k % len(DASHES)]))
         zeros = [left + across * (j + 0.5) for j, v in enumerate(numbers) if v == 0]
-        ring = f'r="3" fill="#ffffff" stroke="{ink}" stroke-width="1.4"'
+        ring = f'r="3" fill="{palette.ground}" stroke="{ink}" stroke-width="1.4"'
         elements += [f'<circle cx="{x:.2f}" cy="{top + tall:g}" {ring}/>' for x in zeros]
         style = f' stroke-dasharray="{dash}"' if dash else ""
         shown = np.isfinite(numbers) & (np.asarray(numbers) > 0)
@@ -155,7 +206,9 @@ def curves(name: str, values: Mapping[str, Array], decades: tuple[int, int], wor
     return Panel(tuple(elements), frame)
 
 
-def sheet(panels: Sequence[Panel], columns: int, title: str, description: str) -> str:
+def sheet(
+    panels: Sequence[Panel], columns: int, title: str, description: str, palette: Palette, transparent: bool
+) -> str:
     """Panels in rows as one ``<svg>`` element, with title and description for screen readers."""
     places, wide, y = panels_in_rows([p.frame for p in panels], columns, title)
     body = [_text(12, 26, title, 17)]
@@ -166,11 +219,12 @@ def sheet(panels: Sequence[Panel], columns: int, title: str, description: str) -
         f'<{tag} id="{tag}-{digest}">{_escaped(said)}</{tag}>'
         for tag, said in (("title", title), ("desc", description))
     )
+    ground = "" if transparent else f'<rect width="100%" height="100%" fill="{palette.ground}"/>'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide:.0f}" height="{y:.0f}" '
-        f'viewBox="0 0 {wide:.0f} {y:.0f}" font-family="{FONT}" role="img" '
+        f'viewBox="0 0 {wide:.0f} {y:.0f}" font-family="{FONT}" fill="{palette.words}" role="img" '
         f'aria-labelledby="title-{digest} desc-{digest}">{words}'
-        f'<rect width="100%" height="100%" fill="#ffffff"/>{"".join(body)}</svg>'
+        f"{ground}{''.join(body)}</svg>"
     )
 
 
@@ -192,13 +246,13 @@ def _name(x: float, y: float, said: str, size: float) -> str:
     return f'<text x="{x:g}" y="{y:g}" font-size="{size:g}"><tspan font-style="italic">{letter}</tspan>{sub}</text>'
 
 
-def _frame(x: float, y: float, w: float, h: float) -> str:
-    return f'<rect x="{x:g}" y="{y:g}" width="{w:g}" height="{h:g}" fill="none" stroke="#616161"/>'
+def _frame(x: float, y: float, w: float, h: float, palette: Palette) -> str:
+    return f'<rect x="{x:g}" y="{y:g}" width="{w:g}" height="{h:g}" fill="none" stroke="{palette.line}"/>'
 
 
-def _hatched(x: float, y: float, wide: float, tall: float) -> str:
+def _hatched(x: float, y: float, wide: float, tall: float, palette: Palette) -> str:
     lines = "".join(f"M{a:.2f} {b:.2f}L{c:.2f} {d:.2f}" for a, b, c, d in hatching(x, y, wide, tall))
-    return f'<path d="{lines}" stroke="{HATCH}" fill="none"/>'
+    return f'<path d="{lines}" stroke="{palette.hatch}" fill="none"/>'
 
 
 def _under(frame: Frame, words: Sequence[str], said: str) -> list[str]:
@@ -235,15 +289,15 @@ def _colour(colours: Sequence[Color], part: float) -> str:
     return "#" + "".join(f"{c:02x}" for c in mixed)
 
 
-def _scale(limits: tuple[float, float], x: float, y: float, tall: float) -> list[str]:
+def _scale(limits: tuple[float, float], x: float, y: float, tall: float, palette: Palette) -> list[str]:
     count = 24
     step = tall / count
     found = [
         f'<rect x="{x:g}" y="{y + step * k:.2f}" width="12" height="{step + 0.5:.2f}" shape-rendering="crispEdges" '
-        f'fill="{colour_at(limits, 1 - k / (count - 1))}"/>'
+        f'fill="{palette.at(limits, 1 - k / (count - 1))}"/>'
         for k in range(count)
     ]
-    found.append(_frame(x, y, 12, tall))
+    found.append(_frame(x, y, 12, tall, palette))
     found.append(_text(x + 17, y + 9, shown_number(limits[1]), 10))
     found.append(_text(x + 17, y + tall - 1, shown_number(limits[0]), 10))
     return found

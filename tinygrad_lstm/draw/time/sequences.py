@@ -9,6 +9,7 @@ import numpy as np
 from tinygrad_lstm.autodiff.reverse import gradients
 from tinygrad_lstm.draw.cells.timestep import names_of
 from tinygrad_lstm.draw.markup import pretty
+from tinygrad_lstm.draw.themes import ThemeName, check_look
 from tinygrad_lstm.draw.time.figures import Curves, Figure, HeatMap, decades_of
 from tinygrad_lstm.draw.time.frames import Array, step_width
 from tinygrad_lstm.draw.time.recurrence import loops_of, results_of
@@ -45,6 +46,8 @@ def gates(
     loop: int = 0,
     batch: int = 0,
     title: str | None = None,
+    theme: ThemeName = "light",
+    transparent: bool = False,
 ) -> Figure:
     """Heat maps of the gates and of the state along a sequence, with its characters or words under them.
 
@@ -63,6 +66,8 @@ def gates(
         loop: which of several layers to look into, the lowest by default.
         batch: which sequence of the batch.
         title: over the figure.
+        theme: ``"light"`` or ``"dark"``.
+        transparent: whether nothing is painted behind it.
 
     Raises:
         UsageError: when there is no loop, or no such name, unit, step or sequence, or nothing in the sequence, or the
@@ -73,6 +78,7 @@ def gates(
     >>> tl.draw.gates(outputs, "hello")
     <Figure 'Gates of LSTM along the sequence': f_t, i_t, o_t, C_t>
     """
+    check_look("draw.gates", theme, transparent)
     if x is None and callable(what) and not isinstance(what, Tensor | Variable):
         raise UsageError(
             f"draw.gates: {with_article(type(what).__name__)} has gates where it runs on an input; "
@@ -112,7 +118,7 @@ def gates(
         said.append(f"Each column is the mean of {every} steps.")
         title += f" (each column is the mean of {every} steps)"
         labels = labels[::every]
-    return Figure(title, " ".join(said), panels, labels, columns=2 if len(labels) <= 40 else 1)
+    return Figure(title, " ".join(said), panels, labels, 2 if len(labels) <= 40 else 1, theme, transparent)
 
 
 def _steps(steps: Any, length: int) -> range:
@@ -215,6 +221,8 @@ def gradient_over_time(
     *,
     loss: Callable[[Tensor], Tensor] | None = None,
     title: str | None = None,
+    theme: ThemeName = "light",
+    transparent: bool = False,
 ) -> Figure:
     """How much a loss at the end depends on each earlier state: ``‖∂L/∂h_t‖`` and ``‖∂L/∂C_t‖``, layer beside layer.
 
@@ -227,6 +235,8 @@ def gradient_over_time(
         words: a text or list of words, one for each step; the numbers of the steps by default.
         loss: of the last hidden state ``(batch, hidden_size)``; the sum of its numbers by default.
         title: over the figure.
+        theme: ``"light"`` or ``"dark"``.
+        transparent: whether nothing is painted behind it.
 
     Raises:
         UsageError: when there is no layer, or one of several cells, or the number of words is not that of the steps.
@@ -237,6 +247,7 @@ def gradient_over_time(
     >>> tl.draw.gradient_over_time(layers, tl.random.normal(key, (20, 1, 3)))
     <Figure 'The gradient of a late loss by each earlier state': RNN, LSTM>
     """
+    check_look("draw.gradient_over_time", theme, transparent)
     sequence = as_tensor(x)
     if sequence.ndim != 3:
         raise ShapeError(
@@ -264,7 +275,7 @@ def gradient_over_time(
     said = title or "The gradient of a late loss by each earlier state"
     # Beside each other as long as a page is wide enough.
     columns = len(panels) if len(panels) * len(labels) <= STEPS_ABREAST else 1
-    return Figure(said, description, panels, labels, columns)
+    return Figure(said, description, panels, labels, columns, theme, transparent)
 
 
 def _norms(name: str, layer: Any, sequence: Tensor, loss: Callable[[Tensor], Tensor] | None) -> dict[str, Array]:
