@@ -13,6 +13,7 @@ SUBJECTS = {
     "kernels": "ops on arrays",
     "ops": "primitives, one record each",
     "functions": "compositions",
+    "batching": "graph → graph for many",
     "autodiff": "graph → gradient graph",
     "formula": "text and LaTeX",
     "passes": "graph → less work",

@@ -16,6 +16,7 @@ from importlib import metadata
 from tinygrad_lstm.autodiff.custom import define_op
 from tinygrad_lstm.autodiff.reverse import gradients
 from tinygrad_lstm.autodiff.transforms import checkpoint, grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from tinygrad_lstm.batching.mapping import vmap
 from tinygrad_lstm.formula.expression import latex, text
 from tinygrad_lstm.functions import random
 from tinygrad_lstm.functions.activations import (
@@ -423,6 +424,7 @@ __all__ = [
     "var",
     "vecdot",
     "vjp",
+    "vmap",
     "vsplit",
     "vstack",
     "where",

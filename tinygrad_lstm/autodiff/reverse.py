@@ -211,6 +211,8 @@ def backward(loss: Tensor) -> None:
     reached = {c: leaves for c, leaves in _leaves_by_variable(order).items() if isinstance(c, Parameter)}
     if not reached:
         raise without_parameter(order)
+    for variable in reached:
+        variable.check_once()
     flat = [x for leaves in reached.values() for x in leaves]
     _check_history("backward", order, flat)
     seed = full_node(loss.shape, 1.0, loss.dtype, loss.device)

@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.autodiff.jacobian_rows import derivatives
 from tinygrad_lstm.autodiff.reverse import gradients
 from tinygrad_lstm.errors import GradientError, UsageError
 from tinygrad_lstm.functions.filling import zeros_like
-from tinygrad_lstm.functions.indexing import one_hot
 from tinygrad_lstm.graph.convert import as_tensor, is_scalar
-from tinygrad_lstm.graph.dtypes import int64
 from tinygrad_lstm.graph.number import Number
 from tinygrad_lstm.graph.operators import Operators
 from tinygrad_lstm.graph.structure import flatten, unflatten
@@ -20,9 +19,6 @@ from tinygrad_lstm.graph.trace import followed
 from tinygrad_lstm.graph.types import whole
 from tinygrad_lstm.graph.variables import Variable
 from tinygrad_lstm.ops.call import called
-from tinygrad_lstm.ops.loop import scan
-from tinygrad_lstm.ops.shape import reshape
-from tinygrad_lstm.ops.source import arange_node
 from tinygrad_lstm.reflexes import is_function
 
 __all__ = ["checkpoint", "grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
@@ -131,8 +127,9 @@ def hvp(f: Callable[..., Any], x: Any, v: Any) -> Any:
 def jacobian(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """A function that gives ``∂f/∂x`` of shape ``(*y.shape, *x.shape)``.
 
-    It is a scan of pullbacks over the rows of the identity matrix. Where ``f`` gives or takes several arrays, such as a
-    dict, the result has the structure of ``y``, with the structure of ``x`` in place of each array.
+    The pullback is mapped over the rows of the identity matrix, as many at once as memory allows. Where ``f`` gives or
+    takes several arrays, such as a dict, the result has the structure of ``y``, with the structure of ``x`` in place of
+    each array.
 
     >>> print(tl.jacobian(lambda x: x**2)(tl.tensor([1.0, 2.0])))
     [[2. 0.]
@@ -143,20 +140,9 @@ def jacobian(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
     def wrapped(x: Any) -> Any:
         own = _variables(x, _partner(x))
         ys, structure = flatten(followed(f, own))
-        return unflatten(structure, [_jacobian(as_tensor(y), own) for y in ys])
+        return unflatten(structure, [derivatives(as_tensor(y), own) for y in ys])
 
     return wrapped
-
-
-def _jacobian(y: Tensor, own: Any) -> Any:
-    """The derivatives of one array ``y`` by each array of ``own``, in the structure of ``own``."""
-
-    def row(_: Any, k: Tensor) -> tuple[Any, Any]:
-        return (), gradients(y, own, reshape(one_hot(k, y.size, y.dtype), y.shape), allow_unused=True)
-
-    _, rows = scan(row, (), arange_node(y.size, int64, y.device))
-    leaves, structure = flatten(rows)
-    return unflatten(structure, [reshape(r, (*y.shape, *r.shape[1:])) for r in leaves])
 
 
 def hessian(f: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -33,6 +33,9 @@ class OpDef:
         gradient: for each input a function ``(g, y, *inputs, **attributes)`` that gives the cotangent of that input
             from the cotangent ``g`` of the result ``y``, or None where no gradient flows; or an ``EachInput``. That of
             an elementwise op may have the shape of ``y``: it is summed to the shape of the input.
+        batch: ``(count, mapped, *inputs, **attributes)``, the op on ``count`` examples at once, which lie along the
+            first axis of the inputs for which ``mapped`` is True, and along that of the result. Ops that are
+            elementwise or return their input need none; without it one example is computed after the other.
         c: for an elementwise op its C text: ``{0}``, ``{1}`` are its arguments, and ``{t}`` is their type as the
             functions of the C library of this package have it in their names: ``exp_{t}({0})``. Without it a program
             calls the kernel.
@@ -52,6 +55,7 @@ class OpDef:
     infer: Callable[..., NodeType]
     kernel: Callable[..., Any] | str | None
     gradient: tuple[Callable[..., Any] | None, ...] | EachInput | None
+    batch: Callable[..., Any] | None
     c: str | None
     label: str
     latex: str
@@ -81,6 +85,7 @@ def define(
     kernel: Callable[..., Any] | str | None = None,
     gradient: Callable[..., Any] | tuple[Callable[..., Any] | None, ...] | EachInput | None = None,
     *,
+    batch: Callable[..., Any] | None = None,
     c: str | None = None,
     label: str = "",
     latex: str = "",
@@ -109,7 +114,7 @@ def define(
         raise UsageError(f"define({name!r}): a gradient was given for an op that is not differentiable")
     rules = (gradient,) if callable(gradient) else gradient
     latex = latex or rf"\operatorname{{{name}}}"
-    op = OpDef(name, infer, kernel, rules, c, label or name, latex, kind, differentiable, costly, user)
+    op = OpDef(name, infer, kernel, rules, batch, c, label or name, latex, kind, differentiable, costly, user)
     OPS[name] = op
     return op
 

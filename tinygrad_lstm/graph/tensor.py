@@ -1,7 +1,8 @@
 """The node of the graph."""
 
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final, cast
 
@@ -20,6 +21,7 @@ __all__ = [
     "Tensor",
     "bind_variable",
     "deriving",
+    "in_place_of",
     "located",
     "make",
     "make_leaf",
@@ -250,8 +252,8 @@ class Deriving:
     __slots__ = ("line", "origin", "scope")
 
     def __init__(self, node: Node, scope: Scope | None) -> None:
-        self.line = node.line
-        self.origin = weakref.ref(node)
+        self.line: Line | None = node.line
+        self.origin: weakref.ref[Node] | None = weakref.ref(node)
         self.scope = scope
 
 
@@ -354,6 +356,20 @@ def make_like(place: Node, op: str, *inputs: Tensor, **attrs: Any) -> Tensor:
     """A new node that takes the place of ``place`` in a rewriting: scope, line and origin are its."""
     type_ = OPS[op].infer(*[x.type for x in inputs], **attrs)
     return cast(Tensor, _build(op, inputs, attrs, type_, place.scope, place.line, place.origin))
+
+
+@contextmanager
+def in_place_of(node: Node, origin: Node | None = None) -> Iterator[None]:
+    """What is made here takes the place of ``node`` in a rewriting: line and scope are its, and so is the origin, if no
+    other one is given.
+    """
+    made = Deriving(node, node.scope)
+    made.origin = node.origin if origin is None else weakref.ref(origin)
+    token = deriving.set(made)
+    try:
+        yield
+    finally:
+        deriving.reset(token)
 
 
 def origin_of(node: Node) -> Node | None:

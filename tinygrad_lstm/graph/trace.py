@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from tinygrad_lstm.graph.convert import as_tensor
@@ -11,7 +11,7 @@ from tinygrad_lstm.graph.number import NumberArgument
 from tinygrad_lstm.graph.scopes import user_line
 from tinygrad_lstm.graph.tensor import Node, Tensor, rebuilt
 from tinygrad_lstm.graph.types import TensorType
-from tinygrad_lstm.graph.variables import Tracer, moments, repeated, tracer
+from tinygrad_lstm.graph.variables import Repeated, Tracer, repeated, tracer
 
 __all__ = ["Traced", "followed", "following", "name_body", "resolved", "trace"]
 
@@ -54,7 +54,7 @@ def trace(
     owner: str = "",
     *,
     by: Tracer | None = None,
-    repeats: bool = False,
+    repeats: Repeated | None = None,
 ) -> Traced:
     """What ``function`` makes of a list of symbols. This is how a loop, a checkpoint, ``jit`` and pictures get a graph.
 
@@ -63,7 +63,7 @@ def trace(
         names: of the arguments.
         owner: what is called, for errors; none says that the symbols are the user's own.
         by: who is asked for the contents of variables, and told of their changes; by default who traces already.
-        repeats: whether the graph will run several times for this one call, which may then change no variable.
+        repeats: how the graph will run several times for this one call, which may then change no variable.
 
     Raises:
         TraceError: when Python needs the value of a symbol.
@@ -79,7 +79,10 @@ def trace(
         for t, n in zip(types, names, strict=True)
     ]
     tracing = tracer.set(by if by is not None else tracer.get())
-    repeating = repeated.set((owner, next(moments)) if repeats else repeated.get())
+    around = repeated.get()
+    if repeats is not None and around is not None and around.examples:
+        repeats = replace(repeats, examples=True)
+    repeating = repeated.set(around if repeats is None else repeats)
     try:
         result = followed(function, list(arguments))
     finally:

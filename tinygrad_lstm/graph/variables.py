@@ -4,7 +4,7 @@ between them and whoever reads or changes them.
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, ClassVar, Final, NoReturn, Self
 
@@ -21,6 +21,7 @@ from tinygrad_lstm.reflexes import ARRAYS, VARIABLES, answering, unknown_of_arra
 __all__ = [
     "Label",
     "Parameter",
+    "Repeated",
     "State",
     "Tracer",
     "Variable",
@@ -144,17 +145,17 @@ class Variable(Operators[Tensor]):
         return self.__deepcopy__({})
 
     def check_once(self) -> None:
-        """Refuse a change in the body of a loop: the body is traced once, so it would be made once.
+        """Refuse a change in the body of a loop or under ``vmap``: it is traced once, so it would be made once.
 
         Raises:
             UsageError: where such a body is traced. What it makes itself it may change.
         """
         body = repeated.get()
-        if body is not None and self._made < body[1]:
+        if body is not None and self._made < body.since:
             name = repr(self.name) if self.name else f"a {type(self).__name__}"
             raise UsageError(
-                f"{body[0]} changes {name}, which would happen once, while the body is traced, and not at each step; "
-                "let the value be part of the carry, and assign what the scan gives"
+                f"{body.owner} changes {name}, which would happen once, while the body is traced, and not "
+                f"{body.each}; {body.instead}"
             )
 
     def _no_rebinding(self, other: Any) -> NoReturn:
@@ -283,8 +284,27 @@ class Tracer:
 tracer: Final[ContextVar[Tracer | None]] = ContextVar("tracer", default=None)
 """Who traces here, if anyone does."""
 
-repeated: Final[ContextVar[tuple[str, int] | None]] = ContextVar("repeated", default=None)
-"""The body of a loop that is being traced, and the moment when that began; it is called once, and not at each step."""
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """A body that is being traced: called once, and run several times.
+
+    Attributes:
+        owner: what is traced, for errors.
+        each: when it will run: "at each step".
+        instead: what to do where it is to change a variable.
+        examples: whether it runs for independent examples, to each of which chance is to be its own.
+        since: the moment when the trace began.
+    """
+
+    owner: str
+    each: str
+    instead: str
+    examples: bool = False
+    since: int = field(default_factory=lambda: next(moments))
+
+
+repeated: Final[ContextVar[Repeated | None]] = ContextVar("repeated", default=None)
 
 
 @function

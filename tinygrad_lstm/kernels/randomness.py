@@ -14,11 +14,13 @@ _ROUNDS: Final = 20
 
 
 def threefry2x32(xp: Any, key: Any, counters: Any) -> Any:
-    """Two random words for each pair of counter words."""
-    k0, k1 = key[0:1], key[1:2]
+    """Two random words for each pair of counter words; a key goes with all counters, or each with its own."""
+    # The words of a counter are vectors at least, since scalars of NumPy warn where they wrap round.
+    counters, shape = counters.reshape((1, 2) if counters.ndim == 1 else counters.shape), counters.shape
+    spread = (*key.shape[:-1], *(1,) * (counters.ndim - key.ndim))
+    k0, k1 = key[..., 0].reshape(spread), key[..., 1].reshape(spread)
     schedule = (k0, k1, k0 ^ k1 ^ xp.asarray(_PARITY, dtype=key.dtype))
-    words = counters.reshape(-1, 2)
-    x0, x1 = words[:, 0] + k0, words[:, 1] + k1
+    x0, x1 = counters[..., 0] + k0, counters[..., 1] + k1
     for i in range(_ROUNDS):
         turn = _ROTATIONS[i % 8]
         x0 = x0 + x1
@@ -27,4 +29,4 @@ def threefry2x32(xp: Any, key: Any, counters: Any) -> Any:
             j = i // 4 + 1
             x0 = x0 + schedule[j % 3]
             x1 = x1 + schedule[(j + 1) % 3] + xp.asarray(j, dtype=key.dtype)
-    return xp.stack([x0, x1], axis=-1).reshape(counters.shape)
+    return xp.stack([x0, x1], axis=-1).reshape(shape)

@@ -3,6 +3,7 @@
 from tinygrad_lstm.nn import initializers
 from tinygrad_lstm.nn.cells import Gates, GRUCell, GRUGates, LSTMCell, LSTMState, RNNCell
 from tinygrad_lstm.nn.composing import Identity, LayerNorm, Residual, Sequential
+from tinygrad_lstm.nn.copying import functional_call
 from tinygrad_lstm.nn.layers import Embedding, Linear
 from tinygrad_lstm.nn.losses import bce_with_logits, cross_entropy, huber, kl_div, mae, mse, nll
 from tinygrad_lstm.nn.module import Module
@@ -34,6 +35,7 @@ __all__ = [
     "cross_entropy",
     "deterministic",
     "from_pytorch",
+    "functional_call",
     "huber",
     "initializers",
     "kl_div",

@@ -1,6 +1,5 @@
 """Dropout, and modules from which it is removed."""
 
-from copy import copy as shallow
 from typing import Any
 
 from tinygrad_lstm.errors import DTypeError, UsageError
@@ -10,9 +9,9 @@ from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.dtypes import uint32
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.types import normalize_axes
-from tinygrad_lstm.graph.variables import State, Variable, settled
-from tinygrad_lstm.jit.jitted import rebound
-from tinygrad_lstm.nn.module import Holder, Module, beside
+from tinygrad_lstm.graph.variables import State, Variable, repeated, settled
+from tinygrad_lstm.nn.copying import twin
+from tinygrad_lstm.nn.module import Module, beside
 from tinygrad_lstm.ops.logic import where
 
 __all__ = ["Dropout", "deterministic"]
@@ -80,6 +79,12 @@ class Dropout(Module):
         return where(kept, node / (1 - self.p), 0)
 
     def _spend(self, own: State, count: int) -> list[Tensor]:
+        body = repeated.get()
+        if body is not None and body.examples:
+            raise UsageError(
+                f"{body.owner} draws from the key of a Dropout, which would drop the same places in all examples; map "
+                "over keys, one for each example, and pass them on: tl.vmap(lambda x, key: dropout(x, key))"
+            )
         following, *keys = random.split(own, count + 1)
         own.hold(settled((following,))[0])  # also in the body of a loop, where one call makes one mask for all steps
         return keys
@@ -95,30 +100,7 @@ def deterministic(module: Module) -> Module:
     >>> (still(tl.ones(2)) == still(tl.ones(2))).tolist(), still.layers[0].weight is model.layers[0].weight
     ([True, True], True)
     """
-    copied: dict[int, Any] = {}
-
-    def copy(value: Any) -> Any:
-        """A copy of a module or container in which keys are None; other values as they are."""
-        # Recursion as deep as modules are nested.
-        if isinstance(value, Holder):
-            if id(value) not in copied:
-                twin = copied[id(value)] = object.__new__(type(value))
-                for name, item in value.__dict__.items():
-                    twin.__dict__[name] = None if name == "key" and isinstance(item, State) else copy(item)
-            return copied[id(value)]
-        if isinstance(value, tuple) and hasattr(value, "_fields"):
-            return type(value)(*map(copy, value))
-        if isinstance(value, list | tuple):
-            return type(value)(map(copy, value))
-        if isinstance(value, dict):
-            same = shallow(value)
-            same.update({key: copy(item) for key, item in value.items()})
-            return same
-        # A method that is an attribute, such as tl.jit(self.step), is bound to the copy.
-        return rebound(value, lambda owner: copy(owner) if isinstance(owner, Holder) else owner)
-
-    result: Module = copy(module)
-    return result
+    return twin(module, lambda name, item: None if name == "key" and isinstance(item, State) else item)
 
 
 def _as_key(value: Any) -> Tensor:

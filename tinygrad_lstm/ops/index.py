@@ -1,14 +1,17 @@
 """Picking elements by their indices, and adding to them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from tinygrad_lstm.errors import DTypeError, ShapeError, UsageError
-from tinygrad_lstm.graph.convert import as_tensor, shared_device
+from tinygrad_lstm.graph.convert import as_tensor, cast_to, constant, shared_device
+from tinygrad_lstm.graph.dtypes import int64
 from tinygrad_lstm.graph.registry import define, function
 from tinygrad_lstm.graph.tensor import Tensor, make
 from tinygrad_lstm.graph.types import TensorType, normalize_axis, whole
 from tinygrad_lstm.kernels.movement import scatter_add as scatter_add_kernel
-from tinygrad_lstm.ops.shape import reshape
+from tinygrad_lstm.ops.logic import bitwise_and, less, less_equal, where
+from tinygrad_lstm.ops.shape import for_each, moved, reshape, transpose
 
 __all__ = ["scatter_add", "take"]
 
@@ -33,9 +36,48 @@ def _scatter_add(updates: TensorType, indices: TensorType, *, axis: int, size: i
     return TensorType(shape, updates.dtype, updates.device)
 
 
+def _own_table(indices: Tensor, length: int) -> Tensor:
+    """Indices ``(count, …)``, each into a table of its own of that ``length``, as indices into all tables in a row."""
+    count, rank = indices.shape[0], indices.ndim
+    places = cast_to(indices, int64)
+    zero, width, end = (constant(n, int64, indices.device) for n in (0, length, count * length))
+    inside = where(less(places, zero), places + width, places)
+    own = reshape(make("arange", length=count, dtype=int64, device=indices.device), (count, *(1,) * (rank - 1)))
+    # An index out of range of its own table must not hit the table of another example: it becomes the end of all.
+    known = bitwise_and(less_equal(zero, inside), less(inside, width))
+    return where(known, inside + own * width, end)
+
+
+def _take_each(count: int, mapped: Sequence[bool], x: Tensor, indices: Tensor, *, axis: int) -> Tensor:
+    if not mapped[0]:
+        # The first axis of the indices, that of the examples, has come to stand at `axis`.
+        return moved(make("take", x, indices, axis=axis), axis, 0)
+    if not mapped[1]:
+        return make("take", x, indices, axis=axis + 1)
+    tables = moved(x, axis + 1, 1)
+    length, rest = tables.shape[1], tables.shape[2:]
+    taken = make("take", reshape(tables, (count * length, *rest)), _own_table(indices, length), axis=0)
+    # (count, *indices, *before, *behind) becomes (count, *before, *indices, *behind).
+    start, end = indices.ndim, indices.ndim + axis
+    return transpose(taken, (0, *range(start, end), *range(1, start), *range(end, taken.ndim)))
+
+
+def _scatter_add_each(
+    count: int, mapped: Sequence[bool], updates: Tensor, indices: Tensor, *, axis: int, size: int
+) -> Tensor:
+    each = for_each(updates, count, mapped[0])
+    if not mapped[1]:
+        return make("scatter_add", each, indices, axis=axis + 1, size=size)
+    # (count, *before, *indices, *behind) becomes (count, *indices, *before, *behind), for one table of all examples.
+    start, end = 1 + axis, indices.ndim + axis
+    rows = transpose(each, (0, *range(start, end), *range(1, start), *range(end, each.ndim)))
+    total = make("scatter_add", rows, _own_table(indices, size), axis=0, size=count * size)
+    return moved(reshape(total, (count, size, *total.shape[1:])), 1, 1 + axis)
+
+
 define(
     "take", _take, lambda xp, x, indices, *, axis: xp.take(x, indices, axis=axis),
-    (lambda g, y, x, i, axis: scatter_add(g, i, axis, size=x.shape[axis]), None),
+    (lambda g, y, x, i, axis: scatter_add(g, i, axis, size=x.shape[axis]), None), batch=_take_each,
 )  # fmt: skip
 
 
@@ -62,7 +104,7 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:
 
 define(
     "scatter_add", _scatter_add, scatter_add_kernel, (lambda g, y, x, i, axis, size: take(g, i, axis), None),
-    label="scatter +",
+    batch=_scatter_add_each, label="scatter +",
 )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """The product of matrices as users write it, ``matmul``, and in the compiler's form with letters, ``contract``."""
 
 import math
+from collections.abc import Sequence
 from string import ascii_letters
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from tinygrad_lstm.graph.tensor import Tensor, make
 from tinygrad_lstm.graph.types import TensorType, broadcast_shapes
 from tinygrad_lstm.kernels.products import contract
 from tinygrad_lstm.kernels.products import matmul as matmul_kernel
-from tinygrad_lstm.ops.shape import reshape, sum_to, transpose
+from tinygrad_lstm.ops.shape import reshape, sum_to, transpose, with_rank
 
 __all__ = ["matmul"]
 
@@ -37,13 +38,20 @@ def _turned(x: Tensor) -> Tensor:
     return transpose(x, (*range(x.ndim - 2), -1, -2))
 
 
+def _matmul_each(count: int, mapped: Sequence[bool], a: Tensor, b: Tensor) -> Tensor:
+    """Products of examples: leading axes, where ranks differ, as they would broadcast for one example."""
+    ranks = [x.ndim - own for x, own in zip((a, b), mapped, strict=True)]
+    left, right = (with_rank(x, max(ranks)) if own else x for x, own in zip((a, b), mapped, strict=True))
+    return matmul(left, right)
+
+
 define(
     "matmul", _matmul, matmul_kernel,
     (
         lambda g, y, a, b: sum_to(g @ _turned(b), a.shape),
         lambda g, y, a, b: sum_to(_turned(a) @ g, b.shape),
     ),
-    label="@", latex=r"\cdot",
+    batch=_matmul_each, label="@", latex=r"\cdot",
 )  # fmt: skip
 
 
@@ -62,6 +70,25 @@ def _contract(a: TensorType, b: TensorType, *, left: str, right: str, out: str) 
     return TensorType(tuple(sizes[letter] for letter in out), a.dtype, a.device)
 
 
+def renamed(left: str, right: str, out: str) -> tuple[str, str, str]:
+    """The letters of a ``contract`` in the order in which they occur, so that equal ones look alike.
+
+    >>> renamed("tk", "kn", "tn")
+    ('ab', 'bc', 'ac')
+    """
+    names = dict(zip(dict.fromkeys(left + right), LETTERS, strict=False))
+    one, two, three = ("".join(names[letter] for letter in group) for group in (left, right, out))
+    return one, two, three
+
+
+def _contract_each(
+    count: int, mapped: Sequence[bool], a: Tensor, b: Tensor, *, left: str, right: str, out: str
+) -> Tensor:
+    each = next(c for c in LETTERS if c not in left + right)
+    letters = renamed(each * mapped[0] + left, each * mapped[1] + right, each + out)
+    return make("contract", a, b, **dict(zip(("left", "right", "out"), letters, strict=True)))
+
+
 # Each letter stands in at least two of left, right and out. So the gradients are contracts too: what they sum over
 # stands in both of their operands.
 define(
@@ -70,7 +97,7 @@ define(
         lambda g, y, a, b, left, right, out: make("contract", g, b, left=out, right=right, out=left),
         lambda g, y, a, b, left, right, out: make("contract", g, a, left=out, right=left, out=right),
     ),
-    label="@", latex=r"\cdot", kind="compiled",
+    batch=_contract_each, label="@", latex=r"\cdot", kind="compiled",
 )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from tinygrad_lstm.graph.structure import Structure, flatten, paths, unflatten
 from tinygrad_lstm.graph.tensor import Node, Tensor, make
 from tinygrad_lstm.graph.trace import Traced, name_body, trace
 from tinygrad_lstm.graph.types import TensorType, whole
+from tinygrad_lstm.graph.variables import Repeated
 from tinygrad_lstm.reflexes import is_function
 
 __all__ = ["loop_items", "loop_node", "scan", "stacked"]
@@ -86,7 +87,7 @@ def scan(
 
     names = [_short(p) for p in paths(carry_structure, "carry")]
     slices = [TensorType(s.shape[1:], s.dtype, s.device) for s in sequences]
-    count = len(first)
+    count, owner = len(first), name_body("scan")
 
     def traced_with(types: Sequence[TensorType | type]) -> Traced:
         return trace(
@@ -95,8 +96,10 @@ def scan(
             ),
             [*types, *slices],
             [*names, *[_short(p) for p in paths(x_structure, "x")]],
-            name_body("scan"),
-            repeats=True,
+            owner,
+            repeats=Repeated(
+                owner, "at each step", "let the value be part of the carry, and assign what the scan gives"
+            ),
         )
 
     if any(map(is_scalar, init_leaves)):

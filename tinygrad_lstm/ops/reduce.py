@@ -12,7 +12,7 @@ from tinygrad_lstm.kernels.reductions import logsumexp as logsumexp_kernel
 from tinygrad_lstm.kernels.reductions import total
 from tinygrad_lstm.ops.elementwise import exp, log
 from tinygrad_lstm.ops.logic import equal, where
-from tinygrad_lstm.ops.shape import broadcast_to, reshape
+from tinygrad_lstm.ops.shape import behind, broadcast_to, reshape
 
 __all__ = ["argmax", "logsumexp", "max", "min", "sum"]
 
@@ -52,6 +52,7 @@ def _sum(x: TensorType, *, axis: tuple[int, ...], keepdims: bool) -> TensorType:
 
 define(
     "sum", _sum, total, lambda g, y, x, axis, keepdims: broadcast_to(_kept(g, x, axis), x.shape),
+    batch=lambda count, _, x, axis, keepdims: make("sum", x, axis=behind(axis), keepdims=keepdims),
     label="Σ", latex=r"\sum",
 )  # fmt: skip
 
@@ -98,6 +99,7 @@ def _extreme_gradient(g: Tensor, y: Tensor, x: Tensor, *, axis: Any, keepdims: b
 
 define(
     "max", _extreme, lambda xp, x, *, axis, keepdims: x.max(axis=axis, keepdims=keepdims), _extreme_gradient,
+    batch=lambda count, _, x, axis, keepdims: make("max", x, axis=behind(axis), keepdims=keepdims),
     label="max", latex=r"\max",
 )  # fmt: skip
 
@@ -118,6 +120,7 @@ def max(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
 
 define(
     "min", _extreme, lambda xp, x, *, axis, keepdims: x.min(axis=axis, keepdims=keepdims), _extreme_gradient,
+    batch=lambda count, _, x, axis, keepdims: make("min", x, axis=behind(axis), keepdims=keepdims),
     label="min", latex=r"\min",
 )  # fmt: skip
 
@@ -148,7 +151,11 @@ def _softmax(g: Tensor, y: Tensor, x: Tensor, *, axis: Any, keepdims: bool) -> T
     return _kept(g, x, axis) * exp(x - where(equal(total, float("-inf")), 0, total))
 
 
-define("logsumexp", _logsumexp, logsumexp_kernel, _softmax, label="log Σ exp", latex=r"\log\sum\exp")
+define(
+    "logsumexp", _logsumexp, logsumexp_kernel, _softmax,
+    batch=lambda count, _, x, axis, keepdims: make("logsumexp", x, axis=behind(axis), keepdims=keepdims),
+    label="log Σ exp", latex=r"\log\sum\exp",
+)  # fmt: skip
 
 
 @function
@@ -180,6 +187,7 @@ def _argmax(x: TensorType, *, axis: int) -> TensorType:
 
 define(
     "argmax", _argmax, lambda xp, x, *, axis: x.argmax(axis=axis),
+    batch=lambda count, _, x, axis: make("argmax", x, axis=axis + 1),
     label="argmax", latex=r"\arg\max", differentiable=False,
 )  # fmt: skip
 

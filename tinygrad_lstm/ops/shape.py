@@ -29,6 +29,28 @@ __all__ = [
 ]
 
 
+def with_rank(x: Tensor, rank: int) -> Tensor:
+    """Examples, along the first axis of ``x``, with axes of size 1 behind that axis, so that each has ``rank`` axes."""
+    return reshape(x, (x.shape[0], *(1,) * (rank + 1 - x.ndim), *x.shape[1:]))
+
+
+def for_each(x: Tensor, count: int, mapped: bool) -> Tensor:
+    """``x`` for ``count`` examples along a first axis; where it is ``mapped`` it has that axis already."""
+    return x if mapped else broadcast_to(x, (count, *x.shape))
+
+
+def moved(x: Tensor, source: int, destination: int) -> Tensor:
+    """``x`` with one axis at another place, all others in their order."""
+    order = [a for a in range(x.ndim) if a != source]
+    order.insert(destination, source)
+    return transpose(x, tuple(order))
+
+
+def behind(axes: tuple[int, ...]) -> tuple[int, ...]:
+    """The same axes behind a new first one."""
+    return tuple(a + 1 for a in axes)
+
+
 def _size(shape: Shape) -> int:
     size = 1
     for n in shape:
@@ -44,7 +66,7 @@ def _reshape(x: TensorType, *, shape: Shape) -> TensorType:
 
 define(
     "reshape", _reshape, lambda xp, x, *, shape: x.reshape(shape), lambda g, y, x, shape: reshape(g, x.shape),
-    kind="view",
+    batch=lambda count, _, x, shape: make("reshape", x, shape=(count, *shape)), kind="view",
 )  # fmt: skip
 
 
@@ -80,6 +102,7 @@ def _transpose(x: TensorType, *, axes: tuple[int, ...]) -> TensorType:
 define(
     "transpose", _transpose, lambda xp, x, *, axes: x.transpose(axes),
     lambda g, y, x, axes: transpose(g, sorted(range(len(axes)), key=axes.__getitem__)),
+    batch=lambda count, _, x, axes: make("transpose", x, axes=(0, *behind(axes))),
     label="ᵀ", latex=r"^\top", kind="view",
 )  # fmt: skip
 
@@ -121,7 +144,9 @@ def _broadcast_to(x: TensorType, *, shape: Shape) -> TensorType:
 
 define(
     "broadcast_to", _broadcast_to, lambda xp, x, *, shape: xp.broadcast_to(x, shape),
-    lambda g, y, x, shape: sum_to(g, x.shape), label="broadcast", kind="view",
+    lambda g, y, x, shape: sum_to(g, x.shape),
+    batch=lambda count, _, x, shape: make("broadcast_to", with_rank(x, len(shape)), shape=(count, *shape)),
+    label="broadcast", kind="view",
 )  # fmt: skip
 
 
@@ -152,7 +177,10 @@ def broadcast_to(x: Any, shape: Any) -> Tensor:
     return node if target == node.shape else make("broadcast_to", node, shape=target)
 
 
-define("flip", lambda x, *, axis: x, flip_kernel, lambda g, y, x, axis: flip(g, axis), kind="view")
+define(
+    "flip", lambda x, *, axis: x, flip_kernel, lambda g, y, x, axis: flip(g, axis),
+    batch=lambda count, _, x, axis: make("flip", x, axis=behind(axis)), kind="view",
+)  # fmt: skip
 
 
 @function
@@ -198,9 +226,14 @@ def _piece(g: Tensor, y: Tensor, k: int, *inputs: Tensor, axis: int) -> Tensor:
     return make("slice", g, start=start, stop=stop, step=(1,) * g.ndim)
 
 
+def _concatenate_each(count: int, mapped: Sequence[bool], *inputs: Tensor, axis: int) -> Tensor:
+    parts = [for_each(x, count, own) for x, own in zip(inputs, mapped, strict=True)]
+    return make("concatenate", *parts, axis=axis + 1)
+
+
 define(
     "concatenate", _concatenate, lambda xp, *arrays, axis: xp.concatenate(arrays, axis=axis), EachInput(_piece),
-    label="concat", latex=r"\operatorname{concat}",
+    batch=_concatenate_each, label="concat", latex=r"\operatorname{concat}",
 )  # fmt: skip
 
 
@@ -238,6 +271,9 @@ def _padded(g: Tensor, y: Tensor, x: Tensor, *, start: Any, stop: Any, step: Any
 
 define(
     "slice", _slice, lambda xp, x, *, start, stop, step: x[tuple(map(slice, start, stop, step))], _padded,
+    batch=lambda count, _, x, start, stop, step: make(
+        "slice", x, start=(0, *start), stop=(count, *stop), step=(1, *step)
+    ),
     label="[ : ]", kind="view",
 )  # fmt: skip
 
@@ -253,4 +289,9 @@ def _unpadded(g: Tensor, y: Tensor, x: Tensor, *, low: Any, high: Any, interior:
     return make("slice", g, start=low, stop=stop, step=step)
 
 
-define("pad", _pad, pad_kernel, _unpadded)
+define(
+    "pad", _pad, pad_kernel, _unpadded,
+    batch=lambda count, _, x, low, high, interior: make(
+        "pad", x, low=(0, *low), high=(0, *high), interior=(0, *interior)
+    ),
+)  # fmt: skip

@@ -14,7 +14,8 @@ __all__ = ["argsort"]
 
 define(
     "argsort", lambda x, *, axis: TensorType(x.shape, int64, x.device),
-    lambda xp, x, *, axis: xp.argsort(x, axis=axis, kind="stable"), differentiable=False,
+    lambda xp, x, *, axis: xp.argsort(x, axis=axis, kind="stable"),
+    batch=lambda count, _, x, axis: make("argsort", x, axis=axis + 1), differentiable=False,
 )  # fmt: skip
 
 

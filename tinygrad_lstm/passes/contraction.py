@@ -10,15 +10,14 @@ from typing import Any
 
 from tinygrad_lstm.graph.function import topological
 from tinygrad_lstm.graph.tensor import Node, Tensor, make_like, rebuilt
-from tinygrad_lstm.ops.linalg import LETTERS
+from tinygrad_lstm.ops.linalg import LETTERS, renamed
 
 __all__ = ["contract", "contractions", "letters_of"]
 
 
 def contract(place: Node, a: Tensor, b: Tensor, left: str, right: str, out: str) -> Tensor:
     """``Σ a·b`` over the letters that ``out`` lacks, with the letters renamed in the order in which they occur."""
-    names = dict(zip(dict.fromkeys(left + right), LETTERS, strict=False))
-    left, right, out = ("".join(names[letter] for letter in group) for group in (left, right, out))
+    left, right, out = renamed(left, right, out)
     return make_like(place, "contract", a, b, left=left, right=right, out=out)
 
 

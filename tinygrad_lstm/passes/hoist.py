@@ -5,7 +5,7 @@ from typing import Any
 
 from tinygrad_lstm.graph.function import substitute
 from tinygrad_lstm.graph.tensor import Node, Tensor
-from tinygrad_lstm.passes.batching import Batch, can_batch
+from tinygrad_lstm.passes.all_steps import Batch, can_batch
 from tinygrad_lstm.passes.classes import SLICED, Classes
 from tinygrad_lstm.passes.normal_form import is_heavy
 from tinygrad_lstm.passes.rewriting import LoopParts, each_loop

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tinygrad_lstm.graph.tensor import Node, Tensor, make_like
-from tinygrad_lstm.passes.batching import Batch, can_batch
+from tinygrad_lstm.passes.all_steps import Batch, can_batch
 from tinygrad_lstm.passes.classes import FIXED, SLICED, Classes
 from tinygrad_lstm.passes.normal_form import is_heavy
 from tinygrad_lstm.passes.rewriting import LoopParts, carry_stack, each_loop, is_zero, slice_along

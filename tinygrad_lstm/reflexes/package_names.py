@@ -119,7 +119,6 @@ FRAMEWORK: Final[Mapping[str, str]] = {
     "utils": ("clipping is tl.optim.clip_grad_norm, text and windows are in tl.data, checkpoints are tl.checkpoint(f)"),
     "vectorize": "functions of tensors work on all elements at once: write f(x)",
     "visualize": "write tl.draw.graph(y)",
-    "vmap": "operations work on leading axes; a scan over one axis is tl.scan",
     "while_loop": "write tl.scan over a number of steps that is known, and tl.where for what is done no longer",
     "zeros_tensor": "write tl.zeros(shape)",
 }

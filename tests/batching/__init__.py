@@ -1,0 +1,1 @@
+"""`vmap`: against Python loops over the examples."""
