@@ -5,9 +5,11 @@ BIN := $(VENV)/bin
 OUT ?= out
 SECONDS ?= 60
 SEED ?= 0
+LOCKED := dev docs browser release
+LOCK := --constraint locks/dev.txt
 CANDIDATES := $(PYTHON) python3.13 python3.12 python3.11 python3 python
 
-.PHONY: help demo test lint browser format docs bench fuzz faults gpu gpu-wheels clean
+.PHONY: help demo test lint browser format docs bench fuzz faults lock audit sbom gpu gpu-wheels clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -53,6 +55,20 @@ gpu-wheels: $(VENV)/.dev ## What `make gpu` needs on a machine without a network
 	    --wheel-dir wheels . 'graphviz>=0.20'
 	@ls wheels
 
+lock: $(VENV)/.release ## The exact versions of all tools for development, into locks/dev.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-package tinygrad-lstm --no-annotate \
+	    --custom-compile-command 'make lock' --upgrade --output-file locks/dev.txt $(LOCKED:%=--extra %) pyproject.toml
+
+audit: $(VENV)/.release ## Ask PyPI for known vulnerabilities of all that locks/dev.txt names; needs the network
+	$(BIN)/pip-audit --strict --requirement locks/dev.txt --no-deps --disable-pip
+
+sbom: $(VENV)/.release ## What the package installs, in CycloneDX, into out/sbom.json
+	rm -rf "$(OUT)/sbom-venv" && mkdir -p "$(OUT)" && $(BIN)/uv venv --quiet "$(OUT)/sbom-venv"
+	$(BIN)/uv pip install --quiet --constraint locks/dev.txt --python "$(OUT)/sbom-venv" .
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --mc-type library --output-reproducible \
+	    --output-file "$(OUT)/sbom.json" "$(OUT)/sbom-venv"
+	rm -rf "$(OUT)/sbom-venv"
+
 clean: ## Remove .venv, out/, dist/, wheels/, caches and coverage data
 	rm -rf $(VENV) out dist wheels docs/_build .coverage .coverage.* htmlcov
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
@@ -73,11 +89,11 @@ $(VENV)/.created:
 
 # What is installed follows pyproject.toml: when that is newer than the stamp, pip looks again.
 $(VENV)/.demo: $(VENV)/.created pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[plots]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(LOCK) --editable '.[plots]'
 	@touch $@
 
 $(VENV)/.docs: $(VENV)/.created pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(LOCK) --editable '.[docs]'
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.created pyproject.toml
@@ -85,9 +101,13 @@ $(VENV)/.bench: $(VENV)/.created pyproject.toml
 	@touch $@
 
 $(VENV)/.browser: $(VENV)/.dev
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[browser]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(LOCK) --editable '.[browser]'
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.created pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+$(VENV)/.release: $(VENV)/.created pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(LOCK) --editable '.[release]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.created pyproject.toml locks/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(LOCK) --editable '.[dev]'
 	@touch $@ $(VENV)/.demo
