@@ -49,3 +49,29 @@ def place(look):
     """The centre of a node in points."""
     x, y = look["pos"].split(",")
     return float(x), float(y)
+
+
+def boxes(drawing):
+    """Left, lower, right and upper end of each node, in points."""
+    found = {}
+    for name, look in nodes(drawing).items():
+        (x, y), w, h = place(look), 36 * float(look["width"]), 36 * float(look["height"])
+        found[name] = (x - w, y - h, x + w, y + h)
+    return found
+
+
+def curve(look):
+    """Points on the curve of an edge, the tip of its arrow included; of one with gaps all pieces."""
+    found = []
+    for piece in look["pos"].split(";"):
+        points = [tuple(map(float, p.split(","))) for p in piece.split() if not p.startswith("e,")]
+        assert len(points) % 3 == 1
+        for k in range(0, len(points) - 1, 3):
+            a, b, c, d = points[k : k + 4]
+            for t in (j / 16 for j in range(16)):
+                s = 1 - t
+                weights = (s**3, 3 * s * s * t, 3 * s * t * t, t**3)
+                found.append(tuple(sum(w * p[i] for w, p in zip(weights, (a, b, c, d), strict=True)) for i in (0, 1)))
+        found.append(points[-1])
+        found += [tuple(map(float, p.removeprefix("e,").split(","))) for p in piece.split() if p.startswith("e,")]
+    return found

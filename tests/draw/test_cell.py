@@ -185,7 +185,7 @@ def test_concatenations_of_the_same_vectors_are_one_line():
     assert [name for name in dot.nodes(draw.cell(Twice())) if name.startswith("join")] == ["join1"]
 
 
-def test_a_cell_that_the_arrangement_does_not_fit_is_laid_out_by_dot():
+def test_a_cell_that_the_arrangement_does_not_fit_stands_in_columns():
     class Deep(Variant):
         def forward(self, x, state):
             h, c = state
@@ -195,7 +195,7 @@ def test_a_cell_that_the_arrangement_does_not_fit_is_laid_out_by_dot():
 
     drawing = draw.cell(Deep())
     anatomy = dissect(trace_step(Deep()))
-    assert drawing.engine == "dot"
+    assert drawing.engine == "nop2"
     assert len(dot.edges(drawing)) == sum(len(dict.fromkeys(part.reads)) for part in anatomy.parts)
 
 

@@ -125,7 +125,7 @@ def test_a_cell_is_put_into_a_loop():
     assert arrows(draw.chain(nn.LSTMCell(3, 4))) == arrows(draw.chain(nn.LSTM(3, 4)))
 
 
-def test_a_cell_that_does_not_fit_is_chained_in_ranks():
+def test_a_cell_that_does_not_fit_is_chained_in_columns():
     class Deep(nn.Module):
         input_size = 3
 
@@ -138,8 +138,8 @@ def test_a_cell_that_does_not_fit_is_chained_in_ranks():
             return h
 
     drawing = draw.chain(Deep(), legend=True)
-    assert drawing.engine == "dot"
-    assert {("before", "state1"), ("next1", "after")} <= set(arrows(drawing))
+    assert any(a == "before" and b.startswith("op") for a, b in arrows(drawing))
+    assert [a for a, b in arrows(drawing) if b == "after"]
     ET.fromstring(drawing.svg())
 
 

@@ -66,29 +66,6 @@ CASES = {
 }
 
 
-def boxes(drawing):
-    """Left, lower, right and upper end of each node, in points."""
-    found = {}
-    for name, look in dot.nodes(drawing).items():
-        (x, y), w, h = dot.place(look), 36 * float(look["width"]), 36 * float(look["height"])
-        found[name] = (x - w, y - h, x + w, y + h)
-    return found
-
-
-def curve(look):
-    """Points on the curve of an edge; the last is the tip of the arrow."""
-    tip, *points = [tuple(map(float, p.removeprefix("e,").split(","))) for p in look["pos"].split()]
-    assert len(points) % 3 == 1
-    found = []
-    for k in range(0, len(points) - 1, 3):
-        a, b, c, d = points[k : k + 4]
-        for t in (j / 16 for j in range(16)):
-            s = 1 - t
-            weights = (s**3, 3 * s * s * t, 3 * s * t * t, t**3)
-            found.append(tuple(sum(w * p[i] for w, p in zip(weights, (a, b, c, d), strict=True)) for i in (0, 1)))
-    return [*found, points[-1], tip]
-
-
 def vertices(drawing):
     return {name: look for name, look in dot.nodes(drawing).items() if re.fullmatch(r"n\d+", name)}
 
@@ -96,7 +73,7 @@ def vertices(drawing):
 def steps(drawing):
     """What stands in each frame, by the name of the frame: labels with their places relative to it."""
     found = {}
-    ends = boxes(drawing)
+    ends = dot.boxes(drawing)
     for name, look in dot.nodes(drawing).items():
         if name.startswith("step"):
             left, low, right, high = ends[name]
@@ -136,7 +113,7 @@ def test_steps_stand_in_rows_and_are_alike(case):
 def test_nothing_stands_on_anything_else(case):
     f, args = CASES[case]
     drawing = draw.graph(f, *args, loops="unrolled")
-    ends = {name: box for name, box in boxes(drawing).items() if name in vertices(drawing)}
+    ends = {name: box for name, box in dot.boxes(drawing).items() if name in vertices(drawing)}
     listed = list(ends.items())
     for k, (name, (left, low, right, high)) in enumerate(listed):
         for other, (a, b, c, d) in listed[:k]:
@@ -147,9 +124,9 @@ def test_nothing_stands_on_anything_else(case):
 def test_wires_end_at_their_vertices_and_run_over_no_other(case):
     f, args = CASES[case]
     drawing = draw.graph(f, *args, loops="unrolled", flow=case == "lstm")
-    ends = {name: box for name, box in boxes(drawing).items() if name in vertices(drawing)}
+    ends = {name: box for name, box in dot.boxes(drawing).items() if name in vertices(drawing)}
     for a, b, look in dot.edges(drawing):
-        points = curve(look)
+        points = dot.curve(look)
         for (x, y), (left, low, right, high) in ((points[0], ends[a]), (points[-1], ends[b])):
             assert left - 1 <= x <= right + 1
             assert low - 1 <= y <= high + 1
@@ -168,9 +145,9 @@ def test_the_conveyor_runs_straight_through_all_steps():
         if (labels[a], labels[b]) in {("×", f"+ C_{t}") for t in range(5)}
         or (re.fullmatch(r"\+ C_\d", labels[a]) and labels[b] == "×")
     ]
-    straight = [look for look in conveyor if len({round(y, 1) for _, y in curve(look)}) == 1]
+    straight = [look for look in conveyor if len({round(y, 1) for _, y in dot.curve(look)}) == 1]
     assert len(straight) == 9
-    assert len({curve(look)[0][1] for look in straight}) == 1
+    assert len({dot.curve(look)[0][1] for look in straight}) == 1
 
 
 def test_states_are_wires_of_their_own_between_steps():

@@ -185,12 +185,11 @@ def test_numbers_come_from_arrays(lstm):
         draw.walkthrough(lstm, tl.ones((1, 5)))
 
 
-def test_a_cell_that_is_laid_out_in_ranks_is_explained_too():
+def test_a_cell_that_is_in_columns_is_explained_too():
     def deep(x, h):
         for _ in range(30):
             h = tl.tanh(h * x.sum())
         return h
 
     steps = draw.walkthrough(deep, tl.ones((1, 3)), tl.ones((1, 4)))
-    assert all(stage.drawing.engine == "dot" for stage in steps)
     assert lit_wires(steps[0].drawing)

@@ -22,6 +22,7 @@ Curve = list[Point]
 SWEEPS: Final = 12
 ROUNDS: Final = 60
 APART: Final = 9.0
+PORTS: Final = 9.0
 PORT: Final = (0.0, 8.0)
 """The size of an entrance or way out: there may be something before it."""
 BESIDE_A_BEND: Final = 6.0
@@ -69,6 +70,8 @@ def layered(
     oval: frozenset[Key] = frozenset(),
     near: frozenset[Key] = frozenset(),
     channel: float = CHANNEL,
+    apart: float = APART,
+    ports: float = PORTS,
 ) -> Layered:
     """Lay out an acyclic graph.
 
@@ -79,12 +82,14 @@ def layered(
         oval: items with the shape of an ellipse.
         near: items that stand beside their reader, however far on the left they could.
         channel: the room between two columns.
+        apart: the room between two items of a column.
+        ports: how far apart the wires into one item end.
 
     >>> found = layered({"a": (20, 10), "b": (20, 10)}, [("a", "b")])
     >>> found.places["b"], found.ways["a", "b"][0], found.ways["a", "b"][-1]
     ((44.0, 0.0), (20.0, 0.0), (34.0, 0.0))
     """
-    return _Layout(sizes, edges, lanes, oval, near, channel).result()
+    return _Layout(sizes, edges, lanes, oval, near, (channel, apart, ports)).result()
 
 
 def curve_of(points: Sequence[Point], radius: float = 7.0) -> Curve:
@@ -150,11 +155,12 @@ class _Layout:
         lanes: Sequence[Lane],
         oval: frozenset[Key],
         near: frozenset[Key],
-        channel: float,
+        rooms: tuple[float, float, float],
     ) -> None:
         self.entries = [lane.entry for lane in lanes if lane.entry is not None]
         self.exits = [lane.exit for lane in lanes if lane.exit is not None]
-        self.lanes, self.oval, self.near, self.channel = lanes, oval, near, channel
+        self.lanes, self.oval, self.near = lanes, oval, near
+        self.channel, self.apart, self.between_ports = rooms
         self.sizes: dict[Any, Size] = dict(sizes) | dict.fromkeys((*self.entries, *self.exits), PORT)
         self.edges = list(dict.fromkeys(edges))
         self.before: dict[Key, list[Key]] = {key: [] for key in self.sizes}
@@ -309,7 +315,7 @@ class _Layout:
         for column in self.columns:
             for a, b in pairwise(column):
                 tall = (self.sizes[a][1] + self.sizes[b][1]) / 2
-                gap = tall + (BESIDE_A_BEND if isinstance(a, _Bend) and isinstance(b, _Bend) else APART)
+                gap = tall + (BESIDE_A_BEND if isinstance(a, _Bend) and isinstance(b, _Bend) else self.apart)
                 under[of[a]][of[b]] = max(gap, under[of[a]].get(of[b], 0.0))
                 over[of[b]][of[a]] = under[of[a]][of[b]]
         return of, over, under
@@ -351,7 +357,7 @@ class _Layout:
 
             ranked = sorted(sources, key=height)
             w, h = self.sizes[key]
-            apart = min(9.0, 0.62 * h / max(1, len(ranked) - 1))
+            apart = min(self.between_ports, 0.62 * h / max(1, len(ranked) - 1))
             for k, a in enumerate(ranked):
                 straight = self.lane_of.get(a, -1) == self.lane_of.get(key, -2)
                 dy = 0.0 if straight else apart * (k - (len(ranked) - 1) / 2)

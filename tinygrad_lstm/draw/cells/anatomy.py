@@ -152,6 +152,9 @@ class _Dissection:
         if not groups or read_elsewhere or any(g < 0 or g in ended or self._activation(g) for g in groups):
             return None
         if node.op in ("add", "subtract"):
+            if any(scope.role == "gate" and index in groups for scope, index in self.of_scope.items()):
+                # What gates let through is added up behind them.
+                return None
             target = groups[0]
             for other in set(groups) - {target}:
                 self.group.update(dict.fromkeys(self.members[other], target))
@@ -211,13 +214,19 @@ class _Dissection:
                 if other is not part and (part.kind != "layer" or other not in part.reads):
                     part.reads.append(other)
             self._mark(part, nodes, made)
-            part.name = part.name or next((self.given[n] for n in reversed(nodes) if n in self.given), None)
+            part.name = part.name or self._name_outside(nodes)
         for result in self.results:
             if result not in made:
                 made[result] = Part("op", OPS[result.op].label, (result,))
                 parts.append(made[result])
         parts += _sorted([part for part, _ in reading])
         return self._finished(_merged_joins(parts, {made[r] for r in self.results}, made), made)
+
+    def _name_outside(self, nodes: Sequence[Node]) -> str | None:
+        """The name of what others read of a part; values inside of it may have names too."""
+        own, results = set(nodes), set(self.results)
+        read = [n for n in nodes if n in results or any(r not in own for r in self.readers.get(n, ()))]
+        return next((self.given[n] for n in reversed(read) if n in self.given), None)
 
     def _mark(self, part: Part, nodes: Sequence[Node], made: Mapping[Any, Part]) -> None:
         """Say which of the values that an operation reads is which, where their order makes a difference."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-__all__ = ["GAP", "RADIUS", "Point", "splines"]
+__all__ = ["GAP", "RADIUS", "Point", "shortened_curve", "splines"]
 
 Point = tuple[float, float]
 RADIUS, GAP = 15.0, 8.0
@@ -46,6 +46,29 @@ def splines(way: Sequence[Point], gaps: Sequence[Point], arrow: float) -> tuple[
             pieces[-1] += [_towards(corner, stop, radius * bent), _towards(corner, after, radius * bent), after]
             at = after
     return pieces, tip
+
+
+def shortened_curve(curve: Sequence[Point], arrow: float) -> tuple[list[list[Point]], Point | None]:
+    """Cubic Bézier curves without the room of the arrow at their end, and its tip, if it has a length.
+
+    Args:
+        curve: a start and three points for each curve; the last one is level or upright at its end.
+        arrow: the length of the arrowhead, 0 for none.
+    """
+    points = list(curve)
+    if not arrow:
+        return [points], None
+    tip, bend = points[-1], points[-2]
+    # A straight end that is shorter than the arrow becomes part of it.
+    while len(points) > 4 and _length(points[-4], tip) < arrow:
+        bend = points[-5] if len(points) > 7 else points[-3]
+        del points[-3:]
+    upright = abs(bend[0] - tip[0]) < 0.01
+    end = _towards(tip, (tip[0], bend[1]) if upright else (bend[0], tip[1]), arrow)
+    points[-1] = end
+    along = points[-4]
+    points[-2] = (end[0], (along[1] + end[1]) / 2) if upright else ((along[0] + end[0]) / 2, end[1])
+    return [points], tip
 
 
 def _length(a: Point, b: Point) -> float:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tinygrad_lstm.draw.cells.anatomy import Anatomy, Part, dissect
+from tinygrad_lstm.draw.cells.columns import in_columns
 from tinygrad_lstm.draw.cells.curves import Point
 from tinygrad_lstm.draw.cells.equations import cell_in_words
-from tinygrad_lstm.draw.cells.placed import CELL, INK, LEGEND, LOOKS, SIZES, Canvas, blank, faint
+from tinygrad_lstm.draw.cells.placed import LOOKS, SIZES, Canvas
 from tinygrad_lstm.draw.cells.placement import Placement, Spot, UnplacedError
 from tinygrad_lstm.draw.cells.timestep import trace_step
 from tinygrad_lstm.draw.cells.wires import Plan, plan
@@ -16,10 +17,7 @@ from tinygrad_lstm.draw.markup import plain, pretty, rich
 from tinygrad_lstm.draw.themes import ThemeName, check_look, themed
 from tinygrad_lstm.errors import UsageError
 
-__all__ = ["Spotlight", "cell", "fixed", "identifiers", "picture", "ranked"]
-
-BOUNDED: Final = 80
-"""Above so many parts Graphviz gets settings that bound its time."""
+__all__ = ["Spotlight", "cell", "fixed", "identifiers", "picture", "placed_cell"]
 
 PREFIX: Final = {"input": "x", "state": "state", "pointwise": "op", "output": "out"}
 
@@ -47,7 +45,7 @@ def cell(
     The step is traced on symbols, and every box is read off the graph that comes out: what was made in a scope of
     the role ``gate`` or ``layer`` is one yellow box under its activation, operations outside of them are pink,
     joined vectors are merging lines, and ``named`` tensors lend their names to the lines. A cell that the
-    textbook's arrangement does not fit is laid out in ranks, with the same colours and shapes.
+    textbook's arrangement does not fit stands in columns, with the same colours and shapes.
 
     Args:
         cell: a callable ``(x, state) -> new state``, such as ``tl.nn.LSTMCell``.
@@ -84,16 +82,20 @@ def picture(
     transparent: bool = False,
 ) -> Drawing:
     """The drawing of one step; with a ``spotlight`` everything else in it is grey."""
-    try:
-        placed = plan(Placement(anatomy))
-    except UnplacedError:
-        return Drawing(themed(ranked(anatomy, spotlight, legend=legend), theme, transparent), "dot", title, words)
-    canvas = Canvas()
+    canvas, placed = Canvas(), placed_cell(anatomy)
     fixed(canvas, anatomy, placed, spotlight=spotlight)
     if legend:
         left, _, right, bottom = placed.box
         canvas.legend((left + right) / 2, bottom + 138)
     return Drawing(themed(canvas.source(), theme, transparent), "nop2", title, words)
+
+
+def placed_cell(anatomy: Anatomy) -> Plan:
+    """Where everything stands: as in the textbook, or in columns where that does not fit."""
+    try:
+        return plan(Placement(anatomy))
+    except UnplacedError:
+        return in_columns(anatomy)
 
 
 def identifiers(anatomy: Anatomy) -> dict[Part, str]:
@@ -161,6 +163,7 @@ def fixed(
             pointed=wire.target.kind != "join",
             bold=wire.bold,
             peephole=wire.peephole,
+            curved=wire.curved,
             dim=spotlight is not None and (wire.source, wire.target) not in spotlight.wires,
         )
         mark = wire.target.marks.get(wire.source)
@@ -176,67 +179,3 @@ def _beside_the_head(way: Sequence[Point], length: int) -> Point:
     if abs(x - x0) < abs(y - y0):
         return (x - aside, y + (16.0 if y < y0 else -16.0))
     return (x + (-16.0 if x > x0 else 16.0), y - 11.0)
-
-
-def ranked(
-    anatomy: Anatomy, spotlight: Spotlight | None = None, *, legend: bool = False, neighbours: bool = False
-) -> str:
-    """The same parts laid out by ``dot``, for cells that the rules of the placement do not fit.
-
-    Args:
-        neighbours: whether to show the steps before and after as boxes.
-    """
-    ids = identifiers(anatomy)
-    settings = {"label": LEGEND, "labelloc": "b"} if legend else {}
-    if len(anatomy.parts) > BOUNDED:
-        settings |= {"nslimit": "1", "nslimit1": "1", "mclimit": "0.2", "splines": "line"}
-    dot = blank(rankdir="LR", ranksep="0.4", nodesep="0.3", compound="true", **settings)
-    outside = [p for p in anatomy.parts if p.kind in ("input", "state", "next", "output")]
-    looks = {part: _looks(part) for part in anatomy.parts}
-    if spotlight is not None:
-        looks |= {part: faint(look) for part, look in looks.items() if part not in spotlight.parts}
-    for part in outside:
-        dot.node(ids[part], **looks[part])
-    with dot.subgraph(name="cluster_cell") as box:
-        box.attr(label="", style="filled,rounded", penwidth="1.5", margin="16", tooltip=plain(anatomy.title), **CELL)
-        for part in anatomy.parts:
-            if part not in outside:
-                box.node(ids[part], **(looks[part] | _free_size(part)))
-    if neighbours:
-        closed = {"label": "A", "shape": "box", "style": "filled,rounded", "fontsize": "30", "margin": "0.3", **CELL}
-        dot.node("before", **closed)
-        dot.node("after", **closed)
-        for before, after in anatomy.states:
-            dot.edge("before", ids[before], arrowhead="none")
-            dot.edge(ids[after], "after")
-    for kinds in (("input", "state"), ("next", "output")):
-        with dot.subgraph() as side:
-            side.attr(rank="same" if neighbours else "source" if "input" in kinds else "sink")
-            for part in outside:
-                if part.kind in kinds:
-                    side.node(ids[part])
-    called: set[Part] = set()
-    for part in anatomy.parts:
-        for source in dict.fromkeys(part.reads):
-            look = {"arrowhead": "none"} if part.kind == "join" else {}
-            if source.name and source not in called and part.kind not in ("next", "output"):
-                look["label"] = rich(source.name, 14)
-                called.add(source)
-            if part.marks.get(source):
-                look |= {"headlabel": plain(part.marks[source]), "labeldistance": "1.7", "labelangle": "-30"}
-                look["labelfontsize"] = "10"
-            if spotlight is not None and (source, part) not in spotlight.wires:
-                look |= faint({"color": "", "fontcolor": ""})
-            dot.edge(ids[source], ids[part], **look)
-    return str(dot.source)
-
-
-def _free_size(part: Part) -> dict[str, str]:
-    """What keeps a shape small where Graphviz chooses its size."""
-    if part.kind == "join":
-        return {"width": "0.08", "height": "0.08", "fixedsize": "true", "style": "filled", "fillcolor": INK}
-    if part.kind != "pointwise":
-        return {"margin": "0.12,0.06"}
-    if len(part.label) <= 2:
-        return {"width": "0.34", "height": "0.34", "fixedsize": "true"}
-    return {"margin": "0.02,0.03", "height": "0.34"}

@@ -10,11 +10,11 @@ from typing import Any, Final
 
 import graphviz
 
-from tinygrad_lstm.draw.cells.curves import Point, splines
+from tinygrad_lstm.draw.cells.curves import Point, shortened_curve, splines
 from tinygrad_lstm.draw.cells.placement import Spot
 from tinygrad_lstm.draw.markup import FONT, plain, rich
 
-__all__ = ["CELL", "INK", "LEGEND", "LOOKS", "SIZES", "Canvas", "blank", "faint"]
+__all__ = ["CELL", "INK", "LOOKS", "SIZES", "Canvas", "blank", "faint"]
 
 SCALE: Final = 0.75  # points in a unit of the plan
 INK: Final = "#212121"
@@ -41,15 +41,6 @@ SIZES: Final = {
 }
 _FAINT: Final = {"fillcolor": "#f2f2f2", "color": "#c4c4c4", "fontcolor": "#9e9e9e"}
 _FAINT_CELL: Final = {"fillcolor": "#f6f9f0"}
-
-LEGEND: Final = (
-    '<<TABLE BORDER="0" CELLBORDER="1" CELLSPACING="10" CELLPADDING="6"><TR>'
-    '<TD BGCOLOR="#fff59d" COLOR="#f57f17">Neural network layer</TD>'
-    '<TD BGCOLOR="#f8bbd0" COLOR="#880e4f" STYLE="ROUNDED">Pointwise operation</TD>'
-    '<TD BORDER="0">→ Vector transfer</TD><TD BORDER="0">• Concatenate</TD><TD BORDER="0">⇉ Copy</TD>'
-    "</TR></TABLE>>"
-)
-"""What the shapes mean, as the label of a graph that Graphviz lays out."""
 
 
 def faint(look: dict[str, str]) -> dict[str, str]:
@@ -108,10 +99,12 @@ class Canvas:
         peephole: bool = False,
         dim: bool = False,
         dashed: bool = False,
+        curved: bool = False,
     ) -> None:
         """An edge along ``way``; ``bold`` on the conveyor, ``dim`` where something else is spoken of."""
         size = 0.7 if peephole else 0.9
-        pieces, tip = splines(way, gaps, 10 * size / SCALE if pointed else 0.0)
+        arrow = 10 * size / SCALE if pointed else 0.0
+        pieces, tip = shortened_curve(way, arrow) if curved else splines(way, gaps, arrow)
         drawn = [" ".join(_point(p) for p in piece) for piece in pieces]
         if tip is not None:
             drawn[-1] = f"e,{_point(tip)} {drawn[-1]}"

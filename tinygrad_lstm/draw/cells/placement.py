@@ -12,7 +12,17 @@ from itertools import pairwise
 from tinygrad_lstm.draw.cells.anatomy import Anatomy, Part
 from tinygrad_lstm.draw.markup import pretty, split_name, width_of
 
-__all__ = ["Column", "Placement", "Spot", "UnplacedError", "find_conveyor", "half_of", "half_of_name", "spread"]
+__all__ = [
+    "Column",
+    "Placement",
+    "Spot",
+    "UnplacedError",
+    "find_conveyor",
+    "find_conveyors",
+    "half_of",
+    "half_of_name",
+    "spread",
+]
 
 LEFT, CONVEYOR, ROW, RAIL_DROP, RAIL_GAP = 119.0, 149.0, 55.7, 63.0, 36.0
 MOST_PARTS = 60
@@ -20,7 +30,7 @@ _BRACES = {ord(mark): None for mark in "_{}"}
 
 
 class UnplacedError(Exception):
-    """The rules do not fit this cell; it is laid out by ``dot``."""
+    """The rules do not fit this cell; it stands in columns."""
 
 
 def find_conveyor(anatomy: Anatomy) -> tuple[tuple[Part, Part] | None, list[Part]]:
@@ -31,6 +41,18 @@ def find_conveyor(anatomy: Anatomy) -> tuple[tuple[Part, Part] | None, list[Part
         if path:
             carried, conveyor = (before, after), path
     return carried, conveyor
+
+
+def find_conveyors(anatomy: Anatomy) -> dict[tuple[Part, Part], list[Part]]:
+    """The states that go through pointwise operations to their next value, and these; of two that meet the last."""
+    found: dict[tuple[Part, Part], list[Part]] = {}
+    taken: set[Part] = set()
+    for before, after in reversed(anatomy.states):
+        path = _pointwise_path(before, after.reads[0])
+        if path and not taken & set(path):
+            found[before, after] = path
+            taken |= set(path)
+    return found
 
 
 def _pointwise_path(before: Part, end: Part) -> list[Part]:

@@ -24,7 +24,10 @@ __all__ = ["Plan", "Wire", "plan"]
 
 @dataclass(frozen=True)
 class Wire:
-    """One edge of the picture: its way, and whether it is part of the conveyor or a peephole."""
+    """One edge of the picture: its way, and whether it is part of the conveyor or a peephole.
+
+    The way is rectangular; a ``curved`` one is a start and three points for each cubic Bézier curve.
+    """
 
     source: Part
     target: Part
@@ -32,6 +35,7 @@ class Wire:
     bold: bool = False
     peephole: bool = False
     gaps: tuple[Point, ...] = ()
+    curved: bool = False
 
 
 @dataclass(frozen=True)

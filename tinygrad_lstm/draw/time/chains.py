@@ -7,11 +7,12 @@ from typing import Any, Final
 from tinygrad_lstm.draw.cells.anatomy import Anatomy
 from tinygrad_lstm.draw.cells.curves import Point
 from tinygrad_lstm.draw.cells.equations import cell_in_words
-from tinygrad_lstm.draw.cells.picture import fixed, identifiers, ranked
+from tinygrad_lstm.draw.cells.picture import fixed, identifiers, placed_cell
 from tinygrad_lstm.draw.cells.placed import LOOKS, SIZES, Canvas
-from tinygrad_lstm.draw.cells.placement import Placement, Spot, UnplacedError, spread
-from tinygrad_lstm.draw.cells.wires import Plan, plan
+from tinygrad_lstm.draw.cells.placement import Spot, spread
+from tinygrad_lstm.draw.cells.wires import Plan
 from tinygrad_lstm.draw.drawing import Drawing
+from tinygrad_lstm.draw.layered import curve_of
 from tinygrad_lstm.draw.markup import pretty, rich, split_name
 from tinygrad_lstm.draw.themes import ThemeName, check_look, themed
 from tinygrad_lstm.draw.time.recurrence import TimeLoop, loops_of, results_of
@@ -136,15 +137,7 @@ def chain(
     opened = loops[loop]
     anatomy = opened.anatomy
     title = title or f"The chain of {anatomy.title}: one step between its neighbours"
-    try:
-        placed = plan(Placement(anatomy))
-    except UnplacedError:
-        return Drawing(
-            themed(ranked(anatomy, legend=legend, neighbours=True), theme, transparent),
-            "dot",
-            title,
-            cell_in_words(anatomy),
-        )
+    placed = placed_cell(anatomy)
     canvas = Canvas()
     times = ("t+1", "t-1") if opened.reverse else ("t-1", "t+1")
     _neighbours(canvas, anatomy, placed, times)
@@ -163,10 +156,10 @@ def _neighbours(canvas: Canvas, anatomy: Anatomy, placed: Plan, times: tuple[str
     inputs = spread([p for p in anatomy.parts if p.kind == "input"], 57, 74)
     outputs = spread(anatomy.shown, 0, 70)
     last = max(outputs.values())
-    side = max(SIDE, last + 80, *(x + 57 for x in inputs.values()))
-    boxes = (left - APART - side, left - APART), (right + APART, right + APART + side)
+    wide = max(SIDE, last + 80, *(x + 57 for x in inputs.values()))
+    boxes = (left - APART - wide, left - APART), (right + APART, right + APART + wide)
     for (start, end), name, time in zip(boxes, ("before", "after"), times, strict=True):
-        spot = Spot((start + end) / 2, middle, side / 2, (bottom - top) / 2)
+        spot = Spot((start + end) / 2, middle, wide / 2, (bottom - top) / 2)
         canvas.box(name, spot, f"{anatomy.title} at {time}", label="A", size=39)
         places = {part: start + x for part, x in inputs.items()}
         places |= {part: end - 40 - (last - x) for part, x in outputs.items()}
@@ -191,9 +184,11 @@ def _neighbours(canvas: Canvas, anatomy: Anatomy, placed: Plan, times: tuple[str
     for wire in placed.wires:
         way = list(wire.way)
         if wire.source in entering:
-            way[0] = (boxes[0][1], way[0][1])
+            side = (boxes[0][1], way[0][1])
+            way[: 4 if wire.curved else 1] = curve_of([side, way[3]]) if wire.curved else [side]
         if wire.target in leaving:
-            way[-1] = (boxes[1][0], way[-1][1])
+            side = (boxes[1][0], way[-1][1])
+            way[-4 if wire.curved else -1 :] = curve_of([way[-4], side]) if wire.curved else [side]
         wires.append(replace(wire, way=tuple(way)))
     spots = {part: spot for part, spot in placed.spots.items() if part not in entering and part not in leaving}
     stand_ins = {**dict.fromkeys(entering, "before"), **dict.fromkeys(leaving, "after")}
