@@ -53,6 +53,9 @@ def test_what_is_printed_holds_no_character_that_a_terminal_obeys(name: str) -> 
     shown = [str(x * 2 + 1), repr(x), tl.text(tl.tanh(x)), repr(module), repr(getattr(module, name))]
     with tl.scope(name):
         shown.append(tl.printed((x * 2).named(name), scopes=True))
+        y = tl.tensor([1.0, 2.0])
+        explained = tl.jit(lambda z: tl.tanh((z * module.__dict__[name]).named(name))).explain(y)
+    shown += [explained.text(), str(explained), repr(explained)]
     failures = [
         failing,
         (x * 2).evaluate,

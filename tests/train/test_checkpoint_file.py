@@ -1,6 +1,7 @@
 """A run saves whatever happens to its file and its folder, and replaces no file of another program."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from tests.train.conftest import TEXT, make
 from tinygrad_lstm.data import Corpus
 from tinygrad_lstm.errors import CheckpointError, EvaluationError
 from tinygrad_lstm.train import Trainer
+from tinygrad_lstm_command.signals import ending
 
 CORPUS = Corpus(TEXT, "Hamlet")
 
@@ -109,6 +111,36 @@ def test_a_file_that_another_program_wrote_is_kept(tmp_path: Path) -> None:
         make(CORPUS).run(at_step(13, act), path)
     assert path.read_text() == "of another program"
     assert Trainer.resume(f"{path}.{os.getpid()}", CORPUS).at == 16
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for a single process")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("place", ["os.replace", "os.stat", "os.fsync"])
+def test_a_signal_while_a_file_is_saved_waits_until_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, place: str
+) -> None:
+    """Whichever call of the save the signal comes behind."""
+    number, act, sent = getattr(signal, name), getattr(os, place.removeprefix("os.")), []
+    trainer = make(CORPUS)
+
+    def after(*args: Any, **kwargs: Any) -> Any:
+        result = act(*args, **kwargs)
+        if trainer.at == 8 and ("a" in os.listdir(tmp_path)) is (place != "os.fsync") and not sent:
+            sent.append(number)
+            os.kill(os.getpid(), number)
+        return result
+
+    monkeypatch.setattr(place, after)
+    with ending(), pytest.raises(KeyboardInterrupt) as ended:
+        trainer.run(checkpoint=tmp_path / "a")
+    monkeypatch.undo()
+    assert sent == [number]
+    assert getattr(ended.value, "status", 130) == 128 + number
+    resumed = Trainer.resume(tmp_path / "a", CORPUS)
+    assert resumed.at == 8
+    resumed.run(checkpoint=tmp_path / "a")
+    assert same_weights(tmp_path / "a")
+    assert os.listdir(tmp_path) == ["a"]
 
 
 def test_a_held_out_loss_that_is_no_number_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

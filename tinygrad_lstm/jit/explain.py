@@ -13,7 +13,7 @@ from tinygrad_lstm.codegen.lowering import lowered
 from tinygrad_lstm.codegen.program import Loop as ProgramLoop
 from tinygrad_lstm.codegen.program import Program
 from tinygrad_lstm.codegen.program_text import Counts, counts, printed_program
-from tinygrad_lstm.errors import UsageError
+from tinygrad_lstm.errors import UsageError, printable
 from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.printed import printed_lines
 from tinygrad_lstm.graph.tensor import Node
@@ -116,7 +116,7 @@ class Explanation:
         for name, nodes, products, steps in rows:
             line = f"{name:{wide[0]}}  {nodes:>{wide[1]}}  {products:>{wide[2]}}  {steps}"
             lines.append(line.rstrip())
-        return "\n".join([*lines, "", *self._figures()])
+        return printable("\n".join([*lines, "", *self._figures()]))
 
     def __str__(self) -> str:
         return (
@@ -132,7 +132,7 @@ class Explanation:
             parts += ["", f"== {name}", text]
         if self.program is not None:
             parts += ["", "== program", printed_program(self.program), "", "== generated code", self.source]
-        return "\n".join(parts)
+        return printable("\n".join(parts))
 
     def __repr__(self) -> str:
         return (

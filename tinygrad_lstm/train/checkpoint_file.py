@@ -1,9 +1,13 @@
 """``CheckpointFile``: the file that a run saves to, whatever happens to it and to its folder meanwhile."""
 
 import os
+import signal
 import tempfile
-from collections.abc import Callable
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import Any
 
 from tinygrad_lstm.errors import CheckpointError
 from tinygrad_lstm.graph.scopes import warn
@@ -37,6 +41,10 @@ class CheckpointFile:
             CheckpointError: when it cannot be written, or when another program has written there since: that file is
                 kept, and this one is written beside it.
         """
+        with uninterrupted():
+            self._save(write, step)
+
+    def _save(self, write: Callable[[str], None], step: int) -> None:
         now = _identity(self.path)
         if now not in (None, self._found):
             aside = f"{self.path}.{os.getpid()}"
@@ -52,7 +60,6 @@ class CheckpointFile:
                 raise
             self._save_elsewhere(write, error)
         finally:
-            # Ctrl-C may come after the file was put into place.
             self._found = _identity(self.path)
 
     def _save_elsewhere(self, write: Callable[[str], None], gone: CheckpointError) -> None:
@@ -71,6 +78,28 @@ class CheckpointFile:
                 warn(f"the folder of {before} is gone; this run saves in {path} from here on")
                 return
         raise gone
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C, SIGTERM and SIGHUP wait until the block is over, if they would raise an exception in it.
+
+    A file that was put into place, but whose identity is not known yet, would be taken for that of another program.
+    """
+    received: list[tuple[int, FrameType | None]] = []
+    before: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP", "SIGINT"):
+            number = getattr(signal, name, None)
+            if number is not None and callable(signal.getsignal(number)):
+                before[number] = signal.signal(number, lambda *told: received.append(told))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if received:
+            before[received[0][0]](*received[0])
 
 
 def _folders() -> list[str]:
