@@ -16,13 +16,6 @@ __all__ = [
 ]
 
 _MOST: Final = 10**9
-_ELSEWHERE: Final = {
-    "cell": "a cell is drawn as lstm, rnn or gru",
-    "gates": "gates are those of a network on a sequence, so they are drawn in Python: "
-    "tl.draw.gates(outputs, words) with what a layer has made of it",
-    "graph": "graphs to be drawn here are loss and gradient; tl.draw.graph draws any other in Python",
-    "page": "a page is any of these with an output that ends in .html",
-}
 
 
 class ArgumentsError(ValueError):
@@ -50,13 +43,6 @@ class Parser(argparse.ArgumentParser):
             ArgumentsError: always.
         """
         raise ArgumentsError(message if message.startswith("argument ") else f"{message}; see `{self.prog} --help`")
-
-
-def drawing(text: str) -> str:
-    """The name of a drawing; for other functions of ``tl.draw`` the error says how to call them."""
-    if text in _ELSEWHERE:
-        raise argparse.ArgumentTypeError(_ELSEWHERE[text])
-    return text
 
 
 def path(text: str) -> str:

@@ -9,31 +9,17 @@ from tinygrad_lstm_command.arguments import (
     Parser,
     count,
     count_from_zero,
-    drawing,
     not_negative,
     path,
     positive_number,
     seed_number,
 )
+from tinygrad_lstm_command.draw_parser import add_draw_options
 from tinygrad_lstm_command.task_parser import add_task_options
 
-__all__ = ["CELLS", "DEFAULTS", "DRAWINGS", "OF_A_CELL", "ArgumentsError", "command_parser"]
+__all__ = ["CELLS", "DEFAULTS", "ArgumentsError", "command_parser"]
 
 CELLS: Final = ("lstm", "gru", "rnn")
-DRAWINGS: Final = (
-    "lstm",
-    "rnn",
-    "gru",
-    "chain",
-    "rolled",
-    "unrolled",
-    "walkthrough",
-    "gradient_over_time",
-    "loss",
-    "gradient",
-)
-OF_A_CELL: Final = ("chain", "rolled", "unrolled", "walkthrough")
-"""Drawings for which ``--cell`` chooses the cell."""
 DEFAULTS: Final[dict[str, Any]] = {
     "cell": "lstm",
     "hidden": 128,
@@ -77,23 +63,7 @@ def command_parser() -> Parser:
     _add_execution(task)
 
     draw = commands.add_parser("draw", help="draw a cell or a graph")
-    draw.set_defaults(command="draw")
-    draw.description = (
-        "Draw one step of a cell (lstm, rnn, gru), the chain of its steps, a recurrent layer rolled or unrolled, the "
-        "step explained (walkthrough), how far back gradients reach (gradient_over_time), or the graph of the loss of "
-        "a language model or of a gradient."
-    )
-    draw.add_argument("what", type=drawing, choices=DRAWINGS, help="what to draw")
-    draw.add_argument("--cell", choices=CELLS, help=f"the cell of {', '.join(OF_A_CELL)} (lstm)")
-    draw.add_argument(
-        "-o",
-        "--output",
-        type=path,
-        required=True,
-        metavar="FILE",
-        help="ends in .svg, .png, .pdf, .tex, .dot, or .html for a page that plays the computation; loss and gradient "
-        "also in .json or .mmd; of a walkthrough .html is one page, and of other forms there is a file for each stage",
-    )
+    add_draw_options(draw)
     backends = commands.add_parser("backends", help="list the installed backends and what they run on")
     backends.set_defaults(command="backends")
     cache = commands.add_parser("cache", help="show or delete what was compiled before")

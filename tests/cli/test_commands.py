@@ -13,10 +13,10 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from tinygrad_lstm import draw, nn
-from tinygrad_lstm.cli import looking
+from tinygrad_lstm.cli import pictures
 from tinygrad_lstm.errors import EvaluationError
 from tinygrad_lstm.train import ModelConfig, TrainConfig, Trainer, language_model
-from tinygrad_lstm_command import main, parser
+from tinygrad_lstm_command import draw_parser, main, parser
 
 TEXT = "To be, or not to be, that is the question:\nWhether 'tis nobler in the mind to suffer\n" * 6
 SMALL = ["--hidden", "6", "--embedding", "5", "--window", "8", "--batch", "5", "--validate-every", "8"]
@@ -226,7 +226,9 @@ def test_the_help_names_the_defaults_and_choices_that_hold():
     assert known.pop("validate_every") is None
     assert known == parser.DEFAULTS
     assert set(language_model.CELLS) == set(parser.CELLS)
-    assert tuple(looking.DRAWINGS) == parser.DRAWINGS
+    assert set(language_model.CELLS) == set(draw_parser.DRAWN_CELLS) == set(pictures.VARIANTS_OF)
+    assert tuple(pictures.PICTURES) == draw_parser.DRAWINGS
+    assert {v for known in pictures.VARIANTS_OF.values() for v in known} == set(draw_parser.VARIANTS)
 
 
 def test_the_package_runs_as_a_program(monkeypatch, capsys):
@@ -286,12 +288,14 @@ BAD = [
     ("draw lstm -o lstm.bmp", "lstm.bmp"),
     ("draw lstm -o none/lstm.dot", "there is no folder"),
     ("draw transformer -o a.svg", "invalid choice: 'transformer'"),
-    ("draw cell -o a.svg", "a cell is drawn as lstm, rnn or gru"),
-    ("draw gates -o a.svg", "tl.draw.gates(outputs, words)"),
-    ("draw lstm --cell gru -o a.svg", "--cell goes with chain, rolled, unrolled and walkthrough, not with lstm"),
+    ("draw cell -o a.svg", "a cell is drawn as lstm, rnn or gru, or as one of yours"),
+    ("draw lstm --cell gru -o a.svg", "--cell goes with chain, rolled, unrolled, walkthrough and gates, not with lstm"),
     ("draw chain --cell tree -o a.svg", "argument --cell: invalid choice: 'tree'"),
     ("draw chain -o a.html", "chain is drawn as .svg, .png, .pdf, .tex or .dot; end 'a.html' in one of these, or make"),
-    ("draw walkthrough -o a.bmp", "walkthrough is drawn as .svg, .png, .pdf, .tex, .dot or .html; end 'a.bmp'"),
+    (
+        "draw walkthrough -o a.bmp",
+        "walkthrough is drawn as .svg, .png, .pdf, .tex, .dot, .zip, .gif, .webp, .apng or .html; end 'a.bmp'",
+    ),
     ("draw loss -o a", ".json, .mmd or .html; end 'a'"),
 ]
 

@@ -13,7 +13,8 @@ from typing import Final
 from tqdm import tqdm
 
 from tinygrad_lstm.cli.caching import run_cache
-from tinygrad_lstm.cli.looking import show_backends, show_drawing
+from tinygrad_lstm.cli.looking import show_backends
+from tinygrad_lstm.cli.pictures import show_drawing
 from tinygrad_lstm.cli.training import run_sample, run_train
 from tinygrad_lstm.cli.trying import run_task
 from tinygrad_lstm.errors import Error, printable
