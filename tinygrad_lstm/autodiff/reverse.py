@@ -48,7 +48,7 @@ def gradients(ys: Any, xs: Any, cotangents: Any = None, *, allow_unused: bool = 
     x_leaves, x_structure = flatten(xs)
     for y in results:
         if not y.dtype.is_float:
-            raise GradientError(f"gradients: y is {y.type}; only floats have derivatives")
+            raise GradientError(f"gradients: y is {y.type}; only floats have derivatives, so give 3.0 in place of 3")
     if not results:
         raise UsageError("gradients: there is nothing to differentiate, ys is empty")
     order = topological(results)
@@ -59,7 +59,9 @@ def gradients(ys: Any, xs: Any, cotangents: Any = None, *, allow_unused: bool = 
             what = "; make a tensor of it first, x = tl.tensor(x)" if is_scalar(x) else ""
             raise UsageError(f"gradients: differentiate by a tensor, symbol or Parameter, not {type(x).__name__}{what}")
         if not x.dtype.is_float:
-            raise GradientError(f"gradients: x is {as_tensor(x).type}; only floats have derivatives")
+            raise GradientError(
+                f"gradients: x is {as_tensor(x).type}; only floats have derivatives: x.astype(tl.float32)"
+            )
         # A variable may hold another leaf now than when the graph was built: what the graph read counts.
         sources.append(by_variable.get(x, [x.leaf]) if isinstance(x, Variable) else [x])
     seeds = list(zip(results, _seeds(results, cotangents, y_structure), strict=True))
@@ -206,7 +208,7 @@ def backward(loss: Tensor) -> None:
     if loss.shape != () and loss.size != 1:
         raise GradientError(f"backward: the loss is {loss.type}; reduce it to a scalar, for example with .mean()")
     if not loss.dtype.is_float:
-        raise GradientError(f"backward: the loss is {loss.type}; only floats have derivatives")
+        raise GradientError(f"backward: the loss is {loss.type}; only floats have derivatives: .astype(tl.float32)")
     order = topological((loss,))
     reached = {c: leaves for c, leaves in _leaves_by_variable(order).items() if isinstance(c, Parameter)}
     if not reached:

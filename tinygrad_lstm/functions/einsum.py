@@ -147,7 +147,7 @@ def _lettered(*given: Any) -> tuple[str, tuple[Any, ...]]:
     if not lists or not all(isinstance(group, tuple | list) for group in groups):
         raise UsageError(
             "einsum: the subscripts come first, as a string such as 'ij,jk->ik', or each array is followed by a list "
-            f"of numbers, as in einsum(a, [0, 1], b, [1, 2]); not {given[0]!r}"
+            f"of numbers, as in einsum(a, [0, 1], b, [1, 2]); not {type(given[0]).__name__}"
         )
     numbers = sorted({n for group in groups for n in group if n is not Ellipsis})
     if not all(whole(n) is not None for n in numbers) or len(numbers) > len(LETTERS):

@@ -326,6 +326,7 @@ def expect_width(module: Module, name: str, value: Any, node: Tensor) -> None:
     if own is None or not node.dtype.is_float or node.dtype is own:
         return
     kind, width = type(module).__name__, node.dtype
+    where = "" if str(current_scope()) == kind else in_scope(current_scope())
     if isinstance(value, Tensor | Variable):
         change = f"{name}.astype(tl.{own})"
     elif hasattr(value, "astype"):
@@ -333,7 +334,7 @@ def expect_width(module: Module, name: str, value: Any, node: Tensor) -> None:
     else:
         change = f"tl.tensor({name}, dtype=tl.{own})"
     raise DTypeError(
-        f"{kind}{in_scope(current_scope())}: {name} is {width}, and the Parameters are {own}: write {change}, or make "
+        f"{kind}{where}: {name} is {width}, and the Parameters are {own}: write {change}, or make "
         f"the module with dtype=tl.{width}{at_line(user_line())}"
     )
 

@@ -62,7 +62,8 @@ def _public_function(name: str) -> Callable[..., Any] | None:
 
 def _call(called: str, f: Callable[..., Any]) -> str:
     parameters = inspect.signature(f).parameters.values()
-    return f"{called}({', '.join(p.name for p in parameters if p.kind in _BY_POSITION)})"
+    written = [f"*{p.name}" if p.kind is p.VAR_POSITIONAL else p.name for p in parameters]
+    return f"{called}({', '.join(written[: sum(p.kind in (*_BY_POSITION, p.VAR_POSITIONAL) for p in parameters)])})"
 
 
 @functools.lru_cache(maxsize=256)

@@ -16,6 +16,7 @@ from tinygrad_lstm.graph.tensor import Tensor, make_leaf
 from tinygrad_lstm.graph.types import TensorType
 from tinygrad_lstm.graph.variables import Parameter, Variable, tracer
 from tinygrad_lstm.kernels import casts
+from tinygrad_lstm.reflexes import is_function
 from tinygrad_lstm.runtime.backend import backend_for
 
 __all__ = ["native", "tensor", "to", "to_numpy"]
@@ -113,6 +114,8 @@ def _no_numbers(array: np.ndarray[Any, Any]) -> DTypeError:
     """The error for values that are no numbers, or of an element type that is not supported."""
     if array.dtype.kind in "OUSV":
         got = next((v for v in array.flat if not isinstance(v, Real)), array)
+        if is_function(got):
+            return DTypeError(f"tensor: {got!r:.60} is a function; call it, or differentiate it by tl.grad")
         return DTypeError(
             f"tensor: the values are no numbers, got {type(got).__name__} {got!r:.60}; "
             "give numbers, nested lists of them, or a NumPy array"
