@@ -156,6 +156,7 @@ MISTAKES: list[tuple[str, Callable[[], Any], type[Error], tuple[str, ...]]] = [
     ("mask", lambda: X[X > 0], IndexingError, ("mask of bools", "tl.where")),
     ("float index", lambda: X[1.5], IndexingError, ("1.5 is no index", "integers, slices")),
     ("index a scalar", lambda: tl.tensor(1.0)[0], IndexingError, ("1 indices for 0 axes",)),
+    ("take of a number", lambda: tl.take(tl.tensor(1.0), 0, 1), ShapeError, ("axis 1 is out of range",)),
     ("take range", lambda: tl.take(tl.ones(2), N).numpy(), IndexingError, ("take(f32[2], i64[3])", "out of bounds")),
     ("scatter shape", lambda: tl.scatter_add(X, N, size=3), ShapeError, ("updates f32[2,3]", "indices' shape [3]")),
     ("scatter rank", lambda: tl.scatter_add(1.0, N, size=3), ShapeError, ("more axes of indices",)),

@@ -18,6 +18,7 @@ from tinygrad_lstm.autodiff.reverse import gradients
 from tinygrad_lstm.autodiff.transforms import checkpoint, grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from tinygrad_lstm.batching.mapping import vmap
 from tinygrad_lstm.formula.expression import latex, text
+from tinygrad_lstm.functions import linear_algebra as linalg
 from tinygrad_lstm.functions import random
 from tinygrad_lstm.functions.activations import (
     elu,
@@ -53,6 +54,7 @@ from tinygrad_lstm.functions.arrangement import (
 from tinygrad_lstm.functions.choosing import argpartition, count_nonzero, partition, select
 from tinygrad_lstm.functions.comparison import allclose, array_equal, isclose
 from tinygrad_lstm.functions.constants import e, euler_gamma, inf, nan, newaxis, pi
+from tinygrad_lstm.functions.decomposition import eigh, eigvalsh, matrix_rank, pinv, qr, svd, svdvals
 from tinygrad_lstm.functions.einsum import dot, einsum, outer, tensordot
 from tinygrad_lstm.functions.element_types import can_cast, finfo, iinfo, result_type
 from tinygrad_lstm.functions.elementary import (
@@ -106,6 +108,7 @@ from tinygrad_lstm.functions.joining import (
 )
 from tinygrad_lstm.functions.logarithms import exp2, log2, log10, logaddexp, logaddexp2
 from tinygrad_lstm.functions.meshes import broadcast_arrays, gradient, meshgrid
+from tinygrad_lstm.functions.norms import matrix_norm, norm, vector_norm
 from tinygrad_lstm.functions.order import searchsorted, sort, top_k, unique
 from tinygrad_lstm.functions.padding import pad
 from tinygrad_lstm.functions.predicates import (
@@ -124,7 +127,7 @@ from tinygrad_lstm.functions.predicates import (
 from tinygrad_lstm.functions.random import seed
 from tinygrad_lstm.functions.rounding import ceil, floor, left_shift, round, trunc
 from tinygrad_lstm.functions.signs import copysign, fmax, fmin, nan_to_num, signbit
-from tinygrad_lstm.functions.statistics import all, any, argmin, cumprod, cumsum, mean, norm, prod, std, var
+from tinygrad_lstm.functions.statistics import all, any, argmin, cumprod, cumsum, mean, prod, std, var
 from tinygrad_lstm.functions.turning import fliplr, flipud, matrix_transpose, rollaxis, rot90
 from tinygrad_lstm.functions.vectors import cross, inner, kron, matrix_power, vecdot
 from tinygrad_lstm.graph.dtypes import bool_, float16, float32, float64, int32, int64, uint32
@@ -245,6 +248,8 @@ __all__ = [
     "dsplit",
     "dstack",
     "e",
+    "eigh",
+    "eigvalsh",
     "einsum",
     "elu",
     "empty",
@@ -306,6 +311,7 @@ __all__ = [
     "left_shift",
     "less",
     "less_equal",
+    "linalg",
     "linspace",
     "load",
     "log",
@@ -322,7 +328,9 @@ __all__ = [
     "logical_xor",
     "logsumexp",
     "matmul",
+    "matrix_norm",
     "matrix_power",
+    "matrix_rank",
     "matrix_transpose",
     "max",
     "maximum",
@@ -348,10 +356,12 @@ __all__ = [
     "pad",
     "partition",
     "pi",
+    "pinv",
     "positive",
     "power",
     "printed",
     "prod",
+    "qr",
     "rad2deg",
     "random",
     "ravel",
@@ -397,6 +407,8 @@ __all__ = [
     "stop_gradient",
     "subtract",
     "sum",
+    "svd",
+    "svdvals",
     "swapaxes",
     "symbol",
     "take",
@@ -423,6 +435,7 @@ __all__ = [
     "value_and_grad",
     "var",
     "vecdot",
+    "vector_norm",
     "vjp",
     "vmap",
     "vsplit",

@@ -19,8 +19,11 @@ SYMMETRIC = np.array([[4.0, 1.0], [1.0, 3.0]])
         lambda x: np.kron(x, X), lambda x: np.inner(X, x), lambda x: np.logaddexp(x, X), lambda x: np.copysign(X, x),
         lambda x: np.fmax(X, x), lambda x: np.append(x, X), lambda x: np.partition(x, 1), lambda x: np.vecdot(x, X),
         lambda x: np.matrix_transpose(x), lambda x: np.select([x > 0], [x]), lambda x: np.dstack([x, X]),
-        lambda x: np.linalg.matrix_power(x, 3), lambda x: np.gradient(x, axis=0), np.sinh, np.arctan, np.isnan,
-        np.square,
+        lambda x: np.linalg.matrix_power(x, 3), lambda x: np.linalg.pinv(x), lambda x: np.linalg.norm(x, "nuc"),
+        lambda x: np.linalg.svd(x).S, lambda x: np.linalg.eigh(x)[0], np.linalg.matrix_rank, np.linalg.svdvals,
+        lambda x: np.linalg.qr(x)[1], np.linalg.matrix_norm, np.linalg.vector_norm,
+        lambda x: np.gradient(x, axis=0),
+        np.sinh, np.arctan, np.isnan, np.square,
         np.sum, np.mean, np.std, np.prod, np.cumsum, np.max, np.amin, np.any, np.argmin, np.sort, np.argsort,
         np.transpose, np.ravel, np.squeeze, np.tril, np.trace, np.diagonal, np.flip, np.round, np.linalg.inv,
         np.linalg.det, np.linalg.norm, lambda x: np.sum(x, axis=0, keepdims=True), lambda x: np.std(x, ddof=1),
@@ -285,3 +288,9 @@ def test_mistakes_of_pad() -> None:
         tl.pad(X, 1.5)
     with pytest.raises(ShapeError, match="axis 0 has size 0, so 'edge' has nothing to repeat"):
         tl.pad(np.zeros((0, 2)), 1, mode="edge")
+
+
+def test_the_names_of_linear_algebra() -> None:
+    for name in tl.linalg.__all__:
+        assert getattr(tl.linalg, name).__doc__ == getattr(tl, name).__doc__
+        assert hasattr(np.linalg, name)

@@ -319,6 +319,7 @@ ALONE: dict[str, Callable[[Tensor], Tensor]] = {
     "max": lambda x: tl.max(x, axis=1), "min": lambda x: tl.min(x, axis=1), "argmax": lambda x: tl.argmax(x, axis=1),
     "logsumexp": lambda x: tl.logsumexp(x, axis=1), "argsort": lambda x: tl.argsort(x, axis=1),
     "take": lambda x: tl.take(x, [1, 0], axis=1), "elementwise": lambda x: tl.tanh(x) * x,
+    "pinv": tl.pinv, "eigh": lambda x: tl.eigh(x @ x.T)[0], "svd": lambda x: tl.svdvals(x),
     "identity": lambda x: tl.stop_gradient(x).named("n"),
 }  # fmt: skip
 

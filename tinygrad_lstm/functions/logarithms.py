@@ -8,6 +8,7 @@ from tinygrad_lstm.graph.convert import float_operands
 from tinygrad_lstm.graph.registry import function
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.ops.elementwise import log, power, softplus
+from tinygrad_lstm.ops.exponential import log1p
 from tinygrad_lstm.ops.logic import equal, where
 
 __all__ = ["exp2", "log2", "log10", "logaddexp", "logaddexp2"]
@@ -65,5 +66,8 @@ def logaddexp2(x: Any, y: Any) -> Tensor:
     1001.0
     """
     a, b = float_operands(x, y)
-    apart = where(equal(a, b) & isinf(a), 0, a - b) * math.log(2)
-    return where(a >= b, a + softplus(-apart) / math.log(2), b + softplus(apart) / math.log(2))
+    first = a >= b
+    apart = where(equal(a, b) & isinf(a), 0, a - b)
+    # The side that is not taken is kept from overflowing, which would make its gradient nan.
+    left, right = (log1p(exp2(x)) / math.log(2) for x in (where(first, -apart, 0), where(first, 0, apart)))
+    return where(first, a + left, b + right)

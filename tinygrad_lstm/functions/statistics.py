@@ -14,12 +14,12 @@ from tinygrad_lstm.graph.dtypes import as_dtype, float16, float32
 from tinygrad_lstm.graph.registry import function
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.types import normalize_axes, normalize_axis
-from tinygrad_lstm.ops.elementwise import abs, add, multiply
+from tinygrad_lstm.ops.elementwise import add, multiply
 from tinygrad_lstm.ops.logic import equal, invert
-from tinygrad_lstm.ops.reduce import argmax, as_type, max, reduced_shape, sum, summands
+from tinygrad_lstm.ops.reduce import argmax, as_type, reduced_shape, sum, summands
 from tinygrad_lstm.ops.shape import concatenate, flip, reshape, transpose
 
-__all__ = ["all", "any", "argmin", "cumprod", "cumsum", "mean", "norm", "prod", "std", "var"]
+__all__ = ["all", "any", "argmin", "cumprod", "cumsum", "mean", "prod", "std", "var"]
 
 
 @function
@@ -83,34 +83,6 @@ def _correction(ddof: Any, correction: Any) -> Any:
     if ddof:
         raise UsageError("var and std: ddof and correction are two names of one number; give one of them")
     return correction
-
-
-@function
-def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """The length ``√Σ x²`` of all elements, or of the vectors along ``axis``.
-
-    Its derivative ``x / norm`` is taken as 0 at 0.
-
-    Args:
-        ord: for vectors also 1 (``Σ |x|``), 2, or infinity (``max |x|``).
-
-    Raises:
-        UsageError: for another ``ord``, or one for matrices.
-
-    >>> print(tl.norm([3.0, 4.0]), tl.norm([3.0, -4.0], 1))
-    5.0 7.0
-    """
-    (node,) = float_operands(x)
-    if node.dtype is float16:
-        return norm(node.astype(float32), ord, axis, keepdims).astype(float16)
-    if ord is not None:
-        if len(normalize_axes(axis, node.ndim)) != 1 or ord not in (1, 2, math.inf):
-            raise UsageError(f"norm({node.type}): ord={ord!r} is not supported; vectors have 1, 2 and inf, others None")
-        if ord == 1:
-            return sum(abs(node), axis, keepdims)
-        if ord == math.inf:
-            return max(abs(node), axis, keepdims)
-    return root_of_squares(sum(node * node, axis, keepdims))
 
 
 @function

@@ -13,6 +13,7 @@ from tinygrad_lstm.ops import (
     shape,
     sorting,
     source,
+    spectral,
     threefry,
     trigonometry,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "shape",
     "sorting",
     "source",
+    "spectral",
     "threefry",
     "trigonometry",
 ]

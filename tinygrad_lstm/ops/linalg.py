@@ -33,7 +33,7 @@ def _matmul(a: TensorType, b: TensorType) -> TensorType:
     return TensorType((*batch, a.shape[-2], b.shape[-1]), a.dtype, a.device)
 
 
-def _turned(x: Tensor) -> Tensor:
+def turned(x: Tensor) -> Tensor:
     """``x`` with its last two axes exchanged: each matrix transposed."""
     return transpose(x, (*range(x.ndim - 2), -1, -2))
 
@@ -48,8 +48,8 @@ def _matmul_each(count: int, mapped: Sequence[bool], a: Tensor, b: Tensor) -> Te
 define(
     "matmul", _matmul, matmul_kernel,
     (
-        lambda g, y, a, b: sum_to(g @ _turned(b), a.shape),
-        lambda g, y, a, b: sum_to(_turned(a) @ g, b.shape),
+        lambda g, y, a, b: sum_to(g @ turned(b), a.shape),
+        lambda g, y, a, b: sum_to(turned(a) @ g, b.shape),
     ),
     batch=_matmul_each, label="@", latex=r"\cdot",
 )  # fmt: skip

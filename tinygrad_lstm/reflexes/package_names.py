@@ -71,7 +71,6 @@ FRAMEWORK: Final[Mapping[str, str]] = {
     "jacfwd": "write tl.jacobian(f)",
     "jacrev": "write tl.jacobian(f)",
     "lax": "its functions are here: tl.scan, tl.stop_gradient, tl.top_k",
-    "linalg": "its functions are here: tl.inv, tl.solve, tl.det, tl.slogdet, tl.cholesky, tl.norm",
     "logspace": "write 10 ** tl.linspace(start, stop, n)",
     "long": "the element type is tl.int64",
     "make_jaxpr": "tl.printed(y) is the graph as text, and tl.jit(f).explain(x) shows it after each pass",
