@@ -66,7 +66,7 @@ CASES: list[tuple[Any, float, Any]] = [
         A,
     ),
     (
-        lambda x: tl.nn.bce_with_logits(x, PROBABILITIES, positive_weight=2.5),
+        lambda x: tl.nn.bce_with_logits(x, PROBABILITIES, pos_weight=2.5),
         (2.5 * PROBABILITIES * np.log(1 + np.exp(-A)) + (1 - PROBABILITIES) * np.log(1 + np.exp(A))).mean(),
         A,
     ),
@@ -127,10 +127,52 @@ def test_the_divergence_of_certain_distributions() -> None:
         (ShapeError, r"mse: f64\[4,3\] and f64\[3\] differ in shape", lambda: tl.nn.mse(A, A[0])),
         (ShapeError, "mae: .* differ in shape", lambda: tl.nn.mae(A, A[0])),
         (UsageError, "delta is a finite number above 0, not 0", lambda: tl.nn.huber(A, B, 0)),
-        (UsageError, "positive_weight is", lambda: tl.nn.bce_with_logits(A, B, positive_weight=-1)),
+        (UsageError, "pos_weight is", lambda: tl.nn.bce_with_logits(A, B, pos_weight=-1)),
         (ShapeError, "a single number is no distribution", lambda: tl.nn.kl_div(1.0, 1.0)),
     ],
 )  # fmt: skip
 def test_mistakes(error: type[Exception], message: str, call: Any) -> None:
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda r: tl.nn.cross_entropy(LOGITS, CLASSES, reduction=r), lambda r: tl.nn.mse(A, B, reduction=r),
+        lambda r: tl.nn.cross_entropy(LOGITS, CLASSES, label_smoothing=0.2, reduction=r),
+        lambda r: tl.nn.nll(LOGITS, CLASSES, reduction=r), lambda r: tl.nn.mae(A, B, reduction=r),
+        lambda r: tl.nn.huber(A, B, 0.7, reduction=r), lambda r: tl.nn.bce_with_logits(A, PROBABILITIES, reduction=r),
+        lambda r: tl.nn.kl_div(log_softmax(B), PROBABILITIES, reduction=r),
+    ],
+)  # fmt: skip
+def test_reductions(loss: Any) -> None:
+    mean, total, terms = (loss(r) for r in ("mean", "sum", "none"))
+    assert terms.shape in ((4, 3), (4,))
+    np.testing.assert_allclose([mean.item(), total.item()], [terms.numpy().mean(), terms.numpy().sum()], rtol=1e-12)
+    with pytest.raises(UsageError, match="reduction is 'mean', 'sum' or 'none', not 'batchmean'"):
+        loss("batchmean")
+
+
+def test_reductions_of_weighted_and_ignored_targets() -> None:
+    options: Any = {"ignore_index": -1, "label_smoothing": 0.3, "weight": WEIGHT}
+    terms = tl.nn.cross_entropy(LOGITS, PADDED, reduction="none", **options).numpy()
+    assert (terms[PADDED == -1] == 0).all()
+    for place in np.argwhere(PADDED != -1):
+        k = tuple(place)
+        one = surprise(LOGITS[k][None], np.array([PADDED[k]]), -1, 0.3, WEIGHT) if WEIGHT[PADDED[k]] else None
+        if one is not None:
+            assert terms[k] == pytest.approx(one * WEIGHT[PADDED[k]], rel=1e-12)
+    total = tl.nn.cross_entropy(LOGITS, PADDED, reduction="sum", **options).item()
+    assert total == pytest.approx(terms.sum(), rel=1e-12)
+
+
+def test_weights_of_binary_cross_entropy() -> None:
+    positive, weight = np.array([1.0, 0.0, 3.0]), RANDOM.random((4, 1))
+    up, down = np.log1p(np.exp(-A)), np.log1p(np.exp(A))
+    want = weight * (positive * PROBABILITIES * up + (1 - PROBABILITIES) * down)
+    f = lambda x: tl.nn.bce_with_logits(x, PROBABILITIES, weight=weight, pos_weight=positive)  # noqa: E731
+    assert f(A).item() == pytest.approx(want.mean(), rel=1e-12)
+    check_gradients(f, A, order=2)
+    with pytest.raises(ShapeError, match=r"bce_with_logits: weight f64\[2\] does not broadcast|do not broadcast"):
+        tl.nn.bce_with_logits(A, B, weight=np.ones(2))

@@ -217,3 +217,20 @@ def test_initial_values_follow_the_key_or_the_seed() -> None:
     tl.seed(3)
     assert [first(), first()] == [a, b]
     assert a != b
+
+
+@pytest.mark.parametrize(("padding", "dtype"), [(0, "int64"), (2, "uint32"), (-1, "int64")])
+def test_padding_has_no_vector_and_no_gradient(padding: int, dtype: str) -> None:
+    table = tl.nn.Embedding(4, 3, padding_idx=padding, key=tl.random.key(0))
+    place = padding % 4
+    assert table.padding_idx == place
+    assert not table.weight.numpy()[place].any()
+    assert table.weight.numpy().any(axis=1).sum() == 3
+    places = [0, 1, 2, 3, place] + ([place - 4] if dtype == "int64" else [])
+    indices = tl.tensor(np.array(places, dtype))
+    (table(indices) ** 2 + table(indices)).sum().backward()
+    slope = table.weight.grad.numpy()
+    assert not slope[place].any()
+    assert slope.any(axis=1).sum() == 3
+    plain = tl.take(table.weight, indices, 0)
+    np.testing.assert_array_equal(table(indices).numpy(), plain.numpy())

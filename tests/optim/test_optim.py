@@ -321,3 +321,19 @@ def test_the_weight_decay_of_adam_is_that_of_a_penalty() -> None:
     np.testing.assert_allclose(p.numpy(), q.numpy(), rtol=1e-5)
     with pytest.raises(UsageError, match="weight_decay is a finite number of at least 0"):
         tl.optim.Adam([p], weight_decay=-1.0)
+
+
+@pytest.mark.parametrize("kind", [tl.optim.SGD, tl.optim.Adam, tl.optim.RMSprop, tl.optim.Adagrad, tl.optim.Adadelta])
+def test_coupled_weight_decay_is_a_penalty_in_the_loss(kind) -> None:
+    decayed, penalised = tl.Parameter(START[0]), tl.Parameter(START[0])
+    one, other = kind([decayed], lr=0.05, weight_decay=0.3), kind([penalised], lr=0.05)
+    for t in range(STEPS):
+        slope = np.random.default_rng(t).normal(size=3)
+        (decayed * slope).sum().backward()
+        (penalised * slope + 0.15 * penalised**2).sum().backward()
+        for opt in (one, other):
+            opt.step()
+            opt.zero_grad()
+    np.testing.assert_allclose(decayed.numpy(), penalised.numpy(), rtol=1e-12)
+    with pytest.raises(UsageError, match="weight_decay is a finite number of at least 0"):
+        kind([decayed], lr=0.1, weight_decay=-1.0)

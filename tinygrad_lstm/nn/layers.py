@@ -5,14 +5,17 @@ from typing import Any, ClassVar
 
 from tinygrad_lstm.errors import DTypeError, UsageError
 from tinygrad_lstm.functions import random
+from tinygrad_lstm.functions.arrangement import expand_dims
 from tinygrad_lstm.graph.dtypes import float32
 from tinygrad_lstm.graph.scopes import Role
 from tinygrad_lstm.graph.tensor import Tensor
-from tinygrad_lstm.graph.types import whole
+from tinygrad_lstm.graph.types import normalize_axis, whole
 from tinygrad_lstm.graph.variables import Parameter
 from tinygrad_lstm.nn.initializers import Initializer, uniform
 from tinygrad_lstm.nn.module import Module, beside, expect_last
 from tinygrad_lstm.ops.index import take
+from tinygrad_lstm.ops.logic import equal, where
+from tinygrad_lstm.ops.source import stop_gradient
 
 __all__ = ["Embedding", "Linear"]
 
@@ -80,6 +83,9 @@ class Embedding(Module):
     Shapes: indices ``(…)``, weight ``(num_embeddings, embedding_dim)``, y ``(…, embedding_dim)``. The weight starts
     normal with mean 0 and deviation 1.
 
+    Args:
+        padding_idx: an index that stands for no token: its vector starts as zeros, and no gradient reaches it.
+
     >>> table = tl.nn.Embedding(10, 4, key=tl.random.key(0))
     >>> table(tl.tensor([[1, 2, 3]])).shape
     (1, 3, 4)
@@ -87,11 +93,21 @@ class Embedding(Module):
 
     role: ClassVar[Role | None] = "layer"
 
-    def __init__(self, num_embeddings: int, embedding_dim: int, *, key: Any = None, dtype: Any = float32) -> None:
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        *,
+        padding_idx: int | None = None,
+        key: Any = None,
+        dtype: Any = float32,
+    ) -> None:
         sizes("Embedding", num_embeddings=num_embeddings, embedding_dim=embedding_dim)
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
+        self.padding_idx = None if padding_idx is None else normalize_axis(padding_idx, num_embeddings, "padding_idx")
         chosen = random.next_key() if key is None else key
-        self.weight = Parameter(random.normal(chosen, (num_embeddings, embedding_dim), dtype=dtype))
+        start = random.normal(chosen, (num_embeddings, embedding_dim), dtype=dtype)
+        self.weight = Parameter(start if self.padding_idx is None else start.at[self.padding_idx].set(0.0))
 
     def forward(self, indices: Any) -> Tensor:
         """``W[indices]``.
@@ -103,4 +119,10 @@ class Embedding(Module):
         node = beside(self, indices)
         if node.dtype.kind not in "iu":
             raise DTypeError(f"Embedding: indices are integers, got {node.type}; convert with .astype(tl.int64)")
-        return take(self.weight, node, axis=0)
+        vectors = take(self.weight, node, axis=0)
+        if self.padding_idx is None:
+            return vectors
+        padding = equal(node, self.padding_idx)
+        if node.dtype.kind == "i":
+            padding = padding | equal(node, self.padding_idx - self.num_embeddings)
+        return where(expand_dims(padding, -1), stop_gradient(vectors), vectors)

@@ -1,6 +1,7 @@
 """Losses: each returns one number, a mean, where logarithms are natural ones.
 
-Inputs come first, targets second, as in PyTorch. Losses of float16 are computed in float32 and rounded at the end.
+Inputs come first, targets second, as in PyTorch. Losses of float16 are computed in float32 and rounded at the end. Each
+takes ``reduction``: ``"mean"``, ``"sum"`` for the sum in its place, or ``"none"`` for the terms that are added up.
 """
 
 import math
@@ -15,6 +16,7 @@ from tinygrad_lstm.graph.convert import as_tensor, float_operands
 from tinygrad_lstm.graph.dtypes import float16, float32
 from tinygrad_lstm.graph.scopes import scope
 from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.graph.types import broadcast_shapes
 from tinygrad_lstm.ops.elementwise import abs, log, softplus
 from tinygrad_lstm.ops.index import take
 from tinygrad_lstm.ops.logic import where
@@ -31,6 +33,7 @@ def cross_entropy(
     ignore_index: int | None = None,
     label_smoothing: float = 0.0,
     weight: Any = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """``mean(log Σ exp(logits) − logits[target])`` in nats: the surprise at the targets.
 
@@ -42,6 +45,7 @@ def cross_entropy(
             ``ε/classes`` for the others (C. Szegedy et al., "Rethinking the Inception architecture", 2016).
         weight: ``(classes,)``, how much each class counts; the mean is divided by the sum of the targets' weights.
             With smoothing each class that a share is given to counts by its own weight, as in PyTorch.
+        reduction: ``"mean"``, ``"sum"``, or ``"none"`` for the loss of each target, 0 of those that do not count.
 
     Raises:
         ShapeError: when the leading axes differ, or there is not one weight for each class.
@@ -58,11 +62,18 @@ def cross_entropy(
         raise UsageError(f"cross_entropy: label_smoothing is in [0, 1], not {label_smoothing}")
     with scope("cross entropy"):
         logs = log_softmax(_wide(scores))
-        loss = _mean_surprise("cross_entropy", logs, indices, ignore_index, label_smoothing, weight)
+        loss = _surprise("cross_entropy", logs, indices, ignore_index, label_smoothing, weight, reduction)
         return loss.astype(scores.dtype)
 
 
-def nll(log_probabilities: Any, targets: Any, *, ignore_index: int | None = None, weight: Any = None) -> Tensor:
+def nll(
+    log_probabilities: Any,
+    targets: Any,
+    *,
+    ignore_index: int | None = None,
+    weight: Any = None,
+    reduction: str = "mean",
+) -> Tensor:
     """``−mean(log_probabilities[target])``: :func:`cross_entropy` for the results of ``log_softmax``.
 
     Shapes, arguments and errors as there.
@@ -72,10 +83,10 @@ def nll(log_probabilities: Any, targets: Any, *, ignore_index: int | None = None
     """
     scores, indices = _classified("nll", "log_probabilities", log_probabilities, targets, ignore_index)
     with scope("negative log likelihood"):
-        return _mean_surprise("nll", _wide(scores), indices, ignore_index, 0.0, weight).astype(scores.dtype)
+        return _surprise("nll", _wide(scores), indices, ignore_index, 0.0, weight, reduction).astype(scores.dtype)
 
 
-def mse(prediction: Any, target: Any) -> Tensor:
+def mse(prediction: Any, target: Any, *, reduction: str = "mean") -> Tensor:
     """``mean((prediction − target)²)``; both of one shape.
 
     Raises:
@@ -87,10 +98,10 @@ def mse(prediction: Any, target: Any) -> Tensor:
     x, y = _alike("mse", prediction, target)
     with scope("mean squared error"):
         difference = _wide(x) - _wide(y)
-        return mean(difference * difference).astype(x.dtype)
+        return _reduced("mse", difference * difference, reduction).astype(x.dtype)
 
 
-def mae(prediction: Any, target: Any) -> Tensor:
+def mae(prediction: Any, target: Any, *, reduction: str = "mean") -> Tensor:
     """``mean(|prediction − target|)``; both of one shape. The derivative at 0 is 0.
 
     Raises:
@@ -101,10 +112,10 @@ def mae(prediction: Any, target: Any) -> Tensor:
     """
     x, y = _alike("mae", prediction, target)
     with scope("mean absolute error"):
-        return mean(abs(_wide(x) - _wide(y))).astype(x.dtype)
+        return _reduced("mae", abs(_wide(x) - _wide(y)), reduction).astype(x.dtype)
 
 
-def huber(prediction: Any, target: Any, delta: float = 1.0) -> Tensor:
+def huber(prediction: Any, target: Any, delta: float = 1.0, *, reduction: str = "mean") -> Tensor:
     """``mean(d²/2 where |d| ≤ δ, δ·(|d| − δ/2) elsewhere)`` of the differences d: outliers pull with a bounded force.
 
     Source: P. Huber, "Robust estimation of a location parameter", 1964.
@@ -125,17 +136,22 @@ def huber(prediction: Any, target: Any, delta: float = 1.0) -> Tensor:
         near = size <= delta
         # Large differences are not squared: where the square is inf, 0 times its derivative would be nan.
         close = where(near, difference, 0)
-        return mean(where(near, close * close / 2, delta * (size - delta / 2))).astype(x.dtype)
+        terms = where(near, close * close / 2, delta * (size - delta / 2))
+        return _reduced("huber", terms, reduction).astype(x.dtype)
 
 
-def bce_with_logits(logits: Any, targets: Any, *, positive_weight: float = 1.0) -> Tensor:
+def bce_with_logits(
+    logits: Any, targets: Any, *, weight: Any = None, pos_weight: Any = None, reduction: str = "mean"
+) -> Tensor:
     """``mean(−w·y·log σ(x) − (1 − y)·log(1 − σ(x)))`` for logits x and probabilities y, both of one shape.
 
     ``log σ(x)`` is ``−softplus(−x)``, so large logits neither overflow nor lose the gradient.
 
     Args:
         targets: numbers in [0, 1], or bools.
-        positive_weight: w, how much the positive side counts.
+        weight: how much each term counts; it broadcasts with the logits. The mean is still over their number.
+        pos_weight: w, how much the positive side counts: a number, or an array that broadcasts, such as one for each
+            class.
 
     Raises:
         ShapeError: when the shapes differ.
@@ -143,18 +159,25 @@ def bce_with_logits(logits: Any, targets: Any, *, positive_weight: float = 1.0) 
     >>> print(f"{tl.nn.bce_with_logits([0.0, 100.0], [1.0, 1.0]):.4f}")  # (log 2 + 0) / 2
     0.3466
     """
-    if not 0 <= positive_weight < math.inf:
-        raise UsageError(f"bce_with_logits: positive_weight is a finite number ≥ 0, not {positive_weight}")
+    if isinstance(pos_weight, int | float) and not 0 <= pos_weight < math.inf:
+        raise UsageError(f"bce_with_logits: pos_weight is a finite number ≥ 0, not {pos_weight}")
     x, y = _alike("bce_with_logits", logits, targets)
     with scope("binary cross entropy"):
         a, p = _wide(x), _wide(y)
-        return mean(positive_weight * p * softplus(-a) + (1 - p) * softplus(a)).astype(x.dtype)
+        positive = p if pos_weight is None else _beside("bce_with_logits: pos_weight", a, pos_weight) * p
+        terms = positive * softplus(-a) + (1 - p) * softplus(a)
+        if weight is not None:
+            terms = terms * _beside("bce_with_logits: weight", a, weight)
+        return _reduced("bce_with_logits", terms, reduction).astype(x.dtype)
 
 
-def kl_div(log_probabilities: Any, targets: Any) -> Tensor:
+def kl_div(log_probabilities: Any, targets: Any, *, reduction: str = "mean") -> Tensor:
     """``mean over the leading axes of Σ p·(log p − log q)``, the Kullback–Leibler divergence in nats.
 
     Shapes: log q ``(…, classes)`` and p of the same shape; where p is 0 the term is 0.
+
+    Args:
+        reduction: ``"mean"`` is over the leading axes, which PyTorch calls ``"batchmean"``.
 
     Raises:
         ShapeError: when the shapes differ, or there is no axis of classes.
@@ -170,7 +193,25 @@ def kl_div(log_probabilities: Any, targets: Any) -> Tensor:
         present = p > 0
         # 0·log 0 is 0, and so is its derivative by log q, even where q is 0 too.
         terms = _wide(p) * (log(where(present, _wide(p), 1)) - where(present, _wide(log_q), 0))
-        return mean(sum(terms, -1)).astype(p.dtype)
+        return _reduced("kl_div", sum(terms, -1), reduction).astype(p.dtype)
+
+
+def _reduced(name: str, terms: Tensor, reduction: str) -> Tensor:
+    _check_reduction(name, reduction)
+    return mean(terms) if reduction == "mean" else sum(terms) if reduction == "sum" else terms
+
+
+def _check_reduction(name: str, reduction: str) -> None:
+    if reduction not in ("mean", "sum", "none"):
+        raise UsageError(f"{name}: reduction is 'mean', 'sum' or 'none', not {reduction!r}")
+
+
+def _beside(what: str, logits: Tensor, weights: Any) -> Tensor:
+    """Weights in the element type of ``logits``, to whose shape they broadcast."""
+    node = as_tensor(weights, like=logits).astype(logits.dtype)
+    if broadcast_shapes(node.shape, logits.shape) != logits.shape:
+        raise ShapeError(f"{what} {node.type} does not broadcast to the shape {list(logits.shape)} of the logits")
+    return node
 
 
 def _wide(x: Tensor) -> Tensor:
@@ -205,12 +246,19 @@ def _check_targets(name: str, values: Any, classes: int, ignore_index: int | Non
         )
 
 
-def _mean_surprise(
-    name: str, logs: Tensor, indices: Tensor, ignore_index: int | None, smoothing: float, weight: Any
+def _surprise(
+    name: str,
+    logs: Tensor,
+    indices: Tensor,
+    ignore_index: int | None,
+    smoothing: float,
+    weight: Any,
+    reduction: str,
 ) -> Tensor:
     """The weighted mean of ``−(1 − ε)·log p[target] − ε·mean(log p)``; ignored targets have the weight 0."""
+    _check_reduction(name, reduction)
     if ignore_index is None and not smoothing and weight is None:
-        return -mean(take_along_last(logs, _in_range(indices, logs.shape[-1])))
+        return -_reduced(name, take_along_last(logs, _in_range(indices, logs.shape[-1])), reduction)
     counted = ones_like(logs[..., 0])
     if ignore_index is not None:
         ignored = indices == ignore_index
@@ -226,11 +274,11 @@ def _mean_surprise(
         shares = counted
     surprise = -take_along_last(logs, _in_range(indices, logs.shape[-1]))
     # `where`, since 0 times the infinite surprise at an ignored target would be nan.
-    total = sum(where(counted > 0, shares * surprise, 0))
+    terms = where(counted > 0, shares * surprise, 0)
     if smoothing:
-        even = sum(where(counted > 0, -mean(spread * logs, -1), 0))
-        total = (1 - smoothing) * total + smoothing * even
-    return total / sum(shares)
+        even = where(counted > 0, -mean(spread * logs, -1), 0)
+        terms = (1 - smoothing) * terms + smoothing * even
+    return terms if reduction == "none" else sum(terms) if reduction == "sum" else sum(terms) / sum(shares)
 
 
 def _in_range(indices: Tensor, classes: int) -> Tensor:

@@ -16,6 +16,9 @@ class Adagrad(Optimizer):
 
     Source: J. Duchi, E. Hazan, Y. Singer, "Adaptive subgradient methods", 2011.
 
+    Args:
+        weight_decay: λ; ``g + λ·p`` takes the place of g.
+
     >>> p = tl.Parameter(1.0)
     >>> opt = tl.optim.Adagrad([p], lr=0.1)
     >>> (p * p).backward()
@@ -24,13 +27,16 @@ class Adagrad(Optimizer):
     0.9000
     """
 
-    def __init__(self, parameters: Iterable[Parameter], lr: float = 1e-2, eps: float = 1e-10) -> None:
+    def __init__(
+        self, parameters: Iterable[Parameter], lr: float = 1e-2, eps: float = 1e-10, *, weight_decay: float = 0.0
+    ) -> None:
         super().__init__(parameters, lr)
-        at_least_0("Adagrad", eps=eps)
-        self.eps = eps
+        at_least_0("Adagrad", eps=eps, weight_decay=weight_decay)
+        self.eps, self.weight_decay = eps, weight_decay
         self.sum = self._moments("sum")
 
     def _update(self, k: int, p: Tensor, g: Tensor) -> tuple[Tensor, list[tuple[Variable, Any]]]:
+        g = g + self.weight_decay * p if self.weight_decay else g
         s = self.sum[k] + g * g
         return p - self.rate.astype(p.dtype) * g / (sqrt(s) + self.eps), [(self.sum[k], s)]
 
@@ -43,6 +49,7 @@ class RMSprop(Optimizer):
     Args:
         alpha: how much of the running mean is kept.
         momentum: μ; ``b ← μ·b + g / (√v + ε)``, ``p ← p − lr·b``.
+        weight_decay: λ; ``g + λ·p`` takes the place of g.
 
     >>> p = tl.Parameter(1.0)
     >>> opt = tl.optim.RMSprop([p], lr=0.01)
@@ -60,17 +67,19 @@ class RMSprop(Optimizer):
         eps: float = 1e-8,
         *,
         momentum: float = 0.0,
+        weight_decay: float = 0.0,
     ) -> None:
         super().__init__(parameters, lr)
         fractions("RMSprop", "alpha", alpha)
         fractions("RMSprop", "the momentum", momentum)
-        at_least_0("RMSprop", eps=eps)
-        self.alpha, self.eps, self.momentum = alpha, eps, momentum
+        at_least_0("RMSprop", eps=eps, weight_decay=weight_decay)
+        self.alpha, self.eps, self.momentum, self.weight_decay = alpha, eps, momentum, weight_decay
         self.square = self._moments("square")
         self.velocity = self._moments("velocity") if momentum else []
 
     def _update(self, k: int, p: Tensor, g: Tensor) -> tuple[Tensor, list[tuple[Variable, Any]]]:
         rate = self.rate.astype(p.dtype)
+        g = g + self.weight_decay * p if self.weight_decay else g
         v = self.alpha * self.square[k] + (1 - self.alpha) * (g * g)
         step = g / (sqrt(v) + self.eps)
         if not self.momentum:
@@ -87,6 +96,9 @@ class Adadelta(Optimizer):
 
     Source: M. Zeiler, "ADADELTA: an adaptive learning rate method", 2012.
 
+    Args:
+        weight_decay: λ; ``g + λ·p`` takes the place of g.
+
     >>> p = tl.Parameter(1.0)
     >>> opt = tl.optim.Adadelta([p])
     >>> (p * p).backward()
@@ -95,14 +107,23 @@ class Adadelta(Optimizer):
     0.9968
     """
 
-    def __init__(self, parameters: Iterable[Parameter], lr: float = 1.0, rho: float = 0.9, eps: float = 1e-6) -> None:
+    def __init__(
+        self,
+        parameters: Iterable[Parameter],
+        lr: float = 1.0,
+        rho: float = 0.9,
+        eps: float = 1e-6,
+        *,
+        weight_decay: float = 0.0,
+    ) -> None:
         super().__init__(parameters, lr)
         fractions("Adadelta", "rho", rho)
-        at_least_0("Adadelta", eps=eps)
-        self.rho, self.eps = rho, eps
+        at_least_0("Adadelta", eps=eps, weight_decay=weight_decay)
+        self.rho, self.eps, self.weight_decay = rho, eps, weight_decay
         self.square, self.change = self._moments("square"), self._moments("change")
 
     def _update(self, k: int, p: Tensor, g: Tensor) -> tuple[Tensor, list[tuple[Variable, Any]]]:
+        g = g + self.weight_decay * p if self.weight_decay else g
         v = self.rho * self.square[k] + (1 - self.rho) * (g * g)
         d = sqrt(self.change[k] + self.eps) / sqrt(v + self.eps) * g
         u = self.rho * self.change[k] + (1 - self.rho) * (d * d)
