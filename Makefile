@@ -36,6 +36,7 @@ format: $(VENV)/.dev ## Format the code and mend what ruff can mend
 docs: $(VENV)/.docs ## The site, in docs/_build/index.html
 	$(BIN)/python docs/op_table.py
 	$(BIN)/sphinx-build --quiet --fail-on-warning --builder html docs docs/_build
+	@echo "the site is in docs/_build/index.html"
 
 bench: $(VENV)/.bench ## Time it beside its peers, into out/ (BENCH="--help" lists the options)
 	$(BIN)/python -m benchmarks.run --json "$(OUT)/benchmarks.json" --markdown "$(OUT)/benchmarks.md" $(BENCH)

@@ -212,7 +212,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="A language model that keeps the subject's number until the verb.")
     parser.add_argument("--steps", type=int, default=1500, help="updates of each model")
     parser.add_argument("--seed", type=int, default=3, help="of the sentences and of the first weights")
-    parser.add_argument("--backend", default="numpy", help="numpy, or c")
+    parser.add_argument("--backend", default=tl.get_backend(), help="the one of the session, or c, which is faster")
     parser.add_argument("--out", type=Path, help="folder for pictures")
     options = parser.parse_args(argv)
     if options.steps < 1 or options.seed < 0:

@@ -1,6 +1,9 @@
 """Examples run and say what they promise."""
 
+import os
+import re
 import runpy
+import subprocess
 import sys
 from pathlib import Path
 
@@ -106,3 +109,21 @@ def test_the_unit_is_found_that_tells_the_number_best(monkeypatch: pytest.Monkey
 
     monkeypatch.setitem(example["number_unit"].__globals__, "along", along)
     assert example["number_unit"](None) == (5, 1.0)
+
+
+def test_examples_take_the_backend_of_the_session() -> None:
+    """None but the one that switches names a backend, unless it is asked for."""
+    for path in EXAMPLES.glob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        if path.name != "switching_backends.py":
+            assert not re.search(r"(use|set)_backend\(\"", text), path
+            assert 'default="numpy"' not in text, path
+
+
+def test_the_environment_chooses_the_backend_of_an_example() -> None:
+    given = {**os.environ, "TINYGRAD_LSTM_BACKEND": "abacus"}
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / "autodiff_basics.py"], env=given, capture_output=True, text=True, check=False
+    )
+    assert done.returncode
+    assert "the environment variable TINYGRAD_LSTM_BACKEND is 'abacus'" in done.stderr

@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import re
 
@@ -71,3 +72,29 @@ def test_a_resumed_run_counts_its_own_speed_and_the_steps_before(trainer):
         progress(trainer)
         assert progress._rate(trainer) == 0
     assert "5/20" in stream.getvalue()
+
+
+class Cell(io.StringIO):
+    """What ``sys.stderr`` is in a cell of a notebook, as far as a bar asks."""
+
+    __module__ = "ipykernel.iostream"
+
+
+@pytest.mark.parametrize("kind", [Terminal, Cell])
+def test_a_run_shows_a_bar_by_itself_in_a_terminal_and_in_a_notebook(trainer, monkeypatch, kind):
+    stream = kind()
+    monkeypatch.setattr("sys.stderr", stream)
+    trainer.run()
+    assert "20/20" in stream.getvalue()
+    assert "held-out" in stream.getvalue()
+
+
+def test_a_run_elsewhere_or_with_a_report_of_its_own_shows_none(trainer, monkeypatch):
+    stream, seen = io.StringIO(), []
+    monkeypatch.setattr("sys.stderr", stream)
+    trainer.run()
+    monkeypatch.setattr("sys.stderr", terminal := Terminal())
+    trainer.config = dataclasses.replace(trainer.config, steps=21)
+    trainer.run(lambda run: seen.append(run.at))
+    assert stream.getvalue() == terminal.getvalue() == ""
+    assert seen[-1] == 21

@@ -16,9 +16,9 @@ from tinygrad_lstm.runtime.threads import blas_threads
 from tinygrad_lstm.train.checkpoint import check_writable, holds_model, load_model
 from tinygrad_lstm.train.config import TrainConfig
 from tinygrad_lstm.train.language_model import ModelConfig
-from tinygrad_lstm.train.progress import Progress
+from tinygrad_lstm.train.progress import Progress, bits
 from tinygrad_lstm.train.sampling import sample
-from tinygrad_lstm.train.trainer import Trainer, bits
+from tinygrad_lstm.train.trainer import Trainer
 
 __all__ = ["run_sample", "run_train"]
 

@@ -1,14 +1,16 @@
 """Reports on the progress of training: a bar in a terminal, plain lines elsewhere."""
 
+import math
 import time
 from types import TracebackType
-from typing import IO, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from tqdm import tqdm
 
-from tinygrad_lstm.train.trainer import Trainer, bits
+if TYPE_CHECKING:
+    from tinygrad_lstm.train.trainer import Trainer
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "bits", "draws_bars"]
 
 _RECENT: Final = 50
 """The reported loss is the mean over this many steps."""
@@ -18,9 +20,23 @@ _RISEN: Final = 1.01
 """A held-out loss of this many times the lowest one counts as rising."""
 
 
+def bits(nats: float) -> float:
+    """Nats as bits.
+
+    >>> bits(math.log(8))
+    3.0
+    """
+    return nats / math.log(2)
+
+
+def draws_bars(stream: Any) -> bool:
+    """Whether a bar on ``stream`` is drawn anew in its place: in a terminal, and in a cell of Jupyter."""
+    return bool(stream is not None and (stream.isatty() or type(stream).__module__.startswith("ipykernel.")))
+
+
 class Progress:
-    """Reports a run on ``stream``: in a terminal a bar, else lines, for the first step, each validation, and each 10
-    seconds without one.
+    """Reports a run on ``stream``: in a terminal and in Jupyter a bar, else lines, for the first step, each validation,
+    and each 10 seconds without one.
 
     Both show the mean loss of the last steps, the held-out loss in nats and in bits per character, characters
     trained on in a second, and the time left; and once, that the held-out loss rises.
@@ -35,7 +51,7 @@ class Progress:
     step 1 of 1: loss ..., held-out ... nats (... bits per character), ... characters/s, 0 s left
     """
 
-    def __init__(self, trainer: Trainer, stream: IO[str]) -> None:
+    def __init__(self, trainer: "Trainer", stream: IO[str]) -> None:
         self._stream = stream
         self._started, self._from = time.monotonic(), trainer.at
         self._told, self._warned = len(trainer.validations), False
@@ -44,7 +60,7 @@ class Progress:
             total=trainer.config.steps,
             initial=trainer.at,
             file=stream,
-            disable=not stream.isatty(),
+            disable=not draws_bars(stream),
             unit="step",
             dynamic_ncols=True,
             bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt} {elapsed}<{remaining}{postfix}",
@@ -58,7 +74,7 @@ class Progress:
     ) -> None:
         self._bar.close()
 
-    def __call__(self, trainer: Trainer) -> None:
+    def __call__(self, trainer: "Trainer") -> None:
         """Report the progress of ``trainer``."""
         looked, self._told = len(trainer.validations) > self._told, len(trainer.validations)
         if self._bar.disable:
@@ -79,7 +95,7 @@ class Progress:
                 file=self._stream,
             )
 
-    def _lines(self, trainer: Trainer, looked: bool) -> None:
+    def _lines(self, trainer: "Trainer", looked: bool) -> None:
         now = time.monotonic()
         if not looked and self._last_line is not None and now < self._last_line + _PATIENCE:
             return
@@ -95,11 +111,11 @@ class Progress:
         self._last_line = now
         print(", ".join(parts), file=self._stream, flush=True)
 
-    def _loss(self, trainer: Trainer) -> float:
+    def _loss(self, trainer: "Trainer") -> float:
         recent = trainer.losses[-_RECENT:]
         return sum(recent) / len(recent)
 
-    def _rate(self, trainer: Trainer) -> float:
+    def _rate(self, trainer: "Trainer") -> float:
         """Characters per second in this run."""
         count = (trainer.at - self._from) * trainer.config.window * trainer.config.batch
         return count / max(time.monotonic() - self._started, 1e-9)

@@ -1,7 +1,9 @@
 """Training a language model: truncated backpropagation through time over the windows of a text."""
 
+import contextlib
 import math
 import os
+import sys
 import time
 from array import array
 from collections.abc import Callable, Mapping
@@ -35,17 +37,9 @@ from tinygrad_lstm.train.checkpoint_file import CheckpointFile
 from tinygrad_lstm.train.config import TrainConfig, learning_rate
 from tinygrad_lstm.train.description import Description
 from tinygrad_lstm.train.language_model import LanguageModel, ModelConfig
+from tinygrad_lstm.train.progress import Progress, draws_bars
 
-__all__ = ["Trainer", "bits"]
-
-
-def bits(nats: float) -> float:
-    """Nats as bits.
-
-    >>> bits(math.log(8))
-    3.0
-    """
-    return nats / math.log(2)
+__all__ = ["Trainer"]
 
 
 _MODEL: Final = ModelConfig()
@@ -187,7 +181,8 @@ class Trainer:
         """Train up to ``config.steps``, validating every so often and at the end.
 
         Args:
-            report: called after each update and each validation.
+            report: called after each update and each validation; by default a bar in a terminal and in Jupyter, and
+                nothing elsewhere. ``lambda trainer: None`` is nothing everywhere.
             checkpoint: where to save after each validation, and when Ctrl-C ends the run. If its folder goes away
                 meanwhile, the run saves in the working directory, and warns.
             save_every: seconds after which to save besides, at the next step.
@@ -197,6 +192,14 @@ class Trainer:
             KeyboardInterrupt: at Ctrl-C, after saving; nothing of the step under way is left.
         """
         file = None if checkpoint is None else CheckpointFile(checkpoint)
+        with contextlib.ExitStack() as stack:
+            if report is None and draws_bars(sys.stderr):
+                report = stack.enter_context(Progress(self, sys.stderr))
+            self._run(report, file, save_every)
+
+    def _run(
+        self, report: "Callable[[Trainer], None] | None", file: CheckpointFile | None, save_every: float | None
+    ) -> None:
         saved = time.monotonic()
         try:
             while True:
