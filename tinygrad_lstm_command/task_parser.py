@@ -8,7 +8,7 @@ from tinygrad_lstm_command.arguments import Parser, count, path, seed_number
 __all__ = ["PROTOCOLS", "TASK_NAMES", "TRIED_CELLS", "add_task_options", "cells_named"]
 
 TRIED_CELLS: Final = ("lstm", "gru", "rnn")
-PROTOCOLS: Final = ("1997", "modern", "all")
+PROTOCOLS: Final = ("1997", "modern")
 TASK_NAMES: Final = (
     "reber",
     "lag-a",

@@ -203,8 +203,8 @@ def test_a_quick_run_of_every_task(name):
         found = [run_trials(task, protocol, cell, 2, limit=2 * protocol.batch) for cell in ("lstm", "rnn")]
         assert all(len(result.trials) == 2 for result in found)
         assert all(np.isfinite(trial.error) for result in found for trial in result.trials)
-    page = results_page(task, {next(iter(task.protocols)): found}, "the command", "The machine.")
-    assert page.startswith(f"# {task.title}\n")
+    page = results_page(task, "modern", found, "the command", "The machine.")
+    assert page.startswith(f"# {task.title}, today's way\n")
     assert "```bash\nthe command\n```\n\nThe machine.\n" in page
 
 

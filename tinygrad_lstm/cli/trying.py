@@ -22,22 +22,18 @@ def run_task(arguments: argparse.Namespace) -> int:
     """Run the trials of a task for each cell, and print the table."""
     given = vars(arguments)
     task = make_task(arguments.name, given.get("length"))
-    chosen = given.get("protocol")
-    names = list(task.protocols) if chosen == "all" else [chosen or next(iter(task.protocols))]
-    protocols = {name: task.protocol(name) for name in names}
+    name = given.get("protocol") or next(iter(task.protocols))
+    protocol = task.protocol(name)
     page = given.get("output")
     if page is not None and not Path(page).parent.is_dir():
         raise UsageError(f"there is no folder {Path(page).parent}; make it, or name a file elsewhere with -o")
-    print(f"{task.title} ({task.source})\n\n{task.about}\n\n{task.shown}")
-    results: dict[str, list[CellResult]] = {}
+    print(f"{task.title} ({task.source})\n\n{task.about}\n\n{task.shown}\n\nprotocol {name}: {protocol}", flush=True)
     with use_backend(arguments.backend or get_backend()), blas_threads(arguments.threads):
-        for name, protocol in protocols.items():
-            results[name] = [_tried(task, protocol, cell, arguments) for cell in arguments.cells]
-            print(f"\nprotocol {name}: {protocol}\n\n{results_table(protocol, results[name])}", flush=True)
+        results = [_tried(task, protocol, cell, arguments) for cell in arguments.cells]
         note = _note(arguments)
-    print(f"\n{note}")
+    print(f"\n{results_table(protocol, results)}\n\n{note}")
     if page is not None:
-        Path(page).write_text(results_page(task, dict(results), _command(arguments), note), encoding="utf-8")
+        Path(page).write_text(results_page(task, name, results, _command(arguments), note), encoding="utf-8")
         print(page)
     return 0
 

@@ -73,8 +73,9 @@ def adding(length: int = 100) -> Task:
                 {"lstm": 16},
                 rate=0.01,
                 limit=300_000,
-                batch=32,
+                batch=16,
                 optimizer="adam",
+                forget_bias=5.0,
                 clip=1.0,
                 success=Recent(2000, 1, 0.01),
             ),
@@ -113,7 +114,14 @@ def multiplication(length: int = 100) -> Task:
                 published={"lstm": Published("", "482,000", "139 of 2,560")} if length == 100 else {},
             ),
             "modern": Protocol(
-                {"lstm": 16}, rate=0.01, limit=300_000, batch=32, optimizer="adam", clip=1.0, success=Recent(2000, 13)
+                {"lstm": 16},
+                rate=0.01,
+                limit=300_000,
+                batch=16,
+                optimizer="adam",
+                forget_bias=5.0,
+                clip=1.0,
+                success=Recent(2000, 13),
             ),
         },
     )

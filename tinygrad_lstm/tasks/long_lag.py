@@ -55,7 +55,14 @@ def long_lag_a(length: int = 100) -> Task:
                 published=paper,
             ),
             "modern": Protocol(
-                {"lstm": 8}, rate=0.01, limit=100_000, batch=16, optimizer="adam", clip=1.0, success=Recent(2000, 1)
+                {"lstm": 8},
+                rate=0.01,
+                limit=100_000,
+                batch=16,
+                optimizer="adam",
+                forget_bias=5.0,
+                clip=1.0,
+                success=Recent(2000, 1),
             ),
         },
     )
@@ -111,7 +118,14 @@ def long_lag_c(length: int = 50) -> Task:
                 published={"lstm": Published("", paper[length])} if length in paper else {},
             ),
             "modern": Protocol(
-                {"lstm": 8}, rate=0.01, limit=100_000, batch=32, optimizer="adam", clip=1.0, success=Recent(2000, 1)
+                {"lstm": 8},
+                rate=0.01,
+                limit=100_000,
+                batch=16,
+                optimizer="adam",
+                forget_bias=5.0,
+                clip=1.0,
+                success=Recent(2000, 1),
             ),
         },
     )

@@ -76,20 +76,27 @@ def _cell_name(result: CellResult) -> str:
     return f"{kind}, {hidden} unit{'s' if hidden > 1 else ''}"
 
 
-def results_page(task: Task, results: dict[str, Sequence[CellResult]], command: str, note: str) -> str:
-    """A page in Markdown: the task, and for each protocol its settings and table.
+def results_page(task: Task, protocol: str, results: Sequence[CellResult], command: str, note: str) -> str:
+    """A page in Markdown: the task, the settings of a protocol, and its table.
 
     Args:
-        results: by the name of the protocol.
+        protocol: its name.
+        results: of each cell.
         command: what made them.
         note: the machine, the backend, and what else belongs to the numbers.
     """
-    parts = [f"# {task.title}", task.about, f"```text\n{task.shown}\n```", f"Source: {task.source}."]
-    for name, found in results.items():
-        protocol = task.protocol(name)
-        parts += [f"## {_HEADINGS.get(name, name)}", f"{protocol}.", results_table(protocol, found)]
-    parts += ["## How it was made", f"```bash\n{command}\n```", note]
+    rules = task.protocol(protocol)
+    parts = [
+        f"# {task.title}, {_HEADINGS.get(protocol, protocol)}",
+        task.about,
+        f"```text\n{task.shown}\n```",
+        f"Source: {task.source}.",
+        f"{rules}.",
+        results_table(rules, results),
+        f"```bash\n{command}\n```",
+        note,
+    ]
     return "\n\n".join(parts) + "\n"
 
 
-_HEADINGS: Final = {"1997": "As in 1997", "modern": "Today's way"}
+_HEADINGS: Final = {"1997": "as in 1997", "modern": "today's way"}
