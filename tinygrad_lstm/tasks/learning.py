@@ -3,24 +3,28 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias, cast
 
 import numpy as np
 
+from tinygrad_lstm.autodiff.reverse import gradients
 from tinygrad_lstm.functions.activations import log_softmax, softmax
 from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.graph.variables import assign_all
 from tinygrad_lstm.jit.jitted import jit
 from tinygrad_lstm.ops.elementwise import minimum, sigmoid, softplus, sqrt
+from tinygrad_lstm.ops.loop import scan
 from tinygrad_lstm.optim.adam import Adam
-from tinygrad_lstm.optim.optimizer import Optimizer
-from tinygrad_lstm.optim.sgd import SGD
 from tinygrad_lstm.runtime.creation import tensor
 from tinygrad_lstm.tasks.definition import Data, Protocol, Recent, Task
 from tinygrad_lstm.tasks.sequence_data import Floats, Generator, Judgement, Sequences
 from tinygrad_lstm.tasks.trial_cells import Blocks
 from tinygrad_lstm.tasks.trial_network import TrialNetwork, comparable_hidden
 
-__all__ = ["CellResult", "Trial", "make_network", "run_trials"]
+__all__ = ["CellResult", "Trial", "clipped_each_trial", "make_network", "run_trials"]
+
+Update: TypeAlias = Callable[[Floats, Floats, Floats], Floats]
+"""Several updates, with inputs, targets and weights ``(updates, time, trials, batch, …)``; gives the answers."""
 
 _DRAWN: Final = 256
 """Sequences that a trial draws at a time."""
@@ -181,35 +185,21 @@ class _Learner:
     def __init__(self, task: Task, protocol: Protocol, network: TrialNetwork) -> None:
         self.task, self.protocol, self.network = task, protocol, network
         self.updates: int | None = None
-        parameters = network.parameters()
-        kind: type[Optimizer] = SGD if protocol.optimizer == "sgd" else Adam
-        optimizer = kind(parameters, lr=protocol.rate)
+        self.update = _descent(network, self) if protocol.optimizer == "sgd" else _adam(network, self)
+        self.answer = jit(lambda x: self.answers(network(x)))
 
-        @jit
-        def update(x: Tensor, y: Tensor, w: Tensor) -> Tensor:
-            scores = network(x)
-            loss = self._loss(scores, y, w)
-            optimizer.zero_grad()
-            loss.backward()
-            if protocol.clip is not None:
-                _clip_each_trial(parameters, protocol.clip)
-            optimizer.step()
-            return self._answers(scores)
-
-        self.update = update
-        self.answer = jit(lambda x: self._answers(network(x)))
-
-    def _answers(self, scores: Tensor) -> Tensor:
+    def answers(self, scores: Tensor) -> Tensor:
+        """What the network says, from its scores."""
         if self.protocol.squared:
             return sigmoid(scores) if self.protocol.logistic else scores
         if self.task.answers == "bits":
             return sigmoid(scores)
         return softmax(scores, axis=-1) if self.task.answers == "class" else scores
 
-    def _loss(self, scores: Tensor, y: Tensor, w: Tensor) -> Tensor:
+    def loss(self, scores: Tensor, y: Tensor, w: Tensor) -> Tensor:
         """The sum over the trials of each trial's loss. Inputs are ``(time, trials, batch, …)``."""
         if self.protocol.squared:
-            gap = self._answers(scores) - y
+            gap = self.answers(scores) - y
             return 0.5 * ((gap * gap).sum(axis=-1) * w).sum() / y.shape[2]
         if self.task.answers == "number":
             gap = scores - y
@@ -235,11 +225,8 @@ class _Learner:
         count = min(self.updates, -(-most // batch)) * batch
         drawn = [source.draw(count) for source in sources]
         x, y, w = _beside(drawn)
-        found = []
-        for at in range(0, count, batch):
-            now = slice(at, at + batch)
-            found.append(self.update(tensor(x[:, :, now]), tensor(y[:, :, now]), tensor(w[:, :, now])).numpy())
-        answers = np.concatenate(found, axis=2)
+        answers = self.update(*[np.stack(np.split(value, count // batch, axis=2)) for value in (x, y, w)])
+        answers = np.concatenate(list(answers), axis=2)
         return [s.judge(answers[:, k], self.task.tolerance) for k, s in enumerate(drawn)], count
 
     def test(self, sources: Sequence[Data]) -> list[Judgement]:
@@ -257,6 +244,46 @@ class _Learner:
         ]
 
 
+def _descent(network: TrialNetwork, learner: _Learner) -> Update:
+    """Gradient descent: all updates are turns of one loop, so that a small one costs no call from Python."""
+    names, parameters = zip(*network.named_parameters(), strict=True)
+
+    @jit
+    def updates(x: Tensor, y: Tensor, w: Tensor) -> Tensor:
+        def update(values: tuple[Tensor, ...], lesson: tuple[Tensor, Tensor, Tensor]) -> tuple[Any, Tensor]:
+            now, targets, weights = lesson
+            scores = network(now, dict(zip(names, values, strict=True)))
+            slopes = gradients(learner.loss(scores, targets, weights), list(values))
+            slopes = clipped_each_trial(slopes, learner.protocol.clip)
+            after = tuple(v - learner.protocol.rate * slope for v, slope in zip(values, slopes, strict=True))
+            return after, learner.answers(scores)
+
+        last, answers = scan(update, tuple(p.leaf for p in parameters), (x, y, w))
+        assign_all(list(zip(parameters, last, strict=True)))
+        return cast(Tensor, answers)
+
+    return lambda x, y, w: updates(tensor(x), tensor(y), tensor(w)).numpy()
+
+
+def _adam(network: TrialNetwork, learner: _Learner) -> Update:
+    """Adam, one call for each update."""
+    parameters = network.parameters()
+    optimizer = Adam(parameters, learner.protocol.rate)
+
+    @jit
+    def update(x: Tensor, y: Tensor, w: Tensor) -> Tensor:
+        scores = network(x)
+        optimizer.zero_grad()
+        learner.loss(scores, y, w).backward()
+        slopes = clipped_each_trial([p.grad for p in parameters], learner.protocol.clip)
+        for p, slope in zip(parameters, slopes, strict=True):
+            p.grad = slope
+        optimizer.step()
+        return learner.answers(scores)
+
+    return lambda x, y, w: np.stack([update(*map(tensor, lesson)).numpy() for lesson in zip(x, y, w, strict=True)])
+
+
 def _chunks(count: int) -> Iterator[Floats]:
     """Places in parts of one size, so that one program serves for all; the last part repeats the first places."""
     size = min(count, _TESTED)
@@ -271,9 +298,10 @@ def _beside(drawn: Sequence[Sequences]) -> tuple[Floats, Floats, Floats]:
     return x, y, w
 
 
-def _clip_each_trial(parameters: Sequence[Any], bound: float) -> None:
-    """Scale the gradients of each trial by one factor, so that their common norm is at most ``bound``."""
-    total = sum((p.grad * p.grad).sum(axis=(1, 2), keepdims=True) for p in parameters)
+def clipped_each_trial(slopes: Sequence[Any], bound: float | None) -> list[Any]:
+    """The gradients of each trial, scaled by one factor so that their common norm is at most ``bound``, if given."""
+    if bound is None:
+        return list(slopes)
+    total = sum((slope * slope).sum(axis=(1, 2), keepdims=True) for slope in slopes)
     factor = minimum(bound / (sqrt(total) + 1e-6), 1.0)
-    for p in parameters:
-        p.grad = p.grad * factor
+    return [slope * factor for slope in slopes]

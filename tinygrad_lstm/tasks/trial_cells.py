@@ -6,7 +6,7 @@ alone or among many, up to rounding.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
@@ -23,7 +23,11 @@ from tinygrad_lstm.ops.shape import broadcast_to, concatenate, reshape
 from tinygrad_lstm.ops.source import stop_gradient
 from tinygrad_lstm.tasks.sequence_data import Floats, Generator
 
-__all__ = ["Blocks", "GRUTrials", "LSTMTrials", "MemoryBlocks", "RNNTrials", "TrialCell", "drawn_per_trial"]
+__all__ = ["Blocks", "GRUTrials", "LSTMTrials", "MemoryBlocks", "RNNTrials", "TrialCell", "Values", "drawn_per_trial"]
+
+
+Values: TypeAlias = dict[str, Any]
+"""Weights by name."""
 
 
 def drawn_per_trial(randoms: Sequence[Generator], bound: float, *shape: int) -> Floats:
@@ -32,7 +36,7 @@ def drawn_per_trial(randoms: Sequence[Generator], bound: float, *shape: int) -> 
 
 
 class TrialCell(Module):
-    """Base of the cells: ``state, h = cell(x, state)``.
+    """Base of the cells: ``state, h = cell(x, state)``, or ``cell(x, state, values)`` with other values of its weights.
 
     Args:
         randoms: the generator of each trial.
@@ -49,6 +53,10 @@ class TrialCell(Module):
         """The state before the first step."""
         return self._zeros(batch, self.hidden)
 
+    def own(self) -> Values:
+        """The weights by name."""
+        return dict(self.named_parameters())
+
 
 class RNNTrials(TrialCell):
     """:class:`tinygrad_lstm.nn.RNNCell` for many trials: ``h_t = tanh([h_{t−1}, x_t]·W + b)``."""
@@ -58,9 +66,10 @@ class RNNTrials(TrialCell):
         self.weight = Parameter(drawn_per_trial(randoms, start, hidden + inputs, hidden))
         self.bias = Parameter(np.zeros((len(randoms), 1, hidden), np.float32))
 
-    def forward(self, x: Tensor, state: Any) -> tuple[Any, Tensor]:
+    def forward(self, x: Tensor, state: Any, values: Values | None = None) -> tuple[Any, Tensor]:
         """The next state, and the hidden state."""
-        h = tanh(matmul(concatenate([state, x], axis=-1), self.weight) + self.bias)
+        own = self.own() if values is None else values
+        h = tanh(matmul(concatenate([state, x], axis=-1), own["weight"]) + own["bias"])
         return h, h
 
 
@@ -74,11 +83,12 @@ class GRUTrials(TrialCell):
         self.candidate_weight = Parameter(drawn_per_trial(randoms, start, hidden + inputs, hidden))
         self.candidate_bias = Parameter(np.zeros((len(randoms), 1, hidden), np.float32))
 
-    def forward(self, x: Tensor, state: Any) -> tuple[Any, Tensor]:
+    def forward(self, x: Tensor, state: Any, values: Values | None = None) -> tuple[Any, Tensor]:
         """The next state, and the hidden state."""
-        z, r = split(sigmoid(matmul(concatenate([state, x], axis=-1), self.weight) + self.bias), 2, axis=-1)
+        own = self.own() if values is None else values
+        z, r = split(sigmoid(matmul(concatenate([state, x], axis=-1), own["weight"]) + own["bias"]), 2, axis=-1)
         reset = concatenate([r * state, x], axis=-1)
-        candidate = tanh(matmul(reset, self.candidate_weight) + self.candidate_bias)
+        candidate = tanh(matmul(reset, own["candidate_weight"]) + own["candidate_bias"])
         h = (1 - z) * state + z * candidate
         return h, h
 
@@ -103,10 +113,11 @@ class LSTMTrials(TrialCell):
         """The state before the first step."""
         return self._zeros(batch, self.hidden), self._zeros(batch, self.hidden)
 
-    def forward(self, x: Tensor, state: Any) -> tuple[Any, Tensor]:
+    def forward(self, x: Tensor, state: Any, values: Values | None = None) -> tuple[Any, Tensor]:
         """The next state, and the hidden state."""
         h, c = state
-        f, i, candidate, o = split(matmul(concatenate([h, x], axis=-1), self.weight) + self.bias, 4, axis=-1)
+        own = self.own() if values is None else values
+        f, i, candidate, o = split(matmul(concatenate([h, x], axis=-1), own["weight"]) + own["bias"], 4, axis=-1)
         c = sigmoid(f) * c + sigmoid(i) * tanh(candidate)
         h = sigmoid(o) * tanh(c)
         return (h, c), h
@@ -194,16 +205,17 @@ class MemoryBlocks(TrialCell):
         """The state before the first step: the activations of all units, and the sums of the cells."""
         return self._zeros(batch, self.blocks.cells + self.blocks.gates), self._zeros(batch, self.blocks.cells)
 
-    def forward(self, x: Tensor, state: Any) -> tuple[Any, Tensor]:
+    def forward(self, x: Tensor, state: Any, values: Values | None = None) -> tuple[Any, Tensor]:
         """The next state, and the outputs of the cells."""
         blocks, (units, total) = self.blocks, state
+        own = self.own() if values is None else values
         seen = concatenate([stop_gradient(units), x], axis=-1) if blocks.recurrent else x
-        net = matmul(seen, self.weight)
+        net = matmul(seen, own["weight"])
         gates, cells = net[..., : blocks.gates], net[..., blocks.gates :]
         if blocks.biased != "none":
-            gates = gates + self.gate_bias
+            gates = gates + own["gate_bias"]
         if blocks.biased == "all":
-            cells = cells + self.cell_bias
+            cells = cells + own["cell_bias"]
         gates = sigmoid(gates)
         squeezed = 4 * sigmoid(cells) - 2 if blocks.squashed else sigmoid(cells)
         total = total + self._spread(gates[..., : blocks.count]) * squeezed

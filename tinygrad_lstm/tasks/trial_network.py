@@ -18,6 +18,7 @@ from tinygrad_lstm.tasks.trial_cells import (
     MemoryBlocks,
     RNNTrials,
     TrialCell,
+    Values,
     drawn_per_trial,
 )
 
@@ -84,11 +85,13 @@ class TrialNetwork(Module):
         """The weights and biases of one trial."""
         return sum(p.size for p in self.parameters()) // self.cell.trials
 
-    def forward(self, x: Tensor) -> Tensor:
-        """The scores at all steps."""
-        _, h = scan(lambda state, x_t: self.cell(x_t, state), self.cell.nothing(x.shape[2]), x)
-        scores = matmul(concatenate([h, x], axis=-1) if self.direct else h, self.weight)
-        return scores if self.bias is None else scores + self.bias
+    def forward(self, x: Tensor, values: Values | None = None) -> Tensor:
+        """The scores at all steps, with these values of the weights, by default the network's own."""
+        own: Values = dict(self.named_parameters()) if values is None else values
+        inner = {name.removeprefix("cell."): value for name, value in own.items() if name.startswith("cell.")}
+        _, h = scan(lambda state, x_t: self.cell(x_t, state, inner), self.cell.nothing(x.shape[2]), x)
+        scores = matmul(concatenate([h, x], axis=-1) if self.direct else h, own["weight"])
+        return scores + own["bias"] if "bias" in own else scores
 
 
 def comparable_hidden(cell: str, weights: int, inputs: int, outputs: int, *, direct: bool, biased: bool) -> int:
