@@ -5,7 +5,7 @@ from typing import Final
 
 from tinygrad_lstm_command.arguments import Parser, count, path, seed_number
 
-__all__ = ["PROTOCOLS", "TASK_NAMES", "TRIED_CELLS", "add_task_options", "cells_named"]
+__all__ = ["OBJECTIVES", "PROTOCOLS", "TASK_NAMES", "TRIED_CELLS", "add_task_options", "cells_named"]
 
 TRIED_CELLS: Final = ("lstm", "gru", "rnn")
 PROTOCOLS: Final = ("1997", "modern")
@@ -23,7 +23,9 @@ TASK_NAMES: Final = (
     "abc",
     "dyck",
     "digits",
+    "agreement",
 )
+OBJECTIVES: Final = ("number", "language")
 
 
 def cells_named(text: str) -> list[str]:
@@ -57,8 +59,20 @@ def add_task_options(parser: Parser) -> None:
     parser.add_argument(
         "--cells", type=cells_named, default=list(TRIED_CELLS), metavar="NAMES", help=f"which ({','.join(TRIED_CELLS)})"
     )
-    parser.add_argument("--trials", type=count, default=10, metavar="N", help="networks of each cell (10)")
+    parser.add_argument("--trials", type=count, metavar="N", help="networks of each cell (10; of agreement 5)")
     parser.add_argument("--seed", type=seed_number, default=0, metavar="N", help="of sequences and first weights (0)")
     parser.add_argument("--limit", type=count, metavar="N", help="sequences after which a trial has failed")
     parser.add_argument("--length", type=count, metavar="N", help="of the sequences, where a task lets one choose")
-    parser.add_argument("-o", "--output", type=path, metavar="FILE", help="a page in Markdown with the tables")
+    parser.add_argument("-o", "--output", type=path, metavar="FILE", help="a page in Markdown with the table")
+    group = parser.add_argument_group("agreement", "which number has the verb, over nouns of the other one")
+    group.add_argument(
+        "--objective", choices=OBJECTIVES, help="predict the number of the verb, or each next word (number)"
+    )
+    group.add_argument("--steps", type=count, metavar="N", help="updates of each network (3000)")
+    group.add_argument(
+        "--corpus",
+        type=path,
+        metavar="FILE",
+        help="tab-separated sentences of Linzen et al. 2016 instead of the grammar",
+    )
+    group.add_argument("--picture", type=path, metavar="FILE", help="of the unit of the LSTM that carries the number")

@@ -23,7 +23,7 @@ def run(capsys, tmp_path, monkeypatch):
 
 
 def test_the_parser_knows_the_tasks():
-    assert tuple(TASKS) == TASK_NAMES
+    assert (*TASKS, "agreement") == TASK_NAMES
     assert tuple(TRIAL_CELLS) == TRIED_CELLS
 
 
@@ -35,7 +35,7 @@ def test_a_task_prints_its_table_and_writes_its_page(run, tmp_path):
     assert "protocol 1997: SGD with rate 0.5, 1 sequence an update; success: of the last 2,000 sequences all" in out
     assert re.search(r"^\| LSTM of 1997, 2 × 2 +\| 93 .*\n\| RNN, 8 units +\| 97 ", out, re.MULTILINE)
     assert out.count("0 of 2 ") == out.count("> 64") == 2
-    assert "The trials 0 to 1 of the seed 0, side by side in one program, on the backend numpy" in out
+    assert "Trials 0 to 1 of the seed 0, side by side in one program, on the backend numpy" in out
     page = (tmp_path / "page.md").read_text(encoding="utf-8")
     assert out.endswith("page.md\n")
     assert page.startswith("# The adding problem, as in 1997\n")
@@ -50,7 +50,21 @@ def test_the_published_numbers_stand_in_the_table(run):
     status, out, _ = run("task order-2 --trials 1 --limit 2 --cells lstm")
     assert status == 0
     assert re.search(r"\| LSTM of 1997, 2 × 2 \| 156 +\| +\| 31,390 +\| 1 of 2,560 \| 0 of 1", out)
-    assert "The trial 0 of the seed 0" in out
+    assert "Trial 0 of the seed 0" in out
+
+
+def test_agreement_prints_its_tables_and_writes_page_and_picture(run, tmp_path):
+    pytest.importorskip("matplotlib", reason="the picture of a unit is drawn by matplotlib")
+    line = "task agreement --steps 3 --trials 2 --cells lstm,rnn --objective language -o page.md --picture unit.svg"
+    status, out, err = run(line)
+    assert (status, err) == (0, "")
+    assert "Errors of language models:" in out
+    assert re.search(r"^\| LSTM, 24 units \| [\d,]+ +\| \d+\.\d % \(", out, re.MULTILINE)
+    assert "With the unit clamped to its plural mean:" in out
+    page = (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert "![Gates and state of the unit along two sentences](unit.svg)" in page
+    assert "tinygrad-lstm task agreement --objective language --steps 3 --trials 2 --seed 0 --cells lstm,rnn" in page
+    assert (tmp_path / "unit.svg").exists()
 
 
 @pytest.mark.parametrize(
@@ -61,7 +75,11 @@ def test_the_published_numbers_stand_in_the_table(run):
         ("task parity --protocol 1997", "the task parity has the protocols modern, not '1997'"),
         ("task reber --length 9", "the task reber has no --length"),
         ("task dyck --length 9 --trials 1", "a string of brackets has an even length, not 9; give 10"),
-        ("task adding -o no/page.md", "there is no folder no; make it, or name a file elsewhere with -o"),
+        ("task adding -o no/page.md", "there is no folder no; make it, or name a file elsewhere"),
+        ("task adding --steps 9", "the task adding has no --steps, which only agreement has"),
+        ("task agreement --length 9", "the task agreement has no --length, which has --objective, --steps"),
+        ("task agreement --cells rnn --picture x.svg", "--picture shows a unit of the LSTM"),
+        ("task agreement --corpus none.tsv", "No such file or directory: none.tsv"),
         ("task adding --trials 0", "argument --trials: an integer from 1 to a billion is wanted, not '0'"),
     ],
 )

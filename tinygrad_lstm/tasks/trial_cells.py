@@ -16,6 +16,7 @@ from tinygrad_lstm.functions.filling import zeros
 from tinygrad_lstm.graph.dtypes import float32
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.variables import Parameter
+from tinygrad_lstm.nn.cells import Gates
 from tinygrad_lstm.nn.module import Module
 from tinygrad_lstm.ops.elementwise import sigmoid, tanh
 from tinygrad_lstm.ops.linalg import matmul
@@ -115,12 +116,17 @@ class LSTMTrials(TrialCell):
 
     def forward(self, x: Tensor, state: Any, values: Values | None = None) -> tuple[Any, Tensor]:
         """The next state, and the hidden state."""
+        gates = self.gates(x, state, values)
+        return (gates.hidden, gates.cell), gates.hidden
+
+    def gates(self, x: Tensor, state: Any, values: Values | None = None) -> Gates:
+        """Everything that one step computes, by name."""
         h, c = state
         own = self.own() if values is None else values
         f, i, candidate, o = split(matmul(concatenate([h, x], axis=-1), own["weight"]) + own["bias"], 4, axis=-1)
-        c = sigmoid(f) * c + sigmoid(i) * tanh(candidate)
-        h = sigmoid(o) * tanh(c)
-        return (h, c), h
+        f, i, candidate, o = sigmoid(f), sigmoid(i), tanh(candidate), sigmoid(o)
+        c = f * c + i * candidate
+        return Gates(f, i, candidate, o, c, o * tanh(c))
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,7 @@ def clause(random: Generator, numbers: Sequence[int]) -> Clause:
 
     >>> one = clause(np.random.default_rng(1), [1, 0])
     >>> " ".join(one.words), one.plural, one.attractors
-    ('', True, 1)
+    ('the dogs near the horse', True, 1)
     """
     words: list[str] = []
     if random.random() < 0.3:

@@ -1,7 +1,7 @@
 """``SentenceModel`` and its training: the number of the coming verb, or the next word, for many trials at once."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -22,7 +22,7 @@ from tinygrad_lstm.ops.reduce import logsumexp
 from tinygrad_lstm.optim.adam import Adam
 from tinygrad_lstm.optim.schedules import one_cycle
 from tinygrad_lstm.runtime.creation import tensor
-from tinygrad_lstm.tasks.agreement.sources import Corpus, Encoded
+from tinygrad_lstm.tasks.agreement.sentences import AgreementCorpus, Encoded
 from tinygrad_lstm.tasks.learning import clipped_each_trial
 from tinygrad_lstm.tasks.sequence_data import Floats, Generator
 from tinygrad_lstm.tasks.trial_cells import drawn_per_trial
@@ -34,6 +34,10 @@ OBJECTIVES: Final = ("number", "language")
 _UNITS: Final = {"lstm": 24, "gru": 28, "rnn": 50}
 """About 4,000 weights each, besides embedding and output."""
 _ASKED: Final = 100
+_POOL: Final = 8
+"""Batches that are drawn at a time, and sorted by length."""
+_ROUNDED: Final = 8
+"""Lengths are rounded up to a multiple of this, so that few programs are compiled."""
 
 
 class SentenceModel(Module):
@@ -78,7 +82,7 @@ class Agreement:
     cell: str
     objective: str
     model: SentenceModel
-    corpus: Corpus
+    corpus: AgreementCorpus
 
     def chances(self, scores: Tensor) -> Tensor:
         """The probability of a plural verb, from scores ``(…, outputs)``; of a language model among all verbs known."""
@@ -90,7 +94,7 @@ class Agreement:
 
 
 def train_sentences(
-    corpus: Corpus,
+    corpus: AgreementCorpus,
     cell: str,
     objective: str = "number",
     trials: int = 5,
@@ -144,13 +148,29 @@ def train_sentences(
         return each.mean()
 
     sources = [np.random.default_rng([seed, k, 0]) for k in range(trials)]
+    lessons = _lessons(corpus, objective, sources, batch)
     for at in range(steps):
         optimizer.lr = schedule(at)
-        drawn = [corpus.draw(source, batch) for source in sources]
-        loss = update(*map(tensor, _lesson(drawn, objective)))
+        loss = update(*map(tensor, next(lessons)))
         if watch is not None and (at % 50 == 49 or at + 1 == steps):
             watch(at + 1, loss.item())
     return Agreement(cell, objective, model, corpus)
+
+
+def _lessons(
+    corpus: AgreementCorpus, objective: str, sources: Sequence[Generator], batch: int
+) -> Iterator[tuple[Floats, Floats, Floats]]:
+    """Batches without end. Sentences of like lengths are together, so that little is filled up."""
+    while True:
+        ordered = []
+        for source in sources:
+            drawn = corpus.draw(source, _POOL * batch)
+            ordered.append(drawn.at(np.argsort(drawn.length(objective), kind="stable")))
+        for k in np.random.default_rng(sources[0].integers(2**32)).permutation(_POOL):
+            some = [drawn.at(np.arange(k * batch, (k + 1) * batch)) for drawn in ordered]
+            steps = max(int(one.length(objective).max()) for one in some)
+            steps = min(-(-steps // _ROUNDED) * _ROUNDED, corpus.steps)
+            yield _lesson([replace(one, words=one.words[:steps]) for one in some], objective)
 
 
 def _lesson(drawn: Sequence[Encoded], objective: str) -> tuple[Floats, Floats, Floats]:

@@ -23,7 +23,7 @@ from tinygrad_lstm.tasks.agreement.grammar import (
 )
 from tinygrad_lstm.tasks.sequence_data import Floats, Generator
 
-__all__ = ["Corpus", "Encoded", "encode", "from_grammar", "read_dependencies"]
+__all__ = ["AgreementCorpus", "Encoded", "encode", "from_grammar", "read_dependencies"]
 
 _COLUMNS: Final = ("sentence", "verb_pos", "subj_index", "verb_index", "n_intervening", "n_diff_intervening")
 _NUMBERS: Final = {"VBZ": False, "VBP": True}
@@ -46,13 +46,17 @@ class Encoded:
     plural: Floats
     ends: Floats
 
+    def length(self, objective: str) -> Floats:
+        """How many words of each sentence are read."""
+        return self.last + 1 if objective == "number" else self.ends
+
     def at(self, places: Floats) -> "Encoded":
         """The sentences at these places."""
         return Encoded(self.words[:, places], self.last[places], self.plural[places], self.ends[places])
 
 
 @dataclass(frozen=True)
-class Corpus:
+class AgreementCorpus:
     """Sentences for training, and those to be asked, by the number of attractors.
 
     Attributes:
@@ -93,21 +97,23 @@ def encode(
     return Encoded(words, last, plural, np.array([len(sentence) for sentence in full]))
 
 
-def from_grammar(count: int = 500, most: int = 6) -> Corpus:
+def from_grammar(count: int = 500, most: int = 6) -> AgreementCorpus:
     """The corpus of the grammar; ``count`` sentences are asked for each number of attractors up to ``most``.
 
     >>> corpus = from_grammar(count=2)
     >>> corpus.draw(np.random.default_rng(0), 3).words.shape, list(corpus.asked)
-    ((42, 3), [0, 1, 2, 3, 4, 5, 6])
+    ((48, 3), [0, 1, 2, 3, 4, 5, 6])
     """
     asked = {}
     for attractors in range(most + 1):
         clauses = asked_clauses(attractors, count)
         asked[attractors] = encode([one.verbs[-1] for one in clauses], [one.words for one in clauses], INDEX, STEPS)
-    return Corpus(WORDS, tuple(SINGULAR), tuple(PLURAL), None, asked, STEPS)
+    return AgreementCorpus(WORDS, tuple(SINGULAR), tuple(PLURAL), None, asked, STEPS)
 
 
-def read_dependencies(path: str | Path, vocabulary: int = 10_000, longest: int = 50, tested: float = 0.1) -> Corpus:
+def read_dependencies(
+    path: str | Path, vocabulary: int = 10_000, longest: int = 50, tested: float = 0.1
+) -> AgreementCorpus:
     """The corpus of a file as T. Linzen et al. published them: a header line, then a dependency a line, tab-separated.
 
     Asked are sentences of the last ``tested`` part in which all nouns between subject and verb have the other number,
@@ -159,4 +165,4 @@ def read_dependencies(path: str | Path, vocabulary: int = 10_000, longest: int =
         some = [c for c in clauses[-held:] if c.attractors == c.nouns == attractors]
         if some:
             asked[attractors] = encode([c.verbs[0] for c in some], [c.words for c in some], index, longest)
-    return Corpus(words, (), (), training, asked, longest)
+    return AgreementCorpus(words, (), (), training, asked, longest)
