@@ -162,7 +162,7 @@ def test_a_gate_made_of_a_parameter_alone_stays_a_gate_in_a_loop():
     ("what", "options", "said"),
     [
         (nn.LSTM, {}, "LSTM is a class"),
-        (nn.Linear(3, 4), {}, "does not tell the shape of its input"),
+        (nn.Linear(3, 4), {}, "does not tell what it is called with"),
         (nn.Linear(3, 4), {"x": tl.ones((1, 3))}, "no loop over time"),
         (tl.ones(3), {}, "no loop over time"),
         (3, {}, "is no layer, model or cell"),

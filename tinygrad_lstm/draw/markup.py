@@ -91,7 +91,7 @@ def width_of(text: str, size: float) -> float:
     >>> width_of("tanh", 10.0) > width_of("σ", 10.0)
     True
     """
-    letters = _MARK.sub("", text)
+    letters = _MARK.sub("", shortened(text))
     narrow = sum(letter in "iljtf.,:;'|!()[] " for letter in letters)
     return size * (0.58 * (len(letters) - narrow) + 0.32 * narrow)
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from tinygrad_lstm.draw import _layout
+from tinygrad_lstm.draw.options import check_dpi
 from tinygrad_lstm.errors import DrawingError, UsageError
 from tinygrad_lstm.graph.scopes import legal_text
 
@@ -32,8 +33,6 @@ Format = Literal["svg", "png", "pdf", "json"]
 Engine = Literal["dot", "nop2", "neato"]
 """``dot`` lays out in ranks, ``neato`` by springs, ``nop2`` takes the given positions (``neato -n2``)."""
 
-_FINEST = 9600
-"""Dots an inch: more than any printer has."""
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _DAY = 86_400.0
 _HOW_TO_GET_IT = "`pip install pygraphviz` brings one, or install Graphviz so that `dot` is on the PATH"
@@ -141,13 +140,11 @@ def _check_arguments(format: str, engine: str, timeout: float, dpi: float | None
     for name, value, choices in (("format", format, get_args(Format)), ("engine", engine, get_args(Engine))):
         if value not in choices:
             raise UsageError(f"render: {name} is one of {', '.join(map(repr, choices))}; got {value!r}.")
-    for option, number, example in (("timeout", timeout, 20), ("dpi", 96 if dpi is None else dpi, 300)):
-        if isinstance(number, bool) or not isinstance(number, int | float):
-            raise UsageError(f"render: {option} is a number, such as {example}; got {number!r}.")
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float):
+        raise UsageError(f"render: timeout is a number, such as 20; got {timeout!r}.")
     if not 0 < timeout <= _DAY:
         raise UsageError(f"render: timeout is a number of seconds from 0 to {_DAY:.0f}; got {timeout!r}.")
-    if dpi is not None and not 0 < dpi <= _FINEST:
-        raise UsageError(f"render: dpi is a number above 0 and at most {_FINEST}; got {dpi!r}.")
+    check_dpi("render", dpi)
 
 
 def _commands(format: str, engine: str, timeout: float, settings: list[str]) -> Iterator[list[str]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from tinygrad_lstm.draw.drawing import Drawing
-from tinygrad_lstm.draw.markup import ACCENTED, width_of
+from tinygrad_lstm.draw.markup import ACCENTED, shortened, width_of
 from tinygrad_lstm.draw.moving import Animation
 from tinygrad_lstm.draw.themes import THEMES, ThemeName
 from tinygrad_lstm.errors import DrawingError
@@ -41,8 +41,8 @@ def slides(contents: Sequence[Slide], theme: ThemeName) -> list[Drawing]:
     for content in contents:
         lines = [*content.lines, *[" "] * (rows - len(content.lines))]
         written = [
-            _row(html.escape(content.title), _TITLE, wide, theme),
-            *(_row(_equation(line), _LINE, wide, theme) for line in lines),
+            _row(html.escape(shortened(content.title)), _TITLE, wide, theme),
+            *(_row(_equation(shortened(line)), _LINE, wide, theme) for line in lines),
         ]
         table = f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="3">{"".join(written)}</TABLE>'
         dot = content.drawing.dot.replace("graph [", f"graph [label=<{table}> labelloc=b ", 1)

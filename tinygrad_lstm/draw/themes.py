@@ -3,11 +3,9 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, get_args
+from typing import Final, Literal
 
-from tinygrad_lstm.errors import UsageError
-
-__all__ = ["SHAPES", "THEMES", "Theme", "ThemeName", "between", "check_look", "dark_rules", "themed"]
+__all__ = ["SHAPES", "THEMES", "Theme", "ThemeName", "between", "dark_rules", "themed"]
 
 ThemeName = Literal["light", "dark"]
 
@@ -181,18 +179,6 @@ def dark_rules(scope: str) -> str:
     ]
     ground = f"{scope} .graph > polygon:first-of-type {{ fill: none; }}"
     return "\n".join([ground, f"{scope} text:not([fill]) {{ fill: {ends['black']}; }}", *rules])
-
-
-def check_look(caller: str, theme: Any, transparent: Any) -> None:
-    """Find out whether options say how a picture looks.
-
-    Raises:
-        UsageError: otherwise.
-    """
-    if theme not in get_args(ThemeName):
-        raise UsageError(f"{caller}: theme is 'light' or 'dark', not {theme!r}")
-    if not isinstance(transparent, bool):
-        raise UsageError(f"{caller}: transparent is True or False, not {transparent!r}")
 
 
 def between(colors: Sequence[str], at: float) -> str:

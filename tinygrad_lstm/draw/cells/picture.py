@@ -13,9 +13,9 @@ from tinygrad_lstm.draw.cells.placement import Placement, Spot, UnplacedError
 from tinygrad_lstm.draw.cells.timestep import trace_step
 from tinygrad_lstm.draw.cells.wires import Plan, plan
 from tinygrad_lstm.draw.drawing import Drawing
-from tinygrad_lstm.draw.markup import plain, pretty, rich
-from tinygrad_lstm.draw.themes import ThemeName, check_look, themed
-from tinygrad_lstm.errors import UsageError
+from tinygrad_lstm.draw.markup import plain, pretty, rich, shortened
+from tinygrad_lstm.draw.options import check_look, check_title
+from tinygrad_lstm.draw.themes import ThemeName, themed
 
 __all__ = ["Spotlight", "cell", "fixed", "identifiers", "picture", "placed_cell"]
 
@@ -63,8 +63,7 @@ def cell(
     >>> picture.title
     'GRUCell: one step'
     """
-    if title is not None and not isinstance(title, str):
-        raise UsageError(f"draw.cell: title is a text, not {title!r}")
+    check_title("draw.cell", title, legend=legend)
     check_look("draw.cell", theme, transparent)
     anatomy = dissect(trace_step(cell, x, state))
     name = title if title is not None else f"{anatomy.title}: one step"
@@ -116,7 +115,7 @@ def _looks(part: Part, size: float | None = None) -> dict[str, str]:
     size = size or SIZES.get(part.kind, 12.0)
     words = "" if part.kind == "join" else rich(part.label, size)
     if part.kind in ("layer", "pointwise", "op"):
-        words = plain(part.label)
+        words = plain(shortened(part.label))
     return {
         "label": words,
         "tooltip": plain(about or pretty(part.label)),

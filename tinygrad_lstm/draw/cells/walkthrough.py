@@ -16,10 +16,11 @@ from tinygrad_lstm.draw.cells.timestep import example, first_state, trace_step
 from tinygrad_lstm.draw.drawing import Drawing
 from tinygrad_lstm.draw.markup import pretty
 from tinygrad_lstm.draw.moving import MOVING, Animation
+from tinygrad_lstm.draw.options import check_look
 from tinygrad_lstm.draw.output import check_folder, write_picture
 from tinygrad_lstm.draw.pages.page import Page
 from tinygrad_lstm.draw.slides import Slide, animated, in_one_pdf, in_one_zip, slides
-from tinygrad_lstm.draw.themes import ThemeName, check_look, dark_rules
+from tinygrad_lstm.draw.themes import ThemeName, dark_rules
 from tinygrad_lstm.errors import DrawingError, UsageError
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.structure import flatten

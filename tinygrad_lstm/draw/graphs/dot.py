@@ -109,7 +109,7 @@ class _Emission:
         rows = [f"<TD>{_escaped(line)}</TD>" for line in _wrapped(f"… folded: {self.folded.said}")]
         rows = rows if self.folded.said else []
         if self.style.title:
-            said = f'<FONT POINT-SIZE="16" COLOR="{self.theme.text}">{_escaped(self.style.title)}</FONT>'
+            said = f'<FONT POINT-SIZE="16" COLOR="{self.theme.text}">{_escaped(shortened(self.style.title))}</FONT>'
             rows.insert(0, f"<TD>{said}</TD>")
         for scale in self.style.scales:
             colors = self.theme.heat if scale.kind == "heat" else self.theme.flow

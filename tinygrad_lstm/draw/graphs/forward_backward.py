@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from tinygrad_lstm.draw.drawing import Drawing
 from tinygrad_lstm.draw.graphs.annotations import annotate_values
@@ -17,8 +17,9 @@ from tinygrad_lstm.draw.graphs.unrolling import unroll
 from tinygrad_lstm.draw.graphs.vertices import LEAVES, Edge, Vertex
 from tinygrad_lstm.draw.markup import pretty
 from tinygrad_lstm.draw.moving import Animation
+from tinygrad_lstm.draw.options import check_at, check_look, check_title
 from tinygrad_lstm.draw.slides import Slide, animated
-from tinygrad_lstm.draw.themes import THEMES, Theme, ThemeName, check_look
+from tinygrad_lstm.draw.themes import THEMES, Theme, ThemeName
 from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.tensor import Tensor
 
@@ -65,7 +66,11 @@ def animation(
     >>> moving
     <Animation '<lambda>, forwards and backwards': 8 pictures in 10.4 s>
     """
+    check_title(_CALLER, title)
+    check_at(_CALLER, at)
     check_look(_CALLER, theme, transparent)
+    if direction not in get_args(Direction):
+        raise UsageError(f"{_CALLER}: direction is 'LR' or 'TB', not {direction!r}")
     found = sources(what, args, _CALLER)
     outputs = unroll(found.outputs).outputs
     vertices, edges = survey(found.inputs, outputs, found.names, boxes=False, together=False)

@@ -17,8 +17,9 @@ from tinygrad_lstm.draw.graphs.survey import survey
 from tinygrad_lstm.draw.graphs.timeline import timeline
 from tinygrad_lstm.draw.graphs.unrolling import unroll
 from tinygrad_lstm.draw.graphs.vertices import Vertex, node_in_words
+from tinygrad_lstm.draw.options import check_at, check_look, check_title
 from tinygrad_lstm.draw.render import Engine
-from tinygrad_lstm.draw.themes import THEMES, ThemeName, check_look
+from tinygrad_lstm.draw.themes import THEMES, ThemeName
 from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.tensor import Node, Tensor
@@ -102,14 +103,16 @@ def graph(
     """
     _check(direction=(direction, Direction), loops=(loops, LoopStyle), gradients=(gradients, Gradients))
     _check(**({} if values is None else {"values": (values, ValueStyle)}))
+    check_title(
+        "draw.graph", title, shapes=shapes, ties=ties, flow=flow, repeats=bool(repeats) if repeats is None else repeats
+    )
+    check_at("draw.graph", at)
     check_look("draw.graph", theme, transparent)
     for name, value in (("depth", depth), ("fold", fold)):
         if value is None and name == "depth":
             continue
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
             raise UsageError(f"draw.graph: {name} is an integer of at least 0, not {value!r}")
-    if title is not None and not isinstance(title, str):
-        raise UsageError(f"draw.graph: title is a text, not {title!r}")
     found = sources(what, args)
     if not isinstance(what, Graph):
         # A graph that was traced or rewritten is shown as it is.

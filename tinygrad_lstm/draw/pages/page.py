@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tinygrad_lstm.draw.options import check_look, check_title
 from tinygrad_lstm.draw.output import open_in_browser, write_picture
 from tinygrad_lstm.draw.pages.document import document
 from tinygrad_lstm.draw.pages.subjects import Subject, graph_of, picture_of, stage_of
-from tinygrad_lstm.draw.themes import ThemeName, check_look
+from tinygrad_lstm.draw.themes import ThemeName
 from tinygrad_lstm.errors import DrawingError, UsageError
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.runtime.files import as_path
@@ -91,6 +92,9 @@ def page(
     >>> shown.title, "<script src" in shown.html
     ('sin(x²)', False)
     """
+    check_title("draw.page", title)
+    if not isinstance(stages, Sequence) or isinstance(stages, str):
+        raise UsageError(f"draw.page: stages is a list of pairs, each a title and a graph, not {stages!r}")
     check_look("draw.page", theme or "light", False)
     subject = Subject.of(what, args, {} if at is None else at)
     name = title if title is not None else f"{subject.called}, step by step"

@@ -14,7 +14,8 @@ from tinygrad_lstm.draw.cells.wires import Plan
 from tinygrad_lstm.draw.drawing import Drawing
 from tinygrad_lstm.draw.layered import curve_of
 from tinygrad_lstm.draw.markup import pretty, rich, split_name
-from tinygrad_lstm.draw.themes import ThemeName, check_look, themed
+from tinygrad_lstm.draw.options import check_look, check_title
+from tinygrad_lstm.draw.themes import ThemeName, themed
 from tinygrad_lstm.draw.time.recurrence import TimeLoop, loops_of, results_of
 from tinygrad_lstm.errors import UsageError
 
@@ -46,6 +47,7 @@ def rolled(
     >>> tl.draw.rolled(tl.nn.RNN(3, 4)).description
     'The layer A reads x_t and its own h of the step before, and puts out h_t.'
     """
+    check_title("draw.rolled", title)
     check_look("draw.rolled", theme, transparent)
     rows = _Rows(loops_of(results_of(layer, x, "draw.rolled"), "draw.rolled"))
     canvas = Canvas()
@@ -82,6 +84,7 @@ def unrolled(
     """
     if isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= 50:
         raise UsageError(f"draw.unrolled: steps is an integer from 1 to 50, not {steps!r}")
+    check_title("draw.unrolled", title, beside_rolled=beside_rolled)
     check_look("draw.unrolled", theme, transparent)
     rows = _Rows(loops_of(results_of(layer, x, "draw.unrolled"), "draw.unrolled"))
     canvas = Canvas()
@@ -130,6 +133,7 @@ def chain(
     >>> tl.draw.chain(tl.nn.LSTM(3, 4)).title
     'The chain of LSTM: one step between its neighbours'
     """
+    check_title("draw.chain", title, legend=legend)
     check_look("draw.chain", theme, transparent)
     loops = loops_of(results_of(layer, x, "draw.chain"), "draw.chain")
     if isinstance(loop, bool) or not isinstance(loop, int) or not 0 <= loop < len(loops):

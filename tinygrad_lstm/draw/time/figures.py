@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.draw.options import check_dpi
 from tinygrad_lstm.draw.output import check_folder, fitted, open_in_browser, write_picture
 from tinygrad_lstm.draw.themes import ThemeName
 from tinygrad_lstm.draw.time import plotting
@@ -125,8 +126,10 @@ class Figure:
                 sheet.curves(frame, at, panel.name, panel.values, panel.decades, self.words)
         return sheet.figure
 
-    def save(self, path: str | os.PathLike[str], *, dpi: float = 144) -> Path:
+    def save(self, path: str | os.PathLike[str], *, dpi: float | None = None) -> Path:
         """Write the figure in the form that the suffix says, and return the path.
+
+        ``dpi`` is for ``.png``, 144 by default.
 
         Raises:
             UsageError: the suffix is none of ``.svg``, ``.png``, ``.pdf``.
@@ -136,12 +139,13 @@ class Figure:
         suffix = path.suffix.lower()
         if suffix not in (".svg", ".png", ".pdf"):
             raise UsageError(f"cannot tell the picture's form from {path.name!r}: end it in one of .svg, .png, .pdf.")
+        check_dpi("Figure.save", dpi)
         check_folder(path)
         if suffix == ".svg":
             content = self.svg().encode("utf-8")
         else:
             held = io.BytesIO()
-            self.figure().savefig(held, format=suffix[1:], dpi=dpi)
+            self.figure().savefig(held, format=suffix[1:], dpi=dpi or 144)
             content = held.getvalue()
         write_picture(path, content)
         return path

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_lstm.draw.markup import width_of
+from tinygrad_lstm.draw.markup import shortened, width_of
 
 __all__ = [
     "Array",
@@ -71,7 +71,7 @@ def shown_word(word: str) -> str:
     shown = {" ": "␣", "\n": "⏎", "\t": "⇥"}
     if word in shown:
         return shown[word]
-    return "".join("·" if unicodedata.category(c).startswith("C") else c for c in word.replace("\n", "⏎"))
+    return "".join("·" if unicodedata.category(c).startswith("C") else c for c in shortened(word).replace("\n", "⏎"))
 
 
 def step_width(steps: int) -> float:

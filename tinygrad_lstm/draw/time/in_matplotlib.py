@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from tinygrad_lstm.draw.markup import split_name, width_of
+from tinygrad_lstm.draw.markup import shortened, split_name, width_of
 from tinygrad_lstm.draw.time.frames import Array, Frame, marked_steps, marked_units, runs
 from tinygrad_lstm.draw.time.plotting import (
     DASHES,
@@ -36,7 +36,7 @@ class Sheet:
         size = (wide / PIXELS, tall / PIXELS)
         self.figure = _matplotlib("matplotlib.figure").Figure(figsize=size, facecolor=ground)
         said = {"fontsize": 17 * POINTS, "va": "baseline", "color": palette.words}
-        self.figure.text(12 / wide, 1 - 26 / tall, _shown(title), **said)
+        self.figure.text(12 / wide, 1 - 26 / tall, _shown(shortened(title)), **said)
 
     def heat_map(
         self,

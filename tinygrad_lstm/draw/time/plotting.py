@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_lstm.draw.markup import FONT, split_name, width_of
+from tinygrad_lstm.draw.markup import FONT, shortened, split_name, width_of
 from tinygrad_lstm.draw.themes import THEMES, ThemeName
 from tinygrad_lstm.draw.time.frames import (
     Array,
@@ -211,7 +211,7 @@ def sheet(
 ) -> str:
     """Panels in rows as one ``<svg>`` element, with title and description for screen readers."""
     places, wide, y = panels_in_rows([p.frame for p in panels], columns, title)
-    body = [_text(12, 26, title, 17)]
+    body = [_text(12, 26, shortened(title), 17)]
     for panel, (x, top) in zip(panels, places, strict=True):
         body.append(f'<g transform="translate({x:g} {top:g})">{"".join(panel.elements)}</g>')
     digest = hashlib.sha256("\0".join([title, description, *body]).encode("utf-8", "replace")).hexdigest()[:12]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tinygrad_lstm.draw.cells.anatomy import Anatomy, dissect
-from tinygrad_lstm.draw.cells.timestep import TracedStep, names_of, trace_step
+from tinygrad_lstm.draw.cells.timestep import TracedStep, is_cell, names_of, trace_step
 from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.function import fresh_symbol, substitute, topological
@@ -59,11 +59,14 @@ def results_of(layer: Any, x: Any, caller: str, steps: int = 4) -> list[Tensor]:
         raise UsageError(f"{caller}: {layer.__name__} is a class; give it a layer that was made of it")
     if not callable(layer):
         raise UsageError(f"{caller}: {kind} is no layer, model or cell, nor what one of them made of a sequence")
-    if hasattr(layer, "zeros") and not hasattr(layer, "cells") and x is None:
+    if is_cell(layer) and x is None and isinstance(getattr(layer, "input_size", None), int):
         return _over_time(layer, caller, steps)
     if x is None:
         if not getattr(layer, "input_size", None) or not hasattr(layer, "cells"):
-            raise UsageError(f"{caller}: {kind} does not tell the shape of its input; give x=tl.symbol('x', (4, 1, 3))")
+            raise UsageError(
+                f"{caller}: {kind} does not tell what it is called with; give it, for a sequence of vectors of 3 "
+                "numbers x=tl.symbol('x', (4, 1, 3)), for one of characters or words x=tl.symbol('x', (4, 1), tl.int32)"
+            )
         shape = (1, steps, layer.input_size) if getattr(layer, "batch_first", False) else (steps, 1, layer.input_size)
         x = fresh_symbol("x", TensorType(shape, layer.dtype, device_of(layer)))
     results = flatten(layer(x))[0]

@@ -9,7 +9,8 @@ import numpy as np
 from tinygrad_lstm.autodiff.reverse import gradients
 from tinygrad_lstm.draw.cells.timestep import names_of
 from tinygrad_lstm.draw.markup import pretty
-from tinygrad_lstm.draw.themes import ThemeName, check_look
+from tinygrad_lstm.draw.options import check_look, check_title
+from tinygrad_lstm.draw.themes import ThemeName
 from tinygrad_lstm.draw.time.figures import Curves, Figure, HeatMap, decades_of
 from tinygrad_lstm.draw.time.frames import Array, step_width
 from tinygrad_lstm.draw.time.recurrence import loops_of, results_of
@@ -78,6 +79,7 @@ def gates(
     >>> tl.draw.gates(outputs, "hello")
     <Figure 'Gates of LSTM along the sequence': f_t, i_t, o_t, C_t>
     """
+    check_title("draw.gates", title)
     check_look("draw.gates", theme, transparent)
     if x is None and callable(what) and not isinstance(what, Tensor | Variable):
         raise UsageError(
@@ -247,6 +249,9 @@ def gradient_over_time(
     >>> tl.draw.gradient_over_time(layers, tl.random.normal(key, (20, 1, 3)))
     <Figure 'The gradient of a late loss by each earlier state': RNN, LSTM>
     """
+    check_title("draw.gradient_over_time", title)
+    if loss is not None and not callable(loss):
+        raise UsageError(f"draw.gradient_over_time: loss is a function of the last hidden state, not {loss!r}")
     check_look("draw.gradient_over_time", theme, transparent)
     sequence = as_tensor(x)
     if sequence.ndim != 3:
