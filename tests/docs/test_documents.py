@@ -57,7 +57,9 @@ def test_readme_lists_the_cell_as_it_is() -> None:
     assert textwrap.indent(listing, "    ") in source
 
 
-@pytest.mark.parametrize(("page", "least"), [("start.md", 6), ("lowering.md", 1), ("transforms.md", 10)])
+@pytest.mark.parametrize(
+    ("page", "least"), [("start.md", 6), ("coming-from.md", 1), ("lowering.md", 1), ("transforms.md", 10)]
+)
 def test_pages_say_what_their_code_prints(
     page: str, least: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
