@@ -1,8 +1,6 @@
 """``python -m tinygrad_lstm``: the command line."""
 
-import sys
-
-from tinygrad_lstm_command import main
+from tinygrad_lstm_command import script
 
 if __name__ == "__main__":
-    sys.exit(main())
+    script()

@@ -3,6 +3,6 @@
 It is a package of its own, since whatever lies in ``tinygrad_lstm`` imports all of it, with NumPy, first.
 """
 
-from tinygrad_lstm_command.entry import main
+from tinygrad_lstm_command.entry import main, script
 
-__all__ = ["main"]
+__all__ = ["main", "script"]

@@ -9,13 +9,23 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from tinygrad_lstm_command.signals import ending
 
-__all__ = ["main"]
+__all__ = ["main", "script"]
 
 PROGRAM: Final = "tinygrad-lstm"
+
+
+def script() -> NoReturn:
+    """Run the command line as a process of its own, and end it."""
+    status = main()
+    # All is done and said. A signal that comes now would show a traceback, or another status than that of the command.
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    sys.exit(status)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,10 +1,8 @@
 import math
 import os
 import re
-import runpy
 import shlex
 import shutil
-import sys
 from dataclasses import asdict
 from importlib import metadata
 
@@ -229,14 +227,6 @@ def test_the_help_names_the_defaults_and_choices_that_hold():
     assert set(language_model.CELLS) == set(draw_parser.DRAWN_CELLS) == set(pictures.VARIANTS_OF)
     assert tuple(pictures.PICTURES) == draw_parser.DRAWINGS
     assert {v for known in pictures.VARIANTS_OF.values() for v in known} == set(draw_parser.VARIANTS)
-
-
-def test_the_package_runs_as_a_program(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["tinygrad-lstm", "backends"])
-    with pytest.raises(SystemExit) as caught:
-        runpy.run_module("tinygrad_lstm", run_name="__main__")
-    assert caught.value.code == 0
-    assert "numpy" in capsys.readouterr().out
 
 
 BAD = [

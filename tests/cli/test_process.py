@@ -95,6 +95,20 @@ def test_a_library_that_is_missing_is_one_line():
     )
 
 
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_after_the_work_is_done_changes_nothing(name):
+    text = (
+        "import atexit, os, signal, sys\n"
+        "from tinygrad_lstm_command import script\n"
+        f"atexit.register(os.kill, os.getpid(), signal.{name})\n"
+        "sys.argv[1:] = ['backends']\n"
+        "script()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("backend  usable")
+
+
 def test_a_signal_that_the_caller_ignores_is_ignored():
     """As under nohup, which ignores SIGHUP."""
     text = (

@@ -41,7 +41,8 @@ def test_names_are_no_code(name: str, backend: str) -> None:
 
 
 @pytest.mark.parametrize("name", [*NAMES, "\x1b[31m", "\x9b31m", "\x7f", "\x07", "\u2066"], ids=ascii)
-def test_what_is_printed_holds_no_character_that_a_terminal_obeys(name: str) -> None:
+@pytest.mark.parametrize("backend", ["numpy", pytest.param("c", marks=needs_c)])
+def test_what_is_printed_holds_no_character_that_a_terminal_obeys(name: str, backend: str) -> None:
     x = tl.symbol(name, (2,))
     module = tl.nn.Sequential(tl.nn.Linear(2, 2))
     setattr(module, name, tl.Parameter([1.0], name=name))
@@ -55,7 +56,9 @@ def test_what_is_printed_holds_no_character_that_a_terminal_obeys(name: str) -> 
         shown.append(tl.printed((x * 2).named(name), scopes=True))
         y = tl.tensor([1.0, 2.0])
         explained = tl.jit(lambda z: tl.tanh((z * module.__dict__[name]).named(name))).explain(y)
-    shown += [explained.text(), str(explained), repr(explained)]
+        with tl.use_backend(backend):
+            source = tl.jit(lambda z: tl.tanh(z * 2)).explain(y).source
+    shown += [explained.text(), str(explained), repr(explained), source]
     failures = [
         failing,
         (x * 2).evaluate,

@@ -24,9 +24,9 @@ from tinygrad_lstm.codegen.program import (
 from tinygrad_lstm.codegen.program import Store as KernelStore
 from tinygrad_lstm.codegen.references import Place, Storage, arranged, canonical, regrouped, seen_at
 from tinygrad_lstm.codegen.scheduling import Scheduled
+from tinygrad_lstm.errors import printable
 from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm.graph.function import Graph
-from tinygrad_lstm.graph.scopes import legal_text
 from tinygrad_lstm.graph.tensor import Node
 from tinygrad_lstm.graph.types import Shape
 
@@ -362,9 +362,9 @@ def _packed(letters: str, sizes: dict[str, int]) -> Axes:
 
 
 def _scope(operations: Iterable[Operation]) -> str:
-    """The scope of a step, for readers: that of its last operation with a scope, as one line of legal text."""
+    """The scope of a step, for readers: that of its last operation with a scope, as one printable line."""
     last: Node | None = None
     for op in operations:
         if op.node is not None and op.node.scope is not None:
             last = op.node
-    return " ".join(legal_text(str(last.scope)).split()) if last is not None else ""
+    return printable(" ".join(str(last.scope).split())) if last is not None else ""
