@@ -66,8 +66,8 @@ class Vectors:
     """Each line runs in a forked process, which gets Ctrl-C when it takes long."""
 
     def __init__(self, folder: Path) -> None:
-        module, function = entry()
-        self.main = getattr(importlib.import_module(module), function)
+        module, _ = entry()
+        self.main = importlib.import_module(module).main
         # Imported once, here and not by each forked process.
         importlib.import_module("tinygrad_lstm.cli")
         self.model = folder / "model"
