@@ -10,9 +10,12 @@ __all__ = [
     "count",
     "count_from_zero",
     "not_negative",
+    "number",
     "path",
     "positive_number",
+    "probability",
     "seed_number",
+    "share",
 ]
 
 _MOST: Final = 10**9
@@ -72,6 +75,30 @@ def positive_number(text: str) -> float:
     value = _number(text)
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"a finite number above 0 is wanted, not {text!r}")
+    return value
+
+
+def number(text: str) -> float:
+    """A finite number."""
+    value = _number(text)
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"a finite number is wanted, not {text!r}")
+    return value
+
+
+def probability(text: str) -> float:
+    """A number from 0 up to 1, which it may not be."""
+    value = _number(text)
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"a probability of at least 0 and below 1 is wanted, not {text!r}")
+    return value
+
+
+def share(text: str) -> float:
+    """A number above 0 and at most 1."""
+    value = _number(text)
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"a share above 0 and at most 1 is wanted, not {text!r}")
     return value
 
 

@@ -2,7 +2,6 @@
 
 import argparse
 from importlib import import_module
-from typing import Any, Final
 
 from tinygrad_lstm_command.arguments import (
     ArgumentsError,
@@ -11,29 +10,14 @@ from tinygrad_lstm_command.arguments import (
     count_from_zero,
     not_negative,
     path,
-    positive_number,
     seed_number,
+    share,
 )
 from tinygrad_lstm_command.draw_parser import add_draw_options
 from tinygrad_lstm_command.task_parser import add_task_options
+from tinygrad_lstm_command.train_parser import CELLS, DEFAULTS, add_train_options
 
 __all__ = ["CELLS", "DEFAULTS", "ArgumentsError", "command_parser"]
-
-CELLS: Final = ("lstm", "gru", "rnn")
-DEFAULTS: Final[dict[str, Any]] = {
-    "cell": "lstm",
-    "hidden": 128,
-    "embedding": 64,
-    "layers": 1,
-    "steps": 1500,
-    "window": 64,
-    "batch": 32,
-    "lr": 0.01,
-    "decay": 500,
-    "clip": 1.0,
-    "seed": 0,
-}
-"""What the help says of options that are left out: the values of ModelConfig and TrainConfig."""
 
 
 class _Version(argparse.Action):
@@ -56,8 +40,12 @@ def command_parser() -> Parser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    _add_train(commands.add_parser("train", help="train a character model on text"))
+    train = commands.add_parser("train", help="train a language model on text")
+    add_train_options(train)
+    _add_execution(train)
     _add_sample(commands.add_parser("sample", help="write text with a trained model"))
+    _add_evaluate(commands.add_parser("evaluate", help="tell how well a trained model predicts a text"))
+    _add_inspect(commands.add_parser("inspect", help="draw the gates of a trained model along a text"))
     task = commands.add_parser("task", help="try LSTM, GRU and RNN at a task, beside the published numbers")
     add_task_options(task)
     _add_execution(task)
@@ -78,76 +66,48 @@ def command_parser() -> Parser:
     return parser
 
 
-def _add_train(parser: Parser) -> None:
-    """Add the command ``train`` and its options."""
-    parser.set_defaults(command="train")
-    parser.description = (
-        "Train a character model on text, the last tenth of which is held out. Without FILE the text is the Python "
-        "language reference that comes with Python."
-    )
-    parser.add_argument(
-        "files", nargs="*", type=path, default=[], metavar="FILE", help="text in UTF-8; several are joined"
-    )
-    # Options that the user leaves out are absent, since a resumed run takes them from its checkpoint.
-    group = parser.add_argument_group("the model")
-    group.add_argument("--cell", choices=CELLS, help=f"the recurrent cell ({DEFAULTS['cell']})")
-    group.add_argument("--hidden", type=count, metavar="N", help=f"units in a layer ({DEFAULTS['hidden']})")
-    group.add_argument(
-        "--embedding", type=count, metavar="N", help=f"numbers for a character ({DEFAULTS['embedding']})"
-    )
-    group.add_argument("--layers", type=count, metavar="N", help=f"recurrent layers ({DEFAULTS['layers']})")
-    group = parser.add_argument_group("the training")
-    group.add_argument("--steps", type=count, metavar="N", help=f"updates in all ({DEFAULTS['steps']:,})")
-    group.add_argument(
-        "--window", type=count, metavar="N", help=f"characters an update looks back over ({DEFAULTS['window']})"
-    )
-    group.add_argument("--batch", type=count, metavar="N", help=f"streams read side by side ({DEFAULTS['batch']})")
-    group.add_argument(
-        "--lr", type=positive_number, metavar="X", help=f"Adam's learning rate at the start ({DEFAULTS['lr']})"
-    )
-    group.add_argument(
-        "--decay", type=count, metavar="N", help=f"steps after which it has halved ({DEFAULTS['decay']:,})"
-    )
-    group.add_argument(
-        "--clip", type=positive_number, metavar="X", help=f"bound on the gradient's norm ({DEFAULTS['clip']})"
-    )
-    group.add_argument("--seed", type=seed_number, metavar="N", help=f"seed of the first weights ({DEFAULTS['seed']})")
-    group.add_argument(
-        "--validate-every",
-        type=count,
-        metavar="N",
-        help="steps between two looks at the held-out text (250, or 25 rounds of a short text)",
-    )
-    group = parser.add_argument_group("files and devices")
-    group.add_argument(
-        "--checkpoint", type=path, metavar="PATH", help="saved here at each such look (model.safetensors)"
-    )
-    group.add_argument(
-        "--save-every", type=positive_number, metavar="SECONDS", help="save besides, whenever so many seconds are over"
-    )
-    group.add_argument(
-        "--resume",
-        type=path,
-        nargs="?",
-        const=True,
-        metavar="PATH",
-        help="go on from this checkpoint, bit for bit; without PATH from that of --checkpoint",
-    )
-    group.add_argument(
-        "--overwrite", action="store_true", default=False, help="start anew where the checkpoint holds a model"
-    )
-    _add_execution(group)
-
-
 def _add_sample(parser: Parser) -> None:
     parser.set_defaults(command="sample")
     parser.add_argument("checkpoint", type=path, metavar="CHECKPOINT", help="written by train")
     parser.add_argument("--prompt", default="", metavar="TEXT", help="what the text begins with")
-    parser.add_argument("--length", type=count_from_zero, default=500, metavar="N", help="characters to write (500)")
+    parser.add_argument("--length", type=count_from_zero, default=500, metavar="N", help="tokens to write (500)")
     parser.add_argument(
         "--temperature", type=not_negative, default=0.8, metavar="X", help="0 takes the likeliest each time (0.8)"
     )
+    parser.add_argument("--top-k", type=count, metavar="N", help="draw among the N likeliest alone")
+    parser.add_argument(
+        "--top-p", type=share, default=1.0, metavar="P", help="draw among the likeliest that have this share (1)"
+    )
+    parser.add_argument(
+        "--beam", type=count, metavar="N", help="write the likeliest text that a beam of this width finds; draw nothing"
+    )
     parser.add_argument("--seed", type=seed_number, default=0, metavar="N", help="another seed, another text (0)")
+    _add_execution(parser)
+
+
+def _add_evaluate(parser: Parser) -> None:
+    parser.set_defaults(command="evaluate")
+    parser.description = "Tell how well a trained model predicts a text: nats, bits, perplexity, and nats a word."
+    parser.add_argument("checkpoint", type=path, metavar="CHECKPOINT", help="written by train")
+    parser.add_argument("file", type=path, metavar="FILE", help="text in UTF-8")
+    parser.add_argument("--window", type=count, default=256, metavar="N", help="tokens that are read at once (256)")
+    parser.add_argument(
+        "--batch",
+        type=count,
+        default=1,
+        metavar="N",
+        help="streams side by side: faster, but each begins without knowing what came before it (1)",
+    )
+    _add_execution(parser)
+
+
+def _add_inspect(parser: Parser) -> None:
+    parser.set_defaults(command="inspect")
+    parser.description = "Draw the gates of a trained model along a text."
+    parser.add_argument("checkpoint", type=path, metavar="CHECKPOINT", help="written by train")
+    parser.add_argument("text", metavar="TEXT", help="what the model reads")
+    parser.add_argument("--layer", type=count, default=1, metavar="N", help="the layer, 1 being the lowest (1)")
+    parser.add_argument("-o", "--output", type=path, required=True, metavar="FILE", help="ends in .svg, .png or .pdf")
     _add_execution(parser)
 
 

@@ -1,3 +1,4 @@
+import json
 import math
 import os
 import re
@@ -13,7 +14,8 @@ from safetensors.numpy import load_file, save_file
 from tinygrad_lstm import draw, nn
 from tinygrad_lstm.cli import pictures
 from tinygrad_lstm.errors import EvaluationError
-from tinygrad_lstm.train import ModelConfig, TrainConfig, Trainer, language_model
+from tinygrad_lstm.train import ModelConfig, TextConfig, TrainConfig, Trainer, language_model
+from tinygrad_lstm.train.config import LEVELS, OPTIMIZERS, PRECISIONS, SCHEDULES
 from tinygrad_lstm_command import draw_parser, main, parser
 
 TEXT = "To be, or not to be, that is the question:\nWhether 'tis nobler in the mind to suffer\n" * 6
@@ -98,7 +100,7 @@ def test_resuming_without_a_path_takes_the_checkpoints(run):
     assert len(load_file("a")["losses"]) == 5
     status, out, _ = run("train hamlet.txt --resume a")
     assert status == 0
-    assert "nothing is left to do at step 5; a larger --steps goes further" in out
+    assert "nothing is left to do at step 5; a larger --steps or --epochs goes further" in out
 
 
 def test_a_model_that_will_be_replaced_is_named(run):
@@ -220,9 +222,15 @@ def test_a_checkout_that_was_never_installed_says_so(run, monkeypatch):
 
 
 def test_the_help_names_the_defaults_and_choices_that_hold():
-    known = {**asdict(ModelConfig()), **asdict(TrainConfig())}
-    assert known.pop("validate_every") is None
-    assert known == parser.DEFAULTS
+    known = {**asdict(ModelConfig()), **asdict(TrainConfig()), **asdict(TextConfig())}
+    # What is left out there is off.
+    assert {name: value for name, value in known.items() if value or name == "seed"} == parser.DEFAULTS
+    (commands,) = parser.command_parser()._subparsers._group_actions
+    actions = {action.dest: action for action in commands.choices["train"]._actions}
+    assert set(known) <= set(actions)
+    named = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "precision": PRECISIONS, "level": LEVELS}
+    for name, choices in named.items():
+        assert tuple(actions[name].choices) == tuple(choices)
     assert set(language_model.CELLS) == set(parser.CELLS)
     assert set(language_model.CELLS) == set(draw_parser.DRAWN_CELLS) == set(pictures.VARIANTS_OF)
     assert tuple(pictures.PICTURES) == draw_parser.DRAWINGS
@@ -409,3 +417,34 @@ def test_a_model_that_does_not_fit_into_the_memory(run, monkeypatch):
 
     monkeypatch.setattr("tinygrad_lstm.cli.training.load_model", fail)
     assert run("sample a") == (2, "", "tinygrad-lstm: error: there is not enough memory for this model\n")
+
+
+WORDS = "the cat sits\nthe cats sit\na dog runs\nthe dogs run\n"
+
+
+def test_a_model_of_words_by_flags(run, tmp_path):
+    for name, times in (("train", 60), ("valid", 5), ("test", 5)):
+        (tmp_path / name).write_text(WORDS * times)
+    (tmp_path / "a.toml").write_text('[text]\nlevel = "word"\n[training]\nepochs = 3\n[model]\ndropout = 0.2\n')
+    small = "--config a.toml --hidden 8 --embedding 8 --tied --window 6 --batch 4 --dropout 0.1"
+    status, out, err = run(
+        f"train --train train --valid valid --test test {small} --log log.jsonl --curve curve.svg --checkpoint model"
+    )
+    assert (status, "perplexity" in out, "test text: " in out, "words/s" in err) == (0, True, True, True)
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert lines[-1]["epoch"] == 3
+    assert (tmp_path / "curve.svg").stat().st_size > 1000
+    status, out, _ = run("evaluate model test")
+    assert status == 0
+    assert re.search(r"nats = .* bits per word, perplexity", out)
+    for options in ("--prompt 'the cats'", "--top-k 3 --top-p 0.9", "--beam 3"):
+        status, out, _ = run(f"sample model --length 5 {options}")
+        assert status == 0
+        assert set(out.split()) <= {*WORDS.split(), "<unk>"}
+    status, out, _ = run("inspect model 'the cats sit' -o gates.svg")
+    assert (status, out) == (0, "gates.svg\n")
+    assert "cats" in (tmp_path / "gates.svg").read_text()
+    status, _, err = run("inspect model 'the cats' --layer 2 -o gates.svg")
+    assert (status, "--layer is at most 1" in err) == (2, True)
+    status, out, _ = run("train train --valid valid --test test --checkpoint model --resume --epochs 4")
+    assert (status, "going on from step" in out) == (0, True)

@@ -12,7 +12,7 @@ from safetensors.numpy import load, save
 from tests.train.conftest import TEXT, make
 from tinygrad_lstm.data import Corpus, Vocabulary
 from tinygrad_lstm.errors import CheckpointError
-from tinygrad_lstm.train import ModelConfig, TrainConfig, Trainer, load_model
+from tinygrad_lstm.train import ModelConfig, TextConfig, TrainConfig, Trainer, load_model
 from tinygrad_lstm.train.checkpoint import check_writable, read_checkpoint, write_checkpoint
 from tinygrad_lstm.train.description import Description
 
@@ -39,7 +39,7 @@ def edited(content, change):
 
 def described(**changes):
     """A description, whole but for these changes."""
-    plain = Description(ModelConfig(), TrainConfig(), Vocabulary("ab"), "a text", "0" * 64, 0, ())
+    plain = Description(ModelConfig(), TrainConfig(), TextConfig(), Vocabulary("ab"), "a text", "0" * 64, 0, ())
     return replace(plain, **changes)
 
 
@@ -149,7 +149,7 @@ def test_a_missing_checkpoint_and_a_folder(tmp_path):
 
 def test_another_format_is_named(tmp_path, whole):
     (tmp_path / "a").write_bytes(edited(whole, lambda d: d.update(format=99)))
-    with pytest.raises(CheckpointError, match="has format 99, this program reads 2"):
+    with pytest.raises(CheckpointError, match="has format 99, this program reads 3"):
         load_model(tmp_path / "a")
 
 

@@ -29,7 +29,7 @@ def test_without_a_state_it_starts_from_zeros():
 @pytest.mark.parametrize(
     ("error", "said", "given"),
     [
-        (DTypeError, "come as numbers, not as a text", "to be"),
+        (DTypeError, "a text comes as numbers", "to be"),
         (DTypeError, r"are integers, not f32\[2,3\]", tl.ones((2, 3))),
         (ShapeError, r"have the shape \[2\], expected \[time, batch\]", [1, 2]),
     ],

@@ -42,9 +42,9 @@ def test_the_seed_decides_and_a_longer_text_begins_with_the_shorter(monkeypatch)
 def test_characters_come_as_often_as_their_probabilities_say():
     scores = np.log(np.array([0.5, 0.25, 0.25, 0.0], dtype=np.float32) + np.float32(1e-30))
     draws = (np.arange(1000) + 0.5) / 1000
-    counts = np.bincount([sampling._choose(scores, 1.0, d) for d in draws], minlength=4)
+    counts = np.bincount([sampling._choose(scores, d, 1.0) for d in draws], minlength=4)
     assert counts.tolist() == [500, 250, 250, 0]
-    sharper = np.bincount([sampling._choose(scores, 0.5, d) for d in draws], minlength=4)
+    sharper = np.bincount([sampling._choose(scores, d, 0.5) for d in draws], minlength=4)
     assert abs(sharper[0] - 667) <= 1
 
 
@@ -55,7 +55,7 @@ def test_characters_come_as_often_as_their_probabilities_say():
 )
 def test_every_temperature_chooses_a_character(scores, temperature, draw):
     with np.errstate(over="ignore"):
-        assert 0 <= sampling._choose(np.array(scores, dtype=np.float32), temperature, draw) < len(scores)
+        assert 0 <= sampling._choose(np.array(scores, dtype=np.float32), draw, temperature) < len(scores)
 
 
 def test_without_a_prompt_the_text_starts_as_after_a_line_break():

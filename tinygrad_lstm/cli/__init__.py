@@ -1,4 +1,4 @@
-"""What the command does: ``tinygrad-lstm train``, ``sample``, ``task``, ``draw``, ``backends`` and ``cache``.
+"""What the command ``tinygrad-lstm`` does, a function for each of its subcommands.
 
 Its arguments and its entry point are in the package ``tinygrad_lstm_command``, which imports this one to run a command.
 """
@@ -15,7 +15,7 @@ from tqdm import tqdm
 from tinygrad_lstm.cli.caching import run_cache
 from tinygrad_lstm.cli.looking import show_backends
 from tinygrad_lstm.cli.pictures import show_drawing
-from tinygrad_lstm.cli.training import run_sample, run_train
+from tinygrad_lstm.cli.training import run_evaluate, run_inspect, run_sample, run_train
 from tinygrad_lstm.cli.trying import run_task
 from tinygrad_lstm.errors import Error, printable
 
@@ -24,6 +24,8 @@ __all__ = ["COMMANDS", "plain_warnings", "sentence"]
 COMMANDS: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {
     "train": run_train,
     "sample": run_sample,
+    "evaluate": run_evaluate,
+    "inspect": run_inspect,
     "task": run_task,
     "draw": show_drawing,
     "backends": show_backends,
@@ -33,6 +35,7 @@ COMMANDS: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {
 _SMALLER: Final = {
     "train": "; make --hidden, --batch or --window smaller",
     "sample": " for this model",
+    "evaluate": "; make --batch or --window smaller",
 }
 """What to do when memory runs out."""
 

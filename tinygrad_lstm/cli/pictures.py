@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from tinygrad_lstm import draw
 from tinygrad_lstm.autodiff.reverse import gradients
 from tinygrad_lstm.cli.own_files import from_file, made
@@ -91,9 +93,9 @@ def _gates(chosen: _Choices) -> Figure:
     """The gates of a trained model along a text, or of an untrained layer."""
     if chosen.checkpoint is not None:
         model, vocabulary = load_model(chosen.checkpoint)
-        text = chosen.text if chosen.text is not None else vocabulary.characters
-        numbers = as_tensor(vocabulary.encode(text))[:, None]
-        return draw.gates(model, text, x=numbers, units=chosen.units, **chosen.look)
+        numbers = np.arange(len(vocabulary)) if chosen.text is None else vocabulary.encode(chosen.text)
+        tokens = [vocabulary.tokens[int(k)] for k in numbers]
+        return draw.gates(model, tokens, x=as_tensor(numbers)[:, None], units=chosen.units, **chosen.look)
     text = _TEXT if chosen.text is None else chosen.text
     letters = random.normal(random.key(1), (len(set(text)), 3))
     x = letters[as_tensor(Vocabulary.of(text).encode(text))][:, None]

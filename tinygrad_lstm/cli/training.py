@@ -1,26 +1,30 @@
-"""The commands ``train`` and ``sample``."""
+"""The commands ``train``, ``sample``, ``evaluate`` and ``inspect``."""
 
 import argparse
 import math
 import os
 import shlex
 import sys
-from dataclasses import fields
+from collections.abc import Iterable
 from itertools import chain
 from typing import Any
 
-from tinygrad_lstm.data.text import default_corpus, read_corpus
+from tinygrad_lstm.data.text import Corpus, default_corpus, read_corpus
+from tinygrad_lstm.draw.time.sequences import gates
 from tinygrad_lstm.errors import UsageError, printable
+from tinygrad_lstm.nn.stochastic import deterministic
 from tinygrad_lstm.runtime.backend import get_backend, use_backend
+from tinygrad_lstm.runtime.creation import tensor
 from tinygrad_lstm.runtime.threads import blas_threads
 from tinygrad_lstm.train.checkpoint import check_writable, holds_model, load_model
-from tinygrad_lstm.train.config import TrainConfig
-from tinygrad_lstm.train.language_model import ModelConfig
-from tinygrad_lstm.train.progress import Progress, bits
-from tinygrad_lstm.train.sampling import sample
+from tinygrad_lstm.train.journal import Journal, save_curve
+from tinygrad_lstm.train.measuring import bits, evaluate_text
+from tinygrad_lstm.train.progress import Progress
+from tinygrad_lstm.train.sampling import beam_search, sample
+from tinygrad_lstm.train.settings import Settings, read_settings
 from tinygrad_lstm.train.trainer import Trainer
 
-__all__ = ["run_sample", "run_train"]
+__all__ = ["run_evaluate", "run_inspect", "run_sample", "run_train"]
 
 _CHECKPOINT = "model.safetensors"
 
@@ -31,28 +35,47 @@ def run_train(arguments: argparse.Namespace) -> int:
     # The path of the checkpoint to resume, or True for that of --checkpoint.
     resumed = given.get("resume")
     checkpoint = given.get("checkpoint") or (resumed if isinstance(resumed, str) else _CHECKPOINT)
+    settings = Settings({**(read_settings(given["config"]) if "config" in given else {}), **given})
     check_writable(checkpoint)
-    corpus = read_corpus(arguments.files) if arguments.files else default_corpus()
+    corpus = _corpus(given)
     with use_backend(arguments.backend or get_backend()), blas_threads(arguments.threads):
-        model, training = _given(ModelConfig, given), _given(TrainConfig, given)
         if resumed is None:
             if not arguments.overwrite:
                 _check_absent(checkpoint)
-            trainer = Trainer(corpus, ModelConfig(**model), TrainConfig(**training))
+            trainer = Trainer(corpus, settings.model, settings.training, settings.reading)
         else:
-            trainer = Trainer.resume(checkpoint if resumed is True else resumed, corpus, {**model, **training})
+            trainer = Trainer.resume(checkpoint if resumed is True else resumed, corpus, settings.whole)
         _describe(trainer)
-        if trainer.at >= trainer.config.steps and trainer.validations:
-            print(f"nothing is left to do at step {trainer.at:,}; a larger --steps goes further")
+        if trainer.at >= trainer.steps and trainer.validations:
+            print(f"nothing is left to do at step {trainer.at:,}; a larger --steps or --epochs goes further")
             return 0
         try:
-            with Progress(trainer, sys.stderr) as progress:
-                trainer.run(progress, checkpoint, save_every=given.get("save_every"))
+            with (
+                Progress(trainer, sys.stderr) as progress,
+                Journal(trainer, given.get("log"), given.get("tensorboard")) as journal,
+            ):
+
+                def report(trainer: Trainer) -> None:
+                    progress(trainer)
+                    journal(trainer)
+
+                trainer.run(report, checkpoint, save_every=given.get("save_every"))
         except KeyboardInterrupt as interrupt:
             interrupt.args = (_how_to_resume(trainer, arguments),)
             raise
-    _conclude(trainer)
+        if "curve" in given:
+            save_curve(trainer, given["curve"])
+        _conclude(trainer)
     return 0
+
+
+def _corpus(given: dict[str, Any]) -> Corpus:
+    files = [*given["files"], *given.get("train", [])]
+    if files:
+        return read_corpus(files, given.get("valid"), given.get("test"))
+    if "valid" in given or "test" in given:
+        raise UsageError("--valid and --test go with a text to train on; name its file")
+    return default_corpus()
 
 
 def _check_absent(checkpoint: str) -> None:
@@ -73,37 +96,70 @@ def run_sample(arguments: argparse.Namespace) -> int:
     """Write text with a trained model, character by character."""
     with use_backend(arguments.backend or get_backend()), blas_threads(arguments.threads):
         model, vocabulary = load_model(arguments.checkpoint)
-        text = sample(
-            model,
-            vocabulary,
-            arguments.prompt,
-            length=arguments.length,
-            temperature=arguments.temperature,
-            seed=arguments.seed,
-        )
+        prompt = arguments.prompt
+        if vocabulary.unit == "word" and prompt and not prompt[-1].isspace():
+            prompt += " "
+        if "beam" in arguments:
+            text: Iterable[str] = beam_search(model, vocabulary, prompt, length=arguments.length, width=arguments.beam)
+        else:
+            text = sample(
+                model,
+                vocabulary,
+                prompt,
+                length=arguments.length,
+                temperature=arguments.temperature,
+                top_k=vars(arguments).get("top_k"),
+                top_p=arguments.top_p,
+                seed=arguments.seed,
+            )
         # A model may have learned, or been given, characters that a terminal obeys.
         terminal = sys.stdout.isatty()
         try:
-            for character in chain(arguments.prompt, text):
-                safe = not terminal or character == "\t"
-                print(character if safe else printable(character), end="", flush=terminal)
+            for piece in chain(prompt, text):
+                safe = not terminal or piece == "\t"
+                print(piece if safe else printable(piece), end="", flush=terminal)
         finally:
             print()
     return 0
 
 
-def _given(kind: type[Any], arguments: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a configuration for which the user gave options."""
-    return {field.name: arguments[field.name] for field in fields(kind) if field.name in arguments}
+def run_evaluate(arguments: argparse.Namespace) -> int:
+    """Print how well a trained model predicts a text."""
+    text = read_corpus([arguments.file]).text
+    with use_backend(arguments.backend or get_backend()), blas_threads(arguments.threads):
+        model, vocabulary = load_model(arguments.checkpoint)
+        found = evaluate_text(model, vocabulary, text, window=arguments.window, batch=arguments.batch)
+    print(f"{printable(arguments.file)}: {found.tokens:,} {found.unit}s predicted, {found.words:,} words")
+    print(f"{_both(found.nats)} per {found.unit}, perplexity {found.perplexity:,.2f}")
+    print(f"{found.per_word:.4f} nats per word, perplexity {math.exp(min(found.per_word, 700)):,.2f} per word")
+    return 0
+
+
+def run_inspect(arguments: argparse.Namespace) -> int:
+    """Draw the gates of a trained model along a text."""
+    with use_backend(arguments.backend or get_backend()), blas_threads(arguments.threads):
+        model, vocabulary = load_model(arguments.checkpoint)
+        layers = model.config.layers
+        if arguments.layer > layers:
+            raise UsageError(f"--layer is at most {layers}, the number of layers of this model, not {arguments.layer}")
+        indices = vocabulary.encode(arguments.text)
+        if not len(indices):
+            raise UsageError("a text of at least one character is wanted, to draw the gates along it")
+        logits, _ = deterministic(model)(tensor(indices[:, None]))
+        tokens = [vocabulary.tokens[k] for k in indices]
+        figure = gates(logits, tokens, loop=arguments.layer - 1, title=f"The gates of layer {arguments.layer}")
+        print(figure.save(arguments.output))
+    return 0
 
 
 def _describe(trainer: Trainer) -> None:
-    corpus, config, characters = trainer.corpus, trainer.model.config, len(trainer.vocabulary)
+    corpus, config = trainer.corpus, trainer.model.config
+    tokens, unit = len(trainer.vocabulary), trainer.vocabulary.unit
     numbers = sum(p.leaf.size for p in trainer.model.parameters())
-    print(f"text: {printable(corpus.name)}, {len(corpus.text):,} characters, {characters} different")
+    print(f"text: {printable(corpus.name)}, {len(corpus.text):,} characters, {tokens:,} different {unit}s known")
     print(f"model: {config.cell}, layers {config.layers}, hidden {config.hidden}, {numbers:,} parameters")
-    guess = math.log(characters)
-    print(f"yardstick: guessing among {characters} characters costs ln {characters} = {_both(guess)} per character")
+    guess = math.log(tokens)
+    print(f"yardstick: guessing among {tokens:,} {unit}s costs ln {tokens} = {_cost(trainer, guess)} per {unit}")
     if trainer.at:
         print(f"going on from step {trainer.at:,}")
     sys.stdout.flush()
@@ -111,18 +167,26 @@ def _describe(trainer: Trainer) -> None:
 
 def _conclude(trainer: Trainer) -> None:
     (step, held_out), (best, lowest) = trainer.validations[-1], trainer.lowest
-    characters = len(trainer.vocabulary)
-    print(f"held-out text: {_both(held_out)} per character after {step:,} steps")
+    tokens, unit = len(trainer.vocabulary), trainer.vocabulary.unit
+    print(f"held-out text: {_cost(trainer, held_out)} per {unit} after {step:,} steps")
     if best != step:
-        print(f"it was lowest after {best:,} steps, {_both(lowest)}; that model is kept")
-    if lowest >= math.log(characters):
+        print(f"it was lowest after {best:,} steps, {_cost(trainer, lowest)}; that model is kept")
+    if lowest >= math.log(tokens):
         print(
-            f"guessing, with {_both(math.log(characters))}, is as good: nothing was learned that holds for other text; "
-            "give more text, or a smaller --hidden"
+            f"guessing, with {_cost(trainer, math.log(tokens))}, is as good: nothing was learned that holds for other "
+            "text; give more text, or a smaller --hidden"
         )
+    if trainer.corpus.test is not None:
+        print(f"test text: {_cost(trainer, trainer.evaluate(trainer.corpus.test).nats)} per {unit}")
     path = trainer.saved_to or ""
     print(printable(f"saved in {path}; write with it: tinygrad-lstm sample {shlex.quote(path)}"))
     print(f"in Python: import tinygrad_lstm as tl; model, vocabulary = tl.train.load_model({path!r})")
+
+
+def _cost(trainer: Trainer, nats: float) -> str:
+    if trainer.vocabulary.unit == "word":
+        return f"{nats:.4f} nats, perplexity {math.exp(min(nats, 700.0)):,.2f}"
+    return _both(nats)
 
 
 def _both(nats: float) -> str:
@@ -133,7 +197,10 @@ def _how_to_resume(trainer: Trainer, arguments: argparse.Namespace) -> str:
     if trainer.saved_to is None:
         return "interrupted before there was anything to save"
     # The checkpoint does not record the backend, so the command must name it.
-    words = ["tinygrad-lstm", "train", *arguments.files]
+    given = vars(arguments)
+    words = ["tinygrad-lstm", "train", *given["files"], *given.get("train", [])]
+    for option in ("valid", "test", "log", "curve", "tensorboard"):
+        words += [f"--{option}", given[option]] if option in given else []
     words += ["--backend", arguments.backend] if arguments.backend not in (None, "numpy") else []
     words += ["--threads", str(arguments.threads)] if arguments.threads != 1 else []
     words += ["--resume", trainer.saved_to]

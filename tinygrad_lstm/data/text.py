@@ -25,6 +25,12 @@ _PATIENCE: Final = 20.0
 class Corpus:
     """A text and its name.
 
+    Attributes:
+        text: to train on.
+        name: of the text.
+        valid: the held-out text; without it the last tenth of ``text`` is held out.
+        test: a text that is looked at once, when the training is over; or none.
+
     Raises:
         DataError: for a text that UTF-8 cannot hold.
         UsageError: when text or name is no string.
@@ -35,24 +41,30 @@ class Corpus:
 
     text: str
     name: str
+    valid: str | None = None
+    test: str | None = None
 
     def __post_init__(self) -> None:
-        for field in ("text", "name"):
+        for field in ("text", "name", "valid", "test"):
             value = getattr(self, field)
+            if value is None and field in ("valid", "test"):
+                continue
             if not isinstance(value, str):
                 raise UsageError(f"the {field} of a Corpus is a string, not {type(value).__name__}")
-        try:
-            self.text.encode("utf-8")
-        except UnicodeEncodeError as error:
-            raise DataError(
-                f"character {error.start:,} of the text is {self.text[error.start]!a}, half of a surrogate pair, which "
-                "UTF-8 cannot hold; read the file with its own encoding"
-            ) from None
+            try:
+                value.encode("utf-8")
+            except UnicodeEncodeError as error:
+                raise DataError(
+                    f"character {error.start:,} of the {field} is {value[error.start]!a}, half of a surrogate pair, "
+                    "which UTF-8 cannot hold; read the file with its own encoding"
+                ) from None
 
     @property
     def sha256(self) -> str:
-        """The SHA-256 of the text in UTF-8, in hexadecimal digits."""
-        return hashlib.sha256(self.text.encode("utf-8")).hexdigest()
+        """The SHA-256 of the texts in UTF-8, in hexadecimal digits."""
+        # No text in UTF-8 holds the byte 0xff.
+        parts = [self.text, *[part for part in (self.valid, self.test) if part is not None]]
+        return hashlib.sha256(b"\xff".join(part.encode("utf-8") for part in parts)).hexdigest()
 
     def __repr__(self) -> str:
         return f"<Corpus {self.name!r}: {len(self.text):,} characters>"
@@ -71,8 +83,17 @@ def default_corpus() -> Corpus:
     return Corpus("".join(topics[name] for name in sorted(topics)), "the Python language reference")
 
 
-def read_corpus(paths: Sequence[str | os.PathLike[str]]) -> Corpus:
+def read_corpus(
+    paths: Sequence[str | os.PathLike[str]],
+    valid: str | os.PathLike[str] | None = None,
+    test: str | os.PathLike[str] | None = None,
+) -> Corpus:
     """The text of one file, or of several one after the other; each in UTF-8.
+
+    Args:
+        paths: files to train on.
+        valid: a file that is held out.
+        test: a file for the end.
 
     A byte order mark at the beginning of a file is no part of its text.
 
@@ -90,17 +111,19 @@ def read_corpus(paths: Sequence[str | os.PathLike[str]]) -> Corpus:
     """
     if isinstance(paths, str | os.PathLike):
         raise UsageError(f"read_corpus takes a list of paths; write read_corpus([{os.fspath(paths)!r}])")
-    wrong = [path for path in paths if not isinstance(path, str | os.PathLike)]
+    wrong = [path for path in (*paths, valid or "", test or "") if not isinstance(path, str | os.PathLike)]
     if wrong:
         raise UsageError(f"read_corpus: a path is a text or a pathlib.Path, not {wrong[0]!r:.60}")
     if not paths:
         raise DataError("there is no file to read; name one, or take default_corpus()")
     texts, size = [], 0
-    for path in paths:
+    for path in [*paths, *[path for path in (valid, test) if path is not None]]:
         content = _content(Path(path), _MOST - size)
         size += len(content)
         texts.append(_decoded(Path(path), content))
-    return Corpus("".join(texts), ", ".join(str(Path(path)) for path in paths))
+    last = None if test is None else texts.pop()
+    held_out = None if valid is None else texts.pop()
+    return Corpus("".join(texts), ", ".join(str(Path(path)) for path in paths), held_out, last)
 
 
 def _content(path: Path, most: int) -> bytes:

@@ -1,19 +1,74 @@
-"""``Vocabulary``: characters as numbers, and back."""
+"""Vocabularies: the characters or the words that a model knows, as numbers and back."""
 
-from collections.abc import Iterable
-from typing import Any
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lstm.errors import DataError, UsageError
 
-__all__ = ["Indices", "Vocabulary"]
+__all__ = ["SENTENCE_END", "UNKNOWN", "Indices", "TokenVocabulary", "Vocabulary", "WordVocabulary"]
 
 Indices = NDArray[np.int32]
+UNKNOWN: Final = "<unk>"
+"""The word that stands for all that a vocabulary of words does not have."""
+SENTENCE_END: Final = "<eos>"
+"""The word that stands for the end of a line."""
 
 
-class Vocabulary:
+class TokenVocabulary(ABC):
+    """The tokens that a model reads and predicts: the base of :class:`Vocabulary` and :class:`WordVocabulary`.
+
+    Attributes:
+        unit: what a token is called, ``character`` or ``word``.
+    """
+
+    unit: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def tokens(self) -> Sequence[str]:
+        """The tokens in the order of their numbers."""
+
+    @property
+    @abstractmethod
+    def start(self) -> int:
+        """The number of the token behind which a text begins."""
+
+    @abstractmethod
+    def encode(self, text: str) -> Indices:
+        """The numbers of a text, ``int32``."""
+
+    @abstractmethod
+    def written(self, index: int) -> str:
+        """What one number adds to a text."""
+
+    def decode(self, indices: Iterable[Any]) -> str:
+        """The text of these numbers.
+
+        Raises:
+            DataError: for a number that the vocabulary does not have.
+        """
+        numbers = [int(i) for i in indices]
+        if any(not 0 <= i < len(self) for i in numbers):
+            raise DataError(f"a vocabulary of {len(self):,} {self.unit}s has the numbers 0 to {len(self) - 1:,}")
+        return "".join([self.written(i) for i in numbers])
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.tokens == other.tokens
+
+    def __hash__(self) -> int:
+        return hash(self.tokens)
+
+
+class Vocabulary(TokenVocabulary):
     """The characters that a model knows, numbered in the order of their code points.
 
     Args:
@@ -26,6 +81,8 @@ class Vocabulary:
     >>> v.characters, v.encode("hole").tolist(), v.decode([1, 0, 2, 3])
     ('ehlo', [1, 3, 2, 0], 'helo')
     """
+
+    unit = "character"
 
     def __init__(self, characters: str) -> None:
         if not isinstance(characters, str):
@@ -46,6 +103,16 @@ class Vocabulary:
             raise DataError("a text without characters has no vocabulary; give a longer one")
         return cls("".join(sorted(set(text))))
 
+    @property
+    def tokens(self) -> str:
+        """The characters."""
+        return self.characters
+
+    @property
+    def start(self) -> int:
+        """The number of the line break, or of the first character where there is none."""
+        return max(0, self.characters.find("\n"))
+
     def encode(self, text: str) -> Indices:
         """The numbers of the characters of ``text``, ``int32``.
 
@@ -62,28 +129,101 @@ class Vocabulary:
             )
         return numbers.astype(np.int32)
 
-    def decode(self, indices: Iterable[Any]) -> str:
-        """The characters of these numbers.
-
-        Raises:
-            DataError: for a number that no character has.
-        """
-        numbers = [int(i) for i in indices]
-        if any(not 0 <= i < len(self) for i in numbers):
-            raise DataError(f"a vocabulary of {len(self)} characters has the numbers 0 to {len(self) - 1}")
-        return "".join([self.characters[i] for i in numbers])
-
-    def __len__(self) -> int:
-        return len(self.characters)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Vocabulary) and self.characters == other.characters
-
-    def __hash__(self) -> int:
-        return hash(self.characters)
+    def written(self, index: int) -> str:
+        """The character."""
+        return self.characters[index]
 
     def __repr__(self) -> str:
         return f"Vocabulary({self.characters!r})"
+
+
+class WordVocabulary(TokenVocabulary):
+    """The words that a model knows, the most frequent first; all others are ``<unk>``, and a line ends in ``<eos>``.
+
+    A word is what stands between blanks. ``<eos>`` and ``<unk>`` in a text are these words.
+
+    Args:
+        words: each once; :meth:`of` finds them in a text.
+
+    Raises:
+        UsageError: when a word comes twice or holds a blank, or when ``<eos>`` or ``<unk>`` is missing.
+
+    >>> v = WordVocabulary.of("the cat sat\\nthe dog sat\\n", size=4)
+    >>> v.words, v.encode("the fish sat\\n").tolist(), v.decode([2, 1, 3, 0])
+    (('<eos>', '<unk>', 'the', 'sat'), [2, 1, 3, 0], 'the <unk> sat\\n')
+    """
+
+    unit = "word"
+
+    def __init__(self, words: Iterable[str]) -> None:
+        self.words = tuple(words)
+        if any(not isinstance(word, str) or word.split() != [word] for word in self.words):
+            raise UsageError("a vocabulary of words holds texts without blanks; use WordVocabulary.of(text)")
+        if len(set(self.words)) != len(self.words) or not {SENTENCE_END, UNKNOWN} <= set(self.words):
+            raise UsageError(
+                f"a vocabulary of words holds each once, {SENTENCE_END} and {UNKNOWN} among them; use "
+                "WordVocabulary.of(text)"
+            )
+
+    @classmethod
+    def of(cls, text: str, size: int | None = None, min_count: int = 1) -> "WordVocabulary":
+        """The vocabulary of the words of ``text``.
+
+        Words of one frequency come in the order of their first appearance.
+
+        Args:
+            size: how many words it has at most, ``<eos>`` and ``<unk>`` included.
+            min_count: how often a word comes at least.
+
+        Raises:
+            DataError: when the text has no words.
+            UsageError: for a size below 3 or a count below 1.
+        """
+        if (size is not None and size < 3) or min_count < 1:
+            raise UsageError(f"a vocabulary has at least 3 words that come at least once, not {size} and {min_count}")
+        counts = Counter(text.split())
+        if not counts:
+            raise DataError("a text without words has no vocabulary; give a longer one")
+        for word in (SENTENCE_END, UNKNOWN):
+            counts.pop(word, None)
+        frequent = [word for word, count in counts.most_common() if count >= min_count]
+        return cls([SENTENCE_END, UNKNOWN, *frequent[: None if size is None else size - 2]])
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """The words."""
+        return self.words
+
+    @property
+    def start(self) -> int:
+        """The number of ``<eos>``."""
+        return self._numbers[SENTENCE_END]
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {word: k for k, word in enumerate(self.words)}
+
+    def encode(self, text: str) -> Indices:
+        """The numbers of the words of ``text``, ``int32``, with that of ``<eos>`` for each line break."""
+        numbers, unknown, end = self._numbers, self._numbers[UNKNOWN], [self._numbers[SENTENCE_END]]
+        first, *rest = text.split("\n")
+        found = [numbers.get(word, unknown) for word in first.split()]
+        for line in rest:
+            found += end
+            found += [numbers.get(word, unknown) for word in line.split()]
+        return np.array(found, np.int32)
+
+    def written(self, index: int) -> str:
+        """The word and a blank; a line break for ``<eos>``."""
+        word = self.words[index]
+        return "\n" if word == SENTENCE_END else f"{word} "
+
+    def decode(self, indices: Iterable[Any]) -> str:
+        """The words of these numbers, with blanks between them."""
+        return super().decode(indices).replace(" \n", "\n").removesuffix(" ")
+
+    def __repr__(self) -> str:
+        return f"<WordVocabulary of {len(self):,}: {', '.join(self.words[:5])}, …>"
 
 
 def _code_points(text: str) -> NDArray[np.uint32]:

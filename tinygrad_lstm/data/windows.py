@@ -1,4 +1,4 @@
-"""Windows of a text, for truncated backpropagation through time."""
+"""Windows of a text as numbers, for truncated backpropagation through time."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -10,7 +10,7 @@ __all__ = ["Window", "Windows", "held_out_windows", "split"]
 
 
 class Window(NamedTuple):
-    """Inputs and targets ``(time, batch)``: each target is the character after its input.
+    """Inputs and targets ``(time, batch)``: each target is the token after its input.
 
     ``first``: no window comes before it, so the state starts from zeros.
     """
@@ -31,7 +31,7 @@ def split(indices: Indices) -> tuple[Indices, Indices]:
 
 
 class Windows:
-    """A text as ``batch`` streams that are read side by side, ``window`` characters at a time, again and again.
+    """A text as ``batch`` streams that are read side by side, ``window`` tokens at a time, again and again.
 
     Window ``k + 1`` goes on where window ``k`` ended, so the state of stream ``b`` can be carried from one to the
     next; after ``len()`` windows it begins again at the start. The end of a stream that fills no window is left out.
@@ -46,13 +46,13 @@ class Windows:
     ([[4, 5, 6], [10, 11, 12]], True)
     """
 
-    def __init__(self, indices: Indices, window: int, batch: int) -> None:
+    def __init__(self, indices: Indices, window: int, batch: int, unit: str = "character") -> None:
         if window < 1 or batch < 1:
-            raise UsageError(f"windows and batches hold at least 1 character, not {window} and {batch}")
+            raise UsageError(f"windows and batches hold at least 1 {unit}, not {window} and {batch}")
         needed = window * batch + 1
         if len(indices) < needed:
             raise DataError(
-                f"there are {len(indices):,} characters to train on, and {batch} streams of one window of {window} "
+                f"there are {len(indices):,} {unit}s to train on, and {batch} streams of one window of {window} "
                 f"need {needed:,}; give more text, or a smaller batch or window (--batch, --window)"
             )
         self.window, self.batch = window, batch
@@ -67,19 +67,19 @@ class Windows:
         return Window(self._inputs[rows], self._targets[rows], at == 0)
 
 
-def held_out_windows(indices: Indices, window: int, batch: int) -> Iterator[Window]:
+def held_out_windows(indices: Indices, window: int, batch: int, unit: str = "character") -> Iterator[Window]:
     """The held-out text once from start to end, in at most ``batch`` streams; the last window may be shorter.
 
-    Fewer than ``batch`` characters at the end are left out.
+    Fewer than ``batch`` tokens at the end are left out.
 
     Raises:
-        DataError: when there are fewer than two characters.
+        DataError: when there are fewer than two tokens.
 
     >>> [w.inputs.T.tolist() for w in held_out_windows(np.arange(6, dtype=np.int32), window=3, batch=1)]
     [[[0, 1, 2]], [[3, 4]]]
     """
     if len(indices) < 2:
-        raise DataError(f"the held-out tenth of the text has {len(indices)} characters and wants 2; give more text")
+        raise DataError(f"the held-out text has {len(indices)} {unit}s and wants 2; give more text")
     inputs, targets = _streams(indices, max(1, min(batch, (len(indices) - 1) // window)))
     for at in range(0, len(inputs), window):
         yield Window(inputs[at : at + window], targets[at : at + window], at == 0)

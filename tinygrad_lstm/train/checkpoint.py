@@ -16,8 +16,9 @@ from typing import Final
 
 import numpy as np
 
-from tinygrad_lstm.data.vocabulary import Vocabulary
+from tinygrad_lstm.data.vocabulary import TokenVocabulary
 from tinygrad_lstm.errors import CheckpointError, Error, StateDictError
+from tinygrad_lstm.graph.dtypes import as_dtype
 from tinygrad_lstm.graph.scopes import warn
 from tinygrad_lstm.nn.saving import undrawn
 from tinygrad_lstm.runtime.files import CHECKSUM, Array, check_writable, read_arrays, read_texts, write_arrays
@@ -75,7 +76,7 @@ def holds_model(path: str | os.PathLike[str]) -> bool:
     return _KEY in read_texts(path, "checkpoint")
 
 
-def load_model(path: str | os.PathLike[str]) -> tuple[LanguageModel, Vocabulary]:
+def load_model(path: str | os.PathLike[str]) -> tuple[LanguageModel, TokenVocabulary]:
     """The model that a checkpoint holds, and the vocabulary that it was trained with.
 
     It has the weights of the step at which the loss over the held-out text was lowest; those of the last step where the
@@ -100,7 +101,7 @@ def load_model(path: str | os.PathLike[str]) -> tuple[LanguageModel, Vocabulary]
 
 def restored_model(
     path: str | os.PathLike[str], arrays: Mapping[str, Array], description: Description
-) -> tuple[LanguageModel, Vocabulary]:
+) -> tuple[LanguageModel, TokenVocabulary]:
     """The model, as :func:`load_model` gives it, and the vocabulary of a checkpoint that was read from ``path``.
 
     Raises:
@@ -122,19 +123,19 @@ def undrawn_model(description: Description, weights: Mapping[str, Array]) -> Lan
     Raises:
         StateDictError: when it has other layers or sizes than these weights; that is found out before it is made.
     """
-    config, characters = description.model, len(description.vocabulary)
-    # A header of a few bytes could name a model that fills the memory. These two decide about all sizes.
-    for name, shape in {
-        "embedding.weight": (characters, config.embedding),
-        "output.weight": (config.hidden, characters),
-    }.items():
+    config, tokens = description.model, len(description.vocabulary)
+    # A header of a few bytes could name a model that fills the memory. These decide about all sizes.
+    shapes: dict[str, tuple[int, ...]] = {"embedding.weight": (tokens, config.embedding)}
+    # Tied weights make hidden equal to embedding.
+    shapes |= {"bias": (tokens,)} if config.tied else {"output.weight": (config.hidden, tokens)}
+    for name, shape in shapes.items():
         found = list(weights[name].shape) if name in weights else "missing"
         if found != list(shape):
             raise StateDictError(f"{name} is {found}, expected {list(shape)}")
     if config.layers > len(weights):
         raise StateDictError(f"it names {config.layers:,} layers, and has {len(weights)} arrays")
     with undrawn():
-        return LanguageModel(characters, config)
+        return LanguageModel(tokens, config, dtype=as_dtype(description.training.precision))
 
 
 def part(arrays: Mapping[str, Array], name: str) -> dict[str, Array]:

@@ -9,15 +9,15 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any, Final
 
-from tinygrad_lstm.data.vocabulary import Vocabulary
+from tinygrad_lstm.data.vocabulary import TokenVocabulary, Vocabulary, WordVocabulary
 from tinygrad_lstm.errors import CheckpointError, Error
-from tinygrad_lstm.train.config import TrainConfig
+from tinygrad_lstm.train.config import TextConfig, TrainConfig
 from tinygrad_lstm.train.language_model import ModelConfig
 
 __all__ = ["Description"]
 
-_FORMAT: Final = 2
-_NAMES: Final = ("format", "model", "training", "vocabulary", "data", "step", "validations")
+_FORMAT: Final = 3
+_NAMES: Final = ("format", "model", "training", "reading", "vocabulary", "data", "step", "validations")
 _DIGEST: Final = re.compile("[0-9a-f]{64}")
 
 
@@ -28,7 +28,8 @@ class Description:
     Attributes:
         model: the architecture.
         training: the settings.
-        vocabulary: the characters of the text.
+        reading: what is read of the text.
+        vocabulary: the characters or words of the text.
         text: the name of the text.
         sha256: the SHA-256 of the text.
         step: how many updates were made.
@@ -37,7 +38,8 @@ class Description:
 
     model: ModelConfig
     training: TrainConfig
-    vocabulary: Vocabulary
+    reading: TextConfig
+    vocabulary: TokenVocabulary
     text: str
     sha256: str
     step: int
@@ -49,7 +51,8 @@ class Description:
             "format": _FORMAT,
             "model": asdict(self.model),
             "training": asdict(self.training),
-            "vocabulary": self.vocabulary.characters,
+            "reading": asdict(self.reading),
+            "vocabulary": self.vocabulary.tokens,
             "data": {"name": self.text, "sha256": self.sha256},
             "step": self.step,
             "validations": self.validations,
@@ -64,7 +67,8 @@ class Description:
             CheckpointError: when ``text`` is no JSON, has another format, lacks a part or has one too many, or when a
                 part is out of its range.
 
-        >>> Description.of("a", '{"format": 2, "model": {}, "training": {}, "vocabulary": "ab", "data": {}}')
+        >>> fields = {"format": 3, "model": {}, "training": {}, "reading": {}, "vocabulary": "ab", "data": {}}
+        >>> Description.of("a", json.dumps(fields))
         Traceback (most recent call last):
             ...
         tinygrad_lstm.errors.CheckpointError: a is damaged: it has no 'step', 'validations'
@@ -104,17 +108,27 @@ class Description:
             raise CheckpointError(f"the steps of its validations do not rise from 1 to {step:,} at most")
         if not all(isinstance(loss, float) for _, loss in pairs):
             raise CheckpointError("the losses of its validations are no numbers")
-        if not isinstance(fields["vocabulary"], str):
-            raise CheckpointError("vocabulary is no text")
+        reading = TextConfig(**_mapping(fields, "reading"))
         return cls(
             ModelConfig(**model),
             TrainConfig(**training),
-            Vocabulary(fields["vocabulary"]),
+            reading,
+            _vocabulary(reading, fields["vocabulary"]),
             data["name"],
             data["sha256"],
             step,
             tuple((at, loss) for at, loss in pairs),
         )
+
+
+def _vocabulary(reading: TextConfig, tokens: Any) -> TokenVocabulary:
+    if reading.level == "char":
+        if not isinstance(tokens, str):
+            raise CheckpointError("vocabulary is no text")
+        return Vocabulary(tokens)
+    if not isinstance(tokens, list):
+        raise CheckpointError("vocabulary is no list of words")
+    return WordVocabulary(tokens)
 
 
 def _finite(text: str) -> float:

@@ -7,10 +7,12 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from tqdm import tqdm
 
+from tinygrad_lstm.train.measuring import bits
+
 if TYPE_CHECKING:
     from tinygrad_lstm.train.trainer import Trainer
 
-__all__ = ["Progress", "bits", "draws_bars"]
+__all__ = ["Progress", "draws_bars"]
 
 _RECENT: Final = 50
 """The reported loss is the mean over this many steps."""
@@ -18,15 +20,6 @@ _PATIENCE: Final = 10.0
 """A line is written after this many seconds without a validation."""
 _RISEN: Final = 1.01
 """A held-out loss of this many times the lowest one counts as rising."""
-
-
-def bits(nats: float) -> float:
-    """Nats as bits.
-
-    >>> bits(math.log(8))
-    3.0
-    """
-    return nats / math.log(2)
 
 
 def draws_bars(stream: Any) -> bool:
@@ -38,8 +31,8 @@ class Progress:
     """Reports a run on ``stream``: in a terminal and in Jupyter a bar, else lines, for the first step, each validation,
     and each 10 seconds without one.
 
-    Both show the mean loss of the last steps, the held-out loss in nats and in bits per character, characters
-    trained on in a second, and the time left; and once, that the held-out loss rises.
+    Both show the mean loss of the last steps, the held-out loss in nats, and in bits per character or as perplexity,
+    characters or words trained on in a second, and the time left; and once, that the held-out loss rises.
 
     >>> import sys
     >>> from tinygrad_lstm.data.text import Corpus
@@ -57,7 +50,7 @@ class Progress:
         self._told, self._warned = len(trainer.validations), False
         self._last_line: float | None = None
         self._bar = tqdm(
-            total=trainer.config.steps,
+            total=trainer.steps,
             initial=trainer.at,
             file=stream,
             disable=not draws_bars(stream),
@@ -83,8 +76,9 @@ class Progress:
             parts = [f"loss {self._loss(trainer):.3f}"]
             if trainer.validations:
                 held_out = trainer.validations[-1][1]
-                parts.append(f"held-out {held_out:.3f} nats, {bits(held_out):.3f} bits/char")
-            self._bar.set_postfix_str(", ".join([*parts, f"{self._rate(trainer):,.0f} chars/s"]), refresh=False)
+                parts.append(f"held-out {held_out:.3f} nats, {_also(trainer, held_out, '/')}")
+            parts.append(f"{self._rate(trainer):,.0f} {trainer.vocabulary.unit}s/s")
+            self._bar.set_postfix_str(", ".join(parts), refresh=False)
             self._bar.update(trainer.at - self._bar.n)
         if looked and not self._warned and trainer.validations[-1][1] > _RISEN * trainer.lowest[1]:
             self._warned = True
@@ -99,15 +93,15 @@ class Progress:
         now = time.monotonic()
         if not looked and self._last_line is not None and now < self._last_line + _PATIENCE:
             return
-        parts = [f"step {trainer.at:,} of {trainer.config.steps:,}: loss {self._loss(trainer):.3f}"]
+        parts = [f"step {trainer.at:,} of {trainer.steps:,}: loss {self._loss(trainer):.3f}"]
         if looked:
             held_out = trainer.validations[-1][1]
-            parts.append(f"held-out {held_out:.3f} nats ({bits(held_out):.3f} bits per character)")
+            parts.append(f"held-out {held_out:.3f} nats ({_also(trainer, held_out, ' per ')})")
         # The time of the first step is mostly that of compiling.
         if looked or self._last_line is not None:
             rate, config = self._rate(trainer), trainer.config
-            left = (config.steps - trainer.at) * config.window * config.batch / rate if rate else 0.0
-            parts.append(f"{rate:,.0f} characters/s, {left:.0f} s left")
+            left = (trainer.steps - trainer.at) * config.window * config.batch / rate if rate else 0.0
+            parts.append(f"{rate:,.0f} {trainer.vocabulary.unit}s/s, {left:.0f} s left")
         self._last_line = now
         print(", ".join(parts), file=self._stream, flush=True)
 
@@ -116,6 +110,13 @@ class Progress:
         return sum(recent) / len(recent)
 
     def _rate(self, trainer: "Trainer") -> float:
-        """Characters per second in this run."""
+        """Tokens per second in this run."""
         count = (trainer.at - self._from) * trainer.config.window * trainer.config.batch
         return count / max(time.monotonic() - self._started, 1e-9)
+
+
+def _also(trainer: "Trainer", nats: float, per: str) -> str:
+    """A loss as people who model characters, or words, compare it."""
+    if trainer.vocabulary.unit == "word":
+        return f"perplexity {math.exp(min(nats, 700.0)):,.1f}"
+    return f"{bits(nats):.3f} bits{per}character"

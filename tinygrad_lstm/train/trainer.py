@@ -13,17 +13,17 @@ from typing import Any, Final
 import numpy as np
 
 from tinygrad_lstm.data.text import Corpus
-from tinygrad_lstm.data.vocabulary import Vocabulary
 from tinygrad_lstm.data.windows import Window, Windows, held_out_windows, split
 from tinygrad_lstm.errors import CheckpointError, EvaluationError, UsageError
 from tinygrad_lstm.functions import random
+from tinygrad_lstm.graph.dtypes import as_dtype
 from tinygrad_lstm.graph.structure import flatten, unflatten
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.variables import Variable, assign_all
 from tinygrad_lstm.jit.jitted import jit
 from tinygrad_lstm.nn.losses import cross_entropy
 from tinygrad_lstm.nn.saving import undrawn
-from tinygrad_lstm.optim.adam import Adam
+from tinygrad_lstm.nn.stochastic import deterministic
 from tinygrad_lstm.optim.clipping import clip_grad_norm
 from tinygrad_lstm.runtime.creation import tensor
 from tinygrad_lstm.train.checkpoint import (
@@ -34,9 +34,10 @@ from tinygrad_lstm.train.checkpoint import (
     write_checkpoint,
 )
 from tinygrad_lstm.train.checkpoint_file import CheckpointFile
-from tinygrad_lstm.train.config import TrainConfig, learning_rate
+from tinygrad_lstm.train.config import TextConfig, TrainConfig, learning_rate
 from tinygrad_lstm.train.description import Description
 from tinygrad_lstm.train.language_model import LanguageModel, ModelConfig
+from tinygrad_lstm.train.measuring import Evaluation, evaluate_text
 from tinygrad_lstm.train.progress import Progress, draws_bars
 
 __all__ = ["Trainer"]
@@ -44,7 +45,8 @@ __all__ = ["Trainer"]
 
 _MODEL: Final = ModelConfig()
 _TRAINING: Final = TrainConfig()
-_MAY_CHANGE: Final = frozenset(("steps", "validate_every"))
+_READING: Final = TextConfig()
+_MAY_CHANGE: Final = frozenset(("steps", "epochs", "validate_every"))
 
 
 class Trainer:
@@ -54,10 +56,11 @@ class Trainer:
 
     Attributes:
         model: the model.
-        vocabulary: the characters of the text.
+        vocabulary: the characters or words of the text.
+        steps: updates in all.
         at: the number of updates made.
-        losses: the loss of each update, in nats per character.
-        validations: pairs of a step and the loss over the held-out tenth of the text.
+        losses: the loss of each update, in nats per token.
+        validations: pairs of a step and the loss over the held-out text.
         best: the weights at the lowest of these losses, as a state dict; empty before the first.
         saved_at: the step of the last checkpoint that was written or read.
         saved_to: the path of that checkpoint.
@@ -73,19 +76,32 @@ class Trainer:
     (30, True)
     """
 
-    def __init__(self, corpus: Corpus, model: ModelConfig = _MODEL, config: TrainConfig = _TRAINING) -> None:
+    def __init__(
+        self,
+        corpus: Corpus,
+        model: ModelConfig = _MODEL,
+        config: TrainConfig = _TRAINING,
+        reading: TextConfig = _READING,
+    ) -> None:
         if not isinstance(corpus, Corpus):
             raise UsageError(
                 f"Trainer takes a Corpus, not {type(corpus).__name__}; write tl.data.Corpus(text, name), or "
                 "tl.data.read_corpus([path])"
             )
-        self.corpus, self.config = corpus, config
-        self.vocabulary = Vocabulary.of(corpus.text)
-        training, held_out = split(self.vocabulary.encode(corpus.text))
-        self._windows = Windows(training, config.window, config.batch)
-        self._held_out = list(held_out_windows(held_out, config.window, config.batch))
-        self.model = LanguageModel(len(self.vocabulary), model, key=random.key(config.seed))
-        self.optimizer = Adam(self.model.parameters(), lr=config.lr)
+        self.corpus, self.config, self.reading = corpus, config, reading
+        self.vocabulary = reading.vocabulary_of(corpus.text)
+        training = self.vocabulary.encode(corpus.text)
+        if corpus.valid is None:
+            training, held_out = split(training)
+        else:
+            held_out = self.vocabulary.encode(corpus.valid)
+        unit = self.vocabulary.unit
+        self._windows = Windows(training, config.window, config.batch, unit)
+        self._held_out = list(held_out_windows(held_out, config.window, config.batch, unit))
+        self.steps = config.steps if config.epochs is None else config.epochs * len(self._windows)
+        key, dtype = random.key(config.seed), as_dtype(config.precision)
+        self.model = LanguageModel(len(self.vocabulary), model, key=key, dtype=dtype)
+        self.optimizer = config.optimizer_of(self.model.parameters())
         self.state = self.model.zeros(config.batch)
         self.at = 0
         self.losses = array("d")
@@ -93,7 +109,13 @@ class Trainer:
         self.best: dict[str, Tensor] = {}
         self.saved_at: int | None = None
         self.saved_to: str | None = None
-        self._learn, self._score = jit(self._learning), jit(self._scoring)
+        self._still = deterministic(self.model)
+        self._learn, self._score = jit(self._learning), jit(self._judging)
+
+    @property
+    def epoch(self) -> int:
+        """The rounds over the text that are over."""
+        return self.at // len(self._windows)
 
     @property
     def lowest(self) -> tuple[int, float]:
@@ -101,7 +123,7 @@ class Trainer:
         return min(self.validations, key=lambda pair: pair[1], default=(self.at, math.inf))
 
     def step(self) -> float:
-        """One update on the next window; returns the loss before it, in nats per character.
+        """One update on the next window; returns the loss before it, in nats per token.
 
         An exception during the update, such as Ctrl-C, leaves everything as it was before.
 
@@ -124,10 +146,10 @@ class Trainer:
         return loss
 
     def _update(self, window: Window) -> float:
-        self.optimizer.lr = learning_rate(self.config, self.at)
+        self.optimizer.lr = learning_rate(self.config, self.at, self.epoch, self.steps)
         state = self.model.zeros(self.config.batch) if window.first else self.state
         loss, norm, state = self._learn(tensor(window.inputs), tensor(window.targets), state)
-        # Guessing costs log(characters). At a hundred times that the training has diverged.
+        # Guessing costs the logarithm of the number of tokens. At a hundred times that the training has diverged.
         bound = 100 * math.log(max(2, len(self.vocabulary)))
         if not float(loss) <= bound or not math.isfinite(float(norm)):
             raise EvaluationError(
@@ -139,21 +161,22 @@ class Trainer:
 
     def _learning(self, inputs: Tensor, targets: Tensor, state: Any) -> tuple[Tensor, Tensor, Any]:
         """One update: the loss before it, the norm of its gradient, and the state after the window."""
-        loss, state = self._scoring(inputs, targets, state)
+        logits, state = self.model(inputs, state)
+        loss = cross_entropy(logits, targets)
         self.optimizer.zero_grad()
-        loss.backward()
+        (loss * inputs.shape[0] if self.config.sum_over_time else loss).backward()
         norm = clip_grad_norm(self.model.parameters(), self.config.clip)
         self.optimizer.step()
         self.optimizer.zero_grad()
         return loss, norm, state
 
-    def _scoring(self, inputs: Tensor, targets: Tensor, state: Any) -> tuple[Tensor, Any]:
-        """The loss over a window, and the state after it."""
-        logits, state = self.model(inputs, state)
+    def _judging(self, inputs: Tensor, targets: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """The loss over a window without dropout, and the state after it."""
+        logits, state = self._still(inputs, state)
         return cross_entropy(logits, targets), state
 
     def validate(self) -> float:
-        """The loss over the held-out text in nats per character; nothing is changed.
+        """The loss over the held-out text in nats per token; nothing is changed.
 
         Raises:
             EvaluationError: when it is no finite number.
@@ -171,6 +194,15 @@ class Trainer:
             )
         return total / count
 
+    def evaluate(self, text: str) -> Evaluation:
+        """How well the best weights predict ``text``, read in streams as the held-out text is."""
+        model = self.model
+        if self.best:
+            with undrawn():
+                model = LanguageModel(len(self.vocabulary), model.config, dtype=as_dtype(self.config.precision))
+            model.load_state_dict(self.best)
+        return evaluate_text(model, self.vocabulary, text, window=self.config.window, batch=self.config.batch)
+
     def run(
         self,
         report: "Callable[[Trainer], None] | None" = None,
@@ -178,7 +210,7 @@ class Trainer:
         *,
         save_every: float | None = None,
     ) -> None:
-        """Train up to ``config.steps``, validating every so often and at the end.
+        """Train up to :attr:`steps`, validating every so often and at the end.
 
         Args:
             report: called after each update and each validation; by default a bar in a terminal and in Jupyter, and
@@ -217,7 +249,7 @@ class Trainer:
                 elif file is not None and save_every is not None and time.monotonic() > saved + save_every:
                     file.save(self.save, self.at)
                     saved = time.monotonic()
-                if self.at >= self.config.steps:
+                if self.at >= self.steps:
                     return
                 self.step()
                 if report:
@@ -229,8 +261,9 @@ class Trainer:
 
     def _validation_is_due(self) -> bool:
         seen = self.validations[-1][0] if self.validations else 0
-        every = self.config.validate_every or min(250, 25 * len(self._windows))
-        return self.at > seen and (self.at % every == 0 or self.at >= self.config.steps)
+        usual = min(250, 25 * len(self._windows)) if self.config.epochs is None else len(self._windows)
+        every = self.config.validate_every or usual
+        return self.at > seen and (self.at % every == 0 or self.at >= self.steps)
 
     def _variables(self) -> list[Variable]:
         return [variable for part in (self.model, self.optimizer) for _, variable in part.named_variables()]
@@ -249,6 +282,7 @@ class Trainer:
         description = Description(
             self.model.config,
             self.config,
+            self.reading,
             self.vocabulary,
             self.corpus.name,
             self.corpus.sha256,
@@ -264,7 +298,7 @@ class Trainer:
 
         Args:
             corpus: the text that the checkpoint was trained on.
-            wanted: fields of ModelConfig and TrainConfig that the caller has in mind. ``steps`` and
+            wanted: fields of the configurations that the caller has in mind. ``steps``, ``epochs`` and
                 ``validate_every`` replace those of the checkpoint; others must be equal to them.
 
         Raises:
@@ -274,7 +308,7 @@ class Trainer:
         """
         arrays, saved = read_checkpoint(path)
         model, vocabulary = restored_model(path, arrays, saved)
-        settings = {**asdict(saved.model), **asdict(saved.training)}
+        settings = {**asdict(saved.model), **asdict(saved.training), **asdict(saved.reading)}
         for key, value in (wanted or {}).items():
             if key not in _MAY_CHANGE and settings[key] != value:
                 raise CheckpointError(
@@ -288,14 +322,14 @@ class Trainer:
             )
         changes = {key: value for key, value in (wanted or {}).items() if key in _MAY_CHANGE}
         config = replace(saved.training, **changes)
-        if saved.step > config.steps:
+        with described(path), undrawn():
+            trainer = cls(corpus, saved.model, config, saved.reading)
+        if saved.step > trainer.steps:
             raise UsageError(
                 f"{path} is at step {saved.step:,} already, and steps, which counts from the start, is "
-                f"{config.steps:,}; give a larger number (--steps), or leave it out"
+                f"{trainer.steps:,}; give a larger number (--steps or --epochs), or leave it out"
             )
         with described(path):
-            with undrawn():
-                trainer = cls(corpus, saved.model, config)
             if trainer.vocabulary != vocabulary:
                 raise CheckpointError(f"{path} has another vocabulary than the text it names; train a new model")
             trainer.model.load_state_dict(part(arrays, "model"))
