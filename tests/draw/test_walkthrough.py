@@ -5,6 +5,8 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import tinygrad_lstm as tl
 from tests.draw import dot
@@ -16,6 +18,7 @@ from tinygrad_lstm.errors import DrawingError, Error, UsageError
 
 GREY = "#c4c4c4"
 TITLES = ["What to throw away", "What to store", "Update the state", "What to output"]
+RENEWED = ["How much to renew", *TITLES[1:3]]
 
 
 def lit(drawing):
@@ -123,8 +126,8 @@ def test_a_title_of_a_page_is_text(tmp_path):
 @pytest.mark.parametrize(
     ("cell", "titles", "last"),
     [
-        (nn.GRUCell(3, 4), TITLES[:3], "h_t = (1 − z_t)∘h_{t−1} + z_t∘h̃_t"),
-        (nn.GRUCell(3, 4, reset_after=True), TITLES[:3], "h_t = (1 − z_t)∘h_{t−1} + z_t∘h̃_t"),
+        (nn.GRUCell(3, 4), RENEWED, "h_t = (1 − z_t)∘h_{t−1} + z_t∘h̃_t"),
+        (nn.GRUCell(3, 4, reset_after=True), RENEWED, "h_t = (1 − z_t)∘h_{t−1} + z_t∘h̃_t"),
         (nn.RNNCell(3, 4), TITLES[3:], "h_t = tanh(W_h·[h_{t−1}, x_t] + b_h)"),
         (nn.LSTMCell(3, 4, layer_norm=True), TITLES, "h_t = o_t∘tanh(LN(C_t))"),
     ],
@@ -193,3 +196,74 @@ def test_a_cell_that_is_in_columns_is_explained_too():
 
     steps = draw.walkthrough(deep, tl.ones((1, 3)), tl.ones((1, 4)))
     assert lit_wires(steps[0].drawing)
+
+
+class TwoConveyors(nn.Module):
+    """C as in an LSTM, and a memory M that reads the new C."""
+
+    role = "cell"
+    input_size = 3
+
+    def __init__(self):
+        keys = tl.random.split(tl.random.key(0), 4)
+        self.forget, self.input, self.candidate, self.output = (nn.Linear(11, 4, key=key) for key in keys)
+
+    def zeros(self, batch):
+        return (tl.zeros((batch, 4)),) * 3
+
+    def forward(self, x, state):
+        h, C, M = state
+        z = tl.concatenate([h, M, x], axis=-1)
+        gates = {}
+        for name, role in (("forget", "gate"), ("input", "gate"), ("candidate", "layer"), ("output", "gate")):
+            with tl.scope(name, role=role):
+                activation = tl.tanh if name == "candidate" else tl.sigmoid
+                gates[name] = activation(getattr(self, name)(z)).named(f"{name[0]}_t")
+        C = (gates["forget"] * C + gates["input"] * gates["candidate"]).named("C_t")
+        M = (gates["output"] * M + C).named("M_t")
+        return (gates["output"] * tl.tanh(C)).named("h_t"), C, M
+
+
+def test_each_of_two_conveyors_is_explained():
+    assert [(s.title, [e.text.partition(" ")[0] for e in s.equations]) for s in draw.walkthrough(TwoConveyors())] == [
+        ("What to throw away of C", ["f_t"]),
+        ("What to store in C", ["i_t", "c_t"]),
+        ("Update C", ["C_t"]),
+        ("What to throw away of M", ["o_t"]),
+        ("Update M", ["M_t"]),
+        ("What to output", ["h_t"]),
+    ]
+
+
+@pytest.mark.parametrize("options", [{}, {"reset_after": True}])
+def test_the_update_gate_of_a_gru_says_how_much_to_renew(options):
+    stages = draw.walkthrough(nn.GRUCell(3, 4, **options))
+    assert [stage.title for stage in stages] == ["How much to renew", "What to store", "Update the state"]
+    assert [list(stage.values) for stage in stages] == [["z_t"], ["r_t", "h̃_t"], ["h_t"]]
+
+
+def test_a_coupled_gate_says_what_to_throw_away():
+    assert list(draw.walkthrough(nn.LSTMCell(3, 4, coupled=True))[0].values) == ["f_t"]
+
+
+@given(st.lists(st.tuples(st.sampled_from(["×", "+", "−"]), st.booleans(), st.booleans()), min_size=1, max_size=5))
+@settings(max_examples=25)
+def test_no_stage_is_empty_and_every_equation_has_one(ops):
+    """Random conveyors: products and sums with gates that have a name or none."""
+    weights = [nn.Linear(7, 4, key=tl.random.key(k)) for k in range(len(ops))]
+
+    def cell(x, state):
+        h, C = state
+        z = tl.concatenate([h, x], axis=-1)
+        for k, (sign, named, layered) in enumerate(ops):
+            with tl.scope(f"g{k}", role="gate"):
+                gate = tl.sigmoid(weights[k](z)) if layered else tl.sigmoid(h)
+            gate = gate.named(f"g{k}_t") if named else gate
+            C = C * gate if sign == "×" else C + gate if sign == "+" else C - gate
+        C = C.named("C_t")
+        return tl.tanh(C).named("h_t"), C
+
+    stages = draw.walkthrough(cell, tl.ones((1, 3)), (tl.ones((1, 4)), tl.ones((1, 4))))
+    names = [e.text.partition(" ")[0] for stage in stages for e in stage.equations]
+    assert all(stage.equations for stage in stages)
+    assert sorted(names) == sorted({"C_t", "h_t", *(f"g{k}_t" for k, (_, named, _) in enumerate(ops) if named)})

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from tinygrad_lstm.draw.cells.anatomy import Anatomy, Part, dissect
 from tinygrad_lstm.draw.cells.equations import Equation, cell_in_words, equations
-from tinygrad_lstm.draw.cells.picture import Spotlight, picture
-from tinygrad_lstm.draw.cells.placement import find_conveyor
+from tinygrad_lstm.draw.cells.explaining import spotlight_on, stages_of
+from tinygrad_lstm.draw.cells.picture import picture
 from tinygrad_lstm.draw.cells.timestep import example, first_state, trace_step
 from tinygrad_lstm.draw.drawing import Drawing
 from tinygrad_lstm.draw.markup import pretty
@@ -29,13 +29,6 @@ from tinygrad_lstm.runtime.evaluation import evaluated
 from tinygrad_lstm.runtime.files import as_path
 
 __all__ = ["Stage", "Walkthrough", "walkthrough"]
-
-_TITLES: Final = {
-    "forget": "What to throw away",
-    "store": "What to store",
-    "update": "Update the state",
-    "output": "What to output",
-}
 
 _STYLE: Final = """
 :root { color-scheme: light; --ink: #1b2430; --paper: #ffffff; --ground: #f4f6f8; --line: #b5c0ca; }
@@ -219,8 +212,9 @@ def walkthrough(
     """The step of a cell in the order in which textbooks explain it, with this cell's numbers.
 
     What the operations on the conveyor read is told from the graph: layers in front of its products decide what to
-    throw away, layers in front of its sums what to store; then comes the new state, and then whatever is made of it.
-    An LSTM has these four stages, a GRU the first three, a plain recurrent cell the last one alone.
+    throw away, layers in front of its sums what to store, and one that is in front of both, as ``z`` and ``1 − z``,
+    how much to renew; then comes the new state, and then whatever is made of it. An LSTM has four stages, a GRU three,
+    a plain recurrent cell the last one alone. Where several states have conveyors, each is explained.
 
     Args:
         cell: a callable ``(x, state) -> new state``, such as ``tl.nn.LSTMCell``.
@@ -258,14 +252,13 @@ def walkthrough(
     names = {part: part.name for part in anatomy.parts if part.name is not None}
     names |= {after.reads[0]: after.label for _, after in anatomy.states}
     stages = []
-    for kind, focus in _stages(anatomy).items():
-        title = _TITLES[kind]
+    for title, focus in stages_of(anatomy, written.keys()):
         said = tuple(equation for part, equation in written.items() if part in focus)
         named = [part for part in anatomy.parts if part in focus and part in names]
         values = evaluated(tuple(_node(anatomy, part) for part in named), bindings)
         words = f"{title}: {'; '.join(e.text for e in said)}." if said else f"{title}."
         called = f"{anatomy.title}: {title[0].lower()}{title[1:]}"
-        spotlight = _spotlight(anatomy, focus)
+        spotlight = spotlight_on(anatomy, focus)
         drawing = picture(anatomy, called, words, spotlight, theme=theme, transparent=transparent)
         stages.append(Stage(title, drawing, said, {names[p]: v for p, v in zip(named, values, strict=True)}))
     whole = picture(anatomy, f"{anatomy.title}: one step", cell_in_words(anatomy), theme=theme, transparent=transparent)
@@ -277,63 +270,3 @@ def _node(anatomy: Anatomy, part: Part) -> Tensor:
     last = part.nodes[-1]
     assert isinstance(last, Tensor)
     return last
-
-
-def _stages(anatomy: Anatomy) -> dict[str, set[Part]]:
-    """The parts that each stage speaks of; stages without any are left out."""
-    _, conveyor = find_conveyor(anatomy)
-    combining = _combining(anatomy, conveyor)
-    found: dict[str, set[Part]] = {"forget": set(), "store": set(), "update": set(conveyor), "output": set()}
-    taken = set(conveyor)
-    for kind, wanted in (("forget", True), ("store", False)):
-        for part in conveyor:
-            if part.label.startswith("×") == wanted:
-                for feeder in _feeders(part, taken):
-                    found["update" if feeder in combining else kind].add(feeder)
-    inner = {p for p in anatomy.parts if p.kind in ("layer", "pointwise", "op")}
-    found["output"] = inner - taken
-    return {kind: parts & inner for kind, parts in found.items() if parts & inner}
-
-
-def _feeders(part: Part, taken: set[Part]) -> list[Part]:
-    """Everything before a part on the conveyor that is not on it, nor told of before; it is told of now."""
-    found: list[Part] = []
-    pending = list(part.reads)
-    while pending:
-        at = pending.pop()
-        if at not in taken and at.kind in ("layer", "pointwise", "op", "join"):
-            taken.add(at)
-            found.append(at)
-            pending += at.reads
-    return found
-
-
-def _combining(anatomy: Anatomy, conveyor: list[Part]) -> set[Part]:
-    """The pointwise operations without a name that serve the new state alone: nothing else is made of them."""
-    readers: dict[Part, list[Part]] = {}
-    for part in anatomy.parts:
-        for source in part.reads:
-            readers.setdefault(source, []).append(part)
-    straight = set(conveyor)
-    # Each part comes after those that it reads, so its readers are known already.
-    for part in reversed(anatomy.parts):
-        if part.kind == "pointwise" and all(reader in straight for reader in readers.get(part, [])):
-            straight.add(part)
-    return {part for part in straight if part.name is None} - set(conveyor)
-
-
-def _spotlight(anatomy: Anatomy, focus: set[Part]) -> Spotlight:
-    """The parts in focus with what goes into them from outside, and the wires between, into and out of them."""
-    lit = set(focus)
-    pending = [r for part in focus for r in part.reads]
-    while pending:
-        part = pending.pop()
-        if part.kind in ("join", "input", "state") and part not in lit:
-            lit.add(part)
-            pending += part.reads
-    wires = {(r, part) for part in lit for r in part.reads}
-    lit |= {p for p in anatomy.parts if p.kind in ("next", "output") and p.reads[0] in focus}
-    _, conveyor = find_conveyor(anatomy)
-    ends = {p for p in anatomy.parts if p.kind in ("next", "output")}.union(conveyor, _combining(anatomy, conveyor))
-    wires |= {(r, part) for part in ends for r in part.reads if r in focus}
-    return Spotlight(frozenset(lit), frozenset(wires))
