@@ -14,8 +14,23 @@ def _attributes(text):
 
 
 def nodes(drawing):
-    """Attributes by identifier."""
-    return {name: _attributes(text) for name, text in NODE.findall(drawing.dot) if name not in SETTINGS}
+    """Attributes by identifier, without the titles of clusters."""
+    found = {name: _attributes(text) for name, text in NODE.findall(drawing.dot) if name not in SETTINGS}
+    return {name: look for name, look in found.items() if look.get("class") != "title"}
+
+
+def clusters(drawing):
+    """The names of clusters, and of those that they are in, the outermost first."""
+    found, around = [], []
+    for line in drawing.dot.splitlines():
+        if "subgraph cluster_" in line:
+            around.append(None)
+        elif around and around[-1] is None:
+            around[-1] = re.sub(r"\\(.)", r"\1", _attributes(line)["tooltip"])
+            found.append(tuple(around))
+        elif around and line.strip() == "}":
+            around.pop()
+    return found
 
 
 def edges(drawing):

@@ -55,7 +55,7 @@ def test_scopes_are_clusters_tinted_by_role():
     drawing = draw.graph(nn.LSTMCell(3, 4), tl.ones((2, 3)), nn.LSTMCell(3, 4).zeros(2))
     lines = drawing.dot.splitlines()
     starts = [k for k, line in enumerate(lines) if "subgraph cluster_" in line]
-    named = {line.split("label=")[1].split(" labeljust")[0].strip('"'): line for line in (lines[k + 1] for k in starts)}
+    named = dict(zip([path[-1] for path in dot.clusters(drawing)], [lines[k + 1] for k in starts], strict=True))
     assert {"LSTMCell", "forget gate", "input gate", "candidate", "output gate", "cell state"} <= set(named)
     assert '"#fff59d"' in named["forget gate"]
     assert '"#fff59d"' not in named["cell state"]
@@ -75,11 +75,11 @@ def test_a_loop_is_a_box_with_its_body_and_dashed_edges_back():
     found = {name: dot.shown(look) for name, look in dot.nodes(drawing).items()}
     back = [(found[a], found[b]) for a, b, look in dot.edges(drawing) if look.get("style") == "dashed"]
     assert back == [("tanh", "carry")]
-    noted = {(found[a], found[b]): dot.said(look) for a, b, look in dot.edges(drawing) if "label" in look}
-    assert noted["x f32[2,3]", "x"] == "each step"
-    assert noted["data f32[3]", "carry"] == "first"
-    assert noted["tanh", "last f32[3]"] == "last"
-    assert noted["×", "ys f32[2,3]"] == "all steps"
+    # What enters and leaves says so itself; no words float beside the edges.
+    assert not [look for _, _, look in dot.edges(drawing) if "label" in look]
+    wanted = [("x f32[2,3]", "x each step"), ("data f32[3]", "carry")]
+    wanted += [("tanh", "last"), ("last", "last f32[3]"), ("×", "all steps"), ("all steps", "ys f32[2,3]")]
+    assert set(wanted) <= set(dot.pairs(drawing))
     assert "1 loop" in drawing.description
 
 
@@ -99,10 +99,10 @@ def test_loops_in_loops_and_their_gradients_are_drawn_once():
         return inner, inner
 
     last, ys = tl.scan(outer, tl.tensor(0.5), tl.symbol("xs", (5,)))
-    assert draw.graph([last, ys]).dot.count("scan: 3 steps") == 2  # label and tooltip
+    assert sum(path[-1].startswith("scan: 3 steps") for path in dot.clusters(draw.graph([last, ys]))) == 1
     gradient = draw.graph(tl.gradients(ys.sum(), w))
-    assert gradient.dot.count('label="scan: 3 steps') == 2
-    assert gradient.dot.count("backwards") == 4
+    assert sum(path[-1].startswith("scan: 3 steps") for path in dot.clusters(gradient)) == 2
+    assert gradient.dot.count("backwards") == 2 * 3
 
 
 def test_gradient_nodes_have_another_outline():
@@ -252,7 +252,7 @@ def test_many_nodes_are_folded_by_scope():
 
 
 def test_large_pictures_get_bounded_settings_and_no_labels_on_edges():
-    drawing = draw.graph(unrolled(30))
+    drawing = draw.graph(unrolled(30), repeats=False)
     assert len(dot.nodes(drawing)) > 150
     assert "nslimit=1" in drawing.dot
     assert not [look for _, _, look in dot.edges(drawing) if "label" in look]
@@ -274,7 +274,7 @@ def test_a_long_chain_is_folded(count):
 def test_10_000_entangled_nodes_are_folded():
     values = [tl.symbol("x", (3,))]
     for k in range(10_000):
-        values.append(values[-1] + values[max(0, len(values) - 2 - k % 7)])
+        values.append(values[-1] + values[max(0, len(values) - 2 - k * k * k // 7 % 11)])
     drawing = draw.graph(values[-1])
     svg = drawing.svg()
     assert len(dot.nodes(drawing)) <= 100

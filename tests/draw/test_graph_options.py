@@ -31,7 +31,7 @@ def cell_gradient():
 
 
 def clusters(drawing):
-    return re.findall(r'subgraph cluster_\d+ \{\n.*? label="?([^"]*?)"? labeljust', drawing.dot)
+    return [path[-1] for path in dot.clusters(drawing)]
 
 
 def shown(drawing):
@@ -255,7 +255,7 @@ def test_tooltips_reach_the_svg():
     [
         ({"loops": "open"}, "loops is 'rolled', 'box' or 'unrolled', not 'open'"),
         ({"gradients": True}, "gradients is 'apart' or 'together'"),
-        ({"values": "all"}, "values is 'numbers', 'statistics' or 'heat'"),
+        ({"values": "all"}, "values is 'numbers', 'statistics', 'heat' or 'gradients'"),
         ({"theme": "blue"}, "theme is 'light' or 'dark'"),
         ({"values": "numbers"}, "the symbol 'x' .* has no value"),
         ({"flow": True}, "the symbol 'x' .* has no value"),

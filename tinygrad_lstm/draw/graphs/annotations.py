@@ -14,7 +14,7 @@ from tinygrad_lstm.graph.tensor import Node
 
 __all__ = ["Scale", "ValueStyle", "annotate_flow", "annotate_values", "fraction_between", "rounded"]
 
-ValueStyle = Literal["numbers", "statistics", "heat"]
+ValueStyle = Literal["numbers", "statistics", "heat", "gradients"]
 FEW = 4
 """So many numbers fit on a node."""
 
@@ -36,11 +36,16 @@ def annotate_values(vertices: Sequence[Vertex], measures: Measures, how: ValueSt
         array = _value(v, measures.values)
         if array is None or v.kind in ("constant", "loop") or array.size == 0:
             continue
-        if how == "numbers":
+        if how in ("numbers", "gradients"):
             v.notes.append(_numbers(array, len(v.path)))
+            slope = _value(v, measures.gradients) if how == "gradients" else None
+            if slope is not None:
+                v.notes.append(f"∂ {_numbers(slope, len(v.path))}")
         else:
             strengths[v] = float(np.sqrt(np.mean(array.astype(np.float64) ** 2)))
             v.notes += _statistics(array) if how == "statistics" else [f"rms {rounded(strengths[v])}"]
+    if how == "gradients":
+        return Scale("heat", "∂: the gradient of the summed results by the value above it")
     if how != "heat":
         return None
     finite = [s for s in strengths.values() if math.isfinite(s) and s > 0]
@@ -72,6 +77,11 @@ def annotate_flow(edges: Sequence[Edge], measures: Measures) -> Scale:
         e.flow = float(norms.max())
         if norms.size > 1 and float(norms.min()) < 0.5 * e.flow:
             e.range = float(norms.min()), e.flow
+    for e in edges:
+        if e.reads is None and e.target.kind == "slice":
+            # What leaves a loop, on its way to where it does.
+            onward = [o.flow for o in edges if o.source is e.target and o.flow is not None]
+            e.flow = max(onward, default=None)
     found = [e.flow for e in edges if e.flow is not None and math.isfinite(e.flow) and e.flow > 0]
     text = "norm of the gradient that comes back over a line; dotted: none"
     return (

@@ -1,6 +1,5 @@
 """Vertices, edges and clusters as DOT."""
 
-import html
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import Any, Final
 import graphviz
 
 from tinygrad_lstm.draw.graphs.annotations import Scale, fraction_between, rounded
+from tinygrad_lstm.draw.graphs.caption import caption, escaped
 from tinygrad_lstm.draw.graphs.folding import Folded
 from tinygrad_lstm.draw.graphs.over_time import Places, StepFrame, in_rows
 from tinygrad_lstm.draw.graphs.timeline import Timeline
@@ -43,6 +43,7 @@ class Style:
         ties: whether what computes a gradient is tied to the vertex of the forward pass it belongs to.
         scales: what colours mean.
         title: over the picture.
+        legend: whether the shapes and colours are explained.
     """
 
     theme: Theme
@@ -52,6 +53,7 @@ class Style:
     scales: Sequence[Scale] = ()
     types: bool = True
     title: str = ""
+    legend: bool = False
 
 
 def dot_text(folded: Folded, tooltips: Mapping[Vertex, str], style: Style, line: Timeline | None = None) -> str:
@@ -78,7 +80,7 @@ class _Emission:
         flows = [e.flow for e in folded.edges if e.flow is not None and math.isfinite(e.flow) and e.flow > 0]
         self.flows = (min(flows), max(flows)) if flows else None
         self.dot = graphviz.Digraph("graph")
-        settings = {"rankdir": style.direction, "nodesep": "0.18", "ranksep": "0.32", "pad": "0.15"}
+        settings = {"rankdir": style.direction, "nodesep": "0.18", "ranksep": "0.3", "pad": "0.1"}
         self.placed = line is not None
         self.places = in_rows(line, self._box, self._is_oval) if line is not None else None
         if line is not None:
@@ -89,8 +91,12 @@ class _Emission:
             settings |= {"nslimit": "1", "nslimit1": "1"}
             if len(folded.vertices) > STRICT:
                 settings |= {"nslimit": "0.3", "nslimit1": "0.3", "mclimit": "0.2", "splines": "line"}
-        if folded.said or style.scales or style.title:
-            settings |= {"label": self._legend(), "labelloc": "t" if style.title else "b", "labeljust": "l"}
+        if folded.said or style.scales or style.title or style.legend:
+            settings |= {
+                "label": caption(self.theme, folded, style.scales, style.title, meanings=style.legend),
+                "labelloc": "t" if style.title else "b",
+                "labeljust": "l",
+            }
         theme = self.theme
         self.dot.attr("graph", fontname=FONT, fontsize="11", fontcolor=theme.soft, bgcolor=theme.background, **settings)
         self.dot.attr(
@@ -104,24 +110,6 @@ class _Emission:
             width="0.3",
         )
         self.dot.attr("edge", fontname=FONT, fontsize="9", fontcolor=theme.soft, color=theme.edge, arrowsize="0.6")
-
-    def _legend(self) -> str:
-        rows = [f"<TD>{_escaped(line)}</TD>" for line in _wrapped(f"… folded: {self.folded.said}")]
-        rows = rows if self.folded.said else []
-        if self.style.title:
-            said = f'<FONT POINT-SIZE="16" COLOR="{self.theme.text}">{_escaped(shortened(self.style.title))}</FONT>'
-            rows.insert(0, f"<TD>{said}</TD>")
-        for scale in self.style.scales:
-            colors = self.theme.heat if scale.kind == "heat" else self.theme.flow
-            cells = [f"<TD>{_escaped(scale.text)}:  </TD>" if scale.low else f"<TD>{_escaped(scale.text)}</TD>"]
-            if scale.low:
-                thin, thick = ("", "") if scale.kind == "heat" else (" (thin)", " (thick)")
-                swatches = [f'<TD BGCOLOR="{c}" WIDTH="16" HEIGHT="10" FIXEDSIZE="TRUE"></TD>' for c in colors]
-                cells += [f"<TD>{scale.low}{thin} </TD>", *swatches, f"<TD> {scale.high}{thick}</TD>"]
-            row = "".join(cells)
-            rows.append(f'<TD><TABLE BORDER="0" CELLSPACING="0" CELLPADDING="2"><TR>{row}</TR></TABLE></TD>')
-        lines = "".join("<TR>" + row.replace("<TD", '<TD ALIGN="LEFT"', 1) + "</TR>" for row in rows)
-        return f'<<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="1">{lines}</TABLE>>'
 
     def text(self) -> str:
         if self.places is not None:
@@ -158,22 +146,27 @@ class _Emission:
                 continue
             if cluster is not None:
                 body.append(f"\tsubgraph cluster_{count} {{\n")
+                self._cluster(cluster, f"title{count}", bool(children[cluster]))
                 count += 1
-                self._cluster(cluster)
                 pending.append(("close", None))
             for v in members.get(cluster, ()):
                 self._vertex(v)
             pending += [("open", child) for child in reversed(children.get(cluster, []))]
 
-    def _cluster(self, cluster: Cluster) -> None:
+    def _cluster(self, cluster: Cluster, title: str, outer: bool) -> None:
+        """The frame of a cluster; its title is a node in it, which no edge crosses."""
         fill, color = self.theme.tints["loop" if cluster.loop else cluster.role or ""]
         style = "filled,rounded" if cluster.loop or cluster.role else "rounded,dotted"
         look = {"fillcolor": fill, "color": color, "style": style, "penwidth": "2" if cluster.loop else "1"}
         # The background of the whole would be inherited.
         look["bgcolor"] = "transparent"
-        size = {"fontsize": "12", "fontcolor": self.theme.soft, "labeljust": "l", "labelloc": "t", "margin": "10"}
         # `attr(None, …)` writes the attributes of the subgraph that is open.
-        self.dot.attr(None, label=plain(shortened(cluster.name)), tooltip=plain(cluster.name), **look, **size)
+        self.dot.attr(None, label="", tooltip=plain(cluster.name), margin="10", **look)
+        lines = [escaped(line) for line in shortened(cluster.name).split(", ")]
+        name = ",<BR/>".join(f"<B>{line}</B>" if outer and line.strip() else line for line in lines)
+        said = {"label": f"<{name if name.strip() else ' '}>", "fontsize": "12"}
+        looks = {"shape": "plaintext", "style": "solid", "fontcolor": self.theme.soft, "margin": "0", "height": "0.2"}
+        self.dot.node(title, tooltip=plain(cluster.name), **{"class": "title"}, **said, **looks)
 
     def _vertex(self, v: Vertex) -> None:
         theme = self.theme
@@ -232,7 +225,7 @@ class _Emission:
         # A type stands in the vertex; on its way out of a loop a value becomes a stack, and has another one.
         turned = self.shapes and e.type is not None and not lent and e.type not in (e.source.type, e.target.type)
         parts = [str(e.type)] if turned else []
-        if e.note and not self.large and not e.back:
+        if e.note and not self.large and not e.back and e.target.kind not in ("carry", "slice"):
             parts.insert(0, e.note)
         told = [str(e.type)] if e.type is not None else []
         if e.back:
@@ -366,27 +359,12 @@ def _before(way: Sequence[Point]) -> Point:
     return x - (x - x0) * part, y - (y - y0) * part
 
 
-def _wrapped(text: str, width: int = 120) -> list[str]:
-    """Lines of about ``width``, broken at blanks."""
-    lines = [""]
-    for word in text.split(" "):
-        if lines[-1] and len(lines[-1]) + len(word) >= width:
-            lines.append("")
-        lines[-1] += f" {word}" if lines[-1] else word
-    return lines
-
-
 def _lines(text: str, names: Sequence[str], small: Sequence[str], size: float, name: bool, soft: str) -> str:
     """An HTML-like label: ``text``, the ``names`` of the value, and ``small`` print in the colour ``soft``."""
-    first = rich(text, size)[1:-1] if name else _escaped(shortened(text))
+    first = rich(text, size)[1:-1] if name else escaped(shortened(text))
     lines = [first, *[f'<FONT POINT-SIZE="{size - 2:g}">{rich(n, size - 2)[1:-1]}</FONT>' for n in names]]
-    lines += [f'<FONT POINT-SIZE="{SMALL:g}" COLOR="{soft}">{_escaped(s)}</FONT>' for s in small]
+    lines += [f'<FONT POINT-SIZE="{SMALL:g}" COLOR="{soft}">{escaped(s)}</FONT>' for s in small]
     if len(lines) == 1:
         return f"<{first or ' '}>"
     rows = "".join(f"<TR><TD>{line or ' '}</TD></TR>" for line in lines)
     return f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0">{rows}</TABLE>>'
-
-
-def _escaped(text: str) -> str:
-    # Graphviz replaces \N and its like in HTML-like labels too.
-    return html.escape("".join(c if c.isprintable() else " " for c in text)).replace("\\", "\\\\")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tinygrad_lstm.draw.graphs.repeats import repeated_blocks
+from tinygrad_lstm.draw.graphs.repeats import LEAST, repeated_blocks
 from tinygrad_lstm.draw.graphs.vertices import LEAVES, Cluster, Edge, Vertex
 
 __all__ = ["Folded", "fold_graph"]
@@ -12,6 +12,8 @@ KEPT = 2
 STRETCHES = 60
 READABLE = 150
 """A graph that has to be folded is folded to so many vertices, which are few enough for labels on edges."""
+MONOTONOUS = 12
+"""Of more vertices than the readable ones, runs of so many alike are folded in any case."""
 MANY = 12
 """With more results than these, those of one origin are shown as one."""
 ALIKE = 4
@@ -46,6 +48,11 @@ def fold_graph(
     if results > MANY:
         # As of a step of training, which changes all parameters: what leads to them is shown in large.
         limit = min(limit, results + MANY * 3)
+    if len(vertices) > min(limit, READABLE) and repeats is None:
+        # What fits may still be a hundred times the same.
+        for fold in (_fold_repeats, _fold_runs):
+            vertices, edges, text = fold(vertices, edges, MONOTONOUS)
+            said.append(text)
     if len(vertices) > limit:
         repeats = repeats is not False
         limit = min(limit, READABLE)
@@ -71,8 +78,10 @@ def fold_graph(
     return Folded(vertices, edges, "; ".join(text for text in said if text), cut)
 
 
-def _fold_repeats(vertices: list[Vertex], edges: list[Edge]) -> tuple[list[Vertex], list[Edge], str]:
-    standing = repeated_blocks(vertices, edges)
+def _fold_repeats(
+    vertices: list[Vertex], edges: list[Edge], least: int = LEAST
+) -> tuple[list[Vertex], list[Edge], str]:
+    standing = repeated_blocks(vertices, edges, least)
     boxes = dict.fromkeys(standing.values())
     text = "; ".join(f"{_count(b.count, 'node')} in {b.times} repetitions, {b.label}, {b.notes[0]}" for b in boxes)
     return *_replaced(vertices, edges, standing), text
@@ -113,8 +122,12 @@ def _fold_scopes(vertices: list[Vertex], edges: list[Edge], depth: int) -> tuple
     return *_replaced(vertices, edges, standing), text
 
 
-def _fold_runs(vertices: list[Vertex], edges: list[Edge]) -> tuple[list[Vertex], list[Edge], str]:
-    """Fold the middle of each run of vertices with one operand and one reader; their leaves go with them."""
+def _fold_runs(vertices: list[Vertex], edges: list[Edge], least: int = LEAST) -> tuple[list[Vertex], list[Edge], str]:
+    """Fold the middle of each run of vertices with one operand and one reader; their leaves go with them.
+
+    Args:
+        least: how long the middle is at least.
+    """
     before: dict[Vertex, list[Vertex]] = {}
     after: dict[Vertex, list[Vertex]] = {}
     leaves: dict[Vertex, list[Vertex]] = {}
@@ -143,7 +156,7 @@ def _fold_runs(vertices: list[Vertex], edges: list[Edge]) -> tuple[list[Vertex],
     folded = 0
     for run in runs.values():
         middle = run[KEPT:-KEPT]
-        if len(middle) > 2:
+        if len(middle) >= least:
             folded += 1
             words, times = _summed_up([v.label for v in middle])
             box = Vertex("folded", words, middle[0].cluster, gradient=all(v.gradient for v in middle), count=0)

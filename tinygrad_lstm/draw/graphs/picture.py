@@ -48,6 +48,7 @@ def graph(
     flow: bool = False,
     at: Mapping[Tensor, Any] | None = None,
     shapes: bool = True,
+    legend: bool = False,
     direction: Direction = "LR",
     theme: ThemeName = "light",
     transparent: bool = False,
@@ -77,13 +78,15 @@ def graph(
             steps are placed like everything else.
         gradients: whether the backward pass stands ``"apart"`` or ``"together"`` with the scopes it belongs to.
         ties: whether dotted lines tie the nodes of the backward pass to those of the forward pass they belong to.
-        values: computes the graph and puts on each node its first ``"numbers"``, its ``"statistics"``, or a ``"heat"``
-            colour by its root mean square. In a rolled loop they are those of all steps.
+        values: computes the graph and puts on each node its first ``"numbers"``, the same and under them those of the
+            gradient of the summed results by it (``"gradients"``), its ``"statistics"``, or a ``"heat"`` colour by its
+            root mean square. In a rolled loop they are those of all steps.
         flow: whether an edge's width and colour show the norm of the gradient of the summed results that comes back
             over it; in a rolled loop, the largest of all steps. ``loops="unrolled"`` shows where it vanishes.
         at: what to compute with: values for the symbols. A function's arrays are taken by themselves.
         shapes: whether every vertex shows the type of its value. Pictures of more than 150 nodes never do, nor those
             where everything is one number.
+        legend: whether to say below what the shapes and colours of this picture mean.
         direction: ``"LR"`` from left to right, ``"TB"`` from top to bottom.
         theme: ``"light"`` or ``"dark"``.
         transparent: whether nothing is painted behind the picture.
@@ -104,7 +107,13 @@ def graph(
     _check(direction=(direction, Direction), loops=(loops, LoopStyle), gradients=(gradients, Gradients))
     _check(**({} if values is None else {"values": (values, ValueStyle)}))
     check_title(
-        "draw.graph", title, shapes=shapes, ties=ties, flow=flow, repeats=bool(repeats) if repeats is None else repeats
+        "draw.graph",
+        title,
+        shapes=shapes,
+        ties=ties,
+        flow=flow,
+        legend=legend,
+        repeats=bool(repeats) if repeats is None else repeats,
     )
     check_at("draw.graph", at)
     check_look("draw.graph", theme, transparent)
@@ -127,14 +136,15 @@ def graph(
     if at is not None and values is None and not flow:
         values = "numbers"
     measures: Measures | None = None
-    legend = []
+    scales = []
     if values is not None or flow:
+        slopes = flow or values == "gradients"
         given = {x: v for x, v in found.bindings.items() if not v.symbolic}
-        measures = measure(found.outputs, {**given, **(at or {})}, gradient=flow, changes=found.changes)
+        measures = measure(found.outputs, {**given, **(at or {})}, gradient=slopes, changes=found.changes)
         if values is not None:
-            legend.append(annotate_values(vertices, measures, values))
+            scales.append(annotate_values(vertices, measures, values))
         if flow:
-            legend.append(annotate_flow(edges, measures))
+            scales.append(annotate_flow(edges, measures))
     line = None
     if unrolled is not None and direction == "LR" and not ties:
         line = timeline(vertices, edges, unrolled, depth, fold, repeats)
@@ -150,9 +160,10 @@ def graph(
         direction,
         shapes,
         ties,
-        [line for line in legend if line],
+        [scale for scale in scales if scale],
         types,
         title if title else "",
+        legend,
     )
     dot = dot_text(folded, _tooltips(found, folded.vertices), style, line)
     title = title if title is not None else f"Computation graph of {found.called}"

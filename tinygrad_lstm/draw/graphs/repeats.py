@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from tinygrad_lstm.draw.graphs.vertices import LEAVES, Cluster, Edge, Vertex
 
-__all__ = ["repeated_blocks"]
+__all__ = ["LEAST", "repeated_blocks"]
 
 DEEPEST: Final = 8
 """Blocks are looked for in so many levels of scopes."""
@@ -26,13 +26,13 @@ class _Unit:
     members: list[Vertex]
 
 
-def repeated_blocks(vertices: list[Vertex], edges: list[Edge]) -> dict[Vertex, Vertex]:
+def repeated_blocks(vertices: list[Vertex], edges: list[Edge], least: int = LEAST) -> dict[Vertex, Vertex]:
     """For each vertex in a block that is like the ones before it: the box that stands for it.
 
     A block is a row of scopes and operations side by side. Blocks are alike that hold the same operations on operands
     of the same types, wired alike; numbers in names may differ. The first of a run stays, and one box stands for the
     rest. Blocks are compared from the outside in, and what is folded is not looked into. A run stays open where
-    folding it would make the picture of a computation go in a circle.
+    folding it would make the picture of a computation go in a circle. Shorter runs than ``least`` blocks stay too.
     """
     before: dict[Vertex, list[Edge]] = {}
     for e in edges:
@@ -45,11 +45,12 @@ def repeated_blocks(vertices: list[Vertex], edges: list[Edge]) -> dict[Vertex, V
         units = children.get(parent, [])
         folded: set[int] = set()
         # A long row of unlike blocks need not be compared in depth.
-        shapes = [_outline(u, before) for u in units] if len(units) >= LEAST else []
-        for start, period, times in _runs(shapes):
+        own = {v: k for k, u in enumerate(units) for v in u.members} if least > LEAST else {}
+        shapes = [_outline(u, before, own) for u in units] if len(units) >= LEAST else []
+        for start, period, times in _runs(shapes, least):
             first = units[start : start + period]
             rest = units[start + period : start + period * times]
-            if all(u.cluster is None for u in first):
+            if all(u.cluster is None for u in first) and (least == LEAST or _is_chain(first, before)):
                 continue  # single operations are folded as a chain, where it is long
             folded.update(range(start + period, start + period * times))
             box = _box(parent, first, rest, times)
@@ -59,6 +60,12 @@ def repeated_blocks(vertices: list[Vertex], edges: list[Edge]) -> dict[Vertex, V
                     box.count += v.count
         pending += [u.cluster for k, u in enumerate(units) if u.cluster is not None and k not in folded]
     return _without_circles(standing, edges)
+
+
+def _is_chain(units: Sequence[_Unit], before: Mapping[Vertex, list[Edge]]) -> bool:
+    """Whether each of some operations reads one thing, leaves apart."""
+    last = [u.members[-1] for u in units]
+    return all(len({e.source for e in before.get(v, ()) if e.source.kind not in LEAVES}) < 2 for v in last)
 
 
 def _units(vertices: list[Vertex], before: Mapping[Vertex, list[Edge]]) -> dict[Cluster | None, list[_Unit]]:
@@ -130,13 +137,17 @@ def _between_circles(after: dict[Vertex, set[Vertex]]) -> set[Vertex]:
     return left
 
 
-def _outline(unit: _Unit, before: Mapping[Vertex, list[Edge]]) -> Any:
-    """What two units have in common when they are alike."""
+def _outline(unit: _Unit, before: Mapping[Vertex, list[Edge]], own: Mapping[Vertex, int]) -> Any:
+    """What two units have in common when they are alike; single operations among ``own`` read from as far away too."""
     block, cluster = unit.members, unit.cluster
     places = {v: k for k, v in enumerate(block)}
     found = []
     for v in block:
-        wires = [(places.get(e.source, -1), e.source.kind if e.source not in places else "") for e in before.get(v, ())]
+        wires: list[tuple[Any, ...]] = [
+            (places.get(e.source, -1), e.source.kind if e.source not in places else "") for e in before.get(v, ())
+        ]
+        if cluster is None and v in own:
+            wires += [(own[v] - own[e.source],) for e in before.get(v, ()) if e.source in own]
         inner = []
         at = v.cluster
         while at is not None and at is not cluster:
@@ -151,7 +162,7 @@ def _plain(name: str) -> str:
     return _DIGITS.sub("#", name)
 
 
-def _runs(shapes: list[Any]) -> Iterator[tuple[int, int, int]]:
+def _runs(shapes: list[Any], least: int) -> Iterator[tuple[int, int, int]]:
     """Start, period and times of what repeats in a row of outlines."""
     numbers: dict[Any, int] = {}
     row = [numbers.setdefault(s, len(numbers)) for s in shapes]
@@ -162,7 +173,7 @@ def _runs(shapes: list[Any]) -> Iterator[tuple[int, int, int]]:
             while end < len(row) and row[end] == row[end - period]:
                 end += 1
             times = (end - start) // period
-            if times >= LEAST:
+            if times >= least:
                 yield start, period, times
                 start += period * times
                 break

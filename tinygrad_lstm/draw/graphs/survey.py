@@ -20,6 +20,9 @@ from tinygrad_lstm.graph.tensor import Node, name_of, origin_of
 
 __all__ = ["survey"]
 
+ENTERING = ("symbol", "carry", "slice")
+"""Kinds of vertices at which something enters that may have two names."""
+
 
 @dataclass(frozen=True)
 class _Value:
@@ -64,11 +67,23 @@ def survey(
         work.vertices.append(end)
         work.connect(top.env[node], end, node)
     for v in work.vertices:
+        _call_once(v, work.vertices)
         origin = origin_of(v.node) if v.gradient and v.node is not None else None
         if origin is not None:
             found = work.standing.get(origin)
             v.origin = found if found is not v else None
     return work.vertices, work.edges
+
+
+def _call_once(v: Vertex, others: Sequence[Vertex]) -> None:
+    """Call what enters by its textbook's name alone, where its own is the letter of it: ``x`` and ``x_t`` are one."""
+    if v.kind not in ENTERING or not v.names:
+        return
+    letter = (v.label.rpartition(".")[2] or v.label).casefold()
+    name = next((n for n in v.names if n.partition("_")[0].casefold() == letter), None)
+    if name is not None and not any(o is not v and o.label == name and o.kind == v.kind for o in others):
+        v.names.remove(name)
+        v.label = name
 
 
 class _Survey:
@@ -81,6 +96,7 @@ class _Survey:
         self.standing: dict[Node, Vertex] = {}
         # Two loops may share one body, and with it the loops inside: a loop is drawn once for each frame it is in.
         self.bodies: dict[tuple[int, Node], _Frame | Vertex] = {}
+        self.leaving: dict[Any, Vertex] = {}
 
     def add(self, node: Node, kind: VertexKind, label: str, frame: _Frame, cluster: Cluster | None) -> Vertex:
         vertex = Vertex(kind, label, cluster, type=node.type, node=node, path=frame.path)
@@ -122,7 +138,7 @@ class _Survey:
         definition = OPS[node.op]
         cluster = self._cluster(node, frame)
         if node.op == "leaf":
-            vertex = self.add(node, "leaf", "data", frame, cluster)
+            vertex = self.add(node, "leaf", _data_label(node), frame, cluster)
         else:
             kinds: dict[str, VertexKind] = {"elementwise": "pointwise", "view": "view", "identity": "view"}
             label = node.op.replace("_", " ") if definition.kind == "view" else definition.label
@@ -201,6 +217,8 @@ class _Survey:
         scopes = self._scopes(node)
         at = frame.cluster
         for s, own in scopes[_shared([s.name for s, _ in scopes], frame.outer) :]:
+            if at is not None and _is_same(s, at):
+                continue
             key = (at, own)
             if key not in self.clusters:
                 self.clusters[key] = Cluster(s.name, s.role, at, at.level + 1 if at else 1)
@@ -232,6 +250,8 @@ class _Survey:
             vertex = self.add(symbol, "carry" if k < carries else "slice", symbol.attrs["name"], inner, cluster)
             vertex.gradient = loop.origin is not None
             reader = (inner.path, symbol, -1)
+            if k >= carries:
+                vertex.notes.append("each step")
             self.connect(frame.env[given], vertex, given, "first" if k < carries else "each step", reader)
             inner.env[symbol] = _Value(vertex)
             entering.append(vertex)
@@ -258,7 +278,32 @@ class _Survey:
         # A gradient stacks values that the body itself has no use for.
         self.walk((value,), drawn)
         found = drawn.env[value]
-        return _Value(found.vertex, found.leaf, note)
+        return self._put_out(node, found, drawn, note) if note else _Value(found.vertex, found.leaf)
+
+    def _put_out(self, node: Node, found: _Value, drawn: _Frame, note: str) -> _Value:
+        """Where a value leaves the body of a loop."""
+        key = (drawn.cluster, found.vertex or found.leaf, note)
+        if key not in self.leaving:
+            vertex = Vertex("slice", note, drawn.cluster, type=node.type, node=node, path=drawn.path[:-1])
+            vertex.gradient = node.origin is not None
+            self.vertices.append(vertex)
+            self.connect(found, vertex, node)
+            self.leaving[key] = vertex
+        self.standing.setdefault(node, self.leaving[key])
+        return _Value(self.leaving[key])
+
+
+def _is_same(scope: Scope, around: Cluster) -> bool:
+    """Whether a layer has the name of the gate or layer that it is all of: ``forget`` in ``forget gate``."""
+    return scope.role == "layer" and around.role in ("gate", "layer") and around.name.split(" ")[0] == scope.name
+
+
+def _data_label(leaf: Any) -> str:
+    """A single number as it is; ``data`` for the others."""
+    if leaf.type.shape or leaf.value is None:
+        return "data"
+    value = leaf.numpy().item()
+    return (f"{value:g}" if isinstance(value, float) else str(value)).replace("-", "−")
 
 
 def _loop_label(loop: Node) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tinygrad_lstm.draw.graphs.unrolling import Path, Stack, Unrolled
-from tinygrad_lstm.draw.graphs.vertices import LEAVES, Cluster, Edge, Vertex
+from tinygrad_lstm.draw.graphs.vertices import LEAVES, Cluster, Edge, Vertex, around
 from tinygrad_lstm.graph.tensor import Node
 
 __all__ = ["BETWEEN", "Moment", "TimeRow", "Timeline", "timeline"]
@@ -180,7 +180,7 @@ class _Sorting:
         """For vertices in a gate or layer of a step, what stands for it."""
         members: dict[Cluster, list[Vertex]] = {}
         for v, moment in moments.items():
-            chain = _chain(v.cluster)
+            chain = around(v.cluster)
             inside = [c for c in chain[_after_step(chain, moment.at) :] if self._closes(c, c.role in ("gate", "layer"))]
             if inside:
                 members.setdefault(inside[0], []).append(v)
@@ -218,7 +218,7 @@ class _Sorting:
     def _row(self, loop: Node, moments: Mapping[Vertex, Moment]) -> TimeRow:
         number = self._row_of(loop)
         length, body = loop.attrs["length"], loop.attrs["body"]
-        chains = [(_chain(v.cluster), m.at) for v, m in moments.items() if m.row == number]
+        chains = [(around(v.cluster), m.at) for v, m in moments.items() if m.row == number]
         cells = [c for chain, at in chains for c in chain[_after_step(chain, at) :][:1] if c.role == "cell"]
         several = len(self.loops) > 1 and bool(cells)
         names = [f"{cells[0].name}, step {t}" if several else f"step {t}" for t in range(length)]
@@ -251,11 +251,11 @@ class _Sorting:
 
     def _outside(self, moments: Mapping[Vertex, Moment], standing: dict[Vertex, Vertex]) -> None:
         """Close the scopes that hold no step."""
-        open_scopes = {c for v in moments for c in _chain(v.cluster)}
+        open_scopes = {c for v in moments for c in around(v.cluster)}
         made: dict[Cluster, list[Vertex]] = {}
         for v in self.vertices:
             if v not in moments and v not in standing:
-                closing = next((c for c in _chain(v.cluster) if c not in open_scopes and self._closes(c, True)), None)
+                closing = next((c for c in around(v.cluster) if c not in open_scopes and self._closes(c, True)), None)
                 if closing is not None:
                     made.setdefault(closing, []).append(v)
         for cluster, group in made.items():
@@ -365,15 +365,6 @@ def _enters(path: Path, node: Node) -> bool:
 
 def _is_between(moments: Mapping[Vertex, Moment], v: Vertex) -> bool:
     return v in moments and moments[v].key == BETWEEN
-
-
-def _chain(cluster: Cluster | None) -> list[Cluster]:
-    """The clusters round something, the outermost first."""
-    found = []
-    while cluster is not None:
-        found.append(cluster)
-        cluster = cluster.parent
-    return found[::-1]
 
 
 def _after_step(chain: Sequence[Cluster], at: int) -> int:

@@ -9,7 +9,7 @@ from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm.graph.registry import NodeType
 from tinygrad_lstm.graph.tensor import Node
 
-__all__ = ["LEAVES", "Cluster", "Edge", "Vertex", "VertexKind", "node_in_words", "place_of"]
+__all__ = ["LEAVES", "Cluster", "Edge", "Vertex", "VertexKind", "around", "node_in_words", "place_of"]
 
 VertexKind = Literal[
     "pointwise",
@@ -99,6 +99,15 @@ class Edge:
     mark: str = ""
     flow: float | None = None
     range: tuple[float, float] | None = None
+
+
+def around(cluster: Cluster | None) -> list[Cluster]:
+    """The clusters round something, the outermost first."""
+    found = []
+    while cluster is not None:
+        found.append(cluster)
+        cluster = cluster.parent
+    return found[::-1]
 
 
 def place_of(node: Node) -> tuple[str, int] | None:
