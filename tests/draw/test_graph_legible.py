@@ -10,8 +10,8 @@ import pytest
 import tinygrad_lstm as tl
 from tests.draw import dot
 from tinygrad_lstm import draw, nn
-from tinygrad_lstm.cli.looking import DRAWINGS
 from tinygrad_lstm.errors import UsageError
+from tinygrad_lstm.train.language_model import LanguageModel, ModelConfig
 
 KEY = tl.random.key(0)
 
@@ -28,6 +28,18 @@ def cell(kind, **options):
 def layer(kind, **options):
     made = kind(3, 4, key=KEY, **options)
     return draw.graph(lambda x: made(x)[0], tl.ones((6, 1, 3)))
+
+
+def loss_of_a_model(characters, following):
+    model = LanguageModel(8, ModelConfig(hidden=4, embedding=3), key=KEY)
+    logits, _ = model(characters, model.zeros(1))
+    return nn.cross_entropy(logits, following)
+
+
+def gradient_of_a_cell(x, h, c):
+    made = nn.LSTMCell(3, 4, key=KEY)
+    h, _ = made(x, nn.LSTMState(h, c))
+    return tl.gradients((h * h).sum(), made.forget.weight)
 
 
 def crossed_titles(drawing):
@@ -52,8 +64,8 @@ CROWDED = {
     "gru": lambda: cell(nn.GRUCell),
     "loop": lambda: layer(nn.LSTM),
     "two loops": lambda: layer(nn.LSTM, num_layers=2),
-    "loss": lambda: DRAWINGS["loss"]("lstm"),
-    "gradient": lambda: DRAWINGS["gradient"]("lstm"),
+    "loss": lambda: draw.graph(loss_of_a_model, *[tl.zeros((5, 1), dtype=tl.int32)] * 2),
+    "gradient": lambda: draw.graph(gradient_of_a_cell, tl.ones((1, 3)), tl.ones((1, 4)), tl.ones((1, 4))),
 }
 
 

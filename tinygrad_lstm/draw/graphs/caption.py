@@ -65,8 +65,8 @@ def _meanings(theme: Theme, shown: Sequence[Vertex]) -> list[str]:
             f'<TD BORDER="1" BGCOLOR="{fill}" COLOR="{color}"><FONT COLOR="{theme.text}">{words}</FONT></TD>'
             for words, (fill, color) in found[k : k + 4]
         )
-        rows.append(f'<TD><TABLE BORDER="0" CELLSPACING="5" CELLPADDING="3"><TR>{cells}</TR></TABLE></TD>')
-    return rows
+        rows.append(f"<TR>{cells}{'<TD></TD>' * (4 - len(found[k : k + 4]))}</TR>")
+    return [f'<TD><TABLE BORDER="0" CELLSPACING="5" CELLPADDING="3">{"".join(rows)}</TABLE></TD>']
 
 
 def _wrapped(text: str, width: int = 120) -> list[str]:
