@@ -57,7 +57,6 @@ class Trainer:
     Attributes:
         model: the model.
         vocabulary: the characters or words of the text.
-        steps: updates in all.
         at: the number of updates made.
         losses: the loss of each update, in nats per token.
         validations: pairs of a step and the loss over the held-out text.
@@ -98,7 +97,6 @@ class Trainer:
         unit = self.vocabulary.unit
         self._windows = Windows(training, config.window, config.batch, unit)
         self._held_out = list(held_out_windows(held_out, config.window, config.batch, unit))
-        self.steps = config.steps if config.epochs is None else config.epochs * len(self._windows)
         key, dtype = random.key(config.seed), as_dtype(config.precision)
         self.model = LanguageModel(len(self.vocabulary), model, key=key, dtype=dtype)
         self.optimizer = config.optimizer_of(self.model.parameters())
@@ -111,6 +109,12 @@ class Trainer:
         self.saved_to: str | None = None
         self._still = deterministic(self.model)
         self._learn, self._score = jit(self._learning), jit(self._judging)
+
+    @property
+    def steps(self) -> int:
+        """Updates in all."""
+        epochs = self.config.epochs
+        return self.config.steps if epochs is None else epochs * len(self._windows)
 
     @property
     def epoch(self) -> int:
