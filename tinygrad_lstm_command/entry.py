@@ -22,9 +22,8 @@ def script() -> NoReturn:
     """Run the command line as a process of its own, and end it."""
     status = main()
     # All is done and said. A signal that comes now would show a traceback, or another status than that of the command.
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    for number in _signals():
+        signal.signal(number, signal.SIG_IGN)
     sys.exit(status)
 
 
@@ -52,12 +51,13 @@ def _run(argv: Sequence[str] | None) -> int:
             stream.reconfigure(errors="backslashreplace")
     library: Any = None
     try:
-        with _leaving_at_once():
-            arguments = _parsed(argv)
-            library = importlib.import_module("tinygrad_lstm.cli")
-        with library.plain_warnings(), ending():
-            status: int = library.COMMANDS[arguments.command](arguments)
-        sys.stdout.flush()
+        with ending():
+            with _leaving_at_once():
+                arguments = _parsed(argv)
+                library = importlib.import_module("tinygrad_lstm.cli")
+            with library.plain_warnings():
+                status: int = library.COMMANDS[arguments.command](arguments)
+            sys.stdout.flush()
         return status
     except KeyboardInterrupt as interrupt:
         return _end(getattr(interrupt, "status", 130), str(interrupt) or "interrupted")
@@ -114,22 +114,30 @@ def _missing(error: Exception) -> str | None:
 
 @contextmanager
 def _leaving_at_once() -> Iterator[None]:
-    """Inside the block Ctrl-C ends the process without unwinding: an import that is interrupted shows a traceback, and
+    """Inside the block signals end the process without unwinding: an import that is interrupted shows a traceback, and
     NumPy's takes it for a broken installation."""
 
     def leave(number: int, frame: FrameType | None) -> None:
-        os.write(2, f"{PROGRAM}: interrupted\n".encode())
-        os._exit(130)
+        said = "interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}"
+        os.write(2, f"{PROGRAM}: {said}\n".encode())
+        os._exit(128 + number)
 
-    handled = threading.current_thread() is threading.main_thread()
-    handled = handled and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if handled:
-        signal.signal(signal.SIGINT, leave)
+    before: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in _signals():
+            # Signals that the caller ignores stay ignored.
+            if callable(signal.getsignal(number)):
+                before[number] = signal.signal(number, leave)
     try:
         yield
     finally:
-        if handled:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _signals() -> list[int]:
+    """The signals that end a command; Windows has fewer of them."""
+    return [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 def _end(status: int, message: str) -> int:

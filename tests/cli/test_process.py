@@ -56,20 +56,22 @@ def test_a_signal_ends_with_a_checkpoint_and_its_status(tmp_path, name, status):
         "tinygrad_lstm.cli.looking",
     ],
 )
-def test_ctrl_c_while_modules_are_imported_is_one_line(module):
+@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_signal_while_modules_are_imported_is_one_line(module, name, status):
     """The signal comes while ``module`` is looked for."""
     text = (
         "import os, signal, sys\n"
         "class Finder:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
-        f"        if name == {module!r}: os.kill(os.getpid(), signal.SIGINT)\n"
+        f"        if name == {module!r}: os.kill(os.getpid(), signal.{name})\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "sys.meta_path.insert(0, Finder())\n"
         "from tinygrad_lstm_command import main\n"
         "sys.exit(main(['backends']))\n"
     )
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (130, "", "tinygrad-lstm: interrupted\n")
+    said = "interrupted" if name == "SIGINT" else f"ended by {name}"
+    assert (done.returncode, done.stdout, done.stderr) == (status, "", f"tinygrad-lstm: {said}\n")
 
 
 @pytest.mark.parametrize("line", [["--help"], ["train", "--help"], ["--version"], ["train", "--hidden", "0"], []])
