@@ -357,6 +357,13 @@ def test_files_are_called_what_they_are(run, tmp_path):
     assert run("train /dev/zero")[2] == zero
 
 
+def test_a_page_of_a_task_replaces_only_regular_files(run, tmp_path):
+    os.mkfifo(tmp_path / "page.html")
+    status, out, err = run("task adding --trials 1 -o page.html")
+    assert (status, out) == (2, "")
+    assert "it is a named pipe, and only regular files are replaced" in err
+
+
 def test_names_and_texts_that_a_terminal_would_obey(run, tmp_path, monkeypatch):
     name = "a\x1b[31m"
     (tmp_path / name).write_text("ab\x1b[32m\tc\n" * 90)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from tinygrad_lstm.errors import UsageError
+from tinygrad_lstm.draw.output import check_folder, write_picture
+from tinygrad_lstm.errors import UsageError, printable
 from tinygrad_lstm.runtime.backend import get_backend, use_backend
 from tinygrad_lstm.runtime.threads import blas_threads
 from tinygrad_lstm.tasks.agreement import (
@@ -62,8 +63,8 @@ def run_agreement(arguments: argparse.Namespace) -> int:
     if page is not None:
         shown = "" if picture is None else os.path.relpath(picture, Path(page).parent)
         text = agreement_page(objective, table, lines, command_of(arguments), note, shown)
-        Path(page).write_text(text, encoding="utf-8")
-        print(page)
+        write_picture(Path(page), text.encode("utf-8"))
+        print(printable(page))
     return 0
 
 
@@ -83,13 +84,16 @@ def _trained(corpus: AgreementCorpus, cell: str, objective: str, arguments: argp
 
 
 def checked_folder(path: str | None) -> str | None:
-    """A path, if its folder is there.
+    """A path, if its folder is there and a file there can be replaced.
 
     Raises:
-        UsageError: when it is not.
+        UsageError: when the folder is not there.
+        DrawingError: when something else than a regular file is in its place.
     """
     if path is not None and not Path(path).parent.is_dir():
         raise UsageError(f"there is no folder {Path(path).parent}; make it, or name a file elsewhere")
+    if path is not None:
+        check_folder(Path(path))
     return path
 
 

@@ -8,7 +8,8 @@ from typing import Any
 from tqdm import tqdm
 
 from tinygrad_lstm.cli.agreeing import checked_folder, command_of, note_of, run_agreement
-from tinygrad_lstm.errors import UsageError
+from tinygrad_lstm.draw.output import write_picture
+from tinygrad_lstm.errors import UsageError, printable
 from tinygrad_lstm.runtime.backend import get_backend, use_backend
 from tinygrad_lstm.runtime.threads import blas_threads
 from tinygrad_lstm.tasks.catalogue import make_task
@@ -36,8 +37,8 @@ def run_task(arguments: argparse.Namespace) -> int:
         note = note_of(arguments)
     print(f"\n{results_table(protocol, results)}\n\n{note}")
     if page is not None:
-        Path(page).write_text(results_page(task, name, results, command_of(arguments), note), encoding="utf-8")
-        print(page)
+        write_picture(Path(page), results_page(task, name, results, command_of(arguments), note).encode("utf-8"))
+        print(printable(page))
     return 0
 
 
