@@ -102,7 +102,7 @@ def test_a_dtype_compares_with_its_other_names() -> None:
     assert {tl.float32: 1}["float32"] == 1
 
 
-@pytest.mark.parametrize("name", ["float128", "complex64", int, "uint8", str, 3])
+@pytest.mark.parametrize("name", ["float128", int, "uint8", str, 3])
 def test_other_types_are_named_in_the_error(name) -> None:
     if name is int:
         assert as_dtype(int) is tl.int64
@@ -213,3 +213,19 @@ def test_linspace_eye_and_full_like() -> None:
     assert tl.eye(2, dtype="int32").dtype is tl.int32
     x = tl.ones((2, 3), dtype="float16")
     assert (tl.full_like(x, 2).dtype, tl.full_like(x, 2).tolist()) == (tl.float16, [[2.0] * 3] * 2)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda: tl.tensor(1j), lambda: tl.tensor(np.ones(2, complex)), lambda: tl.tensor([1.0, 2j]),
+        lambda: tl.ones(2) * 1j, lambda: 1j + tl.ones(2), lambda: tl.ones(2).astype(complex),
+        lambda: tl.zeros(2, "complex64"),
+        lambda: tl.symbol("x", (2,), np.complex128), lambda: tl.sqrt(np.ones(2, np.complex64)),
+        lambda: tl.grad(tl.sin)(1j),
+        lambda: tl.jit(tl.sin)(1j), lambda: tl.jit(tl.sin)(np.ones(2, complex)), lambda: tl.exp(np.complex64(1)),
+    ],
+)  # fmt: skip
+def test_complex_numbers_are_refused_in_a_sentence(f) -> None:
+    with pytest.raises(DTypeError, match=r"there are no complex numbers here: keep the real and the imaginary part"):
+        f()

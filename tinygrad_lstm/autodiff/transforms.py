@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_lstm.autodiff.jacobian_rows import derivatives
 from tinygrad_lstm.autodiff.reverse import gradients
-from tinygrad_lstm.errors import GradientError, UsageError
+from tinygrad_lstm.errors import DTypeError, GradientError, ShapeError, UsageError
 from tinygrad_lstm.functions.filling import zeros_like
 from tinygrad_lstm.graph.convert import as_tensor, is_scalar
 from tinygrad_lstm.graph.number import Number
@@ -24,11 +24,15 @@ from tinygrad_lstm.reflexes import is_function
 __all__ = ["checkpoint", "grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
 
 
-def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., tuple[Tensor, Any]]:
+def value_and_grad(
+    f: Callable[..., Any], argnums: int | Sequence[int] = 0, *, has_aux: bool = False
+) -> Callable[..., tuple[Any, Any]]:
     """A function that gives ``f(*args)``, a scalar, and its gradient by the arguments ``argnums``.
 
     Args:
         argnums: the number of an argument, or a tuple of them, for which there is a tuple of gradients.
+        has_aux: whether ``f`` gives a pair: the scalar, and anything that is passed on without being differentiated.
+            The first result is then that pair.
 
     Raises:
         GradientError: when ``f`` gives no scalar, or an argument holds no floats.
@@ -38,39 +42,52 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> C
     >>> print(value, slope)
     9.0 6.0
     """
-    _function(f, "value_and_grad")
-    places, one = _places(argnums)
+    return _value_and_grad(f, argnums, has_aux, "value_and_grad")
 
-    def wrapped(*args: Any, **kwargs: Any) -> tuple[Tensor, Any]:
-        own, partner = list(args), _partner((args, kwargs))
-        for k in places:
-            if not -len(args) <= k < len(args):
-                raise UsageError(f"grad: argument {k} is asked for, but {len(args)} were given")
-            own[k] = _variables(args[k], partner)
-        y = _scalar(followed(f, *own, **kwargs), "grad")
-        derivatives = gradients(y, [own[k] for k in places], allow_unused=True)
-        return y, derivatives[0] if one else tuple(derivatives)
+
+def _value_and_grad(f: Callable[..., Any], argnums: Any, has_aux: bool, what: str) -> Callable[..., tuple[Any, Any]]:
+    """``value_and_grad`` that calls itself ``what`` in errors."""
+    _function(f, what)
+    places, one = _places(argnums, what)
+
+    def wrapped(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        own = _with_variables(args, kwargs, places, what)
+        result = followed(f, *own, **kwargs)
+        result, aux = _pair(result, what) if has_aux else (result, None)
+        y = _scalar(result, what)
+        slopes = gradients(y, [own[k] for k in places], allow_unused=True)
+        return (y, aux) if has_aux else y, slopes[0] if one else tuple(slopes)
 
     return wrapped
 
 
-def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, *, has_aux: bool = False) -> Callable[..., Any]:
     """A function that gives the gradient of the scalar ``f(*args)`` by the arguments ``argnums``.
+
+    Args:
+        argnums: the number of an argument, or a tuple of them, for which there is a tuple of gradients.
+        has_aux: whether ``f`` gives a pair, of which only the first is differentiated: the result is the gradient and
+            the second.
 
     >>> print(tl.grad(tl.tanh)(0.0), tl.grad(tl.grad(lambda x: x**3))(2.0))
     1.0 12.0
+    >>> print(*tl.grad(lambda x: (x**2, "seen"), has_aux=True)(3.0))
+    6.0 seen
     """
-    _function(f, "grad")
-    value_and_gradient = value_and_grad(f, argnums)
+    value_and_gradient = _value_and_grad(f, argnums, has_aux, "grad")
 
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        return value_and_gradient(*args, **kwargs)[1]
+        value, slopes = value_and_gradient(*args, **kwargs)
+        return (slopes, value[1]) if has_aux else slopes
 
     return wrapped
 
 
-def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+def vjp(f: Callable[..., Any], *args: Any, has_aux: bool = False) -> Any:
     """``f(*args)`` and its pullback: from a cotangent ``u`` of the result to ``uᵀ·∂f/∂x`` for each argument.
+
+    Args:
+        has_aux: whether ``f`` gives a pair, of which only the first is differentiated: the second is a third result.
 
     Raises:
         GradientError: when an argument or the result holds no floats.
@@ -80,14 +97,15 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[A
     [3. 8.] [ 3. 40.] [ 1. 20.]
     """
     _function(f, "vjp")
-    partner = _partner(args)
-    own = [_variables(a, partner) for a in args]
+    own = _with_variables(args, {}, range(len(args)), "vjp")
     y = followed(f, *own)
+    y, aux = _pair(y, "vjp") if has_aux else (y, None)
+    _given(y, "vjp")
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
         return tuple(gradients(y, own, cotangent, allow_unused=True))
 
-    return y, pullback
+    return (y, pullback, aux) if has_aux else (y, pullback)
 
 
 def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
@@ -97,6 +115,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
 
     Raises:
         GradientError: when an argument or the result holds no floats.
+        UsageError, ShapeError, DTypeError: when a direction has another form than its argument.
 
     >>> y, slope = tl.jvp(lambda x: x**3, (2.0,), (10.0,))
     >>> print(y, slope)
@@ -105,58 +124,88 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     _function(f, "jvp")
     if not isinstance(primals, tuple | list) or not isinstance(tangents, tuple | list) or len(primals) != len(tangents):
         raise UsageError("jvp takes two tuples of one length, the arguments and their directions: jvp(f, (x,), (v,))")
-    y, pullback = vjp(f, *primals)
+    own = _with_variables(tuple(primals), {}, range(len(primals)), "jvp")
+    along = _directions(own, list(tangents), "jvp")
+    y = followed(f, *own)
+    _given(y, "jvp")
     leaves, structure = flatten(y)
     weights = [_variable(zeros_like(v)) for v in leaves]
-    back = pullback(unflatten(structure, weights))
-    return y, unflatten(structure, gradients(list(back), weights, list(tangents), allow_unused=True))
+    back = gradients(y, own, unflatten(structure, weights), allow_unused=True)
+    return y, unflatten(structure, gradients(back, weights, along, allow_unused=True))
 
 
 def hvp(f: Callable[..., Any], x: Any, v: Any) -> Any:
     """The product of the Hessian of the scalar ``f`` at ``x`` with ``v``, without the Hessian.
 
+    Raises:
+        GradientError: when ``f`` gives no scalar, or ``x`` holds no floats.
+        UsageError, ShapeError, DTypeError: when ``v`` has another form than ``x``.
+
     >>> print(tl.hvp(lambda x: (x**3).sum(), tl.tensor([1.0, 2.0]), tl.tensor([1.0, 1.0])))
     [ 6. 12.]
     """
     _function(f, "hvp")
-    own = _variables(x, _partner(x))
+    (own,) = _with_variables((x,), {}, [0], "hvp")
+    along = _directions(own, v, "hvp")
     slope = gradients(_scalar(followed(f, own), "hvp"), own, allow_unused=True)
-    return gradients(slope, own, v, allow_unused=True)
+    return gradients(slope, own, along, allow_unused=True)
 
 
-def jacobian(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """A function that gives ``∂f/∂x`` of shape ``(*y.shape, *x.shape)``.
+def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+    """A function that gives ``∂f/∂x`` of shape ``(*y.shape, *x.shape)`` by the arguments ``argnums``.
 
     The pullback is mapped over the rows of the identity matrix, as many at once as memory allows. Where ``f`` gives or
     takes several arrays, such as a dict, the result has the structure of ``y``, with the structure of ``x`` in place of
     each array.
 
+    Args:
+        argnums: the number of an argument, or a tuple of them: then a tuple of derivatives stands for each array of
+            ``y``.
+
+    Raises:
+        GradientError: when ``f`` gives nothing, or an argument or a result holds no floats.
+
     >>> print(tl.jacobian(lambda x: x**2)(tl.tensor([1.0, 2.0])))
     [[2. 0.]
      [0. 4.]]
     """
-    _function(f, "jacobian")
+    return _jacobian(f, argnums, "jacobian")
 
-    def wrapped(x: Any) -> Any:
-        own = _variables(x, _partner(x))
-        ys, structure = flatten(followed(f, own))
-        return unflatten(structure, [derivatives(as_tensor(y), own) for y in ys])
+
+def _jacobian(f: Callable[..., Any], argnums: Any, what: str) -> Callable[..., Any]:
+    """``jacobian`` that calls itself ``what`` in errors."""
+    _function(f, what)
+    places, one = _places(argnums, what)
+
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        own = _with_variables(args, kwargs, places, what)
+        xs = own[places[0]] if one else tuple(own[k] for k in places)
+        y = followed(f, *own, **kwargs)
+        _given(y, what)
+        ys, structure = flatten(y)
+        return unflatten(structure, [derivatives(as_tensor(y), xs) for y in ys])
 
     return wrapped
 
 
-def hessian(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def hessian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
     """A function that gives the second derivatives of the scalar ``f``, of shape ``(*x.shape, *x.shape)``.
 
     For a dict ``{"a": a, "b": b}`` they are ``{"a": {"a": …, "b": …}, "b": {"a": …, "b": …}}``; other structures are
-    nested in the same way.
+    nested in the same way, and so are the tuples of several ``argnums``.
+
+    Args:
+        argnums: the number of an argument, or a tuple of them.
+
+    Raises:
+        GradientError: when ``f`` gives no scalar, or an argument holds no floats.
 
     >>> print(tl.hessian(lambda x: (x**3).sum())(tl.tensor([1.0, 2.0])))
     [[ 6.  0.]
      [ 0. 12.]]
     """
-    _function(f, "hessian")
-    return jacobian(grad(f))
+    slopes = _value_and_grad(f, argnums, False, "hessian")
+    return _jacobian(lambda *args, **kwargs: slopes(*args, **kwargs)[1], argnums, "hessian")
 
 
 def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -186,16 +235,77 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
-def _places(argnums: Any) -> tuple[list[int], bool]:
+def _places(argnums: Any, what: str) -> tuple[list[int], bool]:
     """``argnums`` as a tuple, and whether it was a single number."""
     one = whole(argnums)
     if one is not None:
         return [one], True
     places = [whole(k) for k in argnums] if isinstance(argnums, tuple | list) else [None]
     known = [k for k in places if k is not None]
-    if len(known) != len(places):
-        raise UsageError(f"grad: argnums is the number of an argument or a tuple of such numbers, not {argnums!r}")
+    if len(known) != len(places) or not known:
+        raise UsageError(
+            f"{what}: argnums is the number of an argument or a tuple of such numbers, not {argnums!r:.60}"
+            + (f"; the arguments come in a second call: write tl.{what}(f)(x)" if hasattr(argnums, "dtype") else "")
+        )
     return known, False
+
+
+def _with_variables(args: tuple[Any, ...], kwargs: dict[str, Any], places: Sequence[int], what: str) -> list[Any]:
+    """The arguments, those at ``places`` with a new node for each array: what is differentiated by."""
+    own, partner = list(args), _partner((args, kwargs))
+    for k in places:
+        if not -len(args) <= k < len(args):
+            raise UsageError(f"{what}: argument {k} is asked for, but {len(args)} were given")
+        own[k] = _variables(args[k], partner)
+        leaves = flatten(own[k])[0]
+        if not leaves:
+            raise GradientError(f"{what}: argument {k} holds no array to differentiate by, it is {args[k]!r:.60}")
+        for leaf in leaves:
+            if not leaf.dtype.is_float:
+                raise GradientError(
+                    f"{what}: argument {k} holds {leaf.type}; only floats have derivatives, so give 3.0 in place of 3, "
+                    "or convert with .astype(tl.float32)"
+                )
+    return own
+
+
+def _directions(own: Any, given: Any, what: str) -> Any:
+    """The directions of a derivative, in the structure and types of the arguments ``own``."""
+    variables, structure = flatten(own)
+    leaves, form = flatten(given)
+    if not structure.fits(form):
+        of_arguments, of_directions = structure.told_from(form)
+        raise UsageError(f"{what}: the arguments are {of_arguments}, but their directions {of_directions}")
+    nodes = [as_tensor(v, like=x) for v, x in zip(leaves, variables, strict=True)]
+    for v, x in zip(nodes, variables, strict=True):
+        if v.shape != x.shape:
+            raise ShapeError(f"{what}: the direction is {v.type}, but the argument is {x.type}")
+        if v.dtype is not x.dtype:
+            raise DTypeError(
+                f"{what}: the direction is {v.type}, but the argument is {x.type}; convert it with .astype({x.dtype!r})"
+            )
+    return unflatten(structure, nodes)
+
+
+def _pair(value: Any, what: str) -> tuple[Any, Any]:
+    if not isinstance(value, tuple) or len(value) != 2:
+        raise GradientError(
+            f"{what}: with has_aux=True the function gives a pair, what is differentiated and what is passed on, and "
+            f"not {'a tuple of ' + str(len(value)) if isinstance(value, tuple) else 'a ' + type(value).__name__}"
+        )
+    return value[0], value[1]
+
+
+def _given(value: Any, what: str) -> None:
+    """Raise for a result that cannot be differentiated."""
+    leaves = flatten(value)[0]
+    if not leaves:
+        raise GradientError(f"{what}: the function gives {value!r:.60}; end it with return, and the result behind it")
+    for leaf in leaves:
+        if not isinstance(leaf, Operators | np.ndarray) and not is_scalar(leaf):
+            raise GradientError(f"{what}: the function gives a {type(leaf).__name__}, and is to give arrays")
+        if not as_tensor(leaf).dtype.is_float:
+            raise GradientError(f"{what}: the function gives {as_tensor(leaf).type}; only floats have derivatives")
 
 
 def _function(f: Any, what: str) -> None:
@@ -212,7 +322,10 @@ def _scalar(value: Any, what: str) -> Tensor:
     if value is None:
         raise GradientError(f"{what}: the function gives None; end it with return, and the loss behind it")
     if isinstance(value, tuple | list | dict):
-        raise GradientError(f"{what}: the function gives a {type(value).__name__}, and is to give one scalar, the loss")
+        raise GradientError(
+            f"{what}: the function gives a {type(value).__name__}, and is to give one scalar, the loss"
+            + ("; with has_aux=True the second of a pair is passed on" if what in ("grad", "value_and_grad") else "")
+        )
     if is_scalar(value) and not isinstance(value, Number):
         raise GradientError(
             f"{what}: the function gives {value!r}, a number that knows nothing of the argument: compute with tl.sin, "

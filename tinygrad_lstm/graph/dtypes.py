@@ -9,6 +9,7 @@ from tinygrad_lstm.errors import DTypeError, UsageError
 
 __all__ = [
     "DTYPES",
+    "REAL_ALONE",
     "DType",
     "as_dtype",
     "bool_",
@@ -87,6 +88,10 @@ float16: Final = DType("float16", "f", 2, "f16")
 float32: Final = DType("float32", "f", 4, "f32")
 float64: Final = DType("float64", "f", 8, "f64")
 
+REAL_ALONE: Final = (
+    "there are no complex numbers here: keep the real and the imaginary part, x.real and x.imag in NumPy, as two arrays"
+)
+
 DTYPES: Final = {d.name: d for d in (bool_, int32, int64, uint32, float16, float32, float64)}
 _PYTHON: Final[dict[type, DType]] = {bool: bool_, int: int64, float: float32}
 
@@ -129,6 +134,8 @@ def as_dtype(value: Any) -> DType:
     own = str(name or value).rpartition(".")[2]
     if (meant := DTYPES.get(_OTHER_NAMES.get(own, own))) is not None:
         raise DTypeError(f"dtype {name or value!r} is called {meant!r} here, or {meant.name!r}")
+    if isinstance(name, str) and name.startswith(("complex", "clongdouble", "csingle")):
+        raise DTypeError(REAL_ALONE)
     sized = f" (a shape of several sizes is one tuple, such as (2, {value}))" if isinstance(value, int) else ""
     raise DTypeError(f"dtype {name or value!r} is not supported; use one of {', '.join(DTYPES)}{sized}")
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from tinygrad_lstm.errors import DTypeError, Error, UsageError
 from tinygrad_lstm.graph.device import current_device
-from tinygrad_lstm.graph.dtypes import DTYPES
+from tinygrad_lstm.graph.dtypes import DTYPES, REAL_ALONE
 from tinygrad_lstm.graph.number import number_class
 from tinygrad_lstm.graph.operators import Operators
 from tinygrad_lstm.graph.structure import Structure, flatten, paths, unflatten
@@ -271,9 +271,13 @@ def _type_of(leaf: Any) -> TensorType | type | None:
         return leaf.type
     if isinstance(leaf, np.ndarray | np.bool_):
         dtype = DTYPES.get(leaf.dtype.name)
+        if dtype is None and leaf.dtype.kind == "c":
+            raise DTypeError(REAL_ALONE)
         if dtype is None:
             raise DTypeError(f"it is an array of dtype {leaf.dtype}; use one of {', '.join(DTYPES)}")
         return TensorType(leaf.shape, dtype, current_device())
+    if isinstance(leaf, complex | np.complexfloating):
+        raise DTypeError(REAL_ALONE)
     if not isinstance(leaf, numbers.Real):
         return None
     kind = number_class(leaf)

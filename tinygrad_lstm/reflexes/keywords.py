@@ -186,7 +186,6 @@ OPTIONS: Final[Mapping[str, str]] = {
     "grad": "write p.grad = value",
     "grad_tensors": "write tl.gradients(ys, xs, cotangents)",
     "gradient": "write (y * g).sum().backward(), or tl.gradients(y, xs, g)",
-    "has_aux": "let the function return the loss alone, and compute the rest beside it",
     "holomorphic": "there are no complex numbers here",
     "in_axes": "operations work on leading axes",
     "indexing": "broadcast tl.expand_dims(x, axis) of each",

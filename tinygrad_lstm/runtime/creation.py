@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_lstm.errors import DeviceError, DTypeError, ShapeError, UsageError
 from tinygrad_lstm.graph.convert import as_tensor, holds_tensors
 from tinygrad_lstm.graph.device import as_device
-from tinygrad_lstm.graph.dtypes import DTYPES, as_dtype
+from tinygrad_lstm.graph.dtypes import DTYPES, REAL_ALONE, as_dtype
 from tinygrad_lstm.graph.number import Number
 from tinygrad_lstm.graph.registry import apply, function
 from tinygrad_lstm.graph.tensor import Tensor, make_leaf
@@ -152,7 +152,7 @@ def _dtype_of(array: np.ndarray[Any, Any]) -> Any:
                 f"tensor: the array holds numbers as Python objects, such as {array.flat[0]!r:.60}; "
                 "give a dtype, such as dtype=tl.float32"
             )
-        raise _no_numbers(array)
+        raise DTypeError(f"tensor: {REAL_ALONE}") if array.dtype.kind == "c" else _no_numbers(array)
     return DTYPES[array.dtype.name]
 
 
