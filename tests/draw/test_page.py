@@ -467,3 +467,28 @@ def test_the_command_is_no_line_of_the_users(tmp_path):
     html = (tmp_path / "a.html").read_text(encoding="utf-8")
     assert "sys.exit" not in html
     assert "line 3" not in html
+
+
+def test_a_stage_marks_what_is_new_in_it_and_says_what_is_gone():
+    x = tl.symbol("x")
+    stages = [
+        ("squared", tl.sin(x) ** 2 + 1),
+        ("folded", tl.sin(x) ** 2 + 2),
+        ("again", tl.sin(x) ** 2 + 2),
+    ]
+    page = tl.draw.page(tl.sin(x) * tl.sin(x) + 1, at={x: 0.5}, stages=stages)
+    first, squared, folded, again = data(page)["views"]
+    assert not any("fresh" in i for i in first["graph"]["items"])
+    fresh = [i["word"] for i in squared["graph"]["items"] if i.get("fresh")]
+    assert fresh == ["x²", "+"]
+    assert "since “The graph” 2 new, outlined, and 3 gone (sin, ×, +)" in squared["about"]
+    assert [i["word"] for i in folded["graph"]["items"] if i.get("fresh")] == ["+"]
+    assert again["about"].endswith("the same as “folded”")
+
+
+def test_passes_that_change_nothing_mark_nothing(lstm, sequence):
+    step = tl.jit(lambda x: lstm(x)[0])
+    optimised = step.optimized(sequence)
+    views = data(tl.draw.page(step, sequence, stages=[("one", optimised), ("two", optimised)]))["views"]
+    assert any(i.get("fresh") for i in views[1]["graph"]["items"])
+    assert not any(i.get("fresh") for i in views[2]["graph"]["items"])

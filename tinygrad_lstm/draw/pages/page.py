@@ -9,6 +9,7 @@ from typing import Any
 
 from tinygrad_lstm.draw.options import check_look, check_title
 from tinygrad_lstm.draw.output import open_in_browser, write_picture
+from tinygrad_lstm.draw.pages.differences import mark_changes
 from tinygrad_lstm.draw.pages.document import document
 from tinygrad_lstm.draw.pages.subjects import Subject, graph_of, picture_of, stage_of
 from tinygrad_lstm.draw.themes import ThemeName
@@ -79,7 +80,8 @@ def page(
             alone from its first state.
         at: values for the symbols that the results depend on.
         stages: further graphs to switch to, each a title with a ``Graph`` or tensors, such as what the passes of the
-            compiler made of this one. A graph with inputs of the same types as ``args`` shows its values, too.
+            compiler made of this one. A graph with inputs of the same types as ``args`` shows its values, too. What
+            is new in a stage is outlined.
         title: what the page is called.
         theme: ``"light"`` or ``"dark"`` at the beginning; by default what the reader's browser prefers.
 
@@ -100,8 +102,12 @@ def page(
     name = title if title is not None else f"{subject.called}, step by step"
     views = [graph_of(subject)]
     picture = picture_of(subject, what)
+    before = subject.structure
     for stage in stages:
         if not isinstance(stage, tuple | list) or len(stage) != 2 or not isinstance(stage[0], str):
             raise UsageError(f"draw.page: a stage is a pair of a title and a graph, not {type(stage).__name__}")
-        views.append(stage_of(subject, *stage))
+        view, built = stage_of(subject, *stage)
+        mark_changes(view, before, built, views[-1]["title"])
+        views.append(view)
+        before = built
     return Page(document(name, views, picture, theme), name)

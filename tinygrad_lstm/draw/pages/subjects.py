@@ -100,15 +100,16 @@ def picture_of(subject: Subject, what: Any) -> tuple[str, list[tuple[str, list[i
     return cell(what, *subject.args, legend=True).svg(), parts
 
 
-def stage_of(subject: Subject, title: str, what: Any) -> dict[str, Any]:
-    """Another form of the graph; with values, where its inputs are those of the subject."""
+def stage_of(subject: Subject, title: str, what: Any) -> tuple[dict[str, Any], PageGraph]:
+    """Another form of the graph, as data and as it is; with values, where its inputs are those of the subject."""
     found = sources(what, (), f"{_CALLER}: stage {title!r}")
     bindings = subject.bindings | (_inputs_of(subject, what) if isinstance(what, Graph) else {})
     built = _built(f"stage {title!r}", found)
     if not all(x in bindings for x in _symbols(found)):
-        return _view(title, "The values of its inputs are not known here, so this graph shows none.", built, None)
+        why = "The values of its inputs are not known here, so this graph shows none."
+        return _view(title, why, built, None), built
     result, why = run(built, found.results, bindings)
-    return _view(title, why or _differentiated(found, result), built, result)
+    return _view(title, why or _differentiated(found, result), built, result), built
 
 
 def _inputs_of(subject: Subject, graph: Graph) -> dict[Tensor, Tensor]:

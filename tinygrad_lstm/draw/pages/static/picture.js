@@ -129,14 +129,21 @@ class Picture {
     return found;
   }
 
+  // Whether a box holds something that the stage before has not.
+  holdsFresh(k) {
+    const inside = this.inside(k);
+    return this.model.sites.some(([item, box]) => inside.has(box) && this.model.items[item].fresh);
+  }
+
   node(key, token) {
     const { x, y, w, h } = token;
     const k = this.item(token);
     const item = this.model.items[k];
     const closed = token.box !== undefined;
     const box = closed ? this.model.boxes[token.box] : null;
+    const fresh = closed ? this.holdsFresh(token.box) : item.fresh;
     const group = svg("g", {
-      class: closed ? `node box folded ${this.look(token.box)}` : `node ${item.kind}`,
+      class: `${closed ? `node box folded ${this.look(token.box)}` : `node ${item.kind}`}${fresh ? " fresh" : ""}`,
       role: "button",
       tabindex: "-1",
       transform: `translate(${x.toFixed(1)} ${y.toFixed(1)})`,
@@ -176,6 +183,7 @@ class Picture {
       const said = [name, item.type];
       if (value) said.push(`value ${briefly(value)}`);
       if (gradient) said.push(`gradient ${briefly(gradient)}`);
+      if (item.fresh) said.push("new in this stage");
       node.group.setAttribute("aria-label", said.join(", "));
       if (item.kind !== "constant" && this.model.playable)
         node.strips.replaceChildren(...this.strips(node, item, value, gradient));
