@@ -84,7 +84,7 @@ def gates(
     if x is None and callable(what) and not isinstance(what, Tensor | Variable):
         raise UsageError(
             f"draw.gates: {with_article(type(what).__name__)} has gates where it runs on an input; "
-            "give it, draw.gates(layer, x)"
+            "give it, draw.gates(layer, x=x)"
         )
     loops = loops_of(results_of(what, x, "draw.gates"), "draw.gates")
     if isinstance(loop, bool) or not isinstance(loop, int) or not 0 <= loop < len(loops):
