@@ -124,7 +124,7 @@ def calls() -> Iterator[tuple[str, Callable[..., Any]]]:
             found = getattr(module, name)
             if inspect.isfunction(found):
                 yield f"{owner}.{name}", found
-            elif inspect.isclass(found) and not issubclass(found, tuple) and not getattr(found, "_is_protocol", False):
+            elif inspect.isclass(found) and not issubclass(found, tuple) and not inspect.isabstract(found):
                 yield f"{owner}.{name}", found
                 for method, f in inspect.getmembers(found, inspect.isfunction):
                     if not method.startswith("_"):
