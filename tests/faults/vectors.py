@@ -34,6 +34,15 @@ PATHS = [
     "..", "/", "", "~", "-o", "a\nb", "größe", "\x1b[31m", "x" * 300, "fifo", "loop", "weights", "x.svg", "y.png",
     "z.pdf", "x.html", "x.tex", "x.dot", "x.json", "x.mmd", "x.SVG", "folder/x.svg", "nowhere/x.svg", "x.txt",
 ]  # fmt: skip
+RIGHT = {
+    "--cell": ["lstm", "gru"], "--layers": ["1", "2"], "--lr": ["0.1", "1e-3"], "--decay": ["5"], "--clip": ["0.5"],
+    "--hidden": ["3"], "--embedding": ["2"], "--steps": ["1", "3"], "--window": ["4", "9"], "--batch": ["1", "4"],
+    "--validate-every": ["1", "2"], "--checkpoint": ["a", "folder/a", "model"], "--save-every": ["0.01"],
+    "--resume": ["model", "a"], "--overwrite": ["--seed"], "--backend": ["numpy", "c"], "--threads": ["1", "2"],
+    "--prompt": ["to", ""], "--length": ["0", "20"], "--temperature": ["0", "1.5"], "--seed": ["0", "7"],
+    "-o": ["x.svg", "x.html", "x.dot", "x.tex"], "--output": ["x.svg", "x.png"],
+}  # fmt: skip
+"""For each option some values that are right."""
 WORDS = [
     "lstm", "rnn", "gru", "chain", "rolled", "unrolled", "walkthrough", "loss", "gradient", "cell", "gates", "page",
     "transformer", "numpy", "c", "cupy", "cupy:9", "torch", "numpy:1", "to be", "\ud800", "\0", "${HOME}", "$(id)",
@@ -55,7 +64,8 @@ def vector(random: Random) -> list[str]:
         words += [random.choice(WORDS[:8]), "-o", random.choice(PATHS[-12:])]
     for _ in range(random.randrange(5)):
         option = random.choice(options or FLAGS) if random.random() < 0.9 else random.choice(FLAGS)
-        value = random.choice(random.choice([NUMBERS, PATHS, WORDS]))
+        right = RIGHT.get(option)
+        value = random.choice(right if right and random.random() < 0.7 else random.choice([NUMBERS, PATHS, WORDS]))
         words += [f"{option}={value}"] if random.random() < 0.1 else [option, value][: random.choice([1, 2, 2, 2, 2])]
     if random.random() < 0.1:
         random.shuffle(words)
@@ -84,7 +94,7 @@ class Vectors:
         self._furnish(place)
         words = vector(random)
         # Those that begin a long training, or read a pipe that nobody writes to, are ended by Ctrl-C.
-        ended = forked(partial(self.main, words), place, interrupt=20.0)
+        ended = forked(partial(self.main, words), place, interrupt=6.0)
         if said := wrong(ended, (0, 2, 130)):
             notes.fault(f"{words}: {said}")
         else:

@@ -36,7 +36,7 @@ def by_collector():
     gc.collect()
     tl.symbol("x")
 
-thread_stack = threading.stack_size(64 * 1024)
+threading.stack_size(256 * 1024)
 for work in (by_reference, by_collector):
     thread = threading.Thread(target=work)
     thread.start()
@@ -45,7 +45,7 @@ print("freed")
 """
 
 
-@pytest.mark.parametrize("depth", [6_000, pytest.param(50_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("depth", [12_000, pytest.param(50_000, marks=pytest.mark.slow)])
 def test_a_thread_with_a_small_stack_frees_a_deep_graph(depth: int) -> None:
     """In a process of its own, which a deep recursion would end with a segmentation fault."""
     done = subprocess.run(
