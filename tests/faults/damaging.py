@@ -21,7 +21,7 @@ from tests.faults.notes import Notes
 from tests.faults.processes import forked, wrong
 from tests.faults.training import SMALL, TEXT
 from tinygrad_lstm.data import Corpus
-from tinygrad_lstm.errors import CheckpointError
+from tinygrad_lstm.errors import CheckpointError, UsageError
 from tinygrad_lstm.runtime.files import read_arrays, write_arrays
 from tinygrad_lstm.train import ModelConfig, TrainConfig, Trainer, load_model
 
@@ -166,7 +166,7 @@ class Damaged:
             warnings.simplefilter("ignore")
             try:
                 return read()
-            except CheckpointError as error:
+            except (CheckpointError, UsageError) as error:
                 print(error)
                 return REFUSED if str(error) and "\n" not in str(error) else 1
 

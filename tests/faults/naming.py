@@ -141,8 +141,7 @@ class Names:
             notes.fault(f"{names}: refused: {ended.out}")
         else:
             notes.count("hostile names that were names", len(names))
-        ended = forked(lambda: any(path.name not in ("out.of", "err.of") for path in folder.iterdir()), folder)
-        if ended.status:
+        if list(folder.iterdir()):
             notes.fault(f"{names}: a file was written")
 
     def _compare(self, names: list[str]) -> int:

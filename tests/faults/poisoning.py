@@ -75,7 +75,8 @@ class Poisoned:
         return _computed(variant)
 
     def _poison(self, entry: Path, folder: Path, random: Random) -> str:
-        content = entry.read_bytes() if entry.is_file() and not entry.is_symlink() else self.foreign.read_bytes()
+        whole = entry.is_file() and not entry.is_symlink() and entry.stat().st_size
+        content = entry.read_bytes() if whole else self.foreign.read_bytes()
         at = random.randrange(len(content))
         aside = folder / f"aside-{random.randrange(10**9)}"
         ways: dict[str, Callable[[], object]] = {

@@ -6,6 +6,7 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import tomllib
 from collections.abc import Callable, Collection, Sequence
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["LIMIT", "Ended", "command", "entry", "environment", "finished", "forked", "started", "wrong"]
+__all__ = ["LIMIT", "Ended", "Forked", "command", "entry", "environment", "finished", "forked", "started", "wrong"]
 
 ROOT = Path(__file__).parent.parent.parent
 LIMIT = 120.0
@@ -77,8 +78,10 @@ def _listen() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
-def finished(process: "subprocess.Popen[str]", seconds: float = LIMIT) -> Ended:
+def finished(process: "subprocess.Popen[str] | Forked", seconds: float = LIMIT) -> Ended:
     """Wait for a process; kill it when it does not end."""
+    if isinstance(process, Forked):
+        return process.ended(seconds=seconds)
     try:
         out, err = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
@@ -88,49 +91,66 @@ def finished(process: "subprocess.Popen[str]", seconds: float = LIMIT) -> Ended:
     return Ended(process.returncode, out, err)
 
 
-def forked(work: Callable[[], Any], folder: Path, *, interrupt: float | None = None, seconds: float = LIMIT) -> Ended:
-    """Call ``work`` in a forked process with a bound on its memory; its result is the status.
+class Forked:
+    """A function in a forked process with a bound on its memory; what it returns is the status.
 
     Args:
         work: returns an integer, or None for 0. What it raises is printed with its traceback, for status 1.
-        folder: where its stdout and stderr are kept, and where it runs.
-        interrupt: after so many seconds the process gets Ctrl-C.
-        seconds: after so many more it is killed.
+        folder: where it runs.
     """
-    out, err = folder / "out.of", folder / "err.of"
-    sys.stdout.flush()
-    sys.stderr.flush()
-    child = os.fork()
-    if child == 0:
-        _child(work, folder, out, err)
-    begun, interrupted, hung = time.monotonic(), False, False
-    while True:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            break
-        spent = time.monotonic() - begun
-        if interrupt is not None and not interrupted and spent > interrupt:
-            os.kill(child, signal.SIGINT)
-            interrupted = True
-        if spent > seconds + (interrupt or 0) and not hung:
-            os.kill(child, signal.SIGKILL)
-            hung = True
-        time.sleep(0.005)
-    texts = [path.read_text(encoding="utf-8", errors="replace") if path.exists() else "" for path in (out, err)]
-    for path in (out, err):
-        path.unlink(missing_ok=True)
-    return Ended(os.waitstatus_to_exitcode(status), texts[0], texts[1], hung)
+
+    def __init__(self, work: Callable[[], Any], folder: Path) -> None:
+        self._texts = [tempfile.TemporaryFile(), tempfile.TemporaryFile()]  # noqa: SIM115
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self.pid = os.fork()
+        if self.pid == 0:
+            _child(work, folder, [text.fileno() for text in self._texts])
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal; the process may have ended, but nobody has waited for it yet."""
+        os.kill(self.pid, number)
+
+    def ended(self, *, interrupt: float | None = None, seconds: float = LIMIT) -> Ended:
+        """Wait for the end.
+
+        Args:
+            interrupt: after so many seconds the process gets Ctrl-C.
+            seconds: after so many more it is killed.
+        """
+        begun, interrupted, hung = time.monotonic(), False, False
+        while True:
+            done, status = os.waitpid(self.pid, os.WNOHANG)
+            if done:
+                break
+            spent = time.monotonic() - begun
+            if interrupt is not None and not interrupted and spent > interrupt:
+                self.send_signal(signal.SIGINT)
+                interrupted = True
+            if spent > seconds + (interrupt or 0) and not hung:
+                self.send_signal(signal.SIGKILL)
+                hung = True
+            time.sleep(0.005)
+        said = []
+        for text in self._texts:
+            text.seek(0)
+            said.append(text.read().decode("utf-8", "replace"))
+            text.close()
+        return Ended(os.waitstatus_to_exitcode(status), said[0], said[1], hung)
 
 
-def _child(work: Callable[[], Any], folder: Path, out: Path, err: Path) -> None:
+def forked(work: Callable[[], Any], folder: Path, *, interrupt: float | None = None, seconds: float = LIMIT) -> Ended:
+    """Call ``work`` in a forked process, and wait for its end."""
+    return Forked(work, folder).ended(interrupt=interrupt, seconds=seconds)
+
+
+def _child(work: Callable[[], Any], folder: Path, texts: Sequence[int]) -> None:
     status = 1
     try:
         _listen()
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        for path, number in ((out, 1), (err, 2)):
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-            os.dup2(handle, number)
-            os.close(handle)
+        for number, text in enumerate(texts, 1):
+            os.dup2(text, number)
         sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
         sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115

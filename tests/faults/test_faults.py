@@ -157,6 +157,7 @@ def test_a_program_that_does_not_survive_is_found(way: str, tmp_path: Path, monk
     (tmp_path / "own").mkdir()
     (tmp_path / "run").mkdir()
     monkeypatch.setattr(training, "load_model", read_arrays)
+    monkeypatch.setattr(training.Training, "COLD", 1)
     harness, notes = Killed(tmp_path / "own"), Notes()
     for number in range(20):
         if not notes.faults:
@@ -174,6 +175,7 @@ def test_a_program_that_does_not_mind_a_full_disk_is_found(tmp_path: Path, monke
         "tests.faults.processes.command",
         lambda: [sys.executable, "-c", PROGRAM.format(what="")],
     )
+    monkeypatch.setattr(training.Training, "COLD", 1)
     (tmp_path / "run").mkdir()
     harness, notes = FullDisk(tmp_path), Notes()
     harness.attempt(Random(1), tmp_path / "run", notes)

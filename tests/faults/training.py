@@ -1,27 +1,28 @@
 """Training runs that are killed, whose disk is full, or whose folder is renamed; each has to end with the same bits."""
 
 import contextlib
+import importlib
 import json
-import os
 import resource
 import signal
+import subprocess
 import time
+from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import numpy as np
 
 from tests.faults.notes import Notes
-from tests.faults.processes import Ended, finished, started, wrong
+from tests.faults.processes import Ended, Forked, entry, finished, started, wrong
 from tinygrad_lstm.runtime.files import read_arrays
 from tinygrad_lstm.train import load_model
 
 __all__ = ["FullDisk", "Killed", "RenamedFolder", "difference"]
 
 TEXT = "To be, or not to be, that is the question:\nWhether 'tis nobler in the mind to suffer\n" * 6
-STEPS = 400
-SMALL = ["--hidden", "6", "--embedding", "5", "--window", "8", "--batch", "5", "--validate-every", "20"]
+STEPS = 160
+SMALL = ["--hidden", "6", "--embedding", "5", "--window", "8", "--batch", "5", "--validate-every", "10"]
 ENDED = {signal.SIGKILL: -signal.SIGKILL, signal.SIGTERM: 143, signal.SIGINT: 130}
 """The status of a run that such a signal has ended."""
 
@@ -43,21 +44,40 @@ def difference(a: Path, b: Path) -> str | None:
 class Training:
     """A training run that nothing disturbs, with which the others are compared."""
 
+    COLD = 0.2
+    """The share of runs in a process that is started and imports everything; the others are forked."""
+
     def __init__(self, folder: Path) -> None:
+        module, function = entry()
+        self.main = getattr(importlib.import_module(module), function)
+        importlib.import_module("tinygrad_lstm.cli")
         self.text = folder / "text"
         self.text.write_text(TEXT, encoding="utf-8")
         self.words = ["train", str(self.text), *SMALL, "--steps", str(STEPS)]
         begun = time.monotonic()
-        ended = finished(started([*self.words, "--checkpoint", "whole"], folder))
+        ended = self.run([*self.words, "--checkpoint", "whole"], folder)
         if ended.status:
             raise RuntimeError(f"the training run that is the measure of the others failed:\n{ended.err}")
         self.seconds = time.monotonic() - begun
         self.whole = folder / "whole"
 
+    def begun(self, words: list[str], folder: Path, random: Random | None = None) -> "subprocess.Popen[str] | Forked":
+        """A run that has entered the function of the command."""
+        if self.COLD == 1 or (random is not None and random.random() < self.COLD):
+            process = started(words, folder)
+            if process.stderr is None or not process.stderr.read(1):
+                raise RuntimeError(f"the command does not start: {finished(process)}")
+            return process
+        return Forked(partial(self.main, words), folder)
+
+    def run(self, words: list[str], folder: Path) -> Ended:
+        """A run that nothing disturbs."""
+        return finished(self.begun(words, folder))
+
     def go_on(self, folder: Path, checkpoint: str, notes: Notes) -> None:
         """Train to the end from what there is, and compare the bits."""
         words = ["--resume"] if (folder / checkpoint).exists() else []
-        ended = finished(started([*self.words, "--checkpoint", checkpoint, *words], folder))
+        ended = self.run([*self.words, "--checkpoint", checkpoint, *words], folder)
         if ended.status or (said := wrong(ended)):
             notes.fault(f"the run that was to go on: {said if ended.status == 0 else ended.err[-1500:]}")
         elif said := difference(folder / checkpoint, self.whole):
@@ -68,15 +88,11 @@ class Killed(Training):
     """Runs that get SIGKILL, SIGTERM or SIGINT at any moment, again and again, until they are through."""
 
     def attempt(self, random: Random, folder: Path, notes: Notes) -> None:
-        """One run, with up to five signals."""
-        for _ in range(random.randint(1, 5)):
+        """One run, with up to eight signals."""
+        for _ in range(random.randint(1, 8)):
             words = ["--resume"] if (folder / "a").exists() else []
-            number = random.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-            process = started([*self.words, "--checkpoint", "a", *words], folder)
-            entered = process.stderr is not None and process.stderr.read(1)
-            if not entered:
-                notes.fault(f"the command does not start: {finished(process)}")
-                return
+            number = random.choice([*[signal.SIGKILL] * 3, signal.SIGTERM, signal.SIGINT])
+            process = self.begun([*self.words, "--checkpoint", "a", *words], folder, random)
             time.sleep(random.uniform(0, 1.2 * self.seconds) if random.random() < 0.8 else random.uniform(0, 0.3))
             process.send_signal(number)
             ended = finished(process)
@@ -108,14 +124,14 @@ class FullDisk(Training):
     def attempt(self, random: Random, folder: Path, notes: Notes) -> None:
         """A run that is ended, then one on the full disk, then one without the bound."""
         if random.random() < 0.8:
-            steps = str(random.randrange(20, STEPS, 20))
-            ended = finished(started([*self.words, "--steps", steps, "--checkpoint", "a"], folder))
+            steps = str(random.randrange(10, STEPS, 10))
+            ended = self.run([*self.words, "--steps", steps, "--checkpoint", "a"], folder)
             if said := wrong(ended, (0,)):
                 notes.fault(f"before the disk was full: {said}")
                 return
         words = ["--resume"] if (folder / "a").exists() else []
         most = random.randrange(self.whole.stat().st_size)
-        process = started([*self.words, "--checkpoint", "a", *words], folder)
+        process = self.begun([*self.words, "--checkpoint", "a", *words], folder, random)
         # From outside, so that it also holds for what the run starts.
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (most, most))
         ended = finished(process)
@@ -140,13 +156,14 @@ class RenamedFolder(Training):
         place.mkdir()
         inside = random.random() < 0.5
         path = "a" if inside else str(place / "a")
-        process = started([*self.words, "--steps", "1000000", "--checkpoint", path], place if inside else folder)
+        words = [*self.words, "--steps", "1000000", "--checkpoint", path]
+        process = self.begun(words, place if inside else folder, random)
         self._await(place / "a")
         time.sleep(random.uniform(0, self.seconds / 2))
         place.rename(moved)
         time.sleep(random.uniform(0, self.seconds / 4))
         with contextlib.suppress(ProcessLookupError):
-            os.kill(process.pid, random.choice([signal.SIGINT, signal.SIGTERM]))
+            process.send_signal(random.choice([signal.SIGINT, signal.SIGTERM]))
         ended = finished(process)
         if said := wrong(ended, (2, 130, 143)):
             notes.fault(f"the run in the renamed folder: {said}")
@@ -168,10 +185,10 @@ class RenamedFolder(Training):
 
     def _as_undisturbed(self, newest: Path, step: int, folder: Path, notes: Notes) -> bool:
         """Go on to a few steps more, and compare with a run that took as many at once."""
-        words: dict[str, Any] = {"steps": str(step + 7)}
-        whole = finished(started([*self.words, "--steps", words["steps"], "--checkpoint", "whole"], folder))
-        resumed = started([*self.words, "--steps", words["steps"], "--resume", str(newest)], folder)
-        for ended in (whole, finished(resumed)):
+        steps = str(step + 7)
+        whole = self.run([*self.words, "--steps", steps, "--checkpoint", "whole"], folder)
+        resumed = self.run([*self.words, "--steps", steps, "--resume", str(newest)], folder)
+        for ended in (whole, resumed):
             if said := wrong(ended, (0,)):
                 notes.fault(f"the run that was to go on from {newest.name}: {said}")
                 return False
