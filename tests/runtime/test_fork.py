@@ -13,7 +13,11 @@ import pytest
 
 from tinygrad_lstm.runtime.locks import Lock, once
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork"),
+    # Python warns of it from 3.12 on; that it is harmless here is what these tests show.
+    pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning"),
+]
 
 PROGRAM = """
     import os, signal, sys, threading, time
