@@ -85,10 +85,10 @@ def of_c(text: str) -> Any:
 
 def computation(names: list[str]) -> tuple[Callable[[Any], Any], Any]:
     """A function with five names in it, and an argument for it."""
-    parameter = tl.Parameter(np.array([0.5, 1.5, -1.0], np.float32), name=names[0] or "p")
+    parameter = tl.Parameter(np.array([0.5, 1.5, -1.0], np.float32), name=names[0])
 
     def f(x: Any) -> Any:
-        with tl.scope(names[1]) if names[1] else tl.scope("s"):
+        with tl.scope(names[1]):
             y = (tl.tanh(x) * parameter).named(names[2])
             _, ys = tl.scan(lambda c, v: ((c + v).named(names[3]), tl.exp(c * v)), y, tl.ones((2, 3)))
         return (y + ys.sum(0)).named(names[4])
@@ -99,7 +99,7 @@ def computation(names: list[str]) -> tuple[Callable[[Any], Any], Any]:
 def shown(names: list[str]) -> dict[str, Any]:
     """The value of the computation, and the structure of all texts about it."""
     f, x = computation(names)
-    symbol = tl.symbol(names[0] or "p", (3,))
+    symbol = tl.symbol(names[0], (3,))
     y = f(symbol)
     with tl.use_backend("c"):
         explained = tl.jit(f).explain(x)
@@ -133,7 +133,7 @@ class Names:
 
     def attempt(self, random: Random, folder: Path, notes: Notes) -> None:
         """Five hostile names at once, or one that is refused."""
-        names = [name(random) for _ in range(5)]
+        names = [name(random) or " " for _ in range(5)]
         ended = forked(partial(self._compare, names), folder)
         if said := wrong(ended, (0, 10)):
             notes.fault(f"{names}: {said}\n{ended.out}")

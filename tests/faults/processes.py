@@ -1,5 +1,6 @@
 """The command in a process of its own, or a function in a forked one, and what is wrong with how they end."""
 
+import importlib
 import os
 import re
 import resource
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["LIMIT", "Ended", "Forked", "command", "entry", "environment", "finished", "forked", "started", "wrong"]
+__all__ = ["LIMIT", "Ended", "Forked", "command", "commanded", "environment", "finished", "forked", "started", "wrong"]
 
 ROOT = Path(__file__).parent.parent.parent
 LIMIT = 120.0
@@ -34,16 +35,30 @@ class Ended:
     hung: bool = False
 
 
-def entry() -> tuple[str, str]:
+def _entry() -> tuple[str, str]:
     """Module and function of the command, as pip would install them."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     module, _, function = project["scripts"]["tinygrad-lstm"].partition(":")
     return module, function
 
 
+def commanded(words: Sequence[str]) -> Callable[[], Any]:
+    """The command with these arguments, to be called in a forked process, with the package imported already."""
+    module, function = _entry()
+    importlib.import_module("tinygrad_lstm.cli")
+    called = getattr(importlib.import_module(module), function)
+
+    def call() -> Any:
+        sys.argv = ["tinygrad-lstm", *words]
+        os.write(2, b".")
+        return called()
+
+    return call
+
+
 def command() -> list[str]:
     """The words that start the command. It writes a point to stderr as soon as its function is entered."""
-    module, function = entry()
+    module, function = _entry()
     text = f"import os, sys; from {module} import {function} as f; os.write(2, b'.'); sys.exit(f())"
     return [sys.executable, "-c", text]
 
@@ -110,6 +125,12 @@ class Forked:
     def send_signal(self, number: int) -> None:
         """Send a signal; the process may have ended, but nobody has waited for it yet."""
         os.kill(self.pid, number)
+
+    def entered(self) -> None:
+        """Wait until :func:`commanded` has entered the function of the command."""
+        until = time.monotonic() + LIMIT
+        while not os.fstat(self._texts[1].fileno()).st_size and time.monotonic() < until:
+            time.sleep(0.002)
 
     def ended(self, *, interrupt: float | None = None, seconds: float = LIMIT) -> Ended:
         """Wait for the end.

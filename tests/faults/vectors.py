@@ -1,13 +1,11 @@
 """Lines of arguments for the command, put together at random from what is right and what is not."""
 
-import importlib
 import os
-from functools import partial
 from pathlib import Path
 from random import Random
 
 from tests.faults.notes import Notes
-from tests.faults.processes import entry, forked, wrong
+from tests.faults.processes import commanded, forked, wrong
 from tests.faults.training import TEXT
 
 __all__ = ["Vectors", "vector"]
@@ -76,14 +74,10 @@ class Vectors:
     """Each line runs in a forked process, which gets Ctrl-C when it takes long."""
 
     def __init__(self, folder: Path) -> None:
-        module, _ = entry()
-        self.main = importlib.import_module(module).main
-        # Imported once, here and not by each forked process.
-        importlib.import_module("tinygrad_lstm.cli")
         self.model = folder / "model"
         (folder / "text").write_text(TEXT, encoding="utf-8")
         small = ["--steps", "2", "--hidden", "4", "--embedding", "3", "--window", "8", "--checkpoint", "model"]
-        ended = forked(partial(self.main, ["train", "text", *small]), folder)
+        ended = forked(commanded(["train", "text", *small]), folder)
         if ended.status:
             raise RuntimeError(f"the model for the lines of arguments cannot be trained:\n{ended.err}")
 
@@ -94,7 +88,7 @@ class Vectors:
         self._furnish(place)
         words = vector(random)
         # Those that begin a long training, or read a pipe that nobody writes to, are ended by Ctrl-C.
-        ended = forked(partial(self.main, words), place, interrupt=6.0)
+        ended = forked(commanded(words), place, interrupt=6.0)
         if said := wrong(ended, (0, 2, 130)):
             notes.fault(f"{words}: {said}")
         else:
