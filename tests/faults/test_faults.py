@@ -145,7 +145,7 @@ for step in range(5):
 WAYS = {
     "other bits": "first = len(list(here.glob('a')))",
     "leftovers": "(here / '.1.tmp').touch()",
-    "a half-written file": "path.write_bytes(b'half'); time.sleep(1)",
+    "a half-written file": "path.write_bytes(b'half'); time.sleep(2)",
 }
 
 

@@ -1,6 +1,7 @@
 """The command ``python -m tests.faults``: all harnesses in turn, for so many seconds, and what they found."""
 
 import argparse
+import contextlib
 import os
 import sys
 import tempfile
@@ -111,5 +112,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # What is tried here must not meet the user's own cache.
         os.environ["TINYGRAD_LSTM_CACHE"] = str(Path(folder) / "cache")
         tool = _Tool(options, Path(folder))
-        tool.run()
+        with contextlib.suppress(KeyboardInterrupt):
+            tool.run()
         return tool.summary()

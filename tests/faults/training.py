@@ -103,14 +103,14 @@ class Killed(Training):
             notes.fault(f"files are left over: {', '.join(left)}")
 
     def _ended_well(self, ended: Ended, number: signal.Signals, folder: Path, notes: Notes) -> bool:
-        if ended.status == -number and not ended.out:
+        if (folder / "a").exists():
+            load_model(folder / "a")
+        if number != signal.SIGKILL and ended.status == -number and not ended.out:
             notes.count("signals before the command had begun")
             return True
         if said := wrong(ended, (0, ENDED[number])):
             notes.fault(f"{number.name}: {said}")
             return False
-        if (folder / "a").exists():
-            load_model(folder / "a")
         if ended.status == 0:
             notes.count("runs that were through before the signal came")
         else:
