@@ -1,7 +1,8 @@
 """The whole line in one run: train an LSTM on real text, let it write, draw it, and show it all on one page.
 
 ``python examples/demo.py --out out`` leaves in ``out/``: the checkpoint, a sample, pictures of the cell, of its gates
-along the sample, of gradients over time and of graphs, a page that plays one step, and ``index.html`` with all of them.
+along the sample, of single units along a text, of gradients over time and of graphs, a page that plays one step, and
+``index.html`` with all of them.
 """
 
 import argparse
@@ -25,6 +26,8 @@ except ImportError:
     sys.exit("The demonstration draws its curve with matplotlib; get it with: pip install -e '.[plots]'")
 
 PROMPT = "The "
+LOOKED = 8_000
+"""At how many characters of the held-out text the units are looked at."""
 
 PYTHON = """\
 import tinygrad_lstm as tl
@@ -88,11 +91,17 @@ every gradient on the way back. <a href="step.html">Open it alone</a>.</figcapti
 <p class="soft">Temperature 0.5, after the prompt “{prompt}”. More: <code>tinygrad-lstm sample {checkpoint}</code>, or
 in Python:</p>
 <pre>{python}</pre>
+<h2>Units that mean something</h2>
+<figure class="wide"><div class="picture"><img src="units.svg" alt="{units}"></div>
+<figcaption>Text that the model has never seen, coloured by the cell state of single units: of all {hidden}, the one
+that follows best where in the line a character stands, the one that follows best whether it is inside quotes, and the
+one that follows best how many letters of its word there have been. Nobody told the model of lines, quotes or words.
+r is the correlation over {looked:,} characters.</figcaption></figure>
 <h2>Its gates along what it writes</h2>
 <figure class="wide"><div class="picture"><img src="gates.svg" alt="{gates}"></div>
-<figcaption>The forget gate, the input gate, the output gate and the cell state at each character, for the 24 of
-{hidden} units whose forget gates move most. Where a forget gate is near 1 the unit keeps what it holds, where it is
-near 0 the unit is cleared.</figcaption></figure>
+<figcaption>The forget gate, the input gate, the output gate and the cell state at each character, for the units that
+follow these signals best, five for each. Where a forget gate is near 1 the unit keeps what it holds, where it is near 0
+the unit is cleared.</figcaption></figure>
 <h2>How far back a gradient reaches</h2>
 <figure class="wide"><div class="picture"><img src="gradient_over_time.svg" alt="{reach}"></div>
 <figcaption>The gradient of the last hidden state by the states before each character, from right to left, on a
@@ -163,13 +172,48 @@ def draw_step(model: LanguageModel, vocabulary: Vocabulary, text: str, out: Path
     return picture
 
 
-def draw_along(model: LanguageModel, vocabulary: Vocabulary, text: str, out: Path) -> tuple[str, str]:
+def signals(text: str) -> dict[str, list[int]]:
+    """What a unit may follow along a text: a number for each character."""
+    position, quoted, letters = [-1], [0], [0]
+    for before, character in zip(" " + text, text, strict=False):
+        position.append(0 if before == "\n" else position[-1] + 1)
+        # An empty line ends a quotation that nobody has closed.
+        quoted.append(0 if before + character == "\n\n" else (1 - quoted[-1] if character == '"' else quoted[-1]))
+        letters.append(letters[-1] + 1 if character.isalpha() else 0)
+    return {
+        "position in the line": position[1:],
+        "inside quotes": quoted[1:],
+        "letters of the word so far": letters[1:],
+    }
+
+
+def excerpt(text: str, lines: int = 11) -> slice:
+    """Some lines in a row that no table stands in, those with most quotes."""
+    starts = [0, *[k + 1 for k, c in enumerate(text) if c == "\n"]]
+    parts = [slice(a, b) for a, b in zip(starts, starts[lines:], strict=False)]
+    return max(parts, key=lambda part: text[part].count('"') - 100 * (text[part].count("|") + text[part].count("--")))
+
+
+def draw_units(model: LanguageModel, vocabulary: Vocabulary, text: str, out: Path) -> tuple[str, list[int]]:
+    """The text coloured by the units that follow each signal best; returns what it shows, and the five best of each."""
+    seen = tl.observe(model, tl.tensor(vocabulary.encode(text))[:, None])["recurrent.cells.0"]
+    part, coloured, units = excerpt(text), {}, set()
+    for name, signal in signals(text).items():
+        found = seen.correlate(signal, names=["C_t"], top=5)
+        said = f"{name}: unit {found[0].unit}, r = {found[0].r:+.2f}".replace("-", "−")
+        print(said)
+        coloured[said] = seen.C_t[part, 0, found[0].unit]
+        units |= {c.unit for c in found}
+    figure = tl.draw.coloured(text[part], coloured, title="The cell state of three units")
+    figure.save(out / "units.svg")
+    return figure.description, sorted(units)
+
+
+def draw_along(model: LanguageModel, vocabulary: Vocabulary, text: str, units: list[int], out: Path) -> tuple[str, str]:
     """The gates along a text, and the gradients over its first characters; returns what the two pictures show."""
     indices = tl.tensor(vocabulary.encode(text))[:, None]
-    logits, _ = model(indices)
-    forget = np.array(tl.draw.gates(logits, names=["f_t"], units=range(model.config.hidden)).panels[0].values)
-    units = sorted(np.argsort(-np.ptp(forget, axis=1))[:24].tolist())
-    gates = tl.draw.gates(logits, text, units=units, title="The trained LSTM along its own text")
+    seen = tl.observe(model, indices)
+    gates = tl.draw.gates(seen, text, units=units, title="The trained LSTM along its own text")
     gates.save(out / "gates.svg")
 
     config, few = model.config, 28
@@ -215,7 +259,9 @@ def main(argv: list[str] | None = None) -> None:
     draw_graphs(model, options.out)
     read = written[:12].rstrip()
     picture = draw_step(model, vocabulary, read, options.out)
-    gates, reach = draw_along(model, vocabulary, written[:60], options.out)
+    held_out = corpus.text[-LOOKED:]
+    units, best = draw_units(model, vocabulary, held_out[held_out.index("\n") + 1 :], options.out)
+    gates, reach = draw_along(model, vocabulary, written[:60], best, options.out)
     python = PYTHON.format(checkpoint=checkpoint, prompt=PROMPT)
     config = trainer.config
     page = PAGE.format(
@@ -234,6 +280,8 @@ def main(argv: list[str] | None = None) -> None:
         checkpoint=html.escape(str(checkpoint)),
         python=html.escape(python),
         read=html.escape(read),
+        units=html.escape(units),
+        looked=LOOKED,
         gates=html.escape(gates),
         reach=html.escape(reach),
         characters=len(vocabulary),

@@ -250,6 +250,22 @@ def counting() -> Saved:
     return tl.draw.gates(trained()(letters), text, title="An LSTM that counts")
 
 
+@picture(TRAINED, "A text coloured by a unit")
+def coloured() -> Saved:
+    """The same text, each letter on the colour of the cell state of single units. Which units to look at, `correlate`
+    says: those that follow closest how many b are still to come, and whether the string is at its b."""
+    text = "aaaaaabbbbbbTaabbTaaaaaaaabbbbbbbbT" * 2
+    seen = tl.observe(trained(), tl.tensor([["abT".index(c)] for c in text]))
+    open_, still = 0, []
+    for c in text:
+        open_ = 0 if c == "T" else open_ + (1 if c == "a" else -1)
+        still.append(open_)
+    signals = {"b still to come": still, "at the b": [c == "b" for c in text]}
+    best = {name: seen.correlate(signal, names=["C_t"], top=1)[0] for name, signal in signals.items()}
+    values = {f"{name}: unit {c.unit}, r = {c.r:.2f}": seen.C_t[:, 0, c.unit] for name, c in best.items()}
+    return tl.draw.coloured(text, values, title="An LSTM that counts")
+
+
 @picture(TRAINED, "How far back a gradient reaches")
 def long_term() -> Saved:
     """The norm of the gradient of a loss at the end by each earlier state, before any training. Through the plain

@@ -138,6 +138,7 @@ from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.types import TensorType
 from tinygrad_lstm.graph.variables import Parameter, State
 from tinygrad_lstm.jit.jitted import jit
+from tinygrad_lstm.nn.observing import observe
 from tinygrad_lstm.nn.saving import load, save
 from tinygrad_lstm.ops.elementwise import (
     abs,
@@ -348,6 +349,7 @@ __all__ = [
     "nn",
     "norm",
     "not_equal",
+    "observe",
     "one_hot",
     "ones",
     "ones_like",

@@ -95,5 +95,4 @@ def checked(number: int) -> str:
 def test_random_programs(part: int) -> None:
     with np.errstate(all="ignore"):
         found = [checked(number) for number in range(EACH * part, EACH * part + EACH)]
-    assert found.count("compared") > EACH // 3, found
-    assert "refused" in found
+    assert found.count("compared") > EACH // 2, found

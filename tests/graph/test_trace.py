@@ -6,7 +6,7 @@ import tinygrad_lstm as tl
 from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.number import Number
 from tinygrad_lstm.graph.trace import following, trace
-from tinygrad_lstm.graph.variables import Tracer, tracer
+from tinygrad_lstm.graph.variables import Repeated, Tracer, tracer
 
 F3 = tl.ones(3).type
 
@@ -33,8 +33,8 @@ def test_what_depends_on_no_argument_is_an_operand() -> None:
 
 def test_what_is_repeated_changes_no_variable() -> None:
     w = tl.Parameter([1.0, 2.0, 3.0], name="w")
-    with pytest.raises(UsageError, match="the body of a walk changes 'w'"):
-        trace(lambda xs: w.assign(xs[0]), [F3], ["x"], "the body of a walk", repeats=True)
+    with pytest.raises(UsageError, match=r"the body of a walk changes 'w', which would .* not at each turn; do not"):
+        trace(lambda xs: w.assign(xs[0]), [F3], ["x"], repeats=Repeated("the body of a walk", "at each turn", "do not"))
 
 
 def test_a_tracer_keeps_the_changes_and_the_variable_its_value() -> None:
@@ -53,7 +53,7 @@ def test_nothing_is_left_behind_by_a_function_that_fails() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        trace(failing, [F3], ["x"], by=Tracer("f"), repeats=True)
+        trace(failing, [F3], ["x"], by=Tracer("f"), repeats=Repeated("f", "", ""))
     assert not following.get()
     assert tracer.get() is None
     tl.Parameter(1.0).assign(2.0)

@@ -8,6 +8,7 @@ from tinygrad_lstm.draw.graphs.picture import graph
 from tinygrad_lstm.draw.moving import Animation
 from tinygrad_lstm.draw.pages import Page, page
 from tinygrad_lstm.draw.time.chains import chain, rolled, unrolled
+from tinygrad_lstm.draw.time.coloured import coloured
 from tinygrad_lstm.draw.time.figures import Figure
 from tinygrad_lstm.draw.time.sequences import gates, gradient_over_time
 from tinygrad_lstm.formula.expression import latex, text
@@ -22,6 +23,7 @@ __all__ = [
     "animation",
     "cell",
     "chain",
+    "coloured",
     "gates",
     "gradient_over_time",
     "graph",

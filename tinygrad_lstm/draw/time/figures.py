@@ -14,12 +14,21 @@ from tinygrad_lstm.draw.options import check_dpi
 from tinygrad_lstm.draw.output import check_folder, fitted, open_in_browser, write_picture
 from tinygrad_lstm.draw.themes import ThemeName
 from tinygrad_lstm.draw.time import plotting
-from tinygrad_lstm.draw.time.frames import Array, Frame, frame_of_curves, frame_of_map, panels_in_rows
+from tinygrad_lstm.draw.time.frames import (
+    Array,
+    Frame,
+    PlacedWord,
+    frame_of_curves,
+    frame_of_map,
+    frame_of_text,
+    panels_in_rows,
+    placed_words,
+)
 from tinygrad_lstm.draw.time.in_matplotlib import Sheet
 from tinygrad_lstm.errors import DrawingError, UsageError
 from tinygrad_lstm.runtime.files import as_path
 
-__all__ = ["Curves", "Figure", "HeatMap", "decades_of"]
+__all__ = ["ColouredText", "Curves", "Figure", "HeatMap", "decades_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,13 +50,36 @@ class HeatMap:
     @property
     def limits(self) -> tuple[float, float]:
         """The ends of the scale: 0 and 1 for a gate, else as far below zero as above; its own, if it was asked for."""
-        low, high = _finite_range(self.values)
-        if self.own and (low >= 0 or high <= 0):
-            return low, high
-        if low >= 0 and high <= 1:
-            return 0.0, 1.0
-        far = max(abs(low), abs(high))
-        return -far, far
+        return _limits(self.values, self.own)
+
+
+@dataclass(frozen=True, eq=False)
+class ColouredText:
+    """Words in lines, each on the colour of a number.
+
+    Attributes:
+        name: what the numbers are.
+        words: the words or letters.
+        values: ``(words,)``.
+        columns: how many letters a line has at most.
+        own: whether the scale ends where the values do.
+    """
+
+    name: str
+    words: tuple[str, ...]
+    values: Array
+    columns: int = 80
+    own: bool = False
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The ends of the scale, as those of a :class:`HeatMap`."""
+        return _limits(self.values, self.own)
+
+    @property
+    def placed(self) -> list[PlacedWord]:
+        """The places of the words."""
+        return placed_words(self.words, self.columns)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +112,7 @@ class Figure:
     Attributes:
         title: what is shown.
         description: the same for who cannot see it.
-        panels: heat maps or curves.
+        panels: heat maps, curves, or coloured texts.
         words: what stands under each step.
         columns: how many panels stand side by side.
         theme: ``"light"`` or ``"dark"``.
@@ -89,7 +121,7 @@ class Figure:
 
     title: str
     description: str
-    panels: tuple[HeatMap | Curves, ...]
+    panels: tuple[HeatMap | Curves | ColouredText, ...]
     words: tuple[str, ...]
     columns: int = 1
     theme: ThemeName = "light"
@@ -106,6 +138,8 @@ class Figure:
                 drawn.append(
                     plotting.heat_map(panel.name, panel.values, panel.limits, self.words, panel.units, palette)
                 )
+            elif isinstance(panel, ColouredText):
+                drawn.append(plotting.coloured_text(panel.name, panel.values, panel.limits, panel.placed, palette))
             else:
                 drawn.append(plotting.curves(panel.name, panel.values, panel.decades, self.words, palette))
         return plotting.sheet(drawn, self.columns, self.title, self.description, palette, self.transparent)
@@ -122,6 +156,8 @@ class Figure:
         for panel, frame, at in zip(self.panels, frames, places, strict=True):
             if isinstance(panel, HeatMap):
                 sheet.heat_map(frame, at, panel.name, panel.values, panel.limits, self.words, panel.units)
+            elif isinstance(panel, ColouredText):
+                sheet.coloured_text(frame, at, panel.name, panel.values, panel.limits, panel.placed)
             else:
                 sheet.curves(frame, at, panel.name, panel.values, panel.decades, self.words)
         return sheet.figure
@@ -162,7 +198,19 @@ class Figure:
         return fitted(self.svg())
 
 
-def _frame_of(panel: HeatMap | Curves, words: Sequence[str]) -> Frame:
+def _limits(values: Array, own: bool) -> tuple[float, float]:
+    low, high = _finite_range(values)
+    if own and (low >= 0 or high <= 0):
+        return low, high
+    if low >= 0 and high <= 1:
+        return 0.0, 1.0
+    far = max(abs(low), abs(high))
+    return -far, far
+
+
+def _frame_of(panel: HeatMap | Curves | ColouredText, words: Sequence[str]) -> Frame:
+    if isinstance(panel, ColouredText):
+        return frame_of_text(panel.placed)
     return frame_of_map(len(panel.values), words) if isinstance(panel, HeatMap) else frame_of_curves(words)
 
 

@@ -13,14 +13,19 @@ from numpy.typing import NDArray
 from tinygrad_lstm.draw.markup import shortened, width_of
 
 __all__ = [
+    "LETTER",
+    "LINE",
     "Array",
     "Frame",
+    "PlacedWord",
     "frame_of_curves",
     "frame_of_map",
+    "frame_of_text",
     "hatching",
     "marked_steps",
     "marked_units",
     "panels_in_rows",
+    "placed_words",
     "runs",
     "shown_word",
     "step_width",
@@ -116,6 +121,48 @@ def frame_of_map(units: int, words: Sequence[str]) -> Frame:
     left, top, wide, tall = 52.0, 30.0, across * len(words), down * units
     width = left + max(wide + 76, UNDER_A_MAP)
     return Frame(left, top, wide, tall, width, top + tall + _depth(words, across) + AXIS, across, down)
+
+
+@dataclass(frozen=True)
+class PlacedWord:
+    """The place of one word in a text: a coloured rectangle, from the corner of the frame."""
+
+    x: float
+    y: float
+    wide: float
+    said: str
+
+
+LETTER, LINE = 9.0, 20.0
+"""The width of a letter and the height of a line."""
+
+
+def placed_words(words: Sequence[str], columns: int) -> list[PlacedWord]:
+    """Words one behind the other in lines of at most so many letters; a line break ends a line.
+
+    >>> [(w.x, w.y, w.said) for w in placed_words("ab⏎c".replace("⏎", chr(10)), 80)]
+    [(0.0, 0.0, 'a'), (9.0, 0.0, 'b'), (18.0, 0.0, '⏎'), (0.0, 20.0, 'c')]
+    """
+    x = y = 0.0
+    found = []
+    for word in words:
+        said = word if word == " " else shown_word(word)
+        wide = LETTER * max(len(said), 1) + (0 if len(word) <= 1 else LETTER)
+        if x and x + wide > LETTER * columns:
+            x, y = 0.0, y + LINE
+        found.append(PlacedWord(x, y, wide, said))
+        x += wide
+        if word.endswith("\n"):
+            x, y = 0.0, y + LINE
+    return found
+
+
+def frame_of_text(placed: Sequence[PlacedWord]) -> Frame:
+    """For words in lines, with their scale on the right."""
+    left, top = 12.0, 30.0
+    wide = max(w.x + w.wide for w in placed)
+    tall = max(w.y for w in placed) + LINE
+    return Frame(left, top, wide, tall, left + max(wide + 76, UNDER_A_MAP), top + max(tall, 3 * LINE) + 8, LETTER)
 
 
 def frame_of_curves(words: Sequence[str]) -> Frame:

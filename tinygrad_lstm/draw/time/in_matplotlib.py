@@ -1,4 +1,4 @@
-"""Heat maps and curves as a figure of matplotlib, with everything where the SVG has it."""
+"""Heat maps, curves and coloured texts as a figure of matplotlib, with everything where the SVG has it."""
 
 import importlib
 from collections.abc import Sequence
@@ -7,12 +7,13 @@ from typing import Any, Final
 import numpy as np
 
 from tinygrad_lstm.draw.markup import shortened, split_name, width_of
-from tinygrad_lstm.draw.time.frames import Array, Frame, marked_steps, marked_units, runs
+from tinygrad_lstm.draw.time.frames import LINE, Array, Frame, PlacedWord, marked_steps, marked_units, runs
 from tinygrad_lstm.draw.time.plotting import (
     DASHES,
     LEVELS,
     Palette,
     axis,
+    colours_of,
     decades_shown,
     shown_number,
 )
@@ -112,6 +113,42 @@ class Sheet:
         axes.set_ylabel("norm of the gradient", fontsize=11 * POINTS, color=self.palette.words)
         _name_steps(axes, frame, axis(bool(lost.any()), zero), self.palette)
         axes.legend(loc="lower right", frameon=False, fontsize=13 * POINTS, labelcolor=self.palette.words)
+
+    def coloured_text(
+        self,
+        frame: Frame,
+        at: tuple[float, float],
+        name: str,
+        values: Array,
+        limits: tuple[float, float],
+        placed: Sequence[PlacedWord],
+    ) -> None:
+        """Add words in lines, each on the colour of its value, with their scale."""
+        axes = self._axes(frame, at, name, ("",))
+        axes.set_axis_off()
+        axes.set_xlim(0, frame.wide)
+        axes.set_ylim(frame.tall, 0)
+        patches = _matplotlib("matplotlib.patches")
+        look = {"ha": "center", "va": "baseline", "fontsize": 14 * POINTS, "family": "monospace"}
+        for value, word in zip(values.tolist(), placed, strict=True):
+            fill, ink = colours_of(value, limits, self.palette)
+            hatch = {} if np.isfinite(value) else {"hatch": "////", "edgecolor": self.palette.hatch}
+            # A little wider, or the edges of pixels show between neighbours.
+            place, wide = (word.x, word.y), word.wide + 0.5
+            axes.add_patch(patches.Rectangle(place, wide, LINE, facecolor=fill, linewidth=0, **hatch))
+            if word.said.strip():
+                axes.text(word.x + word.wide / 2, word.y + 15, _shown(word.said), color=ink, **look)
+        colours = [self.palette.at(limits, k / (LEVELS - 1)) for k in range(LEVELS)]
+        tall = max(3 * LINE, min(frame.tall, 160))
+        beside = self.figure.add_axes(self._place(at, frame.left + frame.wide + 16, frame.top, 12, tall))
+        scale = _matplotlib("matplotlib.colors").ListedColormap(colours)
+        beside.imshow(np.linspace(1, 0, LEVELS)[:, None], cmap=scale, vmin=0, vmax=1, aspect="auto")
+        beside.yaxis.tick_right()
+        beside.set_xticks([])
+        beside.set_yticks((0, LEVELS - 1), [shown_number(value) for value in reversed(limits)])
+        beside.tick_params(labelsize=10 * POINTS, length=0, pad=4, labelcolor=self.palette.words)
+        for side in beside.spines.values():
+            side.set_edgecolor(self.palette.line)
 
     def _place(self, at: tuple[float, float], x: float, y: float, wide: float, tall: float) -> tuple[float, ...]:
         """A rectangle of a panel in parts of the figure, from below."""

@@ -1,8 +1,9 @@
-"""Heat maps and curves as plain SVG."""
+"""Heat maps, curves and coloured texts as plain SVG."""
 
 import hashlib
 import html
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -11,12 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lstm.draw.markup import FONT, shortened, split_name, width_of
-from tinygrad_lstm.draw.themes import THEMES, ThemeName
+from tinygrad_lstm.draw.themes import THEMES, ThemeName, contrast
 from tinygrad_lstm.draw.time.frames import (
+    LINE,
     Array,
     Frame,
+    PlacedWord,
     frame_of_curves,
     frame_of_map,
+    frame_of_text,
     hatching,
     marked_steps,
     marked_units,
@@ -32,6 +36,8 @@ __all__ = [
     "Palette",
     "Panel",
     "axis",
+    "coloured_text",
+    "colours_of",
     "curves",
     "decades_shown",
     "heat_map",
@@ -150,6 +156,47 @@ def heat_map(
     elements += _under(frame, words, axis(not finite.all()))
     elements += _scale(limits, frame.left + frame.wide + 16, frame.top, frame.tall, palette)
     return Panel(tuple(elements), frame)
+
+
+def coloured_text(
+    name: str, values: Array, limits: tuple[float, float], placed: Sequence[PlacedWord], palette: Palette
+) -> Panel:
+    """Words in lines, each on the colour of its value, and the scale on the right."""
+    frame = frame_of_text(placed)
+    grounds, hatches, letters = [], [], defaultdict[tuple[str, float], list[tuple[float, str]]](list)
+    for value, word in zip(values.tolist(), placed, strict=True):
+        fill, ink = colours_of(value, limits, palette)
+        x, y = frame.left + word.x, frame.top + word.y
+        grounds.append(f'<rect x="{x:g}" y="{y:g}" width="{word.wide:g}" height="{LINE:g}" fill="{fill}"/>')
+        if not math.isfinite(value):
+            hatches.append(_hatched(x, y, word.wide, LINE, palette))
+        if word.said.strip():
+            letters[ink, y + 15].append((x + word.wide / 2, word.said))
+    said = []
+    for (ink, y), words in letters.items():
+        # Single letters of a line are one element, which says where each of them stands.
+        single = [(x, said_there) for x, said_there in words if len(said_there) == 1]
+        if single:
+            places = " ".join(f"{x:g}" for x, _ in single)
+            said.append(f'<text x="{places}" y="{y:g}" fill="{ink}">{_escaped("".join(w for _, w in single))}</text>')
+        said += [f'<text x="{x:g}" y="{y:g}" fill="{ink}">{_escaped(w)}</text>' for x, w in words if len(w) > 1]
+    elements = [
+        _name(frame.left, 19, name, 16),
+        f'<g shape-rendering="crispEdges">{"".join(grounds)}</g>',
+        *hatches,
+        f'<g font-family="monospace" font-size="14" text-anchor="middle">{"".join(said)}</g>',
+    ]
+    elements += _scale(limits, frame.left + frame.wide + 16, frame.top, max(3 * LINE, min(frame.tall, 160)), palette)
+    return Panel(tuple(elements), frame)
+
+
+def colours_of(value: float, limits: tuple[float, float], palette: Palette) -> tuple[str, str]:
+    """The colour of a value on its scale, and black or white for words on it: the one with more contrast."""
+    low, high = limits
+    if not math.isfinite(value):
+        return palette.lost, palette.words
+    fill = palette.at(limits, min(max((value - low) / (high - low or 1.0), 0.0), 1.0))
+    return fill, max(("#000000", "#ffffff"), key=lambda ink: contrast(fill, ink))
 
 
 def decades_shown(decades: tuple[int, int]) -> list[int]:

@@ -20,8 +20,10 @@ from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.structure import flatten, paths, unflatten
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.variables import Variable
+from tinygrad_lstm.nn.inner_values import inner_values
 from tinygrad_lstm.nn.module import with_article
-from tinygrad_lstm.ops.loop import scan, stacked
+from tinygrad_lstm.nn.observing import Observation
+from tinygrad_lstm.ops.loop import scan
 from tinygrad_lstm.runtime.evaluation import evaluated
 
 __all__ = ["ScaleChoice", "gates", "gradient_over_time"]
@@ -55,7 +57,8 @@ def gates(
     The values are those that the body of the loop has named; the loop that made ``what`` is asked for them.
 
     Args:
-        what: what a layer or a model has made of a sequence, such as its outputs; or the layer itself, with ``x``.
+        what: what a layer or a model has made of a sequence, such as its outputs; or the layer itself, with ``x``; or
+            what ``tl.observe`` has seen, or a part of it.
         words: a text, for its characters, or a list of words: one for each step. The numbers of the steps by default.
         x: the sequence, when ``what`` is a layer.
         names: which values to show; by default f_t, i_t, o_t and C_t, for other cells all that have a name.
@@ -86,26 +89,20 @@ def gates(
             f"draw.gates: {with_article(type(what).__name__)} has gates where it runs on an input; "
             "give it, draw.gates(layer, x=x)"
         )
-    loops = loops_of(results_of(what, x, "draw.gates"), "draw.gates")
-    if isinstance(loop, bool) or not isinstance(loop, int) or not 0 <= loop < len(loops):
-        raise UsageError(f"draw.gates: loop is an integer from 0 to {len(loops) - 1}, not {loop!r}")
-    node = loops[loop].node
-    length = node.attrs["length"]
+    name, length, named = _observed(what, loop) if isinstance(what, Observation) else _along(what, x, loop)
     known = ", ".join(map(repr, get_args(ScaleChoice)))
     if scale not in get_args(ScaleChoice):
         raise UsageError(f"draw.gates: scale is one of {known}, not {scale!r}")
     chosen_steps = _steps(steps, length)
     labels = _labels("draw.gates", words, length, chosen_steps)
-    named: dict[str, Tensor] = {}
-    for inner in node.attrs["body"].nodes():
-        if inner.op == "named" and inner.inputs[0].op != "symbol":
-            named.setdefault(inner.attrs["name"], inner)
     if not named:
         raise UsageError("draw.gates: nothing in this loop has a name; write .named('f_t') in the cell's equations")
     usual = [name for name in USUAL if name in named]
     wanted = _wanted(names, named) if names is not None else usual if len(usual) == len(USUAL) else list(named)
-    found = evaluated(tuple(stacked(node, named[name]) for name in wanted), None)
-    arrays = [_of_sequence(value.numpy(), batch)[:, chosen_steps.start : chosen_steps.stop] for value in found]
+    found = [named[name] for name in wanted]
+    computed = iter(evaluated(tuple(value for value in found if isinstance(value, Tensor)), None))
+    stacks = [next(computed).numpy() if isinstance(value, Tensor) else value for value in found]
+    arrays = [_of_sequence(stack, batch)[:, chosen_steps.start : chosen_steps.stop] for stack in stacks]
     chosen = _units(arrays, units)
     every = -(-len(chosen_steps) // MOST_COLUMNS)
     panels = tuple(
@@ -115,12 +112,44 @@ def gates(
     said = [f"Heat maps of {', '.join(pretty(n) for n in wanted)} over {_counted(chosen_steps, length)}."]
     if len(chosen) < len(arrays[0]):
         said.append(f"Shown are {len(chosen)} of {len(arrays[0])} units.")
-    title = title or f"Gates of {loops[loop].anatomy.title} along the sequence"
+    title = title or f"Gates of {name} along the sequence"
     if every > 1:
         said.append(f"Each column is the mean of {every} steps.")
         title += f" (each column is the mean of {every} steps)"
         labels = labels[::every]
     return Figure(title, " ".join(said), panels, labels, 2 if len(labels) <= 40 else 1, theme, transparent)
+
+
+def _along(what: Any, x: Any, loop: int) -> tuple[str, int, dict[str, Any]]:
+    """The name of a layer, its number of steps, and the stacks of what has a name in its loop, not computed yet."""
+    results = results_of(what, x, "draw.gates")
+    loops = loops_of(results, "draw.gates")
+    chosen = loops[_number(loop, len(loops))]
+    named: dict[str, Any] = {}
+    for found in inner_values(results):
+        if found.loop == loop and not found.given:
+            named.setdefault(found.name, found.value)
+    return chosen.anatomy.title, chosen.node.attrs["length"], named
+
+
+def _observed(what: Observation, loop: int) -> tuple[str, int, dict[str, Any]]:
+    """The same of what was observed, with arrays."""
+    numbers = list(dict.fromkeys(v.loop for v in what if v.loop is not None and not v.given))
+    if not numbers:
+        raise UsageError("draw.gates: nothing of what was observed lies in a loop over time")
+    chosen = [v for v in what if v.loop == numbers[_number(loop, len(numbers))] and not v.given]
+    paths_of = [v.path.split(".") for v in chosen]
+    common = [each[0] for each in zip(*paths_of, strict=False) if len(set(each)) == 1]
+    named: dict[str, Any] = {}
+    for value in chosen:
+        named.setdefault(value.name, value.array)
+    return ".".join(common) or "the loop", len(chosen[0].array), named
+
+
+def _number(loop: Any, count: int) -> int:
+    if isinstance(loop, bool) or not isinstance(loop, int) or not 0 <= loop < count:
+        raise UsageError(f"draw.gates: loop is an integer from 0 to {count - 1}, not {loop!r}")
+    return loop
 
 
 def _steps(steps: Any, length: int) -> range:
@@ -190,7 +219,7 @@ def _of_sequence(array: Any, batch: int) -> Array:
     return np.asarray(flat[:, batch], dtype=np.float64).T
 
 
-def _wanted(names: Sequence[str], named: Mapping[str, Tensor]) -> list[str]:
+def _wanted(names: Sequence[str], named: Mapping[str, Any]) -> list[str]:
     there, first = f"there are {', '.join(named)}", next(iter(named))
     if isinstance(names, str) or not isinstance(names, Iterable) or not (wanted := list(names)):
         raise UsageError(f"draw.gates: names is a list of names, such as [{first!r}], not {names!r}; {there}")
