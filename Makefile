@@ -35,6 +35,7 @@ format: $(VENV)/.dev ## Format the code and mend what ruff can mend
 
 docs: $(VENV)/.docs ## The site, in docs/_build/index.html
 	$(BIN)/python docs/op_table.py
+	$(BIN)/python docs/notebooks.py
 	$(BIN)/python docs/numpy_table.py
 	$(BIN)/sphinx-build --quiet --fail-on-warning --builder html docs docs/_build
 	@echo "the site is in docs/_build/index.html"
