@@ -20,6 +20,8 @@ autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented_params"
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
+# A described attribute is documented once, though autodoc lists the annotations of dataclasses too.
+napoleon_use_ivar = True
 nitpicky = False
 exclude_patterns = ["_build"]
 
