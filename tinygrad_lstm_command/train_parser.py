@@ -57,6 +57,12 @@ def add_train_options(parser: Parser) -> None:
     _add_dropout(parser)
     _add_training(parser)
     _add_files(parser)
+    parser.add_argument(
+        "--data-parallel",
+        action="store_true",
+        default=False,
+        help="share each batch among the processes that mpiexec has started: mpiexec -n 4 tinygrad-lstm train …",
+    )
 
 
 def _add_text(parser: Parser) -> None:

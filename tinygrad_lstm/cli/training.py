@@ -6,12 +6,13 @@ import os
 import shlex
 import sys
 from collections.abc import Iterable
+from contextlib import redirect_stderr, redirect_stdout
 from itertools import chain
 from typing import Any
 
 from tinygrad_lstm.data.text import Corpus, default_corpus, read_corpus
 from tinygrad_lstm.draw.time.sequences import gates
-from tinygrad_lstm.errors import UsageError, printable
+from tinygrad_lstm.errors import Error, UsageError, printable
 from tinygrad_lstm.nn.stochastic import deterministic
 from tinygrad_lstm.runtime.backend import get_backend, use_backend
 from tinygrad_lstm.runtime.creation import tensor
@@ -19,7 +20,9 @@ from tinygrad_lstm.runtime.threads import blas_threads
 from tinygrad_lstm.train.checkpoint import check_writable, holds_model, load_model
 from tinygrad_lstm.train.journal import Journal, save_curve
 from tinygrad_lstm.train.measuring import bits, evaluate_text
+from tinygrad_lstm.train.parallel import ParallelTrainer
 from tinygrad_lstm.train.progress import Progress
+from tinygrad_lstm.train.ranks import Ranks
 from tinygrad_lstm.train.sampling import beam_search, sample
 from tinygrad_lstm.train.settings import Settings, read_settings
 from tinygrad_lstm.train.trainer import Trainer
@@ -31,6 +34,23 @@ _CHECKPOINT = "model.safetensors"
 
 def run_train(arguments: argparse.Namespace) -> int:
     """Train a model, from the start or from a checkpoint."""
+    if not arguments.data_parallel:
+        return _train(arguments, Trainer)
+    if not Ranks().rank:
+        return _train(arguments, ParallelTrainer)
+    # What rank 0 says, the others need not repeat.
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        for option in ("log", "curve", "tensorboard"):
+            vars(arguments).pop(option, None)
+        try:
+            return _train(arguments, ParallelTrainer)
+        except KeyboardInterrupt as interrupt:
+            return int(getattr(interrupt, "status", 130))
+        except Error:
+            return 2
+
+
+def _train(arguments: argparse.Namespace, kind: type[Trainer]) -> int:
     given = vars(arguments)
     # The path of the checkpoint to resume, or True for that of --checkpoint.
     resumed = given.get("resume")
@@ -42,9 +62,9 @@ def run_train(arguments: argparse.Namespace) -> int:
         if resumed is None:
             if not arguments.overwrite:
                 _check_absent(checkpoint)
-            trainer = Trainer(corpus, settings.model, settings.training, settings.reading)
+            trainer = kind(corpus, settings.model, settings.training, settings.reading)
         else:
-            trainer = Trainer.resume(checkpoint if resumed is True else resumed, corpus, settings.whole)
+            trainer = kind.resume(checkpoint if resumed is True else resumed, corpus, settings.whole)
         _describe(trainer)
         if trainer.at >= trainer.steps and trainer.validations:
             print(f"nothing is left to do at step {trainer.at:,}; a larger --steps or --epochs goes further")

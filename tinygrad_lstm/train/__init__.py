@@ -6,6 +6,7 @@ from tinygrad_lstm.train.config import TextConfig, TrainConfig, learning_rate
 from tinygrad_lstm.train.journal import Journal, read_journal, save_curve
 from tinygrad_lstm.train.language_model import LanguageModel, ModelConfig
 from tinygrad_lstm.train.measuring import Evaluation, bits, evaluate_text
+from tinygrad_lstm.train.parallel import ParallelTrainer
 from tinygrad_lstm.train.progress import Progress
 from tinygrad_lstm.train.sampling import beam_search, sample
 from tinygrad_lstm.train.settings import Settings, read_settings, shipped_settings
@@ -16,6 +17,7 @@ __all__ = [
     "Journal",
     "LanguageModel",
     "ModelConfig",
+    "ParallelTrainer",
     "Progress",
     "Settings",
     "TextConfig",

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, Final
 
@@ -27,6 +27,7 @@ from tinygrad_lstm.nn.stochastic import deterministic
 from tinygrad_lstm.optim.clipping import clip_grad_norm
 from tinygrad_lstm.runtime.creation import tensor
 from tinygrad_lstm.train.checkpoint import (
+    Array,
     described,
     part,
     read_checkpoint,
@@ -100,7 +101,7 @@ class Trainer:
         key, dtype = random.key(config.seed), as_dtype(config.precision)
         self.model = LanguageModel(len(self.vocabulary), model, key=key, dtype=dtype)
         self.optimizer = config.optimizer_of(self.model.parameters())
-        self.state = self.model.zeros(config.batch)
+        self._take_state(self.model.zeros(config.batch))
         self.at = 0
         self.losses = array("d")
         self.validations: list[tuple[int, float]] = []
@@ -109,6 +110,10 @@ class Trainer:
         self.saved_to: str | None = None
         self._still = deterministic(self.model)
         self._learn, self._score = jit(self._learning), jit(self._judging)
+
+    def _take_state(self, state: Any) -> None:
+        """Go on from this state of all streams."""
+        self.state = state
 
     @property
     def steps(self) -> int:
@@ -151,17 +156,22 @@ class Trainer:
 
     def _update(self, window: Window) -> float:
         self.optimizer.lr = learning_rate(self.config, self.at, self.epoch, self.steps)
-        state = self.model.zeros(self.config.batch) if window.first else self.state
-        loss, norm, state = self._learn(tensor(window.inputs), tensor(window.targets), state)
+        loss, norm, state = self._learned(window, self.state)
         # Guessing costs the logarithm of the number of tokens. At a hundred times that the training has diverged.
         bound = 100 * math.log(max(2, len(self.vocabulary)))
-        if not float(loss) <= bound or not math.isfinite(float(norm)):
+        if not loss <= bound or not math.isfinite(norm):
             raise EvaluationError(
-                f"training diverged at step {self.at + 1}: the loss is {float(loss):.4g} and its gradient has the norm "
-                f"{float(norm):.4g}; take a smaller lr or clip (--lr, --clip)"
+                f"training diverged at step {self.at + 1}: the loss is {loss:.4g} and its gradient has the norm "
+                f"{norm:.4g}; take a smaller lr or clip (--lr, --clip)"
             )
         self.state = _detached(state)
-        return float(loss)
+        return loss
+
+    def _learned(self, window: Window, state: Any) -> tuple[float, float, Any]:
+        """One update: the loss before it, the norm of its gradient, and the state after the window."""
+        state = self.model.zeros(self.config.batch) if window.first else state
+        loss, norm, state = self._learn(tensor(window.inputs), tensor(window.targets), state)
+        return float(loss), float(norm), state
 
     def _learning(self, inputs: Tensor, targets: Tensor, state: Any) -> tuple[Tensor, Tensor, Any]:
         """One update: the loss before it, the norm of its gradient, and the state after the window."""
@@ -250,7 +260,7 @@ class Trainer:
                     if file is not None:
                         file.save(self.save, self.at)
                         saved = time.monotonic()
-                elif file is not None and save_every is not None and time.monotonic() > saved + save_every:
+                elif file is not None and self._save_is_due(saved, save_every):
                     file.save(self.save, self.at)
                     saved = time.monotonic()
                 if self.at >= self.steps:
@@ -262,6 +272,9 @@ class Trainer:
             if file is not None:
                 file.save(self.save, self.at)
             raise
+
+    def _save_is_due(self, saved: float, save_every: float | None) -> bool:
+        return save_every is not None and time.monotonic() > saved + save_every
 
     def _validation_is_due(self) -> bool:
         seen = self.validations[-1][0] if self.validations else 0
@@ -278,10 +291,14 @@ class Trainer:
         Raises:
             CheckpointError: when it cannot be written; then the path holds what it held.
         """
+        self._write(path, [leaf.numpy() for leaf in flatten(self.state)[0]])
+
+    def _write(self, path: str | os.PathLike[str], state: Sequence[Array]) -> None:
+        """Write a checkpoint with the state of all streams."""
         arrays = {f"model.{name}": value.numpy() for name, value in self.model.state_dict().items()}
         arrays |= {f"best.{name}": value.numpy() for name, value in self.best.items()}
         arrays |= {f"optimizer.{name}": value.numpy() for name, value in self.optimizer.state_dict().items()}
-        arrays |= {f"state.{k}": leaf.numpy() for k, leaf in enumerate(flatten(self.state)[0])}
+        arrays |= {f"state.{k}": array for k, array in enumerate(state)}
         arrays["losses"] = np.array(self.losses)
         description = Description(
             self.model.config,
@@ -338,13 +355,13 @@ class Trainer:
                 raise CheckpointError(f"{path} has another vocabulary than the text it names; train a new model")
             trainer.model.load_state_dict(part(arrays, "model"))
             trainer.optimizer.load_state_dict(part(arrays, "optimizer"))
-            leaves, structure = flatten(trainer.state)
+            leaves, structure = flatten(trainer.model.zeros(saved.training.batch))
             state = [tensor(arrays[f"state.{k}"]) for k in range(len(leaves))]
             losses, best = array("d", arrays["losses"].tolist()), part(arrays, "best")
             fits = [s.type for s in state] == [leaf.type for leaf in leaves]
             if not fits or len(losses) != saved.step or bool(saved.validations) != bool(best):
                 raise CheckpointError(f"{path} is damaged: its state does not fit its settings")
-        trainer.state = unflatten(structure, state)
+        trainer._take_state(unflatten(structure, state))
         trainer.at = trainer.saved_at = saved.step
         trainer.saved_to = os.fspath(path)
         trainer.losses, trainer.validations = losses, list(saved.validations)
