@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lstm.errors import DataError, UsageError
+from tinygrad_lstm.reflexes import answering
 
 __all__ = ["SENTENCE_END", "UNKNOWN", "Indices", "TokenVocabulary", "Vocabulary", "WordVocabulary"]
 
@@ -20,6 +21,7 @@ SENTENCE_END: Final = "<eos>"
 """The word that stands for the end of a line."""
 
 
+@answering
 class TokenVocabulary(ABC):
     """The tokens that a model reads and predicts: the base of :class:`Vocabulary` and :class:`WordVocabulary`.
 
