@@ -71,7 +71,7 @@ def layered(
     near: frozenset[Key] = frozenset(),
     channel: float = CHANNEL,
     apart: float = APART,
-    ports: float = PORTS,
+    ports: Mapping[Key, float] | None = None,
 ) -> Layered:
     """Lay out an acyclic graph.
 
@@ -83,13 +83,13 @@ def layered(
         near: items that stand beside their reader, however far on the left they could.
         channel: the room between two columns.
         apart: the room between two items of a column.
-        ports: how far apart the wires into one item end.
+        ports: for items how far apart the wires into them end, if not as usual.
 
     >>> found = layered({"a": (20, 10), "b": (20, 10)}, [("a", "b")])
     >>> found.places["b"], found.ways["a", "b"][0], found.ways["a", "b"][-1]
     ((44.0, 0.0), (20.0, 0.0), (34.0, 0.0))
     """
-    return _Layout(sizes, edges, lanes, oval, near, (channel, apart, ports)).result()
+    return _Layout(sizes, edges, lanes, oval, near, (channel, apart), ports or {}).result()
 
 
 def curve_of(points: Sequence[Point], radius: float = 7.0) -> Curve:
@@ -155,12 +155,13 @@ class _Layout:
         lanes: Sequence[Lane],
         oval: frozenset[Key],
         near: frozenset[Key],
-        rooms: tuple[float, float, float],
+        rooms: tuple[float, float],
+        ports: Mapping[Key, float],
     ) -> None:
         self.entries = [lane.entry for lane in lanes if lane.entry is not None]
         self.exits = [lane.exit for lane in lanes if lane.exit is not None]
         self.lanes, self.oval, self.near = lanes, oval, near
-        self.channel, self.apart, self.between_ports = rooms
+        (self.channel, self.apart), self.between_ports = rooms, ports
         self.sizes: dict[Any, Size] = dict(sizes) | dict.fromkeys((*self.entries, *self.exits), PORT)
         self.edges = list(dict.fromkeys(edges))
         self.before: dict[Key, list[Key]] = {key: [] for key in self.sizes}
@@ -357,10 +358,12 @@ class _Layout:
 
             ranked = sorted(sources, key=height)
             w, h = self.sizes[key]
-            apart = min(self.between_ports, 0.62 * h / max(1, len(ranked) - 1))
+            lanes = [k for k, a in enumerate(ranked) if self.lane_of.get(a, -1) == self.lane_of.get(key, -2)]
+            # What comes on the lane of its target goes straight on; the others beside it.
+            middle = lanes[0] if lanes else (len(ranked) - 1) / 2
+            apart = min(self.between_ports.get(key, PORTS), 0.42 * h / max(0.5, middle, len(ranked) - 1 - middle))
             for k, a in enumerate(ranked):
-                straight = self.lane_of.get(a, -1) == self.lane_of.get(key, -2)
-                dy = 0.0 if straight else apart * (k - (len(ranked) - 1) / 2)
+                dy = apart * (k - middle)
                 inside = w / 2 * (1 - (1 - min(1.0, 2 * abs(dy) / h) ** 2) ** 0.5) if key in self.oval and h else 0.0
                 found[a, key] = (dy, inside)
         return found

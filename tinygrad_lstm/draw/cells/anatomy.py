@@ -5,12 +5,12 @@ with a weight together with its bias. A function of one argument right behind a 
 activation. Everything else elementwise is a *pointwise operation*, and concatenations are *joins*.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tinygrad_lstm.draw.cells.timestep import TracedStep
-from tinygrad_lstm.draw.marks import operand_marks
+from tinygrad_lstm.draw.marks import attribute_note, operand_marks
 from tinygrad_lstm.formula.expression import text
 from tinygrad_lstm.graph.function import reaching, topological
 from tinygrad_lstm.graph.registry import OPS
@@ -21,6 +21,8 @@ __all__ = ["Anatomy", "Part", "dissect", "is_relu", "normalising", "value_of"]
 
 PartKind = Literal["input", "state", "layer", "pointwise", "join", "op", "next", "output"]
 
+SHORT = 4
+"""Names of weights of so many letters stand beside wires."""
 _PASSED = ("named", "stop_gradient", "cast", "broadcast_to", "reshape")
 _POWERS = str.maketrans("0123456789.-", "⁰¹²³⁴⁵⁶⁷⁸⁹·⁻")
 _BELOW = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -215,6 +217,7 @@ class _Dissection:
                     part.reads.append(other)
             self._mark(part, nodes, made)
             part.name = part.name or self._name_outside(nodes)
+        _tell_shared({part: nodes for part, nodes in reading if part.kind == "layer"}, self.active)
         for result in self.results:
             if result not in made:
                 made[result] = Part("op", OPS[result.op].label, (result,))
@@ -230,7 +233,10 @@ class _Dissection:
 
     def _mark(self, part: Part, nodes: Sequence[Node], made: Mapping[Any, Part]) -> None:
         """Say which of the values that an operation reads is which, where their order makes a difference."""
-        if part.kind == "layer" or len(nodes) != 1 or is_relu(nodes[0]):
+        if part.kind == "layer":
+            self._mark_weights(part, nodes, made)
+            return
+        if len(nodes) != 1 or is_relu(nodes[0]):
             return
         (node,) = nodes
         read = [made[value_of(x)] for x in node.inputs if x in self.active]
@@ -245,6 +251,18 @@ class _Dissection:
         marks = [mark for x, mark in zip(node.inputs, operand_marks(node), strict=True) if x in self.active]
         for one, mark in zip(read, marks, strict=True):
             part.marks[one] = ", ".join(m for m in (part.marks.get(one), mark) if m)
+
+    def _mark_weights(self, part: Part, nodes: Sequence[Node], made: Mapping[Any, Part]) -> None:
+        """Say which of the values that a layer reads goes to which weight, where weights have names of their own."""
+        of: dict[str, Part] = {}
+        products = [n for n in nodes if n.op == "matmul" and len(self.operands(n)) == 1]
+        for product in products:
+            weight = next((x for x in product.inputs if x not in self.active), product)
+            name = (self.given.get(value_of(weight)) or name_of(value_of(weight)) or "").rpartition(".")[2]
+            if name and len(name) <= SHORT:
+                of[name] = made[self.operands(product)[0]]
+        if 1 < len(products) == len(of) == len(set(of.values())) and part not in of.values():
+            part.marks = {source: name for name, source in of.items()}
 
     def _layer(self, index: int) -> Part:
         nodes = tuple(self.members[index])
@@ -263,7 +281,9 @@ class _Dissection:
         if definition.kind == "elementwise":
             bound = len(node.inputs) == 2 and len(self.operands(node)) == 1
             return Part("pointwise", self._with_constant(node) if bound else definition.label, (node,), about=about)
-        return Part("op", definition.label, (node,), about=about)
+        note = attribute_note(node)
+        label = note if node.op == "slice" else f"{definition.label} {note}" if note else definition.label
+        return Part("op", label, (node,), about=about)
 
     def _finished(self, parts: list[Part], made: dict[Any, Part]) -> Anatomy:
         pairs = []
@@ -308,6 +328,20 @@ class _Dissection:
             return short if node.op not in ("add", "subtract") else f"({short})"
         number = self.unnamed.setdefault(node, len(self.unnamed) + 1)
         return "w" + str(number).translate(_BELOW) if number > 1 else "w"
+
+
+def _tell_shared(layers: Mapping[Part, Sequence[Node]], active: Collection[Node]) -> None:
+    """Put the name of a weight into the boxes of layers that share it; else two of one kind would look alike."""
+    users: dict[Node, list[Part]] = {}
+    for part, nodes in layers.items():
+        weights = [value_of(x) for n in nodes if n.op == "matmul" for x in n.inputs if x not in active]
+        for weight in dict.fromkeys(weights):
+            users.setdefault(weight, []).append(part)
+    shared = [(weight, parts) for weight, parts in users.items() if len(parts) > 1]
+    for number, (weight, parts) in enumerate(shared, 1):
+        name = name_of(weight) or "W" + str(number).translate(_BELOW) * (len(shared) > 1)
+        for part in parts:
+            part.label += f" {name}"
 
 
 def normalising(nodes: Iterable[Node]) -> list[Scope]:

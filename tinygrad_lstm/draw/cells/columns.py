@@ -21,6 +21,8 @@ MARGIN: Final = 18.0
 NAME: Final = 13.0
 """How far the middle of a name stands over its wire."""
 CHANNEL: Final = 34.0
+MARKED: Final = 20.0
+"""How far apart wires with marks end."""
 RADIUS: Final = 15.0
 FIRST: Final = 119.0
 """Where the box begins, as in the textbook's arrangement."""
@@ -52,8 +54,8 @@ class _Columns:
         lanes += [Lane(None, shown) for shown, exit in self.exit.items() if exit is shown]
         lanes += [Lane(before, after) for before, after in others]
         lanes += [Lane(part, None) for part in self.inputs]
-        oval = frozenset(p for p in self.inner if p.kind == "pointwise")
-        self.found = layered(sizes, edges, lanes, oval=oval, channel=CHANNEL, apart=22.0, ports=12.0)
+        ports: dict[Hashable, float] = {p: MARKED if p.marks else 12.0 for p in self.inner}
+        self.found = layered(sizes, edges, lanes, channel=CHANNEL, apart=22.0, ports=ports)
 
     def _exit_of(self, shown: Part) -> Part:
         """The way out of what is shown: with the state of the same value, if there is one."""
@@ -67,14 +69,21 @@ class _Columns:
             return max(29.0, width_of(part.label, 22) / 2 + 12), 18.0
         if part.kind == "op":
             return max(29.0, width_of(part.label, 16) / 2 + 12), 18.0
-        return (16.0, 16.0) if len(part.label) <= 2 else (width_of(part.label, 18) / 2 + 13, 16.0)
+        tall = 16.0 if len(part.marks) < 3 else 0.8 * MARKED * len(part.marks)
+        return (tall, tall) if len(part.label) <= 2 else (width_of(part.label, 18) / 2 + 13, tall)
 
     def _room(self, part: Part) -> tuple[float, float]:
-        """Width and height of a part with its name over the wire behind it."""
+        """Width and height of a part with its name over the wire behind it, and marks over the wires before it."""
         w, h = self._half(part)
+        width = 2 * w + self._before(part)
         if part not in self.named:
-            return 2 * w, 2 * h
-        return 2 * w + 2 * half_of_name(part.name or "") + 10, max(2 * h, 2 * NAME + 22)
+            return width, 2 * h
+        return width + 2 * half_of_name(part.name or "") + 10, max(2 * h, 2 * NAME + 22)
+
+    @staticmethod
+    def _before(part: Part) -> float:
+        """How wide the marks of a part are."""
+        return max([18 + 9.0 * len(mark) for mark in part.marks.values()], default=0.0)
 
     def plan(self) -> Plan:
         found, spots = self.found, dict[Part, Spot]()
@@ -88,7 +97,7 @@ class _Columns:
         labels = []
         for part in self.inner:
             (x, y), (w, h) = at(part), self._half(part)
-            x += w - self._room(part)[0] / 2
+            x += self._before(part) + w - self._room(part)[0] / 2
             spots[part] = Spot(x, y, w, h)
             if part in self.named:
                 labels.append((part, x + w + 6 + half_of_name(part.name or ""), y - NAME))
@@ -125,7 +134,11 @@ class _Columns:
         return Plan(spots, tuple(wires), tuple(labels), self.box)
 
     def _inside(self, source: Part, target: Part, spots: dict[Part, Spot]) -> Wire:
-        way = self._from(source, target, spots)
+        way, spot = self._from(source, target, spots), spots[target]
+        level = way[-1][1]
+        part = min(1.0, abs(level - spot.y) / spot.h)
+        side = spot.x - spot.w * ((1 - part * part) ** 0.5 if target.kind == "pointwise" else 1.0)
+        way = [*way, *curve_of([way[-1], (side, level)])[1:]]
         bold = any(
             (target in path and (source in path or source is before)) for (before, _), path in self.conveyors.items()
         )

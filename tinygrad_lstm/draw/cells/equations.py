@@ -122,6 +122,10 @@ class _Writer:
         if node.op == "power":
             base, above = operands[0].inside(_ATOM), operands[1]
             return _Term(f"{base.text}^{above.inside(_ATOM).text}", f"{base.latex}^{{{above.latex}}}", _PRODUCT)
+        if node.op == "slice":
+            part_of = attribute_note(node)
+            inner = operands[0].inside(_ATOM)
+            return _Term(f"{inner.text}{part_of}", rf"{inner.latex}\left{part_of[:-1]}\right]", _ATOM)
         definition = OPS[node.op]
         # Some labels are signs for a picture; a function's name reads better in a line.
         word = definition.label if definition.label.isalpha() else node.op

@@ -167,7 +167,9 @@ def fixed(
         )
         mark = wire.target.marks.get(wire.source)
         if mark:
-            x, y = _beside_the_head(wire.way, len(mark))
+            # Lines that merge run on together: a mark stands where its line comes to the others.
+            merging = wire.target.kind == "join" and len(wire.way) > 2 and not wire.curved
+            x, y = _beside_the_head(wire.way[:-1] if merging else wire.way, len(mark))
             canvas.text(f"mark{k}", x, y, mark, 13.5, dim=spotlight is not None and wire.target not in spotlight.parts)
 
 
@@ -177,4 +179,4 @@ def _beside_the_head(way: Sequence[Point], length: int) -> Point:
     aside = 9.0 + 3.4 * length
     if abs(x - x0) < abs(y - y0):
         return (x - aside, y + (16.0 if y < y0 else -16.0))
-    return (x + (-16.0 if x > x0 else 16.0), y - 11.0)
+    return (x + (-15.0 - 4 * length if x > x0 else 15.0 + 4 * length), y - 10.5)
