@@ -75,7 +75,7 @@ class Stage:
 
     def _repr_html_(self) -> str:
         shown = "".join(f"<p>$$ {html.escape(equation.latex)} $$</p>" for equation in self.equations)
-        return f"<h3>{html.escape(self.title)}</h3>\n{self.drawing.svg()}\n{shown}\n{self.numbers()}"
+        return f"<h3>{html.escape(self.title)}</h3>\n{self.drawing._repr_svg_()}\n{shown}\n{self.numbers()}"
 
     def numbers(self) -> str:
         """The values as HTML."""
