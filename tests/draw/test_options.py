@@ -3,7 +3,9 @@
 import pytest
 
 import tinygrad_lstm as tl
-from tinygrad_lstm.errors import UsageError
+from tinygrad_lstm.draw import Animation, Drawing
+from tinygrad_lstm.draw.time import figures
+from tinygrad_lstm.errors import DrawingError, UsageError
 
 LSTM = tl.nn.LSTM(3, 4, key=tl.random.key(0))
 CELL = tl.nn.LSTMCell(3, 4, key=tl.random.key(0))
@@ -53,6 +55,17 @@ def test_dots_an_inch_are_a_number(kind, dpi, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_more_pixels_than_a_form_holds_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(figures, "_MOST_PIXELS", 500)
+    with pytest.raises(DrawingError, match=r"500 pixels, .* it fits with dpi=\d+, and SVG"):
+        CALLS["gates"]().save(tmp_path / "x.png", dpi=200)
+    wide = Drawing("digraph { x [width=30] }", "dot", "wide")
+    moving = Animation("x", "y", ((wide, 1.0),))
+    with pytest.raises(DrawingError, match=r"a WebP of 16,\d{3} by \d+ pixels cannot be written .*a smaller dpi"):
+        moving.save(tmp_path / "x.webp", dpi=550)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("what", ["rolled", "unrolled", "chain", "gates"])
 def test_a_model_without_an_input_gets_advice_that_works(what):
     model = tl.train.LanguageModel(8, tl.train.ModelConfig(hidden=4, embedding=3), key=tl.random.key(0))
@@ -60,7 +73,7 @@ def test_a_model_without_an_input_gets_advice_that_works(what):
     with pytest.raises(UsageError) as caught:
         function(model)
     if what == "gates":
-        assert "draw.gates(layer, x)" in str(caught.value)
+        assert "draw.gates(layer, x=x)" in str(caught.value)
         return
     *_, advice = str(caught.value).split("x=")
     assert advice == "tl.symbol('x', (4, 1), tl.int32)"

@@ -57,7 +57,8 @@ class Animation:
 
         Raises:
             UsageError: ``form`` is something else.
-            DrawingError: Pillow is not installed, or a picture cannot be rendered.
+            DrawingError: Pillow is not installed, a picture cannot be rendered, or there are more pixels than the form
+                can hold.
         """
         if form not in MOVING.values():
             raise UsageError(f"an animation is encoded as {_either(list(MOVING.values()))}, not as {form!r}")
@@ -81,7 +82,13 @@ class Animation:
             options = {"format": "WebP", "lossless": True, "method": 4}
         else:
             options = {"format": "PNG", "default_image": False}
-        frames[0].save(held, save_all=True, append_images=frames[1:], duration=times, loop=0, **options)
+        try:
+            frames[0].save(held, save_all=True, append_images=frames[1:], duration=times, loop=0, **options)
+        except (OSError, ValueError) as error:
+            wide, high = pictures[0].size
+            raise DrawingError(
+                f"a {form} of {wide:,} by {high:,} pixels cannot be written ({error}); a smaller dpi makes it smaller"
+            ) from None
         return held.getvalue()
 
     def save(self, path: str | os.PathLike[str], *, dpi: float = 96, timeout: float = 20.0) -> Path:

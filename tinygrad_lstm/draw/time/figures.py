@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -29,6 +29,9 @@ from tinygrad_lstm.errors import DrawingError, UsageError
 from tinygrad_lstm.runtime.files import as_path
 
 __all__ = ["ColouredText", "Curves", "Figure", "HeatMap", "decades_of"]
+
+_MOST_PIXELS: Final = 65_535
+"""In a row, in a PNG of matplotlib."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,7 +172,8 @@ class Figure:
 
         Raises:
             UsageError: the suffix is none of ``.svg``, ``.png``, ``.pdf``.
-            DrawingError: the file cannot be written; or it is no SVG, and matplotlib is not installed.
+            DrawingError: the file cannot be written; or it is no SVG, and matplotlib is not installed; or a PNG would
+                have more pixels than matplotlib paints.
         """
         path = as_path(path, DrawingError)
         suffix = path.suffix.lower()
@@ -181,7 +185,14 @@ class Figure:
             content = self.svg().encode("utf-8")
         else:
             held = io.BytesIO()
-            self.figure().savefig(held, format=suffix[1:], dpi=dpi or 144)
+            figure = self.figure()
+            longest = max(figure.get_size_inches())
+            if suffix == ".png" and longest * (dpi or 144) >= _MOST_PIXELS:
+                raise DrawingError(
+                    f"this PNG would be wider or higher than {_MOST_PIXELS:,} pixels, the most that matplotlib paints; "
+                    f"it fits with dpi={int(_MOST_PIXELS / longest)}, and SVG and PDF have no such limit"
+                )
+            figure.savefig(held, format=suffix[1:], dpi=dpi or 144)
             content = held.getvalue()
         write_picture(path, content)
         return path
