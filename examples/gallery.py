@@ -276,6 +276,16 @@ def long_term() -> Saved:
     return tl.draw.gradient_over_time(layers, tl.random.normal(key, (40, 1, 3)))
 
 
+@picture(TRAINED, "The unit that carries the number")
+def number_unit() -> Saved:
+    """An LSTM has learnt to say whether the verb will be singular or plural. One unit of its cell state keeps the
+    number of the subject over all other nouns and verbs: its input gate opens at the noun, and then its forget gate
+    stays near 1."""
+    agreement = tl.tasks.agreement
+    trained = agreement.train_sentences(agreement.from_grammar(), "lstm", trials=3, steps=3000)
+    return agreement.picture_of_unit(trained, agreement.find_number_unit(trained))
+
+
 @picture(GRAPHS, "A function and its derivative")
 def sine_gradient() -> Saved:
     """A gradient is a graph like any other. What helps to compute it has a dashed outline; multiplications by 1, with

@@ -453,6 +453,7 @@ answer(
     FRAMEWORK,
     late={
         # Imported at first use: most programs do not need these, and importing them takes time.
+        "tasks": lambda: importlib.import_module("tinygrad_lstm.tasks"),
         "testing": lambda: importlib.import_module("tinygrad_lstm.testing"),
         "__version__": lambda: metadata.version("tinygrad-lstm"),
     },

@@ -10,7 +10,7 @@ import tinygrad_lstm as tl
 
 GALLERY = runpy.run_path(str(Path(__file__).parent.parent.parent / "examples" / "gallery.py"), run_name="gallery")
 ENTRIES = {entry.name: entry for entry in GALLERY["GALLERY"]}
-TRAINED = {"counting"}
+TRAINED = {"counting", "number_unit"}
 
 
 def test_the_page_is_that_of_the_code():

@@ -1,5 +1,6 @@
 """The tasks that the LSTM was made for: generated sequences, trials of LSTM, GRU and RNN, and tables of the results."""
 
+from tinygrad_lstm.tasks import agreement
 from tinygrad_lstm.tasks.catalogue import TASKS, make_task
 from tinygrad_lstm.tasks.definition import Data, OnTest, Protocol, Published, Recent, Task, endless
 from tinygrad_lstm.tasks.learning import CellResult, Trial, run_trials
@@ -22,6 +23,7 @@ __all__ = [
     "Task",
     "Trial",
     "TrialNetwork",
+    "agreement",
     "endless",
     "make_task",
     "results_page",

@@ -33,7 +33,7 @@ def parity_bits(random: Generator, count: int, length: int) -> Sequences:
     return Sequences(inputs, targets, weights)
 
 
-def parity(length: int = 20) -> Task:
+def parity(length: int = 10) -> Task:
     """The parity of up to ``length`` bits."""
     return Task(
         "parity",
@@ -124,23 +124,21 @@ def dyck_sequences(random: Generator, count: int, length: int, deepest: int) -> 
 
     >>> some = dyck_sequences(np.random.default_rng(3), 2, 6, 4)
     >>> ["".join("([)]"[k] for k in some.inputs[:, n].argmax(axis=-1)) for n in range(2)]
-    ['[()]()', '([()])']
+    ['()[[]]', '[([])]']
     """
     if length % 2:
         raise UsageError(f"dyck: a string of brackets has an even length, not {length}; give {length + 1}")
     symbols, allowed = np.zeros((length, count), int), np.zeros((length, count, 5), np.float32)
-    for k in range(count):
-        waiting: list[int] = []
-        for t in range(length):
-            room = min(deepest, length - t - 1)
-            opens = not waiting or (len(waiting) < room and random.random() < 0.5)
-            if opens:
-                waiting.append(int(random.integers(2)))
-                symbols[t, k] = waiting[-1]
-            else:
-                symbols[t, k] = 2 + waiting.pop()
-            allowed[t, k, :2] = len(waiting) < deepest
-            allowed[t, k, 2 + waiting[-1] if waiting else 4] = 1
+    waiting, depth, rows = np.zeros((count, deepest + 1), int), np.zeros(count, int), np.arange(count)
+    for t in range(length):
+        room = min(deepest, length - t - 1)
+        opens = (depth == 0) | ((depth < room) & (random.random(count) < 0.5))
+        kind = np.where(opens, random.integers(2, size=count), waiting[rows, depth])
+        depth += np.where(opens, 1, -1)
+        waiting[rows[opens], depth[opens]] = kind[opens]
+        symbols[t] = np.where(opens, kind, 2 + kind)
+        allowed[t, :, :2] = (depth < deepest)[:, None]
+        allowed[t, rows, np.where(depth > 0, 2 + waiting[rows, depth], 4)] = 1
     return Sequences(one_hot_rows(symbols, 4), allowed, np.ones((length, count), np.float32))
 
 

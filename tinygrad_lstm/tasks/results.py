@@ -18,8 +18,8 @@ _HEAD: Final = (
     "cell",
     "weights",
     "paper: success",
-    "sequences",
-    "wrong",
+    "paper: sequences",
+    "paper: wrong",
     "here: success",
     "sequences (mean, range)",
     "wrong (mean)",
@@ -57,7 +57,7 @@ def results_table(protocol: Protocol, results: Sequence[CellResult]) -> str:
 
 def _row(protocol: Protocol, result: CellResult) -> tuple[str, ...]:
     paper, solved = protocol.published.get(result.cell), result.solved
-    known = ("", "", "") if paper is None else (paper.success, paper.needed, paper.wrong)
+    known = ["", "", ""] if paper is None else [paper.success, paper.needed, paper.wrong]
     if solved:
         needed = [trial.needed for trial in solved if trial.needed is not None]
         sequences = f"{np.mean(needed):,.0f} ({min(needed):,} … {max(needed):,})"
@@ -66,7 +66,15 @@ def _row(protocol: Protocol, result: CellResult) -> tuple[str, ...]:
     wrong = np.mean([trial.wrong for trial in solved or result.trials])
     share = f"{len(solved)} of {len(result.trials)}"
     tested = f"{wrong:,.1f} of {result.trials[0].tested:,}"
-    return (_cell_name(result), f"{result.size:,}", *known, share, sequences, tested, f"{result.seconds:.0f} s")
+    return (
+        _cell_name(result),
+        f"{result.size:,}",
+        *[text or "–" for text in known],
+        share,
+        sequences,
+        tested,
+        f"{result.seconds:.0f} s",
+    )
 
 
 def _cell_name(result: CellResult) -> str:

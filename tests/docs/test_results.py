@@ -1,0 +1,38 @@
+"""The pages of results: each is of a task, from a command that can be given, with the networks of today."""
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinygrad_lstm.tasks import make_task
+from tinygrad_lstm.tasks.learning import make_network
+from tinygrad_lstm_command.parser import command_parser
+
+FOLDER = Path(__file__).parent.parent.parent / "docs" / "results"
+PAGES = sorted(page for page in FOLDER.glob("*.md") if page.name != "index.md")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_of_results_names_its_command(page):
+    text = page.read_text(encoding="utf-8")
+    (command,) = re.findall(r"^```bash\n(.*)\n```$", text, re.MULTILINE)
+    arguments = command_parser().parse_args(shlex.split(command)[1:])
+    assert arguments.command == "task"
+    assert Path(arguments.output) == Path("docs/results") / page.name
+    assert re.search(
+        rf"^Trials? 0.* of the seed {arguments.seed}, side by side .* on the backend \w+, .*\.$", text, re.M
+    )
+    rows = re.findall(r"^\| (LSTM|GRU|RNN)[^|]*\| ([\d,]+) ", text, re.MULTILINE)
+    assert [cell.lower() for cell, _ in rows] == arguments.cells
+    if arguments.name == "agreement":
+        return
+    task = make_task(arguments.name, vars(arguments).get("length"))
+    protocol = task.protocol(arguments.protocol)
+    assert text.startswith(f"# {task.title}, ")
+    assert f"\n{protocol}.\n" in text
+    for cell, weights in rows:
+        network = make_network(task, protocol, cell.lower(), [np.random.default_rng(0)])
+        assert f"{network.size:,}" == weights
