@@ -278,9 +278,9 @@ def long_term() -> Saved:
 
 @picture(TRAINED, "The unit that carries the number")
 def number_unit() -> Saved:
-    """An LSTM has learnt to say whether the verb will be singular or plural. One unit of its cell state keeps the
-    number of the subject over all other nouns and verbs: its input gate opens at the noun, and then its forget gate
-    stays near 1."""
+    """An LSTM has learnt to say whether the next verb is singular or plural. From the subject to its verb one unit of
+    the cell state is negative in the singular and positive in the plural, whatever other nouns and verbs come between,
+    and its output gate opens at the end."""
     agreement = tl.tasks.agreement
     trained = agreement.train_sentences(agreement.from_grammar(), "lstm", trials=3, steps=3000)
     return agreement.picture_of_unit(trained, agreement.find_number_unit(trained))

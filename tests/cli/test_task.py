@@ -60,7 +60,7 @@ def test_agreement_prints_its_tables_and_writes_page_and_picture(run, tmp_path):
     assert (status, err) == (0, "")
     assert "Errors of language models:" in out
     assert re.search(r"^\| LSTM, 24 units \| [\d,]+ +\| \d+\.\d % \(", out, re.MULTILINE)
-    assert "With the unit clamped to its plural mean:" in out
+    assert "by how many units are clamped:" in out
     page = (tmp_path / "page.md").read_text(encoding="utf-8")
     assert "![Gates and state of the unit along two sentences](unit.svg)" in page
     assert "tinygrad-lstm task agreement --objective language --steps 3 --trials 2 --seed 0 --cells lstm,rnn" in page

@@ -190,10 +190,11 @@ def test_the_number_unit_is_found_and_clamped(trained):
     assert found.singular < -0.3
     assert found.plural > 0.3
     clamped = clamp_unit(trained, found, attractors=0, count=20)
-    assert clamped.free == (0.0, 1.0)
-    assert clamped.singular == (0.0, 0.0)
-    assert clamped.plural == (1.0, 1.0)
+    assert clamped.free == 0.0
+    assert clamped.best == {1: 1.0, 2: 1.0, 4: 1.0}
     assert clamped.other == 0.0
+    assert found.order[0] == 2
+    assert sorted(found.order) == list(range(6))
     assert "one threshold is right at 100.0 % of the words" in "\n".join(unit_lines(found, clamped))
     for p, value in zip(model.parameters(), kept, strict=True):
         p.assign(value)

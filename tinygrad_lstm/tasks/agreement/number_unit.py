@@ -36,6 +36,7 @@ class NumberUnit:
         probe: the same of the best linear function of all units, on sentences that it was not fitted to.
         singular: mean value of the unit at these words behind singular subjects.
         plural: behind plural ones.
+        order: all units, those with the largest share first.
     """
 
     trial: int
@@ -44,22 +45,21 @@ class NumberUnit:
     probe: float
     singular: float
     plural: float
+    order: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Clamped:
-    """How often the verb is plural when the unit is held at a value from the subject on, by what it is held at.
+    """What becomes of the verb when units are held, from the subject on, at their means behind the other number.
 
     Attributes:
-        free: (behind singular subjects, behind plural ones) without a clamp.
-        singular: held at the mean that it has behind singular subjects.
-        plural: held at that behind plural ones.
-        other: the mean change of these shares when another unit is held at its own mean behind the other number.
+        free: the share of wrong numbers without a clamp.
+        best: the share that another number comes out, by how many of the best units are held.
+        other: the mean of it for each other unit held alone.
     """
 
-    free: tuple[float, float]
-    singular: tuple[float, float]
-    plural: tuple[float, float]
+    free: float
+    best: dict[int, float]
     other: float
 
 
@@ -102,39 +102,36 @@ def find_number_unit(trained: Agreement, count: int = 200, nouns: int = 3, seed:
         shares = np.array([_threshold(unit, plural) for unit in states.T])
         unit = int(shares.argmax())
         if best is None or shares[unit] > best.share:
-            values = [float(states[plural == number, unit].mean()) for number in (False, True)]
-            best = NumberUnit(trial, unit, float(shares[unit]), _probe(states, plural), *values)
+            low, high = (float(states[plural == number, unit].mean()) for number in (False, True))
+            order = tuple((-shares).argsort(kind="stable").tolist())
+            best = NumberUnit(trial, unit, float(shares[unit]), _probe(states, plural), low, high, order)
     assert best is not None
     return best
 
 
 def clamp_unit(trained: Agreement, found: NumberUnit, attractors: int = 2, count: int = 200, seed: int = 3) -> Clamped:
-    """What the network says of the verb when the unit is held, in sentences with so many attractors.
+    """What the network says of the verb when units are held, in sentences with so many attractors.
 
-    For comparison each other unit is held at the mean that it has behind the other number.
+    Held are the best unit, the two best, the four best, …, and for comparison each other unit alone.
     """
     random = np.random.default_rng([seed, attractors])
     clauses = [clause(random, [k % 2] + [1 - k % 2] * attractors) for k in range(count)]
     states, plural = _between(values_along(trained, [c.words for c in clauses], found.trial)["cell"], clauses)
     means = np.stack([states[plural == number].mean(axis=0) for number in (False, True)])
-    held = _holding(trained, clauses, found.trial)
     subjects = np.array([c.plural for c in clauses])
-    free = held(None, np.zeros(count))
-    by_value = [held(found.unit, np.full(count, means[number, found.unit])) for number in (0, 1)]
-    changes = [
-        np.mean(held(unit, means[1 - subjects.astype(int), unit]) != free)
-        for unit in range(states.shape[1])
-        if unit != found.unit
-    ]
-
-    def shares(answers: Floats) -> tuple[float, float]:
-        return float(answers[~subjects].mean()), float(answers[subjects].mean())
-
-    return Clamped(shares(free), shares(by_value[0]), shares(by_value[1]), float(np.mean(changes)))
+    opposite = means[1 - subjects.astype(int)]
+    held = _holding(trained, clauses, found.trial, opposite)
+    free = held(())
+    best, units = {}, 1
+    while units < len(found.order):
+        best[units] = float((held(found.order[:units]) != free).mean())
+        units *= 2
+    changes = [(held((unit,)) != free).mean() for unit in found.order[1:]]
+    return Clamped(float((free != subjects).mean()), best, float(np.mean(changes)))
 
 
-def _holding(trained: Agreement, clauses: Sequence[Clause], trial: int) -> Any:
-    """A function of a unit and its values ``(count,)``: whether each verb is said to be plural."""
+def _holding(trained: Agreement, clauses: Sequence[Clause], trial: int, values: Floats) -> Any:
+    """A function of the units that are held at ``values``, ``(count, units)``: whether each verb is plural."""
     model, cell = trained.model, _lstm(trained)
     words = np.zeros((STEPS, model.trials, len(clauses)), np.int32)
     behind = np.zeros((STEPS, 1, len(clauses), 1), bool)
@@ -144,20 +141,20 @@ def _holding(trained: Agreement, clauses: Sequence[Clause], trial: int) -> Any:
     last = np.array([len(one.words) - 1 for one in clauses])
 
     @jit
-    def answer(words: Tensor, behind: Tensor, unit: Tensor, values: Tensor) -> Tensor:
+    def answer(words: Tensor, behind: Tensor, chosen: Tensor, values: Tensor) -> Tensor:
         def step(state: Any, now: tuple[Tensor, Tensor]) -> tuple[Any, Tensor]:
             x, late = now
             gates = cell.gates(x, state)
-            c = where(late & unit, values, gates.cell)
+            c = where(late & chosen, values, gates.cell)
             h = gates.output * tanh(c)
             return (h, c), h
 
         _, h = scan(step, cell.nothing(words.shape[2]), (model.embedded(words), behind))
         return trained.chances(model.scores(h))
 
-    def held(unit: int | None, values: Floats) -> Floats:
-        chosen = np.arange(cell.hidden) == (-1 if unit is None else unit)
-        given = [words, behind, chosen, values[None, :, None].astype(np.float32)]
+    def held(units: Sequence[int]) -> Floats:
+        chosen = np.isin(np.arange(cell.hidden), units)
+        given = [words, behind, chosen, values[None].astype(np.float32)]
         chances: Floats = answer(*map(tensor, given)).numpy()
         plural: Floats = chances[last, trial, np.arange(len(clauses))] > 0.5
         return plural

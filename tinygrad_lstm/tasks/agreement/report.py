@@ -40,19 +40,21 @@ def _percent(shares: Floats) -> str:
 def unit_lines(found: NumberUnit, clamped: Clamped) -> list[str]:
     """What was found about the unit that carries the number, a sentence a line."""
 
-    def shares(pair: tuple[float, float]) -> str:
-        return f"{100 * pair[0]:.0f} % behind singular and {100 * pair[1]:.0f} % behind plural subjects"
-
+    held = ", ".join(f"{100 * share:.0f} % ({units})" for units, share in clamped.best.items())
     return [
         f"Unit {found.unit} of the cell state of trial {found.trial} carries the number best: from the subject to the "
         f"verb one threshold is right at {100 * found.share:.1f} % of the words.",
-        f"The best linear function of all units is right at {100 * found.probe:.1f} % of them.",
-        f"Its mean is {found.singular:.2f} behind singular subjects and {found.plural:.2f} behind plural ones.",
-        f"With two attractors the network says “plural” in {shares(clamped.free)}.",
-        f"With the unit clamped to its singular mean: {shares(clamped.singular)}.",
-        f"With the unit clamped to its plural mean: {shares(clamped.plural)}.",
-        f"Another unit, held at its mean behind the other number, changes {100 * clamped.other:.1f} % of the answers.",
+        f"Its mean is {_signed(found.singular)} behind singular subjects, {_signed(found.plural)} behind plural ones.",
+        f"The best linear function of all units is right at {100 * found.probe:.1f} % of the words.",
+        f"With two attractors {100 * clamped.free:.1f} % of the verbs get the wrong number. When the best units are "
+        "clamped, from the subject on, to their means behind the other number, so many verbs change theirs, by how "
+        f"many units are clamped: {held}.",
+        f"Another unit, clamped alone, changes {100 * clamped.other:.1f} %.",
     ]
+
+
+def _signed(value: float) -> str:
+    return f"{value:.2f}".replace("-", "−")
 
 
 def agreement_page(objective: str, table: str, lines: Sequence[str], command: str, note: str, picture: str = "") -> str:
