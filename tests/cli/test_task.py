@@ -49,7 +49,7 @@ def test_a_task_prints_its_table_and_writes_its_page(run, tmp_path):
 def test_the_published_numbers_stand_in_the_table(run):
     status, out, _ = run("task order-2 --trials 1 --limit 2 --cells lstm")
     assert status == 0
-    assert re.search(r"\| LSTM of 1997, 2 × 2 \| 156 +\| – +\| 31,390 +\| 1 of 2,560 \| 0 of 1", out)
+    assert re.search(r"\| LSTM of 1997, 2 × 2 \| 156 +\| – +\| 31,390 +\| 1 of 2,560 +\| 0 of 1", out)
     assert "Trial 0 of the seed 0" in out
 
 
