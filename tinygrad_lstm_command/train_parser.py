@@ -175,6 +175,9 @@ def _add_files(parser: Parser) -> None:
         "--save-every", type=positive_number, metavar="SECONDS", help="save besides, whenever so many seconds are over"
     )
     group.add_argument(
+        "--time-limit", type=positive_number, metavar="SECONDS", help="save and end once so many seconds are over"
+    )
+    group.add_argument(
         "--resume",
         type=path,
         nargs="?",

@@ -369,3 +369,29 @@ def test_saving_every_so_many_seconds_goes_on_to_the_same_bits(corpus, tmp_path)
     assert resumed.at == 12
     resumed.run()
     assert everything(resumed) == everything(whole)
+
+
+def test_a_run_that_diverges_names_the_first_number_that_is_not_finite(corpus):
+    trainer = make(corpus)
+    trainer.step()
+    weight = trainer.model.output.weight
+    spoilt = weight.numpy().copy()
+    spoilt[0, 0] = np.inf
+    weight.assign(spoilt)
+    before = everything(trainer)
+    with pytest.raises(
+        EvaluationError, match=r"diverged at step 2: .*\. The first that is not finite: output\.weight held"
+    ):
+        trainer.step()
+    assert everything(trainer) == before
+    trainer = make(corpus, lr=1e30)
+    with pytest.raises(EvaluationError, match=r"The first that is not finite: .*\[.*\.py:\d+\]|diverged at step"):
+        trainer.run()
+
+
+def test_a_time_limit_ends_a_run_after_saving(corpus, tmp_path):
+    trainer = make(corpus, steps=10**6, validate_every=10**6)
+    trainer.run(checkpoint=tmp_path / "a", time_limit=0.2)
+    assert 0 < trainer.at == trainer.saved_at < 10**6
+    resumed = Trainer.resume(tmp_path / "a", corpus)
+    assert everything(resumed)[:4] == everything(trainer)[:4]

@@ -79,10 +79,13 @@ def _train(arguments: argparse.Namespace, kind: type[Trainer]) -> int:
                     progress(trainer)
                     journal(trainer)
 
-                trainer.run(report, checkpoint, save_every=given.get("save_every"))
+                trainer.run(report, checkpoint, save_every=given.get("save_every"), time_limit=given.get("time_limit"))
         except KeyboardInterrupt as interrupt:
             interrupt.args = (_how_to_resume(trainer, arguments),)
             raise
+        if trainer.at < trainer.steps:
+            print(_how_to_resume(trainer, arguments, "the time is over"))
+            return 0
         if "curve" in given:
             save_curve(trainer, given["curve"])
         _conclude(trainer)
@@ -213,9 +216,9 @@ def _both(nats: float) -> str:
     return f"{nats:.4f} nats = {bits(nats):.4f} bits"
 
 
-def _how_to_resume(trainer: Trainer, arguments: argparse.Namespace) -> str:
+def _how_to_resume(trainer: Trainer, arguments: argparse.Namespace, why: str = "interrupted") -> str:
     if trainer.saved_to is None:
-        return "interrupted before there was anything to save"
+        return f"{why} before there was anything to save"
     # The checkpoint does not record the backend, so the command must name it.
     given = vars(arguments)
     words = ["tinygrad-lstm", "train", *given["files"], *given.get("train", [])]
@@ -224,4 +227,4 @@ def _how_to_resume(trainer: Trainer, arguments: argparse.Namespace) -> str:
     words += ["--backend", arguments.backend] if arguments.backend not in (None, "numpy") else []
     words += ["--threads", str(arguments.threads)] if arguments.threads != 1 else []
     words += ["--resume", trainer.saved_to]
-    return f"interrupted; step {trainer.saved_at:,} is saved, go on with: {shlex.join(words)}"
+    return f"{why}; step {trainer.saved_at:,} is saved, go on with: {shlex.join(words)}"

@@ -88,6 +88,7 @@ class ParallelTrainer(Trainer):
         checkpoint: str | os.PathLike[str] | None = None,
         *,
         save_every: float | None = None,
+        time_limit: float | None = None,
     ) -> None:
         """As :meth:`Trainer.run`; a signal to one rank ends all of them after the same step, and saves.
 
@@ -96,7 +97,7 @@ class ParallelTrainer(Trainer):
         file: Any = None if checkpoint is None else CheckpointFile(checkpoint) if not self.ranks.rank else _Follower()
         try:
             with self.ranks.listening():
-                self._run(report if not self.ranks.rank else None, file, save_every)
+                self._run(report if not self.ranks.rank else None, file, save_every, time_limit)
         except Error:
             # It is raised on all ranks: they have seen the same numbers, and the same checkpoint.
             raise
@@ -108,9 +109,13 @@ class ParallelTrainer(Trainer):
             )
             self.ranks.end()
 
-    def _save_is_due(self, saved: float, save_every: float | None) -> bool:
+    def _is_over(self, since: float, seconds: float | None) -> bool:
         # Clocks differ.
-        return save_every is not None and bool(self.ranks.agreed(super()._save_is_due(saved, save_every)))
+        return seconds is not None and bool(self.ranks.agreed(super()._is_over(since, seconds)))
+
+    def _first_fault(self, window: Window, state: Any) -> str:
+        own = self._share
+        return super()._first_fault(Window(window.inputs[:, own], window.targets[:, own], window.first), state)
 
     def _state_to_save(self) -> list[Array]:
         return [self.ranks.gathered(leaf.numpy(), 1) for leaf in flatten(self.state)[0]]  # type: ignore[misc]

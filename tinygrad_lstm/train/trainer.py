@@ -12,9 +12,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from tinygrad_lstm.autodiff.reverse import gradients
 from tinygrad_lstm.data.text import Corpus
 from tinygrad_lstm.data.windows import Window, Windows, held_out_windows, split
-from tinygrad_lstm.errors import CheckpointError, EvaluationError, UsageError
+from tinygrad_lstm.errors import AnomalyError, CheckpointError, EvaluationError, UsageError
 from tinygrad_lstm.functions import random
 from tinygrad_lstm.graph.dtypes import as_dtype
 from tinygrad_lstm.graph.structure import flatten, unflatten
@@ -25,7 +26,9 @@ from tinygrad_lstm.nn.losses import cross_entropy
 from tinygrad_lstm.nn.saving import undrawn
 from tinygrad_lstm.nn.stochastic import deterministic
 from tinygrad_lstm.optim.clipping import clip_grad_norm
+from tinygrad_lstm.runtime.anomaly import detect_anomaly
 from tinygrad_lstm.runtime.creation import tensor
+from tinygrad_lstm.runtime.evaluation import evaluate
 from tinygrad_lstm.train.checkpoint import (
     Array,
     described,
@@ -145,14 +148,31 @@ class Trainer:
             loss = self._update(self._windows[at])
             self.losses.append(loss)
             self.at = at + 1
-        except BaseException:
+        except BaseException as error:
             assign_all(before)
             self.state, self.at = state, at
             del self.losses[at:]
+            if isinstance(error, EvaluationError) and not isinstance(error, AnomalyError):
+                error.args = (f"{error}{self._first_fault(self._windows[at], state)}",)
+                assign_all(before)
             raise
         finally:
             self.model.zero_grad()
         return loss
+
+    def _first_fault(self, window: Window, state: Any) -> str:
+        """Where the first number of an update that is not finite comes from, found op by op; nothing if all are."""
+        parameters = dict(self.model.named_parameters())
+        logits, _ = self.model(tensor(window.inputs), self.model.zeros(window.inputs.shape[1]) if window.first else state)
+        loss = cross_entropy(logits, tensor(window.targets))
+        try:
+            with detect_anomaly():
+                evaluate(loss, *gradients(loss, list(parameters.values())))
+        except AnomalyError as anomaly:
+            spoilt = [name for name, p in parameters.items() if not np.isfinite(p.numpy()).all()]
+            weights = f"{', '.join(spoilt[:3])} held such numbers before; " if spoilt else ""
+            return f". The first that is not finite: {weights}{anomaly}"
+        return ""
 
     def _update(self, window: Window) -> float:
         self.optimizer.lr = learning_rate(self.config, self.at, self.epoch, self.steps)
@@ -169,7 +189,7 @@ class Trainer:
 
     def _learned(self, window: Window, state: Any) -> tuple[float, float, Any]:
         """One update: the loss before it, the norm of its gradient, and the state after the window."""
-        state = self.model.zeros(self.config.batch) if window.first else state
+        state = self.model.zeros(window.inputs.shape[1]) if window.first else state
         loss, norm, state = self._learn(tensor(window.inputs), tensor(window.targets), state)
         return float(loss), float(norm), state
 
@@ -223,6 +243,7 @@ class Trainer:
         checkpoint: str | os.PathLike[str] | None = None,
         *,
         save_every: float | None = None,
+        time_limit: float | None = None,
     ) -> None:
         """Train up to :attr:`steps`, validating every so often and at the end.
 
@@ -232,6 +253,7 @@ class Trainer:
             checkpoint: where to save after each validation, and when Ctrl-C ends the run. If its folder goes away
                 meanwhile, the run saves in the working directory, and warns.
             save_every: seconds after which to save besides, at the next step.
+            time_limit: seconds after which the run ends, saving, at the next step.
 
         Raises:
             CheckpointError: when the checkpoint cannot be written; that is found out before the first step.
@@ -241,12 +263,16 @@ class Trainer:
         with contextlib.ExitStack() as stack:
             if report is None and draws_bars(sys.stderr):
                 report = stack.enter_context(Progress(self, sys.stderr))
-            self._run(report, file, save_every)
+            self._run(report, file, save_every, time_limit)
 
     def _run(
-        self, report: "Callable[[Trainer], None] | None", file: CheckpointFile | None, save_every: float | None
+        self,
+        report: "Callable[[Trainer], None] | None",
+        file: CheckpointFile | None,
+        save_every: float | None,
+        time_limit: float | None,
     ) -> None:
-        saved = time.monotonic()
+        started = saved = time.monotonic()
         try:
             while True:
                 if self._validation_is_due():
@@ -260,10 +286,14 @@ class Trainer:
                     if file is not None:
                         file.save(self.save, self.at)
                         saved = time.monotonic()
-                elif file is not None and self._save_is_due(saved, save_every):
+                elif file is not None and self._is_over(saved, save_every):
                     file.save(self.save, self.at)
                     saved = time.monotonic()
                 if self.at >= self.steps:
+                    return
+                if self._is_over(started, time_limit):
+                    if file is not None and self.saved_at != self.at:
+                        file.save(self.save, self.at)
                     return
                 self.step()
                 if report:
@@ -273,8 +303,8 @@ class Trainer:
                 file.save(self.save, self.at)
             raise
 
-    def _save_is_due(self, saved: float, save_every: float | None) -> bool:
-        return save_every is not None and time.monotonic() > saved + save_every
+    def _is_over(self, since: float, seconds: float | None) -> bool:
+        return seconds is not None and time.monotonic() > since + seconds
 
     def _validation_is_due(self) -> bool:
         seen = self.validations[-1][0] if self.validations else 0
