@@ -163,7 +163,8 @@ class Trainer:
     def _first_fault(self, window: Window, state: Any) -> str:
         """Where the first number of an update that is not finite comes from, found op by op; nothing if all are."""
         parameters = dict(self.model.named_parameters())
-        logits, _ = self.model(tensor(window.inputs), self.model.zeros(window.inputs.shape[1]) if window.first else state)
+        entering = self.model.zeros(window.inputs.shape[1]) if window.first else state
+        logits, _ = self.model(tensor(window.inputs), entering)
         loss = cross_entropy(logits, tensor(window.targets))
         try:
             with detect_anomaly():
