@@ -66,7 +66,7 @@ def test_each_picture_adds_one_number(names):
 def test_loops_are_unrolled_and_themes_are_kept(tmp_path):
     rnn = tl.nn.RNN(2, 2, key=tl.random.key(0))
     moving = tl.draw.animation(lambda x: rnn(x)[0][-1], tl.ones((2, 1, 2)), theme="dark", transparent=True)
-    assert moving.frames[0][0].dot.count("label=hidden") + moving.frames[0][0].dot.count('label="hidden') >= 2
+    assert moving.frames[0][0].dot.count(">hidden.weight<") == 2
     assert "bgcolor=transparent" in moving.frames[0][0].dot
     assert moving.ground == "#12161b"
 

@@ -48,6 +48,7 @@ def test_other_pictures_compile(tmp_path, lstm):
         tl.draw.unrolled(lstm, beside_rolled=True),
         *(stage.drawing for stage in tl.draw.walkthrough(tl.nn.GRUCell(3, 4))),
         tl.draw.graph(lstm, tl.ones((3, 1, 3)), values="heat", theme="dark"),
+        tl.draw.graph(lambda x: lstm(x)[0][-1], tl.ones((3, 1, 3)), loops="unrolled", flow=True),
         tl.draw.graph(tl.gradients(tl.softmax(tl.sin(x) ** 2 / x).sum(), x), title="50 % of σ"),
     ]
     assert len(list(compiled(pictures, tmp_path))) == len(pictures)
