@@ -364,6 +364,38 @@ def test_a_page_of_a_task_replaces_only_regular_files(run, tmp_path):
     assert "it is a named pipe, and only regular files are replaced" in err
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "train hamlet.txt --config {}",
+        "train hamlet.txt --valid {}",
+        "train hamlet.txt --resume {}",
+        "sample {}",
+        "evaluate {} hamlet.txt",
+        "task agreement --corpus {}",
+    ],
+)
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "bytes", "missing"])
+def test_inputs_that_are_no_files_keep_nobody_waiting(run, tmp_path, monkeypatch, line, kind):
+    monkeypatch.setattr("tinygrad_lstm.data.text._PATIENCE", 0.05)
+    path = {"device": "/dev/zero", "folder": "."}.get(kind, "given")
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "bytes":
+        (tmp_path / path).write_bytes(b"\xff\x00\xfe" * 9)
+    status, out, err = run(line.format(path))
+    assert (status, out) == (2, "")
+    assert err.startswith("tinygrad-lstm: error: ")
+    assert err.count("\n") == 1
+
+
+def test_a_log_in_a_pipe_that_nobody_reads(run, tmp_path):
+    os.mkfifo(tmp_path / "log")
+    status, _, err = run(train(1, "--log log"))
+    assert (status, err.count("\n")) == (2, 1)
+    assert "the log log cannot be written (No such device or address); name another file" in err
+
+
 def test_names_and_texts_that_a_terminal_would_obey(run, tmp_path, monkeypatch):
     name = "a\x1b[31m"
     (tmp_path / name).write_text("ab\x1b[32m\tc\n" * 90)

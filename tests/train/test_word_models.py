@@ -231,7 +231,7 @@ def test_wrong_toml_is_told(tmp_path, text, said):
 def test_a_missing_toml_names_those_that_are_shipped(tmp_path):
     with pytest.raises(UsageError, match="zaremba-large, zaremba-medium, zaremba-small"):
         read_settings("zaremba")
-    with pytest.raises(UsageError, match="cannot be read"):
+    with pytest.raises(UsageError, match="is a folder; name the TOML file in it"):
         read_settings(tmp_path)
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "check_writable",
     "read_arrays",
     "read_texts",
+    "regular_file",
     "replaceable",
     "write_arrays",
     "write_whole",
@@ -157,16 +158,8 @@ def read_texts(path: str | os.PathLike[str], what: str = "file") -> dict[str, st
 def _opened(path: str | os.PathLike[str], what: str) -> Iterator[Any]:
     """A safetensors file; an error in the block becomes a CheckpointError."""
     try:
-        real = as_path(path)
-        kind = real.stat().st_mode
-        if stat.S_ISDIR(kind):
-            raise CheckpointError(f"{real} is a folder; name the {what} in it")
-        if not stat.S_ISREG(kind):
-            raise CheckpointError(f"{real} is no regular file, and may have no end; name a {what}")
-        with safe_open(real, framework="numpy") as file:
+        with safe_open(regular_file(path, what), framework="numpy") as file:
             yield file
-    except FileNotFoundError:
-        raise CheckpointError(f"there is no {what} {path}; check its name and folder") from None
     except SafetensorError as error:
         raise CheckpointError(
             f"{path} is no whole safetensors file: it was cut off or is of another kind ({error})"
@@ -178,6 +171,30 @@ def _opened(path: str | os.PathLike[str], what: str) -> Iterator[Any]:
     except (OSError, ValueError, TypeError, AttributeError) as error:
         # No permission, a NUL character in the path, or an element type that NumPy lacks.
         raise CheckpointError(f"{str(path)!r} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+
+
+def regular_file(path: Any, what: str, error: type[Error] = CheckpointError) -> Path:
+    """``path``, if a regular file is there: a device has no end, and a pipe may have no writer.
+
+    Args:
+        what: what the file is called in errors.
+
+    Raises:
+        CheckpointError: or ``error``, when it is something else, or nothing is there.
+    """
+    real = as_path(path, error)
+    try:
+        kind = real.stat().st_mode
+    except FileNotFoundError:
+        raise error(f"there is no {what} {real}; check its name and folder") from None
+    except (OSError, ValueError) as reason:
+        # A ValueError is that of a NUL character.
+        raise error(f"{str(path)!r} cannot be read: {getattr(reason, 'strerror', None) or reason}") from None
+    if stat.S_ISDIR(kind):
+        raise error(f"{real} is a folder; name the {what} in it")
+    if not stat.S_ISREG(kind):
+        raise error(f"{real} is no regular file, and may have no end; name a {what}")
+    return real
 
 
 def as_path(path: Any, error: type[Error] = CheckpointError) -> Path:

@@ -1,6 +1,7 @@
 """``Journal``: a run as lines of JSON, as a curve, and for TensorBoard."""
 
 import importlib
+import io
 import json
 import os
 import time
@@ -9,6 +10,7 @@ from contextlib import suppress
 from typing import IO, Any, Final
 
 from tinygrad_lstm.errors import CheckpointError, UsageError
+from tinygrad_lstm.runtime.files import as_path, regular_file, write_whole
 from tinygrad_lstm.train.trainer import Trainer
 
 __all__ = ["Journal", "read_journal", "save_curve"]
@@ -53,7 +55,7 @@ class Journal:
             last = trainer.at if any(step == trainer.at for step, _ in trainer.validations) else trainer.at - 1
             before = [line for line in _lines(path) if line["step"] <= last] if trainer.at else []
             try:
-                self._file = open(path, "w", encoding="utf-8")  # noqa: SIM115  # closed in __exit__
+                self._file = open(path, "w", encoding="utf-8", opener=_opener)  # noqa: SIM115  # closed in __exit__
             except OSError as error:
                 raise UsageError(f"the log {path} cannot be written ({error.strerror}); name another file") from None
             for line in before:
@@ -97,6 +99,13 @@ class Journal:
             self._file.flush()
 
 
+def _opener(path: str, flags: int) -> int:
+    """Open a log. A pipe that nobody reads is an error and not waited for."""
+    handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
+    os.set_blocking(handle, True)
+    return handle
+
+
 def read_journal(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     """The lines of a :class:`Journal`.
 
@@ -104,12 +113,14 @@ def read_journal(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
         UsageError: when there is no such file, or it is no journal.
     """
     try:
-        with open(path, encoding="utf-8") as file:
+        with regular_file(path, "log", UsageError).open(encoding="utf-8") as file:
             lines = [json.loads(line) for line in file if line.strip()]
         if all(isinstance(line, dict) and isinstance(line["step"], int) for line in lines):
             return lines
     except OSError as error:
         raise UsageError(f"the log {path} cannot be read ({error.strerror})") from None
+    except UsageError:
+        raise
     except (ValueError, KeyError):
         pass
     raise UsageError(f"{path} is no log of a training, which has a line of JSON with a step for each 50 steps")
@@ -117,11 +128,12 @@ def read_journal(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
 
 def _lines(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     """The lines of a journal, none where there is no such file yet."""
+    # A pipe or a device holds no lines of an earlier run.
+    if not os.path.isfile(path):
+        return []
     with suppress(UsageError):
         return read_journal(path)
-    if os.path.exists(path):
-        raise UsageError(f"{path} is no log of a training; name another file")
-    return []
+    raise UsageError(f"{path} is no log of a training; name another file")
 
 
 def save_curve(trainer: Trainer, path: str | os.PathLike[str]) -> None:
@@ -133,7 +145,8 @@ def save_curve(trainer: Trainer, path: str | os.PathLike[str]) -> None:
     """
     if not trainer.losses:
         raise CheckpointError("there is no curve before the first step")
-    if os.path.splitext(os.fspath(path))[1].lower() not in (".svg", ".png", ".pdf"):
+    suffix = as_path(path, UsageError).suffix.lower()
+    if suffix not in (".svg", ".png", ".pdf"):
         raise UsageError(f"a curve is drawn as .svg, .png or .pdf; end {os.fspath(path)!r} in one of these")
     figure = _imported("matplotlib.figure", "plots").Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
@@ -146,10 +159,13 @@ def save_curve(trainer: Trainer, path: str | os.PathLike[str]) -> None:
     axes.set_ylabel(f"nats per {trainer.vocabulary.unit}")
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
+    held = io.BytesIO()
+    figure.savefig(held, format=suffix[1:])
     try:
-        figure.savefig(path)
-    except OSError as error:
-        raise UsageError(f"the curve {path} cannot be written ({error.strerror}); name another file") from None
+        write_whole(as_path(path, UsageError), held.getvalue())
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"the curve {path} cannot be written ({reason}); name another file") from None
 
 
 def _imported(module: str, extra: str) -> Any:

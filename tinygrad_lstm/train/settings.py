@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tinygrad_lstm.errors import UsageError
+from tinygrad_lstm.runtime.files import as_path, regular_file
 from tinygrad_lstm.train.config import TextConfig, TrainConfig
 from tinygrad_lstm.train.language_model import ModelConfig
 
@@ -16,6 +17,8 @@ __all__ = ["Settings", "read_settings", "shipped_settings"]
 
 _TABLES: Final[dict[str, type[Any]]] = {"text": TextConfig, "model": ModelConfig, "training": TrainConfig}
 _SHIPPED: Final = Path(__file__).parent / "configurations"
+_MOST: Final = 2**20
+"""The most bytes of a TOML file."""
 _DROPOUT: Final = "dropout"
 """Short for the dropout of inputs, between layers and of outputs."""
 
@@ -81,18 +84,18 @@ def read_settings(name: str | os.PathLike[str]) -> dict[str, Any]:
     >>> read_settings("zaremba-small")["hidden"]
     200
     """
-    path = Path(name)
+    path = as_path(name, UsageError)
     if not path.is_file() and os.fspath(name) in shipped_settings():
         path = _SHIPPED / f"{name}.toml"
+    if not os.path.lexists(path):
+        raise UsageError(f"there is no file {name}; name a TOML file, or one of {', '.join(shipped_settings())}")
+    if regular_file(path, "TOML file", UsageError).stat().st_size > _MOST:
+        raise UsageError(f"{name} has more than {_MOST:,} bytes, which no TOML file of settings has; name another file")
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UsageError(
-            f"there is no file {name}; name a TOML file, or one of {', '.join(shipped_settings())}"
-        ) from None
     except OSError as error:
         raise UsageError(f"{name} cannot be read ({error.strerror}); name a TOML file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"{name} is no TOML file: {error}") from None
     given: dict[str, Any] = {}
     for table, values in tables.items():

@@ -1,14 +1,16 @@
 """The picture of a number unit: its gates and its value along two sentences that differ in the subject's number."""
 
 import importlib
+import io
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tinygrad_lstm.draw.output import check_folder
+from tinygrad_lstm.draw.output import check_folder, write_picture
 from tinygrad_lstm.errors import DrawingError
+from tinygrad_lstm.runtime.files import as_path
 from tinygrad_lstm.tasks.agreement.grammar import PAIR
 from tinygrad_lstm.tasks.agreement.number_unit import NumberUnit, values_along
 from tinygrad_lstm.tasks.agreement.sentence_model import Agreement
@@ -42,9 +44,12 @@ class UnitPicture:
         """Write the picture in the form that the suffix says, such as ``.svg`` or ``.png``, and return the path.
 
         Raises:
-            DrawingError: when matplotlib is not installed, or the folder does not exist.
+            DrawingError: when matplotlib is not installed, the form is another, or the file cannot be written.
         """
-        path = Path(path)
+        path = as_path(path, DrawingError)
+        form = path.suffix[1:].lower()
+        if form not in ("svg", "png", "pdf"):
+            raise DrawingError(f"a unit is drawn as .svg, .png or .pdf; end {path.name!r} in one of these")
         check_folder(path)
         try:
             mpl: Any = importlib.import_module("matplotlib")
@@ -72,8 +77,10 @@ class UnitPicture:
             panels[-1].legend(frameon=False)
             words = [a if a == b else f"{a}/{b}" for a, b in zip(*self.sentences, strict=True)]
             panels[-1].set_xticks(range(len(words)), words, rotation=45, ha="right", rotation_mode="anchor")
-            figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None, dpi=144)
+            held = io.BytesIO()
+            figure.savefig(held, format=form, metadata={"Date": None} if form == "svg" else None, dpi=144)
             plt.close(figure)
+        write_picture(path, held.getvalue())
         return path
 
 

@@ -2,7 +2,7 @@
 
 import csv
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from tinygrad_lstm.errors import DataError
+from tinygrad_lstm.runtime.files import regular_file
 from tinygrad_lstm.tasks.agreement.grammar import (
     INDEX,
     PLURAL,
@@ -111,6 +112,36 @@ def from_grammar(count: int = 500, most: int = 6) -> AgreementCorpus:
     return AgreementCorpus(WORDS, tuple(SINGULAR), tuple(PLURAL), None, asked, STEPS)
 
 
+def _dependencies(path: Path) -> Iterator[tuple[list[str], Clause]]:
+    """The words of each line's sentence, and what stands before its verb; raises DataError for other lines."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        if missing := [name for name in _COLUMNS if name not in (rows.fieldnames or ())]:
+            raise DataError(
+                f"{path} has no column {missing[0]!r}; a file of Linzen et al. 2016 begins with a line of the names "
+                f"{', '.join(_COLUMNS)} and others, with tabs between them"
+            )
+        for number, row in enumerate(rows, 2):
+            try:
+                sentence, verb = row["sentence"].split(), int(row["verb_index"]) - 1
+                plural = _NUMBERS[row["verb_pos"]]
+                yield (
+                    sentence,
+                    Clause(
+                        tuple(sentence[:verb]),
+                        plural,
+                        int(row["n_diff_intervening"]),
+                        int(row["n_intervening"]),
+                        int(row["subj_index"]) - 1,
+                        ((verb, plural),),
+                    ),
+                )
+            except (KeyError, ValueError, AttributeError, TypeError):
+                raise DataError(
+                    f"{path}, line {number}: verb_pos is VBZ or VBP, and indices and counts are integers; mend the line"
+                ) from None
+
+
 def read_dependencies(
     path: str | Path, vocabulary: int = 10_000, longest: int = 50, tested: float = 0.1
 ) -> AgreementCorpus:
@@ -124,35 +155,19 @@ def read_dependencies(
     2016.
 
     Raises:
-        DataError: when the file has no such columns, or a line does not fit them.
+        DataError: when there is no such file, it has no such columns, or a line does not fit them.
     """
     clauses, full = [], []
-    with open(path, encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        if missing := [name for name in _COLUMNS if name not in (rows.fieldnames or ())]:
-            raise DataError(
-                f"{path} has no column {missing[0]!r}; a file of Linzen et al. 2016 begins with a line of the names "
-                f"{', '.join(_COLUMNS)} and others, with tabs between them"
-            )
-        for number, row in enumerate(rows, 2):
-            try:
-                sentence, verb = row["sentence"].split(), int(row["verb_index"]) - 1
-                plural = _NUMBERS[row["verb_pos"]]
-                one = Clause(
-                    tuple(sentence[:verb]),
-                    plural,
-                    int(row["n_diff_intervening"]),
-                    int(row["n_intervening"]),
-                    int(row["subj_index"]) - 1,
-                    ((verb, plural),),
-                )
-            except (KeyError, ValueError, AttributeError, TypeError):
-                raise DataError(
-                    f"{path}, line {number}: verb_pos is VBZ or VBP, and indices and counts are integers; mend the line"
-                ) from None
-            if 0 < verb < len(sentence) <= longest:
+    real = regular_file(path, "file of sentences", DataError)
+    try:
+        for sentence, one in _dependencies(real):
+            if 0 < one.verbs[0][0] < len(sentence) <= longest:
                 clauses.append(one)
                 full.append(sentence)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}; name another file") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} is no tab-separated text in UTF-8: {error}; name another file") from None
     held = int(len(clauses) * tested)
     if not held or held == len(clauses):
         raise DataError(f"{path} has {len(clauses)} sentences of at most {longest} words, too few to train and to test")
