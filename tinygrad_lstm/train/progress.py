@@ -36,7 +36,7 @@ class Progress:
 
     >>> import sys
     >>> from tinygrad_lstm.data.text import Corpus
-    >>> from tinygrad_lstm.train.trainer import TrainConfig
+    >>> from tinygrad_lstm.train import TrainConfig, Trainer
     >>> trainer = Trainer(Corpus("abc " * 50, "abc"), config=TrainConfig(steps=1, window=4, batch=2))
     >>> with Progress(trainer, sys.stdout) as progress:
     ...     trainer.run(progress)
