@@ -8,7 +8,7 @@ import pytest
 import tinygrad_lstm as tl
 from tests.batching.looping import agree, looped, weighed
 from tinygrad_lstm.autodiff import jacobian_rows
-from tinygrad_lstm.errors import Error, ShapeError, StructureError, UsageError
+from tinygrad_lstm.errors import Error, ShapeError, StructureError, TraceError, UsageError
 from tinygrad_lstm.graph.function import Graph, topological, verify
 from tinygrad_lstm.graph.structure import flatten
 
@@ -288,6 +288,14 @@ def branches(x: Any) -> Any:
 THREE = tl.ones((2, 3))
 
 
+def read(x: Any) -> Any:
+    return float(x.sum())
+
+
+def read_step(carry: Any, x: Any) -> Any:
+    return carry, x.numpy()
+
+
 def pair(x: Any) -> Any:
     return x, x
 
@@ -314,6 +322,9 @@ MISTAKES: list[tuple[type[Exception], str, Any]] = [
     (UsageError, f"changes 'count', {LATER}", lambda: tl.vmap(assigns)(THREE)),
     (UsageError, f"changes 'w', {LATER}", lambda: tl.vmap(backs)(THREE)),
     (Error, "has no value yet, so Python cannot branch on it", lambda: tl.vmap(branches)(THREE)),
+    (TraceError, "is traced in the body of a vmap at .* and has no value yet", lambda: tl.vmap(read)(THREE)),
+    (TraceError, "is traced in the body of a scan at .* and has no value yet", lambda: tl.scan(read_step, (), THREE)),
+    (UsageError, "has no argument 'in_dims': .*in_axes", lambda: tl.vmap(tl.sin, in_dims=0)),
 ]
 
 

@@ -91,6 +91,7 @@ FRAMEWORK: Final[Mapping[str, str]] = {
     "randn": "write tl.random.normal(key, shape) with a key of tl.random.key(seed)",
     "randperm": "write tl.random.permutation(key, n)",
     "range": "write tl.arange(n)",
+    "record": "write tl.observe(model, x), which keeps every value inside that has a name",
     "register_pytree_node_class": "write tl.register_pytree_node(cls, flatten, unflatten)",
     "remat": "write tl.checkpoint(f)",
     "save_state": "write tl.save(path, model)",

@@ -5,10 +5,11 @@ from typing import Any
 
 from tinygrad_lstm.errors import DTypeError, ShapeError, TraceError, UsageError
 from tinygrad_lstm.graph.convert import as_tensor
+from tinygrad_lstm.graph.function import topological
 from tinygrad_lstm.graph.registry import function
 from tinygrad_lstm.graph.scopes import at_line, user_line
 from tinygrad_lstm.graph.tensor import Node, Tensor, make_leaf, set_value
-from tinygrad_lstm.graph.variables import Variable, tracer
+from tinygrad_lstm.graph.variables import Variable, repeated, tracer
 from tinygrad_lstm.runtime.backend import backend_for
 from tinygrad_lstm.runtime.creation import tensor
 from tinygrad_lstm.runtime.interpreter import register_program
@@ -43,6 +44,10 @@ def evaluated(tensors: tuple[Tensor, ...], bindings: Mapping[Tensor, Any] | None
         for t in pending:
             if t.symbolic:
                 raise _traced(t, tracing.owner)
+    if not bound and (body := repeated.get()) is not None:
+        for t in pending:
+            if t.symbolic and any(n.attrs.get("owner") == body.owner for n in topological([t]) if n.op == "symbol"):
+                raise _traced(t, body.owner)
     values: dict[Node, Any] = {}
     for kind in {t.type.device.partition(":")[0] for t in pending}:
         group = list(dict.fromkeys(t for t in pending if t.type.device.partition(":")[0] == kind))
