@@ -20,7 +20,7 @@ Called on a tensor, NumPy's own function builds the same graph: `np.tanh(t)` is 
 - An array never changes: there is no `out=`, and `x[0] = 1` is `x = x.at[0].set(1)`.
 - Shapes are known before values: what has a shape that depends on values, such as a mask of bools, is left out.
 - Beside a float, an integer or bool takes the type of the float; two widths of floats do not mix.
-- Functions of real numbers make float32 of integers. Integers are summed in int64.
+- Functions of real numbers make float32 of integers. Integers are summed in int64, those without a sign in uint64.
 
 This page is written by `docs/numpy_table.py`.
 """

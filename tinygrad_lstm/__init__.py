@@ -130,7 +130,20 @@ from tinygrad_lstm.functions.signs import copysign, fmax, fmin, nan_to_num, sign
 from tinygrad_lstm.functions.statistics import all, any, argmin, cumprod, cumsum, mean, prod, std, var
 from tinygrad_lstm.functions.turning import fliplr, flipud, matrix_transpose, rollaxis, rot90
 from tinygrad_lstm.functions.vectors import cross, inner, kron, matrix_power, vecdot
-from tinygrad_lstm.graph.dtypes import bool_, float16, float32, float64, int32, int64, uint32
+from tinygrad_lstm.graph.dtypes import (
+    bool_,
+    float16,
+    float32,
+    float64,
+    int8,
+    int16,
+    int32,
+    int64,
+    uint8,
+    uint16,
+    uint32,
+    uint64,
+)
 from tinygrad_lstm.graph.printed import printed
 from tinygrad_lstm.graph.scopes import scope
 from tinygrad_lstm.graph.structure import register_pytree_node
@@ -295,6 +308,8 @@ __all__ = [
     "iinfo",
     "inf",
     "inner",
+    "int8",
+    "int16",
     "int32",
     "int64",
     "inv",
@@ -430,7 +445,10 @@ __all__ = [
     "tril",
     "triu",
     "trunc",
+    "uint8",
+    "uint16",
     "uint32",
+    "uint64",
     "unique",
     "unstack",
     "use_backend",

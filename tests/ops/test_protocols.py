@@ -101,7 +101,10 @@ def test_unique_is_refused() -> None:
         np.unique(tl.tensor(X))
 
 
-@pytest.mark.parametrize("dtype", [bool, np.int32, np.int64, np.uint32, np.float16, np.float32, np.float64])
+@pytest.mark.parametrize(
+    "dtype",
+    [bool, np.int8, np.uint16, np.int32, np.int64, np.uint32, np.uint64, np.float16, np.float32, np.float64],
+)
 def test_dlpack_shares_memory_both_ways(dtype) -> None:
     array = np.arange(6).reshape(2, 3).astype(dtype)
     borrowed = tl.from_dlpack(array)
@@ -126,8 +129,8 @@ def test_dlpack_of_strides_of_scalars_and_of_parameters() -> None:
 def test_mistakes_of_dlpack() -> None:
     with pytest.raises(UsageError, match=r"list does not speak DLPack; use tl\.tensor"):
         tl.from_dlpack([1.0])
-    with pytest.raises(DTypeError, match="dtype int8 is not supported"):
-        tl.from_dlpack(np.zeros(2, np.int8))
+    with pytest.raises(DTypeError, match="there are no complex numbers here"):
+        tl.from_dlpack(np.zeros(2, np.complex64))
     with pytest.raises(DTypeError, match="from_dlpack: "):
         tl.from_dlpack(np.zeros(2, "datetime64[s]"))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from tinygrad_lstm.errors import DTypeError
 from tinygrad_lstm.graph.device import as_device
-from tinygrad_lstm.graph.dtypes import DType, float32, promote, weak_dtype
+from tinygrad_lstm.graph.dtypes import DType, float32, promote, weak_dtype, whole_limits
 from tinygrad_lstm.graph.number import Number, lone_dtype, number_kind
 from tinygrad_lstm.graph.registry import apply, function
 from tinygrad_lstm.graph.scopes import at_line, current_scope, in_scope, user_line
@@ -39,9 +39,7 @@ def constant(value: bool | int | float | Number, dtype: DType, device: str | Non
     elif kind == "b":
         value = bool(value)
     else:
-        low, high = (
-            (0, 2**32 - 1) if kind == "u" else (-(2 ** (8 * dtype.itemsize - 1)), 2 ** (8 * dtype.itemsize - 1) - 1)
-        )
+        low, high = whole_limits(dtype)
         if not math.isfinite(value) or not low <= (whole := int(value)) <= high:
             raise DTypeError(
                 f"{value} does not fit into {dtype}, which holds {low} … {high}; give one that does, or a float"

@@ -16,13 +16,19 @@ __all__ = [
     "float16",
     "float32",
     "float64",
+    "int8",
+    "int16",
     "int32",
     "int64",
     "is_dtype",
     "limits",
     "promote",
+    "uint8",
+    "uint16",
     "uint32",
+    "uint64",
     "weak_dtype",
+    "whole_limits",
 ]
 
 DTypeKind = Literal["b", "i", "u", "f"]
@@ -81,9 +87,14 @@ class DType:
 
 
 bool_: Final = DType("bool", "b", 1, "bool")
+int8: Final = DType("int8", "i", 1, "i8")
+int16: Final = DType("int16", "i", 2, "i16")
 int32: Final = DType("int32", "i", 4, "i32")
 int64: Final = DType("int64", "i", 8, "i64")
+uint8: Final = DType("uint8", "u", 1, "u8")
+uint16: Final = DType("uint16", "u", 2, "u16")
 uint32: Final = DType("uint32", "u", 4, "u32")
+uint64: Final = DType("uint64", "u", 8, "u64")
 float16: Final = DType("float16", "f", 2, "f16")
 float32: Final = DType("float32", "f", 4, "f32")
 float64: Final = DType("float64", "f", 8, "f64")
@@ -92,7 +103,13 @@ REAL_ALONE: Final = (
     "there are no complex numbers here: keep the real and the imaginary part, x.real and x.imag in NumPy, as two arrays"
 )
 
-DTYPES: Final = {d.name: d for d in (bool_, int32, int64, uint32, float16, float32, float64)}
+DTYPES: Final = {
+    d.name: d
+    for d in (
+        *(bool_, int8, int16, int32, int64, uint8, uint16, uint32, uint64),
+        *(float16, float32, float64),
+    )
+}
 _PYTHON: Final[dict[type, DType]] = {bool: bool_, int: int64, float: float32}
 
 
@@ -138,6 +155,16 @@ def as_dtype(value: Any) -> DType:
         raise DTypeError(REAL_ALONE)
     sized = f" (a shape of several sizes is one tuple, such as (2, {value}))" if isinstance(value, int) else ""
     raise DTypeError(f"dtype {name or value!r} is not supported; use one of {', '.join(DTYPES)}{sized}")
+
+
+def whole_limits(dtype: DType) -> tuple[int, int]:
+    """The least and the largest number of a type of integers.
+
+    >>> whole_limits(int8), whole_limits(uint16)
+    ((-128, 127), (0, 65535))
+    """
+    bits = 8 * dtype.itemsize
+    return (0, 2**bits - 1) if dtype.kind == "u" else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
 
 
 def limits(dtype: DType) -> tuple[float, float]:
@@ -200,4 +227,13 @@ def _promote_two(a: DType, b: DType) -> DType:
         return a
     if b.is_float or a.kind == "b":
         return b
-    return int64
+    return _WHOLE[a, b]
+
+
+_WHOLE: Final = {
+    (a, b): DTYPES[np.promote_types(a.name, b.name).name]
+    for a in DTYPES.values()
+    for b in DTYPES.values()
+    if a.kind in "iu" and b.kind in "iu"
+}
+"""What two types of integers become: NumPy's, which for uint64 beside integers with a sign is float64."""

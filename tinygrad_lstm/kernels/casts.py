@@ -8,7 +8,10 @@ from typing import Any, Final
 
 __all__ = ["BOUNDS", "cast", "fits", "truncated"]
 
-BOUNDS: Final = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1), "uint32": (0, 2**32 - 1)}
+BOUNDS: Final = {
+    **{f"int{bits}": (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for bits in (8, 16, 32, 64)},
+    **{f"uint{bits}": (0, 2**bits - 1) for bits in (8, 16, 32, 64)},
+}
 """The smallest and the largest integer of each type."""
 
 

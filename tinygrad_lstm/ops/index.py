@@ -5,7 +5,7 @@ from typing import Any
 
 from tinygrad_lstm.errors import DTypeError, ShapeError, UsageError
 from tinygrad_lstm.graph.convert import as_tensor, cast_to, constant, shared_device
-from tinygrad_lstm.graph.dtypes import int64
+from tinygrad_lstm.graph.dtypes import int64, uint64
 from tinygrad_lstm.graph.registry import define, function
 from tinygrad_lstm.graph.tensor import Tensor, make
 from tinygrad_lstm.graph.types import TensorType, normalize_axis, whole
@@ -99,7 +99,12 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:
     if axis is None or not node.shape:
         node = reshape(node, (node.size,))
         axis = axis or 0
-    return make("take", node, as_tensor(indices, device=node.device), axis=normalize_axis(axis, node.ndim))
+    return make("take", node, _places(as_tensor(indices, device=node.device)), axis=normalize_axis(axis, node.ndim))
+
+
+def _places(indices: Tensor) -> Tensor:
+    """Indices as array libraries take them: no array has as many elements as uint64 can count."""
+    return cast_to(indices, int64) if indices.dtype is uint64 else indices
 
 
 define(
@@ -122,7 +127,9 @@ def scatter_add(updates: Any, indices: Any, axis: int = 0, *, size: int) -> Tens
     rank = node.ndim - places.ndim + 1
     if rank < 1:
         raise ShapeError(f"scatter_add({node.type}, {places.type}): there are more axes of indices than of updates")
-    return make("scatter_add", node, places, axis=normalize_axis(axis, rank), size=as_count("scatter_add: size", size))
+    return make(
+        "scatter_add", node, _places(places), axis=normalize_axis(axis, rank), size=as_count("scatter_add: size", size)
+    )
 
 
 def as_count(what: str, value: Any) -> int:

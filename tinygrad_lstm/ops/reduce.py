@@ -4,7 +4,7 @@ from typing import Any
 
 from tinygrad_lstm.errors import DTypeError, ShapeError, UsageError
 from tinygrad_lstm.graph.convert import as_tensor, cast_to, float_operands
-from tinygrad_lstm.graph.dtypes import as_dtype, bool_, int64
+from tinygrad_lstm.graph.dtypes import as_dtype, bool_, int64, uint64
 from tinygrad_lstm.graph.registry import define, function
 from tinygrad_lstm.graph.tensor import Tensor, make
 from tinygrad_lstm.graph.types import Shape, TensorType, normalize_axes, normalize_axis
@@ -61,6 +61,8 @@ define(
 def sum(x: Any, axis: Any = None, keepdims: bool = False, *, dtype: Any = None) -> Tensor:
     """``Σ x`` over ``axis``: None for all axes, an integer, or a tuple. Integers and bools are summed in int64.
 
+    Those without a sign, such as uint8, are summed in uint64.
+
     float16 is accumulated in float32 and rounded once, at the end.
 
     Args:
@@ -84,12 +86,15 @@ def as_type(x: Any, dtype: Any) -> Tensor:
 
 
 def summands(x: Any, dtype: Any) -> Tensor:
-    """What a sum or product adds up or multiplies: ``x`` in ``dtype``, where none is given integers and bools in int64.
+    """What a sum or product adds up or multiplies: ``x`` in ``dtype``; where none is given, integers in 64 bits.
 
-    NumPy's rule: so many int32 can be added without wrapping round.
+    NumPy's rule: so many int32 can be added without wrapping round. Bools are counted, and numbers without a sign stay
+    so.
     """
     node = as_type(x, dtype)
-    return cast_to(node, int64) if node.dtype is bool_ or (dtype is None and not node.dtype.is_float) else node
+    if node.dtype is bool_ or (dtype is None and not node.dtype.is_float):
+        return cast_to(node, uint64 if node.dtype.kind == "u" else int64)
+    return node
 
 
 def _extreme_gradient(g: Tensor, y: Tensor, x: Tensor, *, axis: Any, keepdims: bool) -> Tensor:

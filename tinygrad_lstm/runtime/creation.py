@@ -158,9 +158,7 @@ def _dtype_of(array: np.ndarray[Any, Any]) -> Any:
 
 def _nearest(dtype: np.dtype[Any]) -> str | None:
     """The supported type to which an error suggests to convert ``dtype``; None for what is no number."""
-    if dtype.kind == "f":
-        return "float64"
-    return ("int32" if dtype.itemsize < 4 else "int64") if dtype.kind in "iu" else None
+    return "float64" if dtype.kind == "f" else None
 
 
 @function

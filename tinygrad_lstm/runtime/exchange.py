@@ -6,7 +6,7 @@ import numpy as np
 
 from tinygrad_lstm.errors import DeviceError, DTypeError, Error, UsageError
 from tinygrad_lstm.graph.convert import as_tensor
-from tinygrad_lstm.graph.dtypes import DTYPES
+from tinygrad_lstm.graph.dtypes import DTYPES, REAL_ALONE
 from tinygrad_lstm.graph.registry import function
 from tinygrad_lstm.graph.tensor import Tensor, make_leaf
 from tinygrad_lstm.graph.types import TensorType
@@ -56,6 +56,8 @@ def from_dlpack(x: Any) -> Tensor:
     except (BufferError, RuntimeError) as error:
         raise DTypeError(f"from_dlpack: {error}") from None
     if array.dtype.name not in DTYPES:
+        if array.dtype.kind == "c":
+            raise DTypeError(f"from_dlpack: {REAL_ALONE}")
         raise DTypeError(f"from_dlpack: dtype {array.dtype} is not supported; use one of {', '.join(DTYPES)}")
     return make_leaf(array, TensorType(array.shape, DTYPES[array.dtype.name], device))
 

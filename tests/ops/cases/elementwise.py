@@ -35,7 +35,7 @@ def add() -> None:
         base = np.array([0, 1, 2, 3, 10, 4097, 2**31 - 1]).astype(dtype)
         exponent = np.array([0, 1, 2, 5, 31, 40, 64]).astype(dtype)
         case("power", tl.power, np.power, base[:, None], exponent)
-        if dtype is not np.uint32:
+        if np.dtype(dtype).kind == "i":
             case("power", tl.power, np.power, -base[:, None], exponent)
             case(
                 "power",
@@ -93,6 +93,14 @@ def add() -> None:
     case("where", tl.where, np.where, condition[0], np.array([1, 2, 3], np.int32), np.array([4, 5, 6], np.int32))
     smooth("cast", lambda x: x.astype(tl.float64) * 2.0, lambda x: x.astype(np.float64) * 2, a)
     for start in (np.array([0.0, 1.7, -1.7, 3e4]), np.array([0, 3, -2]), np.array([True, False])):
-        for target in (np.bool_, np.int32, np.int64, np.float16, np.float32, np.float64):
+        for target in (np.bool_, np.int16, np.int32, np.int64, np.float16, np.float32, np.float64):
             case("cast", lambda x, t=target: tl.cast(x, t), lambda x, t=target: x.astype(t), start)
-    case("cast", lambda x: x.astype(tl.uint32), lambda x: x.astype(np.uint32), np.array([0, 7, 2**32 - 1]))
+    for dtype in INTEGERS:
+        name = np.dtype(dtype).name
+        case("cast", lambda x, d=name: x.astype(d), lambda x, d=name: x.astype(d), np.array([0, 7, 2**32 - 1]))
+        info = np.iinfo(dtype)
+        ends = np.array([info.min, info.max, 3], dtype)
+        for other in (*INTEGERS, *FLOATS, np.bool_):
+            case("cast", lambda x, o=other: tl.cast(x, o), lambda x, o=other: x.astype(o), ends)
+        for name in ("equal", "less", "less_equal"):
+            case(name, getattr(tl, name), getattr(np, name), ends[:, None], ends)

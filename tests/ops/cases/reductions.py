@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 import tinygrad_lstm as tl
-from tests.ops.cases.table import case, rounded, smooth, values
+from tests.ops.cases.table import INTEGERS, case, rounded, smooth, values
 
 __all__ = ["add"]
 
@@ -37,7 +37,8 @@ def add() -> None:
     for name in ("sum", "prod", "cumsum", "cumprod"):
         f = getattr(tl, name)
         case(name, f, getattr(np, name), np.array([2**31 - 1, 2], np.int32))
-        case(name, f, lambda x, n=name: getattr(np, n)(x, dtype=np.int64), np.array([2**32 - 1, 2], np.uint32))
+        for dtype in INTEGERS:
+            case(name, f, getattr(np, name), np.array([np.iinfo(dtype).max, 2], dtype))
         for dtype in (np.int32, np.float64):
             same = lambda x, m=np, n=name, d=dtype: getattr(m, n)(x, dtype=d)  # noqa: E731
             case(name, lambda x, f=same: f(x, tl), same, np.array([2**31 - 1, 2], np.int32))

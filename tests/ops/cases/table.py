@@ -15,7 +15,7 @@ __all__ = ["CASES", "Array", "Case", "case", "rounded", "smooth", "values"]
 
 Array = np.ndarray[Any, Any]
 FLOATS = (np.float16, np.float32, np.float64)
-INTEGERS = (np.int32, np.int64, np.uint32)
+INTEGERS = (np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64)
 SPECIAL = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.5, 6e-8, 700.0, -700.0, 12.0, -12.0]
 
 

@@ -1,8 +1,9 @@
 """C text of the functions on integers and bools, of the casts to integers, and of the conversions of float16."""
 
+import re
 from typing import Final
 
-__all__ = ["HALF", "INTEGERS"]
+__all__ = ["BITS", "HALF", "INTEGERS"]
 
 _SIGNED: Final = """
 /* Without a sign: a compiler takes the usual form to be never below 0, and the least integer has no opposite. */
@@ -22,7 +23,7 @@ FUNCTION INT remainder_SUFFIX(INT a, INT b) {
   return m != 0 && (m < 0) != (b < 0) ? m + b : m;
 }
 FUNCTION INT power_SUFFIX(INT a, INT b) {
-  uINT p = 1, square = (uINT)a;  /* by squares, one for each binary digit of b, which is not below 0 */
+  WIDE p = 1, square = (WIDE)a;  /* by squares, one for each binary digit of b, which is not below 0 */
   for (uINT rest = (uINT)b; rest != 0; rest >>= 1, square *= square) if (rest & 1) p *= square;
   return (INT)p;
 }
@@ -34,21 +35,23 @@ REDUCTION(minimum_SUFFIX, INT, GREATEST)
 """
 
 _UNSIGNED: Final = """
-FUNCTION uint32_t abs_u32(uint32_t x) { return x; }
-FUNCTION uint32_t sign_u32(uint32_t x) { return x != 0; }
-FUNCTION uint32_t maximum_u32(uint32_t a, uint32_t b) { return a > b ? a : b; }
-FUNCTION uint32_t minimum_u32(uint32_t a, uint32_t b) { return a < b ? a : b; }
-FUNCTION uint32_t floor_divide_u32(uint32_t a, uint32_t b) { return b == 0 ? 0 : a / b; }
-FUNCTION uint32_t remainder_u32(uint32_t a, uint32_t b) { return b == 0 ? 0 : a % b; }
-FUNCTION uint32_t power_u32(uint32_t a, uint32_t b) {
-  uint32_t p = 1, square = a;
+FUNCTION INT abs_SUFFIX(INT x) { return x; }
+FUNCTION INT sign_SUFFIX(INT x) { return x != 0; }
+FUNCTION INT maximum_SUFFIX(INT a, INT b) { return a > b ? a : b; }
+FUNCTION INT minimum_SUFFIX(INT a, INT b) { return a < b ? a : b; }
+FUNCTION INT floor_divide_SUFFIX(INT a, INT b) { return b == 0 ? 0 : a / b; }
+FUNCTION INT remainder_SUFFIX(INT a, INT b) { return b == 0 ? 0 : a % b; }
+FUNCTION INT power_SUFFIX(INT a, INT b) {
+  WIDE p = 1, square = a;
   for (; b != 0; b >>= 1, square *= square) if (b & 1) p *= square;
-  return p;
+  return (INT)p;
 }
-FUNCTION uint32_t right_shift_u32(uint32_t a, uint32_t b) { return b < 32 ? a >> b : 0; }
-REDUCTION(maximum_u32, uint32_t, 0)
-REDUCTION(minimum_u32, uint32_t, UINT32_MAX)
+FUNCTION INT right_shift_SUFFIX(INT a, INT b) { return b < 8 * sizeof(INT) ? a >> b : 0; }
+REDUCTION(maximum_SUFFIX, INT, 0)
+REDUCTION(minimum_SUFFIX, INT, GREATEST)
+"""
 
+_BOOL: Final = """
 FUNCTION _Bool maximum_bool(_Bool a, _Bool b) { return a | b; }
 FUNCTION _Bool minimum_bool(_Bool a, _Bool b) { return a & b; }
 REDUCTION(maximum_bool, _Bool, 0)
@@ -88,21 +91,28 @@ FUNCTION float rounded_to_half_f64(double x) {
 """The conversions between float16, kept in 16 bits, and float32, by arithmetic on bits, which compilers vectorise."""
 
 
-def _signed(suffix: str, ctype: str, least: str, greatest: str) -> str:
-    text = _SIGNED.replace("SUFFIX", suffix).replace("uINT", "u" + ctype).replace("INT", ctype)
-    return text.replace("LEAST", least).replace("GREATEST", greatest)
+BITS: Final = (8, 16, 32, 64)
+"""How many bits the types of integers have, with a sign and without."""
+
+
+def _functions(bits: int, signed: bool) -> str:
+    """The functions on one type. Powers are computed without a sign, in at least 32 bits: C makes int of less."""
+    text = (_SIGNED if signed else _UNSIGNED).replace("SUFFIX", f"{'i' if signed else 'u'}{bits}")
+    text = text.replace("WIDE", f"uint{bits if bits > 32 else 32}_t")
+    text = text.replace("LEAST", f"INT{bits}_MIN").replace("GREATEST", f"{'' if signed else 'U'}INT{bits}_MAX")
+    return re.sub(r"\b(u?)INT\b", lambda m: f"{'u' if m[1] or not signed else ''}int{bits}_t", text)
 
 
 def _truncated() -> list[str]:
     """The casts from float32 and float64 to each type of integers."""
     texts = []
     for real, letter, suffix in (("float", "f", "f32"), ("double", "", "f64")):
-        for name, ctype, least, greatest, lowest, beyond in (
-            ("i32", "int32_t", "INT32_MIN", "INT32_MAX", "-0x1p31", "0x1p31"),
-            ("i64", "int64_t", "INT64_MIN", "INT64_MAX", "-0x1p63", "0x1p63"),
-            ("u32", "uint32_t", "0", "UINT32_MAX", "0x0p0", "0x1p32"),
-        ):
-            texts.append(f"""
+        for bits in BITS:
+            for signed in (True, False):
+                name, ctype = (f"i{bits}", f"int{bits}_t") if signed else (f"u{bits}", f"uint{bits}_t")
+                least, greatest = (f"INT{bits}_MIN", f"INT{bits}_MAX") if signed else ("0", f"UINT{bits}_MAX")
+                lowest, beyond = (f"-0x1p{bits - 1}", f"0x1p{bits - 1}") if signed else ("0x0p0", f"0x1p{bits}")
+                texts.append(f"""
 FUNCTION {ctype} {name}_from_{suffix}({real} x) {{
   const {real} inside = x >= {lowest}{letter} && x < {beyond}{letter} ? x : 0;
   return x >= {beyond}{letter} ? {greatest} : x < {lowest}{letter} ? {least} : ({ctype})inside;
@@ -117,12 +127,11 @@ _TRUNCATED_HEAD: Final = """
 
 INTEGERS: Final = "".join(
     [
-        _signed("i32", "int32_t", "INT32_MIN", "INT32_MAX"),
-        _signed("i64", "int64_t", "INT64_MIN", "INT64_MAX"),
-        _UNSIGNED,
+        *[_functions(bits, signed) for bits in BITS for signed in (True, False)],
+        _BOOL,
         _TRUNCATED_HEAD,
         *_truncated(),
     ]
 )
-"""Definitions of ``name_i32``, ``name_i64``, ``name_u32`` and ``name_bool``, and of the casts from floats to integers,
-such as ``i32_from_f64``."""
+"""Definitions of ``name_i8`` to ``name_u64`` and ``name_bool``, and of the casts from floats to integers, such as
+``i32_from_f64``."""

@@ -24,9 +24,14 @@ __all__ = [
 
 STORAGE: Final = {
     "bool": "uint8_t",
+    "int8": "int8_t",
+    "int16": "int16_t",
     "int32": "int32_t",
     "int64": "int64_t",
+    "uint8": "uint8_t",
+    "uint16": "uint16_t",
     "uint32": "uint32_t",
+    "uint64": "uint64_t",
     "float16": "uint16_t",
     "float32": "float",
     "float64": "double",
@@ -36,9 +41,14 @@ REGISTER: Final = {**STORAGE, "bool": "_Bool", "float16": "float"}
 """The C type of a value in expressions."""
 SUFFIX: Final = {
     "bool": "bool",
+    "int8": "i8",
+    "int16": "i16",
     "int32": "i32",
     "int64": "i64",
+    "uint8": "u8",
+    "uint16": "u16",
     "uint32": "u32",
+    "uint64": "u64",
     "float16": "f32",
     "float32": "f32",
     "float64": "f64",
@@ -123,7 +133,7 @@ def _cast(x: str, source: DType, target: DType) -> str:
 def _power(x: str, exponent: float | None, y: str, suffix: str) -> str:
     match exponent:
         case 2.0:
-            return f"{x} * {x}"
+            return f"(uint32_t){x} * {x}" if suffix == "u16" else f"{x} * {x}"
         case 1.0:
             return x
         case -1.0:
@@ -158,6 +168,9 @@ def c_expression(op: str, args: list[str], source: DType, dtype: DType, exponent
         return _cast(args[0], source, dtype)
     if op == "invert" and dtype.kind == "b":
         text = f"!{args[0]}"
+    elif op == "multiply" and dtype.name == "uint16":
+        # As int, which C takes for them, their product may overflow, which is undefined.
+        text = f"(uint32_t){args[0]} * {args[1]}"
     elif op == "power":
         text = _power(args[0], exponent, args[1], SUFFIX[source.name])
     else:
