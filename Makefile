@@ -58,7 +58,7 @@ gpu-wheels: $(VENV)/.dev ## What `make gpu` needs on a machine without a network
 	    --wheel-dir wheels . 'graphviz>=0.20'
 	@ls wheels
 
-lock: $(VENV)/.release ## The exact versions of all tools for development, into locks/dev.txt
+lock: $(VENV)/.dev ## The exact versions of all tools for development, into locks/dev.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-package tinygrad-lstm --no-annotate \
 	    --custom-compile-command 'make lock' --upgrade --output-file locks/dev.txt $(LOCKED:%=--extra %) pyproject.toml
 
@@ -107,8 +107,8 @@ $(VENV)/.browser: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(LOCK) --editable '.[browser]'
 	@touch $@
 
-$(VENV)/.release: $(VENV)/.created pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(LOCK) --editable '.[release]'
+$(VENV)/.release: $(VENV)/.dev
+	$(BIN)/uv pip install --quiet --python $(BIN)/python $(LOCK) --editable '.[release]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.created pyproject.toml locks/dev.txt
