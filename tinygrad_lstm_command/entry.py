@@ -45,13 +45,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: Sequence[str] | None) -> int:
     """Parse the arguments and run the command; returns the exit status."""
-    for stream in (sys.stdout, sys.stderr):
-        # Characters that the terminal cannot show are written as escapes.
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
     library: Any = None
     try:
         with ending():
+            for stream in (sys.stdout, sys.stderr):
+                # Characters that the terminal cannot show are written as escapes.
+                if isinstance(stream, TextIOWrapper):
+                    stream.reconfigure(errors="backslashreplace")
             with _leaving_at_once():
                 arguments = _parsed(argv)
                 library = importlib.import_module("tinygrad_lstm.cli")

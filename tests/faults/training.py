@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import resource
 import signal
 import subprocess
@@ -97,6 +98,10 @@ class Killed(Training):
                 return
             if ended.status == 0:
                 break
+        for path in folder.iterdir():
+            if path.name != "a":
+                # Only old files are deleted, since another process may be writing a new one.
+                os.utime(path, (0, 0))
         self.go_on(folder, "a", notes)
         left = sorted(path.name for path in folder.iterdir() if path.name != "a")
         if left:

@@ -66,7 +66,7 @@ def _train(arguments: argparse.Namespace, kind: type[Trainer]) -> int:
         else:
             trainer = kind.resume(checkpoint if resumed is True else resumed, corpus, settings.whole)
         _describe(trainer)
-        if trainer.at >= trainer.steps and trainer.validations:
+        if trainer.at >= trainer.steps and trainer.validations and trainer.validations[-1][0] == trainer.at:
             print(f"nothing is left to do at step {trainer.at:,}; a larger --steps or --epochs goes further")
             return 0
         try:
