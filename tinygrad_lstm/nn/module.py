@@ -251,6 +251,12 @@ class Module(Holder):
     def __init__(self) -> None:
         """A module without Parameters; a subclass sets its own attributes."""
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        # A module of one's own may have such an attribute; on one of this package it would do nothing.
+        if name in ("requires_grad", "training") and type(self).__module__.startswith(__package__):
+            unknown(with_article(type(self).__name__), name, self._elsewhere, self)
+        super().__setattr__(name, value)
+
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """The computation; every subclass writes its own."""
         raise UsageError(f"{type(self).__name__} has no forward method; write its equations there")

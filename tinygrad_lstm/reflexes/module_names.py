@@ -128,6 +128,9 @@ MODULES: Final[Mapping[str, str]] = {
     "register_buffer": "assign a State: self.name = tl.State(value)",
     "register_forward_hook": "name a value with x.named(name), and read it from the graph",
     "register_parameter": "assign a Parameter: self.name = tl.Parameter(value)",
+    "requires_grad": (
+        "what is trained is a Parameter: tl.Parameter(value); to freeze one, do not give it to the optimiser"
+    ),
     "requires_grad_": (
         "what is trained is a Parameter: tl.Parameter(value); to freeze one, do not give it to the optimiser"
     ),
