@@ -96,3 +96,12 @@ def test_a_stage_without_gradients_says_why_and_shows_none():
     assert re.search("There are no gradients: .*twice_in_a_stage.* has no gradient", view["note"])
     assert all(n < 0 for x in view["graph"]["items"] for n in x["g"])
     assert all(x["rule"] == [] for x in view["graph"]["items"])
+
+
+def test_what_comes_back_is_told_by_the_number_of_its_item():
+    items = data(tl.draw.page(lambda x: tl.sin(x**2), 1.0))["views"][0]["graph"]["items"]
+    terms = [term for item in items for term in item["rule"]]
+    assert terms
+    for _, origin, *pieces in terms:
+        assert origin in pieces or pieces == ["1 (as a result)"]
+        assert all(isinstance(piece, int) or piece.isprintable() for piece in pieces)

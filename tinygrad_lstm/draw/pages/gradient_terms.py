@@ -25,7 +25,7 @@ Term = list[Any]
 
 _SHORT: Final = 26
 _LONG: Final = 90
-_ARRIVING: Final = "\ue000"
+_ARRIVING: Final = "⟦∂⟧"
 """The name of a gradient that comes back, until the number of its item stands there; no name of a user's is this."""
 _TWICE: Final = re.compile(r"\((\(the [^()]*\))\)")
 _SHAPED: Final = re.compile(rf"(?:reshape|broadcast_to)\({_ARRIVING}, shape=(?:\([^()]*\)|\d+)\)")
