@@ -30,7 +30,7 @@ def test_a_page_of_results_names_its_command(page):
     if arguments.name == "agreement":
         return
     task = make_task(arguments.name, vars(arguments).get("length"))
-    protocol = task.protocol(arguments.protocol)
+    protocol = task.protocol(vars(arguments).get("protocol"))
     assert text.startswith(f"# {task.title}, ")
     assert f"\n{protocol}.\n" in text
     for cell, weights in rows:
