@@ -73,7 +73,9 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:
     count = whole(indices_or_sections)
     if count is not None:
         if count < 1 or size % count:
-            raise ShapeError(f"split({node.type}): axis {place} of size {size} has no {count} equal parts")
+            raise ShapeError(
+                f"split({node.type}): axis {place} of size {size} has no {count} equal parts; cut it at [1, 3]"
+            )
         cuts: list[Any] = [size // count * k for k in range(1, count)]
     else:
         given = listed(indices_or_sections)
@@ -168,7 +170,7 @@ def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     """
     times = whole(n)
     if times is None or times < 0:
-        raise UsageError(f"diff: n is an integer ≥ 0, not {n!r}")
+        raise UsageError(f"diff: n is an integer ≥ 0, not {n!r}; a derivative is tl.gradients(y, x)")
     node = as_tensor(x)
     if not times:
         return node

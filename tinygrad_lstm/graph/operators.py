@@ -170,7 +170,7 @@ class Operators(Methods[R]):
 
     def __len__(self) -> int:
         if not self.shape:
-            raise UsageError("an array without axes has no length")
+            raise UsageError("an array without axes has no length; x.reshape(1) has one, x.item() is its number")
         return self.shape[0]
 
     def __getitem__(self, key: Any) -> R:
@@ -208,7 +208,10 @@ class Operators(Methods[R]):
     def item(self) -> Any:
         """The value of an array of one element as a Python scalar."""
         if self.size != 1:
-            raise UsageError(f"item() wants one element, this array has shape {list(self.shape)}")
+            raise UsageError(
+                f"item() wants one element, this array has shape {list(self.shape)}; all of them are x.numpy(), one is "
+                f"x[{', '.join('0' * len(self.shape))}].item()"
+            )
         return self.numpy().item()
 
     def tolist(self) -> Any:
@@ -224,8 +227,8 @@ class Operators(Methods[R]):
     def __index__(self) -> int:
         if self.size != 1 or self.dtype.kind not in "iu":
             raise ArgumentError(
-                f"an array of shape {list(self.shape)} and type {self.dtype} is no index or count of Python's; one "
-                "whole number is"
+                f"an array of shape {list(self.shape)} and type {self.dtype} is no index or count of Python's, as "
+                "one whole number is; the length of an array is len(x)"
             )
         if getattr(self, "symbolic", False):
             raise TraceError(

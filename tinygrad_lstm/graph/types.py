@@ -137,7 +137,8 @@ def normalize_axis(axis: Any, rank: int, what: str = "axis") -> int:
         raise UsageError(f"{what} is an integer, not {axis!r}")
     if not -rank <= index < rank:
         dims = "1 axis" if rank == 1 else f"{rank} axes"
-        raise ShapeError(f"{what} {index} is out of range for an array of {dims}")
+        known = f"; give one of {-rank} … {rank - 1}" if rank else ""
+        raise ShapeError(f"{what} {index} is out of range for an array of {dims}{known}")
     return index % rank
 
 

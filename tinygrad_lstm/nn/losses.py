@@ -223,7 +223,8 @@ def _classified(name: str, first: str, scores: Any, targets: Any, ignore_index: 
     (floats,) = float_operands(scores)
     indices = as_tensor(targets, device=floats.device)
     if indices.dtype.kind not in "iu":
-        raise DTypeError(f"{name}: targets are class numbers, got {indices.type}")
+        change = "tl.argmax(targets, axis=-1)" if indices.shape == floats.shape else "targets.astype(tl.int64)"
+        raise DTypeError(f"{name}: targets are class numbers, got {indices.type}; write {change}")
     if floats.shape[:-1] != indices.shape or not floats.shape:
         raise ShapeError(
             f"{name}: {first} {floats.type} want targets of shape {list(floats.shape[:-1])}, got {indices.type}"

@@ -118,6 +118,10 @@ def matmul(x: Any, y: Any) -> Tensor:
     if not a.shape or not b.shape:
         raise ShapeError(f"matmul({a.type}, {b.type}): an operand without axes is a scalar; use * for it")
     inner = b.shape[-2] if b.ndim > 1 else b.shape[0]
+    if a.ndim == b.ndim == 2 and a.shape[-1] == b.shape[-1] != inner:
+        raise ShapeError(
+            f"matmul({a.type}, {b.type}): the inner sizes {a.shape[-1]} and {inner} differ; those of x @ y.T are equal"
+        )
     if a.shape[-1] != inner:
         raise ShapeError(
             f"matmul({a.type}, {b.type}): the inner sizes {a.shape[-1]} and {inner} differ; "

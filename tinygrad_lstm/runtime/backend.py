@@ -185,6 +185,7 @@ def load_backend(name: str) -> Backend:
         )
     if name not in entries:
         hint = f"; {_ELSEWHERE[name.lower()]}" if name.lower() in _ELSEWHERE else ""
+        hint = f"; write {name.lower()!r}" if name.lower() in entries else hint
         raise BackendError(f"no backend is named {name!r}; installed are {', '.join(sorted(entries))}{hint}")
     if len(entries[name]) > 1:
         both = " and ".join(_distribution(e) for e in entries[name])
