@@ -161,3 +161,17 @@ def test_a_layer_that_is_used_twice_is_told_from_two() -> None:
     assert seen(twice(0, 0)) != seen(twice(0, 1))
     assert "tanh W0" in twice(0, 0).dot
     assert "W0" not in twice(0, 1).dot
+
+
+def test_values_that_many_read_get_a_name_where_formulas_would_be_long() -> None:
+    def doubling(x: Any, h: Any) -> Any:
+        h = (h * x).named("v_1")
+        for _ in range(12):
+            h = tl.where(h > 0.5, tl.sin(h), tl.cos(h))
+        return h
+
+    words = draw.cell(doubling, x=tl.tensor(X), state=tl.tensor(H)).description
+    equations = re.findall(r"(\S+) = ", words)
+    assert equations == ["v_1", "v_2", "v_3", "v_4", "h_t"]
+    assert "…" not in words
+    assert len(words) < 4000

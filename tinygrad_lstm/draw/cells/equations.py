@@ -18,6 +18,8 @@ __all__ = ["Equation", "cell_in_words", "equations"]
 
 _SUM, _PRODUCT, _ATOM = range(3)
 _LONG: Final = 400
+_MOST: Final = 20
+"""So many values that have no name get one, lest a formula be as long as a page."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ _DOTS: Final = _Term("…", r"\ldots")
 
 
 def equations(anatomy: Anatomy) -> list[Equation]:
-    """One equation for each value that has a name, in an order in which they can be computed."""
+    """One equation for each value that has a name or needs one, in an order in which they can be computed."""
     return _Writer(anatomy).equations()
 
 
@@ -85,6 +87,7 @@ class _Writer:
     def equations(self) -> list[Equation]:
         last = {self.anatomy.of[node]: node for node in self.order if node in self.anatomy.of}
         found = []
+        taken, given = set(self.names.values()), 0
         for node in self.order:
             part = self.anatomy.of.get(node)
             if part is None or value_of(node) is not node:
@@ -98,7 +101,12 @@ class _Writer:
                 said, shown = pretty(name), LATEX.name(name)
                 found.append(Equation(part, f"{said} = {term.text}", f"{shown} = {term.latex}"))
                 term = _Term(said, shown)
-            # Shared values without a name would double the text again and again.
+            # Shared values without a name would double the text again and again: long ones get one.
+            if len(term.text) > _LONG and given < _MOST:
+                given = next(k for k in count(given + 1) if f"v_{k}" not in taken)
+                name = f"v_{{{given}}}"
+                found.append(Equation(part, f"{pretty(name)} = {term.text}", f"{LATEX.name(name)} = {term.latex}"))
+                term = _Term(pretty(name), LATEX.name(name))
             self.terms[node] = term if len(term.text) <= _LONG else _DOTS
         return found
 
