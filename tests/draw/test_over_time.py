@@ -186,6 +186,25 @@ def test_gates_are_open_where_a_depth_says_so():
     assert opened.engine == "nop2"
 
 
+def test_data_that_all_steps_read_stands_outside():
+    weight = tl.tensor(0.4)
+    last, _ = tl.scan(lambda h, x: (tl.tanh(h * weight + x).named("h_t"), None), tl.tensor(0.0), tl.tensor([0.5, 1.0]))
+    drawing = draw.graph(last, loops="unrolled", flow=True, shapes=False)
+    assert drawing.engine == "nop2"
+    labels = {name: dot.shown(look) for name, look in vertices(drawing).items()}
+    assert sorted(labels[b] for a, b, _ in dot.edges(drawing) if labels[a].startswith("0.4")) == ["×", "×"]
+
+
+def test_what_has_no_rows_is_drawn_as_if_nobody_had_tried():
+    """Something between two loops."""
+    first, second = nn.RNN(3, 4, key=KEY), nn.RNN(4, 4, key=KEY)
+    drawing = draw.graph(lambda x: second(tl.sin(first(x)[0]))[0], X[:3], loops="unrolled")
+    assert drawing.engine == "dot"
+    labels = [dot.shown(look) for look in dot.nodes(drawing).values()]
+    assert sum("h_t" in label for label in labels) == 6
+    assert sum(label.startswith(("x f32", "x_t")) for label in labels) == 1
+
+
 def test_gradients_and_loops_in_loops_are_laid_out_as_before():
     lstm = nn.LSTM(3, 4, key=KEY)
 

@@ -366,5 +366,7 @@ def _lines(text: str, names: Sequence[str], small: Sequence[str], size: float, n
     lines += [f'<FONT POINT-SIZE="{SMALL:g}" COLOR="{soft}">{escaped(s)}</FONT>' for s in small]
     if len(lines) == 1:
         return f"<{first or ' '}>"
-    rows = "".join(f"<TR><TD>{line or ' '}</TD></TR>" for line in lines)
+    # Viewers set subscripts lower than Graphviz reckons.
+    room = f' HEIGHT="{1.5 * size:.0f}" VALIGN="TOP"'
+    rows = "".join(f"<TR><TD{room * ('<SUB>' in line)}>{line or ' '}</TD></TR>" for line in lines)
     return f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0">{rows}</TABLE>>'

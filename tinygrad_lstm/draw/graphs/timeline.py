@@ -152,7 +152,8 @@ class _Sorting:
         first = {k: (loop.attrs["length"] - 1 if loop.attrs["reverse"] else 0) for k, loop in enumerate(self.loops)}
         for leaf, e in self.reader.items():
             target = moments.get(e.target)
-            if target is not None and not (e in carried and target.at == first[target.row]):
+            shared = sum(o.source is leaf for o in self.edges) > 1
+            if target is not None and not shared and not (e in carried and target.at == first[target.row]):
                 slot = e.reads[2] if e.reads is not None else 0
                 moments[leaf] = Moment(target.row, target.at, self._key((target.key, slot)))
         standing = self._closed(moments)
@@ -174,7 +175,13 @@ class _Sorting:
             )
         self._outside(moments, standing)
         self._build(result, moments, standing, carried)
-        return result if self._sorted(result) else None
+        if not self._sorted(result):
+            return None
+        # From here on vertices and edges are changed, which nobody else may see where they have no rows.
+        self._elements(result, moments)
+        for v, moment in result.at.items():
+            v.names = [] if v.kind == "symbol" else _named_at(v.names, moment.at)
+        return result
 
     def _closed(self, moments: dict[Vertex, Moment]) -> dict[Vertex, Vertex]:
         """For vertices in a gate or layer of a step, what stands for it."""
@@ -297,16 +304,13 @@ class _Sorting:
             if carry is not None:
                 result.carried[made] = carry
         shown = dict.fromkeys(standing.get(v, v) for v in self.vertices)
-        self._elements(result, shown, moments)
         result.vertices = list(shown)
         result.at = {v: moments[v] for v in shown if v in moments}
         result.entering = {v for v in result.at if self._enters(v)}
-        for v, moment in result.at.items():
-            v.names = [] if v.kind == "symbol" else _named_at(v.names, moment.at)
 
-    def _elements(self, result: Timeline, shown: dict[Vertex, None], moments: dict[Vertex, Moment]) -> None:
+    def _elements(self, result: Timeline, moments: dict[Vertex, Moment]) -> None:
         """Draw a sequence that every step takes its own element of as its elements."""
-        for symbol in [v for v in shown if v.kind == "symbol" and v not in moments]:
+        for symbol in [v for v in result.vertices if v.kind == "symbol" and v not in moments]:
             readers = [e for e in result.edges if e.source is symbol]
             if not readers or not all(self._enters(e.target) or _is_between(moments, e.target) for e in readers):
                 continue
@@ -318,9 +322,11 @@ class _Sorting:
                     moment = moments[e.target]
                     last = KEPT + e.target.times - 1
                     e.source = Vertex("symbol", f"{symbol.label}[{KEPT}] … {symbol.label}[{last}]", None)
-                    moments[e.source] = Moment(moment.row, moment.at, ELEMENTS)
-                    shown[e.source] = None
-            del shown[symbol]
+                    result.at[e.source] = Moment(moment.row, moment.at, ELEMENTS)
+                    result.entering.add(e.source)
+                    result.vertices.append(e.source)
+            result.vertices.remove(symbol)
+            result.outside.pop(symbol, None)
 
     def _enters(self, v: Vertex) -> bool:
         if v not in self.place:
