@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import stat
 import subprocess
@@ -101,6 +102,47 @@ def test_what_killed_programs_have_left_goes_after_an_hour(
         os.utime(file, (0, 0))
     write(tmp_path / name)
     assert sorted(tmp_path.iterdir()) == sorted([left[1], *others, tmp_path / name])
+
+
+KILLED = """
+import os, signal, sys
+import tinygrad_lstm as tl
+sync = os.fsync
+def killed(handle):
+    sync(handle)
+    os.kill(os.getpid(), signal.SIGKILL)
+os.fsync = killed
+tl.save(sys.argv[1], {"x": tl.ones(3)})
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "O_TMPFILE"), reason="only Linux has files without a name")
+def test_a_program_that_is_killed_while_it_writes_leaves_nothing(tmp_path: Path) -> None:
+    try:
+        os.close(os.open(tmp_path, os.O_WRONLY | os.O_TMPFILE))
+    except OSError:
+        pytest.skip("this disk has no files without a name")
+    path = tmp_path / "x.safetensors"
+    for _ in range(2):
+        done = subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
+        assert done.returncode == -signal.SIGKILL
+        assert not path.exists() or list(tl.load(path)) == ["y"]
+        assert list(tmp_path.iterdir()) == ([path] if path.exists() else [])
+        tl.save(path, {"y": tl.ones(3)})
+
+
+@pytest.mark.parametrize(("write", "error", "name"), WRITERS)
+def test_a_disk_without_unnamed_files(
+    write: Any, error: type[Exception], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Any, **__: Any) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", refused)
+    write(tmp_path / name)
+    monkeypatch.setattr("tinygrad_lstm.runtime.files._DESCRIPTORS", "/missing")
+    write(tmp_path / name)
+    assert [p.name for p in tmp_path.iterdir()] == [name]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")

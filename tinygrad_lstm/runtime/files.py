@@ -10,7 +10,7 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,8 @@ CHECKSUM: Final = "tinygrad_lstm.sha256"
 """The name of the checksum in the header."""
 _BESIDE: Final = r"\.tinygrad_lstm-[0-9a-f]{16}\.tmp"
 """The names of files on their way; see :func:`_beside`."""
+_DESCRIPTORS: Final = "/proc/self/fd"
+"""Where Linux gives a name to what a number of an open file stands for."""
 _MARK: Final = "tinygrad_lstm.checked"
 """A second name, which says that there is a checksum: a damaged bit can change only one of the two names."""
 
@@ -82,22 +84,49 @@ def write_whole(path: Path, content: bytes) -> None:
     path = Path(os.path.realpath(path))
     before = replaceable(path)
     beside = _beside(path)
+    # The new file is private until it gets the permissions of the old one.
+    mode = 0o666 if before is None else 0o600
     try:
-        # The new file is private until it gets the permissions of the old one.
-        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if before is None else 0o600)
-        with open(handle, "wb") as file:
-            if before is not None and hasattr(os, "fchmod"):
-                with contextlib.suppress(PermissionError):
-                    os.fchown(handle, before.st_uid, before.st_gid)
-                os.fchmod(handle, stat.S_IMODE(before.st_mode))
-            file.write(content)
-            file.flush()
-            os.fsync(handle)
+        if not _write_unnamed(beside, content, before, mode):
+            with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+                _fill(file, content, before)
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
     _sync_folder(path.parent)
     sweep(path.parent, _BESIDE)
+
+
+def _fill(file: IO[bytes], content: bytes, before: os.stat_result | None) -> None:
+    """Write the content to the disk, with the permissions and the owner of the file that was there before."""
+    if before is not None and hasattr(os, "fchmod"):
+        with contextlib.suppress(PermissionError):
+            os.fchown(file.fileno(), before.st_uid, before.st_gid)
+        os.fchmod(file.fileno(), stat.S_IMODE(before.st_mode))
+    file.write(content)
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _write_unnamed(path: Path, content: bytes, before: os.stat_result | None, mode: int) -> bool:
+    """Write a file that gets its name last, so that nothing is left of it if the program is killed before.
+
+    Linux has such files, on most of its disks; elsewhere nothing happens, and the result is False.
+    """
+    if not hasattr(os, "O_TMPFILE") or not os.path.isdir(_DESCRIPTORS):
+        return False
+    try:
+        handle = os.open(path.parent, os.O_WRONLY | os.O_TMPFILE, mode)
+    except OSError:
+        return False
+    with open(handle, "wb") as file:
+        _fill(file, content, before)
+        try:
+            # Python follows the link that Linux gives only if a folder is named too, which counts for nothing here.
+            os.link(f"{_DESCRIPTORS}/{handle}", path, src_dir_fd=handle, follow_symlinks=True)
+        except OSError:
+            return False
+    return True
 
 
 def replaceable(path: Path) -> os.stat_result | None:
