@@ -79,7 +79,7 @@ def test_agreement_prints_its_tables_and_writes_page_and_picture(run, tmp_path):
         ("task adding --steps 9", "the task adding has no --steps, which only agreement has"),
         ("task agreement --length 9", "the task agreement has no --length, which has --objective, --steps"),
         ("task agreement --cells rnn --picture x.svg", "--picture shows a unit of the LSTM"),
-        ("task agreement --corpus none.tsv", "No such file or directory: none.tsv"),
+        ("task agreement --corpus none.tsv", "there is no file of sentences none.tsv"),
         ("task adding --trials 0", "argument --trials: an integer from 1 to a billion is wanted, not '0'"),
     ],
 )
