@@ -28,7 +28,7 @@ def test_mistakes_in_its_own_arguments() -> None:
         tl.jit(3)  # type: ignore[call-overload]
     with pytest.raises(UsageError, match=r"cache_size is an integer of at least 1, not 0"):
         tl.jit(abs, cache_size=0)
-    with pytest.raises(DTypeError, match=r"the argument 'x' of .*: it is an array of dtype complex128; use one of"):
+    with pytest.raises(DTypeError, match=r"the argument 'x' of .*: there are no complex numbers here"):
         tl.jit(lambda x: x)(np.zeros(2, complex))
 
 
