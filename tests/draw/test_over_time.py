@@ -193,6 +193,9 @@ def test_data_that_all_steps_read_stands_outside():
     assert drawing.engine == "nop2"
     labels = {name: dot.shown(look) for name, look in vertices(drawing).items()}
     assert sorted(labels[b] for a, b, _ in dot.edges(drawing) if labels[a].startswith("0.4")) == ["×", "×"]
+    # Lines that carry different values have different heights under the steps.
+    lowest = {labels[a]: min(y for _, y in dot.curve(look)) for a, _, look in dot.edges(drawing)}
+    assert lowest["0.4 f32[]"] != lowest["data f32[2]"]
 
 
 def test_what_has_no_rows_is_drawn_as_if_nobody_had_tried():

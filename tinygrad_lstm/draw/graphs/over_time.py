@@ -69,6 +69,7 @@ class _Rows:
         self.places = Places(sizes={v: size(v) for v in line.vertices})
         # The parts of edges that lie outside of the steps.
         self.side_ways: dict[Edge, Curve] = {}
+        self.lines: dict[Vertex, int] = {}
         self.of: dict[tuple[int, int], dict[int, Vertex]] = {}
         for v, m in line.at.items():
             self.of.setdefault((m.row, m.at), {})[m.key] = v
@@ -284,10 +285,12 @@ class _Rows:
             return curve_of([*start, *across, (middle, bottom)])
         way = self._curve(b.row, b.at, (("below", brought(self.line, e)), b.key))
         (x, y), side = way[0], -1 if self.line.rows[b.row].reverse else 1
+        # What enters beside each other goes up beside each other.
+        x += side * min(10.0, 5.0 * self.blocks[b.row].below.index(brought(self.line, e)))
         if start[-1][0] != x:
             turn = self.middle[b.row] + self.blocks[b.row].bottom + BELOW / 2
             start = [*start, (start[-1][0], turn), (x, turn)]
-        led = curve_of([*start, (x, y), (x + side * 7, y)])
+        led = curve_of([*start, (x, y), (x + side * 3, y)], 3.0)
         return [*led, *way[1:]]
 
     def _rise(self, e: Edge, a: Moment, b: Moment) -> None:
@@ -323,15 +326,20 @@ class _Rows:
         row = self.blocks[b.row]
         under = self.middle[b.row] + row.bottom + BELOW
         under += max([self.size(v)[1] for v in self.line.entering if self.line.at[v].row == b.row], default=0.0) + BUS
+        # Each value has a line of its own under the steps.
+        number = self.lines.setdefault(e.source, len(self.lines))
+        under, x = under + 7.0 * number, x - 5.0 * number
         if e.target in self.line.entering:
             tx, ty = self.places.spots[e.target]
             end = [(tx, under), (tx, ty + self.size(e.target)[1] / 2)]
-            self.places.ways[e] = [*side, *curve_of([side[-1], (x + 8, y), (x + 8, under), *end])[1:]]
+            self.places.ways[e] = [*side, *curve_of([side[-1], (x + 12, y), (x + 12, under), *end])[1:]]
         elif b.key == BETWEEN:
-            self.places.ways[e] = [*side, *self._up(e, b, [side[-1], (x + 8, y), (x + 8, under)])[1:]]
+            self.places.ways[e] = [*side, *self._up(e, b, [side[-1], (x + 12, y), (x + 12, under)])[1:]]
         else:
-            x0 = self._curve(b.row, b.at, (("below", brought(self.line, e)), b.key))[0][0]
-            led = self._up(e, b, [side[-1], (x + 8, y), (x + 8, under), (x0, under)])
+            way = self._curve(b.row, b.at, (("below", brought(self.line, e)), b.key))
+            shift = min(10.0, 5.0 * self.blocks[b.row].below.index(brought(self.line, e)))
+            x0 = way[0][0] + (-shift if self.line.rows[b.row].reverse else shift)
+            led = self._up(e, b, [side[-1], (x + 12, y), (x + 12, under), (x0, under)])
             self.places.ways[e] = [*side, *led[1:]]
 
     def _put_out(self, e: Edge, a: Moment) -> None:
