@@ -119,7 +119,7 @@ def argmin(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
 
 @function
 def prod(x: Any, axis: Any = None, keepdims: bool = False, *, dtype: Any = None) -> Tensor:
-    """``∏ x`` over ``axis``, 1 for an empty axis, of integers and bools in int64. Derivatives are right at zeros too.
+    """``∏ x`` over ``axis``, 1 for an empty axis, of integers and bools in 64 bits. Derivatives are right at zeros too.
 
     The factors are multiplied in pairs, so the graph grows with the logarithm of their number.
 
@@ -154,7 +154,7 @@ def cumsum(
 ) -> Tensor:
     """The sums of the first 1, 2, … elements along ``axis``, of the flattened array by default.
 
-    Integers and bools are summed in int64. Each round doubles how many elements a sum covers, so the graph grows with
+    Integers and bools are summed in 64 bits. Each round doubles how many elements a sum covers, so the graph grows with
     the logarithm of the axis.
 
     Args:
@@ -174,7 +174,7 @@ def cumprod(
 ) -> Tensor:
     """The products of the first 1, 2, … elements along ``axis``, of the flattened array by default.
 
-    Those of integers and bools are of int64. Derivatives are right at zeros too.
+    Those of integers and bools have 64 bits. Derivatives are right at zeros too.
 
     Args:
         dtype: the element type of the result, to which ``x`` is converted first.
