@@ -198,6 +198,20 @@ def test_data_that_all_steps_read_stands_outside():
     assert lowest["0.4 f32[]"] != lowest["data f32[2]"]
 
 
+def test_different_values_leave_the_steps_on_different_lines():
+    def both(x):
+        return tl.scan(lambda c, v: (tl.sin(c) + v, (tl.sin(c), c * v)), tl.zeros((1, 3)), x)[1]
+
+    drawing = draw.graph(both, X, loops="unrolled")
+    labels = {name: dot.shown(look) for name, look in vertices(drawing).items()}
+    stacks = [name for name, label in labels.items() if label == "stack"]
+    assert len(stacks) == 2
+    highest = [
+        {max(y for _, y in dot.curve(look)) for _, b, look in dot.edges(drawing) if b == stack} for stack in stacks
+    ]
+    assert highest[0].isdisjoint(highest[1])
+
+
 def test_what_has_no_rows_is_drawn_as_if_nobody_had_tried():
     """Something between two loops."""
     first, second = nn.RNN(3, 4, key=KEY), nn.RNN(4, 4, key=KEY)

@@ -70,6 +70,7 @@ class _Rows:
         # The parts of edges that lie outside of the steps.
         self.side_ways: dict[Edge, Curve] = {}
         self.lines: dict[Vertex, int] = {}
+        self.lines_above: dict[tuple[int, Vertex], int] = {}
         self.of: dict[tuple[int, int], dict[int, Vertex]] = {}
         for v, m in line.at.items():
             self.of.setdefault((m.row, m.at), {})[m.key] = v
@@ -356,7 +357,11 @@ class _Rows:
                 self.places.ways[e] = [*way, ((x0 + x1) / 2, y0), ((x0 + x1) / 2, y1), (x1, y1), *side[1:]]
                 return
         x1, y1 = side[0]
-        led = curve_of([way[-1], (x, bus), (x1 - 8, bus), (x1 - 8, y1), (x1, y1)])
+        # Each value has a line of its own over the steps; those of what one thing reads are one.
+        number = self.lines_above.setdefault((a.row, e.target), len(self.lines_above))
+        rise, bus, turn = min(6.0, 3.0 * number), bus - 5.0 * number, x1 - 8 - 3.0 * number
+        begin = [way[-1]] if a.key == BETWEEN or not rise else [way[-1], (x + rise, way[-1][1])]
+        led = curve_of([*begin, (begin[-1][0], bus), (turn, bus), (turn, y1), (x1, y1)])
         self.places.ways[e] = [*way, *led[1:], *side[1:]]
 
 
