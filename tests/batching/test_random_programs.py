@@ -78,9 +78,11 @@ def checked(number: int) -> str:
     if ".backward(" in text:
         return "refused"
     floats = tuple(k for k, x in enumerate(args) if x.dtype.is_float)
-    first = tl.grad(weighed(f), floats)
-    second = tl.grad(weighed(first), floats)
-    for g in (f, first, second) if floats else (f,):
+    functions = [f]
+    if floats:
+        functions.append(tl.grad(weighed(f), floats))
+        functions.append(tl.grad(weighed(functions[-1]), floats))
+    for g in functions:
         try:
             want = looped(g, axes)(*args)
             tl.evaluate(*flatten(want)[0])
