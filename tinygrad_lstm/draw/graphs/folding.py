@@ -1,9 +1,19 @@
 """Large graphs made small enough to look at: scopes, runs and stretches of nodes become one vertex each."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tinygrad_lstm.draw.graphs.repeats import LEAST, repeated_blocks
-from tinygrad_lstm.draw.graphs.vertices import LEAVES, Cluster, Edge, Vertex
+from tinygrad_lstm.draw.graphs.vertices import (
+    LEAVES,
+    TO_THE_NEXT_STEP,
+    Cluster,
+    Edge,
+    Vertex,
+    around,
+    computes_gradient,
+)
 
 __all__ = ["Folded", "fold_graph"]
 
@@ -18,6 +28,12 @@ MANY = 12
 """With more results than these, those of one origin are shown as one."""
 ALIKE = 4
 """So many results of one origin are."""
+FEW = 4
+"""A stretch of so many different operations is called by them."""
+SHOWN = ("pointwise", "op", "view", "loop", "folded")
+"""Kinds whose labels say what is done; those of others are names of values."""
+BACKWARD = "gradient"
+"""The scope of the backward pass."""
 PERIOD = 6
 """A run of at most so many operations again and again is told as such."""
 
@@ -108,16 +124,21 @@ def _visible(vertices: list[Vertex], depth: int) -> int:
 def _fold_scopes(vertices: list[Vertex], edges: list[Edge], depth: int) -> tuple[list[Vertex], list[Edge], str]:
     standing: dict[Vertex, Vertex] = {}
     made: dict[Cluster, Vertex] = {}
+    inside: dict[Vertex, list[Vertex]] = {}
     for v in vertices:
         if v.cluster is None or v.cluster.level <= depth:
             continue
         closed = _at_level(v.cluster, depth + 1)
         assert closed is not None
         if closed not in made:
-            made[closed] = Vertex("folded", closed.name, closed.parent, role=closed.role, count=0)
+            name = closed.name.removesuffix(TO_THE_NEXT_STEP)
+            made[closed] = Vertex("folded", name, closed.parent, role=closed.role, count=0)
         made[closed].count += v.count
-        made[closed].gradient |= v.gradient
+        inside.setdefault(made[closed], []).append(v)
         standing[v] = made[closed]
+    for box, members in inside.items():
+        # Values of the forward pass may be kept for the backward pass alone: that makes no gradient of the rest.
+        box.gradient = computes_gradient(members)
     text = f"{_count(sum(v.count for v in standing), 'node')} in {_count(len(made), 'scope')}" if made else ""
     return *_replaced(vertices, edges, standing), text
 
@@ -159,7 +180,7 @@ def _fold_runs(vertices: list[Vertex], edges: list[Edge], least: int = LEAST) ->
         if len(middle) >= least:
             folded += 1
             words, times = _summed_up([v.label for v in middle])
-            box = Vertex("folded", words, middle[0].cluster, gradient=all(v.gradient for v in middle), count=0)
+            box = Vertex("folded", words, middle[0].cluster, gradient=computes_gradient(middle), count=0)
             box.times = times
             for v in middle:
                 for inner in (v, *leaves.get(v, [])):
@@ -220,13 +241,31 @@ def _fold_stretches(vertices: list[Vertex], edges: list[Edge], pieces: int) -> t
     made = []
     for start in range(0, len(inner), size):
         part = inner[start : start + size]
-        words = _listed([v.label for v in part if v.kind not in LEAVES])
-        made.append(
-            Vertex("folded", words, None, gradient=all(v.gradient for v in part), count=sum(v.count for v in part))
-        )
+        name, small = _named(part)
+        box = Vertex("folded", name, None, gradient=computes_gradient(part), count=sum(v.count for v in part))
+        box.notes += small
+        made.append(box)
         standing.update(dict.fromkeys(part, made[-1]))
     text = f"{_count(sum(v.count for v in made), 'node')} in {_count(len(made), 'stretch', 'stretches')}"
     return *_replaced(vertices, edges, standing), text
+
+
+def _named(part: Sequence[Vertex]) -> tuple[str, list[str]]:
+    """What to call a stretch, and the small print: by the scope that most of it is in, else by its operations."""
+    counted = [v for v in part if v.kind not in LEAVES] or part
+    scopes: Counter[tuple[str, ...]] = Counter()
+    for v in counted:
+        path = tuple(c.name for c in around(v.cluster) if not c.loop)
+        for level in range(len(path)):
+            scopes[path[: level + 1]] += v.count
+    most = [path for path, count in scopes.items() if 2 * count > sum(v.count for v in counted)]
+    shown = [v.label for v in part if v.kind in SHOWN]
+    words = _listed(shown)
+    if not most:
+        return words if len(set(shown)) <= FEW else f"{len(shown)} operations", []
+    path = max(most, key=len)
+    back = path[0] == BACKWARD and len(path) > 1
+    return f"{BACKWARD} of {path[-1]}" if back else path[-1], [words] if words else []
 
 
 def _replaced(

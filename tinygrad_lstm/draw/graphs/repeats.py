@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tinygrad_lstm.draw.graphs.vertices import LEAVES, Cluster, Edge, Vertex
+from tinygrad_lstm.draw.graphs.vertices import LEAVES, Cluster, Edge, Vertex, computes_gradient
 
 __all__ = ["LEAST", "repeated_blocks"]
 
@@ -97,7 +97,7 @@ def _box(parent: Cluster | None, first: Sequence[_Unit], rest: Sequence[_Unit], 
     like = ", ".join(dict.fromkeys(u.name for u in first))
     role = next((u.cluster.role for u in rest if u.cluster is not None), None)
     box = Vertex("folded", " ".join(names), parent, role=role, count=0, times=times - 1, notes=[f"like {like}"])
-    box.gradient = all(v.gradient for u in rest for v in u.members)
+    box.gradient = computes_gradient(v for u in rest for v in u.members)
     return box
 
 

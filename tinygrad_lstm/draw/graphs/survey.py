@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tinygrad_lstm.draw.graphs.unrolling import Path
-from tinygrad_lstm.draw.graphs.vertices import Cluster, Edge, Vertex, VertexKind
+from tinygrad_lstm.draw.graphs.vertices import TO_THE_NEXT_STEP, Cluster, Edge, Vertex, VertexKind
 from tinygrad_lstm.draw.marks import attribute_note, operand_marks
 from tinygrad_lstm.formula.notation import power_of
 from tinygrad_lstm.graph.function import Graph, slot_value, topological
@@ -237,7 +237,7 @@ class _Survey:
                 self.connect(frame.env[x], box, x, note, reads[slot])
             self.bodies[id(frame.env), loop] = box
             return
-        dashed = ", dashed: to the next step" if carries else ""
+        dashed = TO_THE_NEXT_STEP if carries else ""
         cluster = Cluster(_loop_label(loop) + dashed, None, around, around.level + 1 if around else 1, loop=True)
         names = [s.name for s, _ in self._scopes(loop)]
         outer = (*frame.outer, *names[_shared(names, frame.outer) :])

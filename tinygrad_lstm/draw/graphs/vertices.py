@@ -1,5 +1,6 @@
 """What a picture of a graph is made of: vertices, edges, and clusters."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, Literal
@@ -9,7 +10,18 @@ from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm.graph.registry import NodeType
 from tinygrad_lstm.graph.tensor import Node
 
-__all__ = ["LEAVES", "Cluster", "Edge", "Vertex", "VertexKind", "around", "node_in_words", "place_of"]
+__all__ = [
+    "LEAVES",
+    "TO_THE_NEXT_STEP",
+    "Cluster",
+    "Edge",
+    "Vertex",
+    "VertexKind",
+    "around",
+    "computes_gradient",
+    "node_in_words",
+    "place_of",
+]
 
 VertexKind = Literal[
     "pointwise",
@@ -27,6 +39,8 @@ VertexKind = Literal[
     "folded",
 ]
 LEAVES = ("parameter", "state", "leaf", "constant")
+TO_THE_NEXT_STEP = ", dashed: to the next step"
+"""Said of a loop whose body is shown."""
 
 
 @dataclass(eq=False)
@@ -108,6 +122,12 @@ def around(cluster: Cluster | None) -> list[Cluster]:
         found.append(cluster)
         cluster = cluster.parent
     return found[::-1]
+
+
+def computes_gradient(vertices: Iterable[Vertex]) -> bool:
+    """Whether all operations among ``vertices`` help to compute a gradient; leaves belong to their readers."""
+    own = [v.gradient for v in vertices if v.kind not in LEAVES]
+    return bool(own) and all(own)
 
 
 def place_of(node: Node) -> tuple[str, int] | None:

@@ -1,0 +1,79 @@
+"""The picture of a step of training: what it is folded to, and what its parts are called."""
+
+import re
+
+import numpy as np
+import pytest
+
+import tinygrad_lstm as tl
+from tests.draw import dot
+from tinygrad_lstm import draw, nn
+from tinygrad_lstm.train.language_model import LanguageModel, ModelConfig
+
+TOKENS = np.zeros((5, 2), int)
+
+
+def step_of(cell="lstm", kind=tl.optim.SGD):
+    """A compiled step of training of a small language model."""
+    model = LanguageModel(11, ModelConfig(cell, hidden=6, embedding=4), key=tl.random.key(0))
+    optimizer = kind(model.parameters(), lr=0.1)
+
+    @tl.jit
+    def step(tokens, targets):
+        optimizer.zero_grad()
+        loss = nn.cross_entropy(model(tokens)[0], targets)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step
+
+
+def picture(**options):
+    return draw.graph(step_of(), TOKENS, TOKENS, **options)
+
+
+def outlines(drawing):
+    """Of what is folded, by its label: whether its outline is dashed."""
+    looks = [look for look in dot.nodes(drawing).values() if look["class"] == "folded"]
+    return [(dot.shown(look), "dashed" in look.get("style", "")) for look in looks]
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("kind", [tl.optim.SGD, tl.optim.Adam])
+def test_the_backward_pass_alone_has_a_dashed_outline(cell, kind):
+    found = outlines(draw.graph(step_of(cell, kind), TOKENS, TOKENS))
+    names = {re.sub(r" \d+ nodes?$", "", text): dashed for text, dashed in found}
+    assert names == {"LanguageModel": False, "cross entropy": False, "gradient": True, kind.__name__: False}
+
+
+def test_leaves_of_the_backward_pass_do_not_make_it_part_of_the_forward_pass():
+    found = outlines(picture(depth=3))
+    assert [text for text, _ in found if text.startswith("gradient of")]
+    assert all(dashed for text, dashed in found if text.startswith("gradient of"))
+
+
+@pytest.mark.parametrize("depth", [2, 3, 4])
+def test_stretches_are_called_by_their_scope_and_by_operations(depth):
+    found = [text for text, _ in outlines(picture(depth=depth))]
+    assert not [text for text in found if re.search(r"[{}]|_t|next step", text)]
+    for part in ("output", "recurrent", "cross entropy", "gradient of cross entropy"):
+        assert [text for text in found if text.startswith(part + " ")], part
+
+
+def test_stretches_without_a_scope_are_called_by_their_operations_or_their_number():
+    few = many = tl.symbol("x", (3,))
+    for k in range(40):
+        few = tl.sin(few) * few
+        many = [tl.sin, tl.cos, tl.exp, tl.tanh, tl.abs, tl.sqrt][k % 6](many) + many
+    few = [text for text, _ in outlines(draw.graph(few, fold=3))]
+    many = [text for text, _ in outlines(draw.graph(many, fold=3))]
+    for found, wanted in ((few, r"(sin ×|× sin) \d+ nodes"), (many, r"\d+ operations \d+ nodes")):
+        assert found
+        assert not [text for text in found if not re.fullmatch(wanted, text)]
+
+
+def test_a_loop_that_is_closed_speaks_of_no_dashed_edge():
+    x = tl.symbol("x", (4, 1, 3))
+    (found,) = [t for t, _ in outlines(draw.graph(nn.LSTM(3, 4, key=tl.random.key(0)), x, depth=1)) if "scan" in t]
+    assert re.fullmatch(r"scan: 4 steps \d+ nodes", found)
