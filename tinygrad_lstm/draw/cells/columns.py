@@ -23,6 +23,8 @@ NAME: Final = 13.0
 CHANNEL: Final = 34.0
 MARKED: Final = 20.0
 """How far apart wires with marks end."""
+TURN: Final = 22.0
+"""In how much room wires with marks merge."""
 RADIUS: Final = 15.0
 FIRST: Final = 119.0
 """Where the box begins, as in the textbook's arrangement."""
@@ -76,6 +78,9 @@ class _Columns:
         """Width and height of a part with its name over the wire behind it, and marks over the wires before it."""
         w, h = self._half(part)
         width = 2 * w + self._before(part)
+        if part.kind == "join" and part.marks:
+            # The lines come side by side, each with its mark, and merge then.
+            width, h = width + 2 * TURN, 1.2 * MARKED * (len(part.marks) - 1)
         if part not in self.named:
             return width, 2 * h
         return width + 2 * half_of_name(part.name or "") + 10, max(2 * h, 2 * NAME + 22)
@@ -97,7 +102,7 @@ class _Columns:
         labels = []
         for part in self.inner:
             (x, y), (w, h) = at(part), self._half(part)
-            x += self._before(part) + w - self._room(part)[0] / 2
+            x += self._before(part) + w - self._room(part)[0] / 2 + (TURN if part.kind == "join" and part.marks else 0)
             spots[part] = Spot(x, y, w, h)
             if part in self.named:
                 labels.append((part, x + w + 6 + half_of_name(part.name or ""), y - NAME))
@@ -136,6 +141,10 @@ class _Columns:
     def _inside(self, source: Part, target: Part, spots: dict[Part, Spot]) -> Wire:
         way, spot = self._from(source, target, spots), spots[target]
         level = way[-1][1]
+        if target.kind == "join" and target.marks:
+            x, middle = spot.x - TURN, spot.x - TURN / 2
+            way = [*way, *curve_of([way[-1], (x, level)])[1:], (middle, level), (middle, spot.y), (spot.x, spot.y)]
+            return self._wire(source, target, way)
         part = min(1.0, abs(level - spot.y) / spot.h)
         side = spot.x - spot.w * ((1 - part * part) ** 0.5 if target.kind == "pointwise" else 1.0)
         way = [*way, *curve_of([way[-1], (side, level)])[1:]]
@@ -155,7 +164,7 @@ class _Columns:
             turn = [] if spot.x == x else [(spot.x, self.box[3] + 12), (x + 6, self.box[3] + 12)]
             x = x if spot.x == x else x + 6
             return [*curve_of([(spot.x, low), *turn, (x, y), (x + RADIUS, y)], RADIUS), *way[1:]]
-        if source in self.named:
+        if source in self.named or (source.kind == "join" and source.marks):
             return [*curve_of([(spot.x + spot.w, spot.y), way[0]]), *way[1:]]
         return way
 

@@ -168,8 +168,11 @@ def fixed(
         mark = wire.target.marks.get(wire.source)
         if mark:
             # Lines that merge run on together: a mark stands where its line comes to the others.
-            merging = wire.target.kind == "join" and len(wire.way) > 2 and not wire.curved
-            x, y = _beside_the_head(wire.way[:-1] if merging else wire.way, len(mark))
+            merging = wire.target.kind == "join" and len(wire.way) > 2
+            way = wire.way[: -3 if wire.curved else -1] if merging else wire.way
+            x, y = _beside_the_head(way, len(mark))
+            if wire.curved and way[-1][1] > placed.spots[wire.target].y + 1:
+                y += 21.0  # of lines side by side the lower one has its mark below
             canvas.text(f"mark{k}", x, y, mark, 13.5, dim=spotlight is not None and wire.target not in spotlight.parts)
 
 
