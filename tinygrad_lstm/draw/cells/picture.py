@@ -11,13 +11,13 @@ from tinygrad_lstm.draw.cells.equations import cell_in_words
 from tinygrad_lstm.draw.cells.placed import LOOKS, SIZES, Canvas
 from tinygrad_lstm.draw.cells.placement import Placement, Spot, UnplacedError
 from tinygrad_lstm.draw.cells.timestep import trace_step
-from tinygrad_lstm.draw.cells.wires import Plan, plan
+from tinygrad_lstm.draw.cells.wires import Plan, Wire, plan
 from tinygrad_lstm.draw.drawing import Drawing
 from tinygrad_lstm.draw.markup import plain, pretty, rich, shortened
 from tinygrad_lstm.draw.options import check_look, check_title
 from tinygrad_lstm.draw.themes import ThemeName, themed
 
-__all__ = ["Spotlight", "cell", "fixed", "identifiers", "picture", "placed_cell"]
+__all__ = ["Spotlight", "cell", "fixed", "identifiers", "mark_spot", "picture", "placed_cell"]
 
 PREFIX: Final = {"input": "x", "state": "state", "pointwise": "op", "output": "out"}
 
@@ -167,13 +167,19 @@ def fixed(
         )
         mark = wire.target.marks.get(wire.source)
         if mark:
-            # Lines that merge run on together: a mark stands where its line comes to the others.
-            merging = wire.target.kind == "join" and len(wire.way) > 2
-            way = wire.way[: -3 if wire.curved else -1] if merging else wire.way
-            x, y = _beside_the_head(way, len(mark))
-            if wire.curved and way[-1][1] > placed.spots[wire.target].y + 1:
-                y += 21.0  # of lines side by side the lower one has its mark below
+            x, y = mark_spot(placed, wire)
             canvas.text(f"mark{k}", x, y, mark, 13.5, dim=spotlight is not None and wire.target not in spotlight.parts)
+
+
+def mark_spot(placed: Plan, wire: Wire) -> Point:
+    """Where the mark of a wire stands that says which operand it is."""
+    length = len(wire.target.marks[wire.source])
+    # Lines that merge run on together: a mark stands where its line comes to the others.
+    merging = wire.target.kind == "join" and len(wire.way) > 2
+    way = wire.way[: -3 if wire.curved else -1] if merging else wire.way
+    x, y = _beside_the_head(way, length)
+    # Of lines side by side the lower ones have their marks below.
+    return (x, y + 21.0) if wire.curved and way[-1][1] > placed.spots[wire.target].y + 1 else (x, y)
 
 
 def _beside_the_head(way: Sequence[Point], length: int) -> Point:
