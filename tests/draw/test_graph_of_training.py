@@ -77,3 +77,38 @@ def test_a_loop_that_is_closed_speaks_of_no_dashed_edge():
     x = tl.symbol("x", (4, 1, 3))
     (found,) = [t for t, _ in outlines(draw.graph(nn.LSTM(3, 4, key=tl.random.key(0)), x, depth=1)) if "scan" in t]
     assert re.fullmatch(r"scan: 4 steps \d+ nodes", found)
+
+
+def test_nothing_stands_between_the_gradient_and_the_optimiser():
+    found = picture(depth=0)
+    assert not [look for look in dot.nodes(found).values() if "stop" in look["label"]]
+    ((before, _),) = [pair for pair in dot.pairs(found) if pair[1].startswith("SGD")]
+    assert before.startswith("gradient")
+
+
+def test_where_a_result_reads_what_was_changed_its_gradient_is_seen_to_end():
+    w = tl.Parameter(2.0, name="w")
+
+    def twice(x):
+        first = w * x
+        w.assign(first)
+        return first + w * x
+
+    # Of w x + stop(w x) x by w, at 2 and 3.
+    found = draw.graph(twice, tl.tensor(3.0), values="gradients")
+    words = [dot.shown(look) for look in dot.nodes(found).values()]
+    assert "w 2 ∂ 3" in words
+    assert len([text for text in words if text.startswith("stop ∂")]) == 1
+
+
+def test_a_stop_that_the_user_wrote_is_shown():
+    w = tl.Parameter(2.0, name="w")
+
+    def halved(x):
+        loss = w * x
+        loss.backward()
+        w.assign(tl.stop_gradient(w.grad) / 2)
+        return loss
+
+    words = [dot.shown(look) for look in dot.nodes(draw.graph(halved, tl.tensor(3.0))).values()]
+    assert words.count("stop ∂") == 1

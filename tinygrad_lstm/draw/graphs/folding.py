@@ -63,7 +63,7 @@ def fold_graph(
     results = sum(v.kind == "output" for v in vertices)
     if results > MANY:
         # As of a step of training, which changes all parameters: what leads to them is shown in large.
-        limit = min(limit, results + MANY * 3)
+        limit = min(limit, results + MANY * 2)
     if len(vertices) > min(limit, READABLE) and repeats is None:
         # What fits may still be a hundred times the same.
         for fold in (_fold_repeats, _fold_runs):

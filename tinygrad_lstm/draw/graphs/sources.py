@@ -8,7 +8,7 @@ from typing import Any
 from tinygrad_lstm.draw.markup import last_name, pretty
 from tinygrad_lstm.errors import Error, UsageError
 from tinygrad_lstm.graph.convert import as_tensor
-from tinygrad_lstm.graph.function import Graph
+from tinygrad_lstm.graph.function import Graph, topological
 from tinygrad_lstm.graph.structure import flatten, paths, unflatten
 from tinygrad_lstm.graph.tensor import Tensor, name_of
 from tinygrad_lstm.graph.trace import resolved, trace
@@ -185,7 +185,10 @@ def _with_history(results: list[Tensor], state: Tracer) -> tuple[list[Tensor], d
     changes = {f"{p.name or 'parameter'}.grad": g for p, g in state.gradients.items() if g is not None}
     changes |= {f"{variable.name or 'parameter'} after": leaf for variable, leaf in state.contents.items()}
     changes = {name: value for name, value in changes.items() if value.symbolic}
-    # A result is shown as it was computed; inside the graph what was cut lets no gradient through.
+    # A result is shown as it was computed; inside the graph what was cut lets no gradient of a result through. Where
+    # changes alone read it, none would come.
     asked = [state.stands_for.get(y, y) for y in (*results, *changes.values())]
-    shown, _ = resolved(asked, {symbol: stop_gradient(value) for symbol, value in state.stands_for.items()})
+    read = {*topological(asked[: len(results)])}
+    cut = {symbol: stop_gradient(v) if symbol in read else v for symbol, v in state.stands_for.items()}
+    shown, _ = resolved(asked, cut)
     return shown[: len(results)], dict(zip(changes, shown[len(results) :], strict=True))
