@@ -21,15 +21,29 @@ def nodes(drawing):
 
 def clusters(drawing):
     """The names of clusters, and of those that they are in, the outermost first."""
+    return [path for path, name in _places(drawing) if name is None]
+
+
+def frames(drawing):
+    """By identifier of a node: the names of the clusters that it stands in, the outermost first."""
+    kept = nodes(drawing)
+    return {name: path for path, name in _places(drawing) if name in kept}
+
+
+def _places(drawing):
+    """Clusters, and the identifiers of the nodes in them, each with the names of the clusters around."""
     found, around = [], []
     for line in drawing.dot.splitlines():
+        node = NODE.match(line)
         if "subgraph cluster_" in line:
             around.append(None)
         elif around and around[-1] is None:
             around[-1] = re.sub(r"\\(.)", r"\1", _attributes(line)["tooltip"])
-            found.append(tuple(around))
+            found.append((tuple(around), None))
         elif around and line.strip() == "}":
             around.pop()
+        elif node:
+            found.append((tuple(around), node[1]))
     return found
 
 

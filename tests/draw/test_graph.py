@@ -91,6 +91,23 @@ def test_operands_of_a_loop_are_read_inside_of_its_body():
     assert not [pair for pair in found if "operand" in "".join(pair)]
 
 
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+def test_what_a_loop_starts_with_stands_before_its_box_and_what_each_step_reads_in_it(kind):
+    x = tl.symbol("x", (3, 1, 2))
+    layer = kind(2, 4, key=tl.random.key(0))
+    drawing = draw.graph([layer(x)[0], tl.gradients(layer(x)[0].sum(), x)])
+    looks, frames = dot.nodes(drawing), dot.frames(drawing)
+    ends = {a: b for a, b, _ in dot.edges(drawing)}
+    for a, look in looks.items():
+        if look["class"] in ("constant", "parameter"):
+            b = ends[a]
+            enters = looks[b]["class"] in ("carry", "slice")
+            assert frames[a] == (frames[b][:-1] if enters else frames[b])
+    assert [a for a, b in ends.items() if looks[a]["class"] == "constant" and looks[b]["class"] == "carry"]
+    text = drawing.mermaid()
+    assert text.index('["0"]') < text.index("subgraph", text.index("subgraph") + 1)
+
+
 def test_loops_in_loops_and_their_gradients_are_drawn_once():
     w = tl.Parameter(2.0, name="w")
 

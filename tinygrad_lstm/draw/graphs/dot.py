@@ -117,8 +117,8 @@ class _Emission:
         members: dict[Cluster | None, list[Vertex]] = {None: []}
         children: dict[Cluster | None, list[Cluster]] = {None: []}
         for v in self.folded.vertices:
-            members.setdefault(v.cluster, []).append(v)
-            at = v.cluster
+            members.setdefault(v.frame, []).append(v)
+            at = v.frame
             while at is not None and at not in children:
                 children[at] = []
                 at = at.parent

@@ -68,7 +68,7 @@ def _clusters(vertices: list[Vertex], ids: Mapping[Vertex, str], types: bool) ->
     inside: dict[Any, list[Any]] = {None: []}
     for v in vertices:
         item: Any = v
-        at = v.cluster
+        at = v.frame
         while at is not None and at not in inside:
             inside[at] = [item]
             item, at = at, at.parent

@@ -22,6 +22,8 @@ __all__ = ["survey"]
 
 ENTERING = ("symbol", "carry", "slice")
 """Kinds of vertices at which something enters that may have two names."""
+ENTERS = ("first", "each step")
+"""How a loop reads what comes from the outside."""
 
 
 @dataclass(frozen=True)
@@ -193,6 +195,7 @@ class _Survey:
         leaf = value.leaf
         kind, label = _leaf_label(leaf)
         vertex = Vertex(kind, label, target.cluster, type=node.type, node=leaf, path=target.path)
+        vertex.before = note in ENTERS and target.kind in ("carry", "slice")
         # Before its reader, so that the inputs of a vertex always precede it.
         at = len(self.vertices) - 1 if self.vertices and self.vertices[-1] is target else len(self.vertices)
         self.vertices.insert(at, vertex)

@@ -71,6 +71,7 @@ class Vertex:
         notes: small print.
         heat: its place on the scale of heat colours, from 0 to 1.
         closed: whether it is a gate or layer that is drawn as one.
+        before: whether it is a leaf that enters the loop whose body it is counted to, and stands before its box.
     """
 
     kind: VertexKind
@@ -88,6 +89,12 @@ class Vertex:
     notes: list[str] = field(default_factory=list)
     heat: float | None = None
     closed: bool = False
+    before: bool = False
+
+    @property
+    def frame(self) -> Cluster | None:
+        """The cluster that it is drawn in."""
+        return self.cluster.parent if self.before and self.cluster is not None else self.cluster
 
 
 @dataclass(eq=False)
