@@ -2,7 +2,9 @@
 
 import argparse
 import math
-from typing import Final, NoReturn
+import re
+from difflib import get_close_matches
+from typing import Any, Final, NoReturn
 
 __all__ = [
     "ArgumentsError",
@@ -19,6 +21,7 @@ __all__ = [
 ]
 
 _MOST: Final = 10**9
+_CHOICE: Final = re.compile(r"invalid choice: '(?P<given>[^']*)' \(choose from (?P<known>.*)\)")
 
 
 class ArgumentsError(ValueError):
@@ -39,13 +42,29 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **options: object) -> None:
         super().__init__(**options, allow_abbrev=False, argument_default=argparse.SUPPRESS)  # type: ignore[arg-type]
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse's, but what is left over is refused here, where its command and its options are known."""
+        found, extras = super().parse_known_args(args, namespace)
+        if extras:
+            options = [option for option in self._option_string_actions if option.startswith("--")]
+            given = extras[0].partition("=")[0]
+            starting = [option for option in options if len(given) > 3 and option.startswith(given)]
+            near = starting or get_close_matches(given, options, 1)
+            advice = f"; did you mean {near[0]}?" if near else ""
+            self.error(f"unrecognized arguments: {' '.join(extras)}{advice}")
+        return found, extras
+
     def error(self, message: str) -> NoReturn:
         """Raise instead of printing the usage and ending the program.
 
         Raises:
             ArgumentsError: always.
         """
-        raise ArgumentsError(message if message.startswith("argument ") else f"{message}; see `{self.prog} --help`")
+        wrong = _CHOICE.search(message)
+        near = get_close_matches(wrong["given"], re.findall(r"'([^']*)'", wrong["known"]), 1) if wrong else []
+        message += f"; did you mean {near[0]}?" if near else ""
+        more = f"{'' if message.endswith('?') else ';'} see `{self.prog} --help`"
+        raise ArgumentsError(message if message.startswith("argument ") else message + more)
 
 
 def path(text: str) -> str:

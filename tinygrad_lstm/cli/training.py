@@ -18,7 +18,7 @@ from tinygrad_lstm.runtime.backend import get_backend, use_backend
 from tinygrad_lstm.runtime.creation import tensor
 from tinygrad_lstm.runtime.threads import blas_threads
 from tinygrad_lstm.train.checkpoint import check_writable, holds_model, load_model
-from tinygrad_lstm.train.journal import Journal, save_curve
+from tinygrad_lstm.train.journal import Journal, check_curve, save_curve
 from tinygrad_lstm.train.measuring import bits, evaluate_text
 from tinygrad_lstm.train.parallel import ParallelTrainer
 from tinygrad_lstm.train.progress import Progress
@@ -57,6 +57,8 @@ def _train(arguments: argparse.Namespace, kind: type[Trainer]) -> int:
     checkpoint = given.get("checkpoint") or (resumed if isinstance(resumed, str) else _CHECKPOINT)
     settings = Settings({**(read_settings(given["config"]) if "config" in given else {}), **given})
     check_writable(checkpoint)
+    if "curve" in given:
+        check_curve(given["curve"])
     corpus = _corpus(given)
     with use_backend(arguments.backend or get_backend()), blas_threads(arguments.threads):
         if resumed is None:

@@ -32,7 +32,7 @@ def unknown(owner: str, name: str, instead: Mapping[str, str], found: Any) -> No
     if advice is None and not name.startswith("_"):
         kind: Any = found if isinstance(found, ModuleType) else type(found)
         near = _nearest(kind, name)
-        advice = f"the nearest is {near!r}" if near else None
+        advice = _in_another_module(found, name) or (f"the nearest is {near!r}" if near else None)
     if advice is not None:
         raise UnknownNameError(f"{owner} has no {name!r}: {advice}")
     raise AttributeError(f"{owner} has no attribute {name!r}", name=name, obj=found)
@@ -54,6 +54,19 @@ def unknown_of_array(owner: str, name: str, instead: Mapping[str, str], found: A
     unknown(owner, name, instead, found)
 
 
+def _in_another_module(found: Any, name: str) -> str | None:
+    """Where a name is to be found that a public module does not have."""
+    if not isinstance(found, ModuleType):
+        return None
+    whole = vars(sys.modules[_PACKAGE])
+    if name in whole.get("__all__", ()):
+        return f"it is tl.{name}"
+    for room, module in whole.items():
+        if isinstance(module, ModuleType) and module is not found and name in vars(module).get("__all__", ()):
+            return f"it is tl.{room}.{name}"
+    return None
+
+
 def _public_function(name: str) -> Callable[..., Any] | None:
     public = vars(sys.modules[_PACKAGE])
     found = public.get(name)
@@ -69,7 +82,8 @@ def _call(called: str, f: Callable[..., Any]) -> str:
 @functools.lru_cache(maxsize=256)
 def _nearest(kind: Any, name: str) -> str | None:
     names = getattr(kind, "__all__", None) or [n for n in dir(kind) if not n.startswith("_")]
-    return next(iter(get_close_matches(name, names, 1, 0.75)), None)
+    alike = [known for known in names if known.lower() == name.lower()]
+    return next(iter(alike or get_close_matches(name, names, 1, 0.75)), None)
 
 
 class _Answering(ModuleType):

@@ -13,7 +13,7 @@ from tinygrad_lstm.errors import CheckpointError, UsageError
 from tinygrad_lstm.runtime.files import as_path, regular_file, write_whole
 from tinygrad_lstm.train.trainer import Trainer
 
-__all__ = ["Journal", "read_journal", "save_curve"]
+__all__ = ["Journal", "check_curve", "read_journal", "save_curve"]
 
 _EVERY: Final = 50
 """Steps between two lines on the loss of training."""
@@ -136,6 +136,21 @@ def _lines(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     raise UsageError(f"{path} is no log of a training; name another file")
 
 
+def check_curve(path: str | os.PathLike[str]) -> None:
+    """Raise before a training what would be wrong with its curve behind it.
+
+    Raises:
+        UsageError: when matplotlib is not installed, for a file of another kind, and where its folder is missing.
+    """
+    given = as_path(path, UsageError)
+    folder = given.parent
+    if given.suffix.lower() not in (".svg", ".png", ".pdf"):
+        raise UsageError(f"a curve is drawn as .svg, .png or .pdf; end {os.fspath(path)!r} in one of these")
+    if not folder.is_dir():
+        raise UsageError(f"there is no folder {folder} for the curve; make it, or name another file")
+    _imported("matplotlib.figure", "plots")
+
+
 def save_curve(trainer: Trainer, path: str | os.PathLike[str]) -> None:
     """Draw the loss of training, and that over the held-out text, over the steps, into an SVG, PNG or PDF file.
 
@@ -145,9 +160,7 @@ def save_curve(trainer: Trainer, path: str | os.PathLike[str]) -> None:
     """
     if not trainer.losses:
         raise CheckpointError("there is no curve before the first step")
-    suffix = as_path(path, UsageError).suffix.lower()
-    if suffix not in (".svg", ".png", ".pdf"):
-        raise UsageError(f"a curve is drawn as .svg, .png or .pdf; end {os.fspath(path)!r} in one of these")
+    check_curve(path)
     figure = _imported("matplotlib.figure", "plots").Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
     steps, losses = _smoothed(trainer.losses)
