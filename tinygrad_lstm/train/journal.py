@@ -173,7 +173,7 @@ def save_curve(trainer: Trainer, path: str | os.PathLike[str]) -> None:
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
     held = io.BytesIO()
-    figure.savefig(held, format=suffix[1:])
+    figure.savefig(held, format=as_path(path, UsageError).suffix.lower()[1:])
     try:
         write_whole(as_path(path, UsageError), held.getvalue())
     except (OSError, ValueError) as error:
