@@ -82,8 +82,32 @@ def test_a_loop_that_is_closed_speaks_of_no_dashed_edge():
 def test_nothing_stands_between_the_gradient_and_the_optimiser():
     found = picture(depth=0)
     assert not [look for look in dot.nodes(found).values() if "stop" in look["label"]]
-    ((before, _),) = [pair for pair in dot.pairs(found) if pair[1].startswith("SGD")]
-    assert before.startswith("gradient")
+    before = [a for a, b in dot.pairs(found) if b.startswith("SGD")]
+    assert [a.split(" ")[0] for a in before] == ["11", "gradient"]
+
+
+def test_parameters_that_the_model_and_its_optimiser_share_are_drawn_once():
+    found = picture()
+    reads = [b.split(" ")[0] for a, b in dot.pairs(found) if a == "11 parameters embedding.weight … output.bias"]
+    assert reads == ["LanguageModel", "SGD", "gradient"]
+    assert not [look for look in dot.nodes(picture(depth=1)).values() if "parameters" in dot.shown(look)]
+    counted = sum(int(n) for text, _ in outlines(found) for n in re.findall(r"(\d+) nodes", text))
+    # Each in the model and in the optimiser, and the gradient reads what is turned round: the output and four gates.
+    times = 11 + 11 + 5
+    assert f"folded: {counted} nodes in 4 scopes, {times} of parameters" in found.dot
+
+
+def test_the_steps_of_a_loop_that_is_written_out_keep_their_parameters():
+    cell = nn.RNNCell(3, 4, key=tl.random.key(0))
+
+    def steps(x):
+        h = cell.zeros(1)
+        for k in range(4):
+            h = cell(x[k], h)
+        return h
+
+    words = [dot.shown(look) for look in dot.nodes(draw.graph(steps, tl.ones((4, 1, 3)), depth=0)).values()]
+    assert not [text for text in words if "parameters" in text]
 
 
 def test_where_a_result_reads_what_was_changed_its_gradient_is_seen_to_end():

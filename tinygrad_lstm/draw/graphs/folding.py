@@ -14,6 +14,7 @@ from tinygrad_lstm.draw.graphs.vertices import (
     around,
     computes_gradient,
 )
+from tinygrad_lstm.graph.tensor import Node
 
 __all__ = ["Folded", "fold_graph"]
 
@@ -28,6 +29,8 @@ MANY = 12
 """With more results than these, those of one origin are shown as one."""
 ALIKE = 4
 """So many results of one origin are."""
+READERS = 6
+"""The parameters that so many scopes share are drawn once."""
 FEW = 4
 """A stretch of so many different operations is called by them."""
 SHOWN = ("pointwise", "op", "view", "loop", "folded")
@@ -125,8 +128,9 @@ def _fold_scopes(vertices: list[Vertex], edges: list[Edge], depth: int) -> tuple
     standing: dict[Vertex, Vertex] = {}
     made: dict[Cluster, Vertex] = {}
     inside: dict[Vertex, list[Vertex]] = {}
+    shared = _shared_parameters(vertices) if depth == 0 else {}
     for v in vertices:
-        if v.cluster is None or v.cluster.level <= depth:
+        if v.cluster is None or v.cluster.level <= depth or v in shared:
             continue
         closed = _at_level(v.cluster, depth + 1)
         assert closed is not None
@@ -140,7 +144,30 @@ def _fold_scopes(vertices: list[Vertex], edges: list[Edge], depth: int) -> tuple
         # Values of the forward pass may be kept for the backward pass alone: that makes no gradient of the rest.
         box.gradient = computes_gradient(members)
     text = f"{_count(sum(v.count for v in standing), 'node')} in {_count(len(made), 'scope')}" if made else ""
-    return *_replaced(vertices, edges, standing), text
+    if shared:
+        text += f", {len(shared):,} of parameters in 1 vertex"
+    return *_replaced(vertices, edges, {**standing, **shared}), text
+
+
+def _shared_parameters(vertices: list[Vertex]) -> dict[Vertex, Vertex]:
+    """For each parameter in a scope that another reads too, as the model and its optimiser do: the vertex of them all.
+
+    None where more scopes read them than anybody could follow lines to. The steps of a loop that is written out share
+    theirs as a matter of course; they have one name.
+    """
+    readers: dict[Node, set[Cluster]] = {}
+    for v in vertices:
+        outermost = _at_level(v.cluster, 1)
+        if v.kind == "parameter" and outermost is not None and v.node is not None:
+            readers.setdefault(v.node, set()).add(outermost)
+    read = {node for node, scopes in readers.items() if len({c.name.rstrip("0123456789") for c in scopes}) > 1}
+    if len(read) < 2 or len(set().union(*(readers[node] for node in read))) > READERS:
+        return {}
+    members = [v for v in vertices if v.node in read and v.cluster is not None]
+    labels = list(dict.fromkeys(v.label for v in members))
+    notes = [labels[0], *["…"] * (len(labels) > 2), labels[-1]]
+    box = Vertex("parameter", f"{len(read)} parameters", None, notes=notes, count=len(members))
+    return dict.fromkeys(members, box)
 
 
 def _fold_runs(vertices: list[Vertex], edges: list[Edge], least: int = LEAST) -> tuple[list[Vertex], list[Edge], str]:

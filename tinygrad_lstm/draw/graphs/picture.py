@@ -58,9 +58,10 @@ def graph(
 
     Operations are nodes, elementwise ones ellipses; scopes are boxes around them; a loop is a box with its body
     inside, drawn once, where dashed edges lead to the next step. Parameters (cylinders), states (blocks) and
-    constants are drawn again beside each reader. Nodes that help to compute a gradient have a dashed outline; those
-    that would only multiply by 1 are left out, except in a ``Graph``, which is shown as it is. Each
-    node's tooltip has its number in the printed form, its expression, its type, and the line that made it.
+    constants are drawn again beside each reader; with all scopes closed, those parameters that model, gradient and
+    optimiser share are one. Nodes that help to compute a gradient have a dashed outline; those that would only multiply
+    by 1 are left out, except in a ``Graph``, which is shown as it is. Each node's tooltip has its number in the printed
+    form, its expression, its type, and the line that made it.
 
     Args:
         what: a tensor, nested tuples, lists or dicts of tensors, a traced ``Graph``, anything with a method ``graph``
