@@ -173,13 +173,20 @@ def fixed(
 
 def mark_spot(placed: Plan, wire: Wire) -> Point:
     """Where the mark of a wire stands that says which operand it is."""
-    length = len(wire.target.marks[wire.source])
-    # Lines that merge run on together: a mark stands where its line comes to the others.
-    merging = wire.target.kind == "join" and len(wire.way) > 2
-    way = wire.way[: -3 if wire.curved else -1] if merging else wire.way
-    x, y = _beside_the_head(way, length)
-    # Of lines side by side the lower ones have their marks below.
-    return (x, y + 21.0) if wire.curved and way[-1][1] > placed.spots[wire.target].y + 1 else (x, y)
+    way = _until_it_merges(wire)
+    x, y = _beside_the_head(way, len(wire.target.marks[wire.source]))
+    if not wire.curved:
+        return x, y
+    # Of lines side by side the lowest has its mark below.
+    heads = [_until_it_merges(other)[-1][1] for other in placed.wires if other.target is wire.target]
+    return (x, y + 21.0) if min(heads) + 1 < way[-1][1] == max(heads) else (x, y)
+
+
+def _until_it_merges(wire: Wire) -> Sequence[Point]:
+    """The way of a wire as long as it is alone: lines that merge run on together."""
+    if wire.target.kind != "join" or len(wire.way) <= 2:
+        return wire.way
+    return wire.way[: -3 if wire.curved else -1]
 
 
 def _beside_the_head(way: Sequence[Point], length: int) -> Point:
