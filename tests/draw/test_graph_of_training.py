@@ -48,17 +48,24 @@ def test_the_backward_pass_alone_has_a_dashed_outline(cell, kind):
 
 
 def test_leaves_of_the_backward_pass_do_not_make_it_part_of_the_forward_pass():
-    found = outlines(picture(depth=3))
+    found = outlines(picture(depth=3, fold=47))
     assert [text for text, _ in found if text.startswith("gradient of")]
     assert all(dashed for text, dashed in found if text.startswith("gradient of"))
 
 
 @pytest.mark.parametrize("depth", [2, 3, 4])
 def test_stretches_are_called_by_their_scope_and_by_operations(depth):
-    found = [text for text, _ in outlines(picture(depth=depth))]
+    found = [text for text, _ in outlines(picture(depth=depth, fold=47))]
     assert not [text for text in found if re.search(r"[{}]|_t|next step", text)]
     for part in ("output", "recurrent", "cross entropy", "gradient of cross entropy"):
         assert [text for text in found if text.startswith(part + " ")], part
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_the_scopes_that_are_asked_for_are_open(depth):
+    found = picture(depth=depth)
+    assert "stretches" not in found.dot
+    assert max(len(path) for path in dot.clusters(found)) == depth
 
 
 def test_stretches_without_a_scope_are_called_by_their_operations_or_their_number():

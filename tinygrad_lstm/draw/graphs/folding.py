@@ -64,8 +64,9 @@ def fold_graph(
     """
     said = []
     results = sum(v.kind == "output" for v in vertices)
-    if results > MANY:
-        # As of a step of training, which changes all parameters: what leads to them is shown in large.
+    if results > MANY and depth is None:
+        # As of a step of training, which changes all parameters: what leads to them is shown in large, unless
+        # scopes are asked for.
         limit = min(limit, results + MANY * 2)
     if len(vertices) > min(limit, READABLE) and repeats is None:
         # What fits may still be a hundred times the same.
