@@ -60,7 +60,7 @@ def test_in_a_terminal_there_is_a_bar(trainer):
         trainer.run(progress)
     last = stream.getvalue().split("\r")[-1]
     assert "20/20" in last
-    for part in ("loss ", "held-out ", "nats", "bits/char", "characters/s"):
+    for part in ("loss ", "held-out ", "nats", "bits/char", "chars/s"):
         assert part in last
 
 

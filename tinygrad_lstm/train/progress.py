@@ -18,6 +18,8 @@ _RECENT: Final = 50
 """The reported loss is the mean over this many steps."""
 _PATIENCE: Final = 10.0
 """A line is written after this many seconds without a validation."""
+_SHORT: Final = {"character": "char", "word": "word"}
+"""A line of a terminal has 80 columns."""
 _RISEN: Final = 1.01
 """A held-out loss of this many times the lowest one counts as rising."""
 
@@ -77,7 +79,7 @@ class Progress:
             if trainer.validations:
                 held_out = trainer.validations[-1][1]
                 parts.append(f"held-out {held_out:.3f} nats, {_also(trainer, held_out, '/')}")
-            parts.append(f"{self._rate(trainer):,.0f} {trainer.vocabulary.unit}s/s")
+            parts.append(f"{self._rate(trainer):,.0f} {_SHORT[trainer.vocabulary.unit]}s/s")
             self._bar.set_postfix_str(", ".join(parts), refresh=False)
             self._bar.update(trainer.at - self._bar.n)
         if looked and not self._warned and trainer.validations[-1][1] > _RISEN * trainer.lowest[1]:
@@ -119,4 +121,4 @@ def _also(trainer: "Trainer", nats: float, per: str) -> str:
     """A loss as people who model characters, or words, compare it."""
     if trainer.vocabulary.unit == "word":
         return f"perplexity {math.exp(min(nats, 700.0)):,.1f}"
-    return f"{bits(nats):.3f} bits{per}character"
+    return f"{bits(nats):.3f} bits{per}{'char' if per == '/' else 'character'}"
