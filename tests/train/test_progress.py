@@ -52,7 +52,8 @@ def test_a_held_out_loss_that_rises_is_told_once(trainer, kind):
     assert stream.getvalue().count("has risen") == stream.getvalue().count(said) == 1
 
 
-def test_in_a_terminal_there_is_a_bar(trainer):
+def test_in_a_terminal_there_is_a_bar(trainer, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
     stream = Terminal()
     with Progress(trainer, stream) as progress:
         trainer.step()
