@@ -10,7 +10,7 @@ from tinygrad_lstm.errors import printable
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.scopes import legal_text
 
-__all__ = ["LATEX", "TEXT", "Notation", "power_of"]
+__all__ = ["GREEK", "LATEX", "TEXT", "Notation", "power_of"]
 
 _SUPERSCRIPTS: Final = str.maketrans("-0123456789()", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹⁽⁾")
 _SUBSCRIPTS: Final = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -178,7 +178,7 @@ _ESCAPES: Final = {c: "\\" + c for c in "_{}$&#%"} | {
     "<": "{<}",
     ">": "{>}",
 }
-_GREEK: Final = {
+GREEK: Final = {
     "λ": r"\lambda",
     "Λ": r"\Lambda",
     **{
@@ -187,6 +187,7 @@ _GREEK: Final = {
         for name in [unicodedata.name(letter).rpartition(" ")[2].lower()]
     },
 }
+"""Greek letters in LaTeX's mathematics."""
 _MARKS: Final = {
     "\u0300": "grave",
     "\u0301": "acute",
@@ -203,9 +204,9 @@ _POWER_OF_TEN: Final = re.compile(r"(?P<front>[^e]+)e(?P<sign>[+-])0*(?P<power>\
 def _letter(text: str) -> str | None:
     """One letter, Greek or Latin, with its accents, in LaTeX; None for other text."""
     base, *marks = list(unicodedata.normalize("NFD", text)) or [" "]
-    if not (base in _GREEK or (base.isascii() and base.isalpha())) or any(m not in _MARKS for m in marks):
+    if not (base in GREEK or (base.isascii() and base.isalpha())) or any(m not in _MARKS for m in marks):
         return None
-    written = _GREEK.get(base, base)
+    written = GREEK.get(base, base)
     for mark in marks:
         written = rf"\{_MARKS[mark]}{{{written}}}"
     return written
@@ -218,8 +219,8 @@ def _upright(text: str) -> str:
             letters.append(_ESCAPES[c])
         elif c.isascii():
             letters.append(c if c.isprintable() else r"\ ")
-        elif c in _GREEK:
-            letters.append(f"{_GREEK[c]} ")
+        elif c in GREEK:
+            letters.append(f"{GREEK[c]} ")
         else:
             letters.append(rf"\text{{{c}}}")
     return rf"\mathrm{{{''.join(letters)}}}"

@@ -79,7 +79,7 @@ def checked_options(name: str, options: Mapping[str, Any]) -> Any:
 
 
 def reduced(name: str, method: str, inputs: tuple[Any, ...], options: Mapping[str, Any]) -> Any:
-    """``np.add.reduce(x)`` and its kin; NotImplemented for a method that has no function here."""
+    """``np.add.reduce(x)`` and the like; NotImplemented for a method that has no function here."""
     if method == "outer":
         a, b = (apply("as_tensor", x) for x in inputs)
         return apply(name, apply("reshape", a, (*a.shape, *[1] * b.ndim)), b)

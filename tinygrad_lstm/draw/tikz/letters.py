@@ -5,6 +5,7 @@ import unicodedata
 import xml.etree.ElementTree as ET
 from typing import Final
 
+from tinygrad_lstm.formula.notation import GREEK
 from tinygrad_lstm.graph.scopes import legal_text
 
 __all__ = ["OTHER", "label_lines", "latex_formula", "latex_words"]
@@ -25,16 +26,7 @@ _TEXT: Final = {c: "\\" + c for c in "_{}$&#%"} | {
     "—": "---",
     "\u00a0": "~",
 }
-_GREEK: Final = {
-    "λ": r"\lambda",
-    "Λ": r"\Lambda",
-    "ϵ": r"\epsilon",
-    **{
-        letter: "\\" + (name.capitalize() if letter.isupper() else name)
-        for letter in "αβγδεζηθικμνξπρστυφχψωΓΔΘΞΠΣΥΦΨΩ"
-        for name in [unicodedata.name(letter).rpartition(" ")[2].lower()]
-    },
-}
+_GREEK: Final = {**GREEK, "ϵ": r"\epsilon"}
 _SIGNS: Final = {
     "−": "-",
     "×": r"\times",
