@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.codegen.small_programs import needs_c
 from tinygrad_lstm.runtime.locks import Lock, once
 
 pytestmark = [
@@ -66,7 +67,7 @@ PROGRAM = """
 """
 
 
-@pytest.mark.parametrize("backend", ["numpy", "c"])
+@pytest.mark.parametrize("backend", ["numpy", pytest.param("c", marks=needs_c)])
 def test_a_fork_while_another_thread_compiles(backend: str) -> None:
     text = textwrap.dedent(PROGRAM).replace("{backend!r}", repr(backend))
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, timeout=90, check=False)
