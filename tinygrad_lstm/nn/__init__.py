@@ -8,7 +8,8 @@ from tinygrad_lstm.nn.layers import Embedding, Linear
 from tinygrad_lstm.nn.losses import bce_with_logits, cross_entropy, huber, kl_div, mae, mse, nll
 from tinygrad_lstm.nn.module import Module
 from tinygrad_lstm.nn.pytorch import from_pytorch, to_pytorch
-from tinygrad_lstm.nn.recurrent import GRU, LSTM, RNN, Recurrent
+from tinygrad_lstm.nn.recurrent import Recurrent
+from tinygrad_lstm.nn.recurrent_layers import GRU, LSTM, RNN
 from tinygrad_lstm.nn.stochastic import Dropout, deterministic
 from tinygrad_lstm.reflexes import LAYERS, answer
 

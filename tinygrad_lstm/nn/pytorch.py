@@ -24,7 +24,7 @@ from tinygrad_lstm.nn.cells import GRUCell, LSTMCell, RNNCell
 from tinygrad_lstm.nn.composing import Identity
 from tinygrad_lstm.nn.layers import Embedding, Linear
 from tinygrad_lstm.nn.module import Module, with_article
-from tinygrad_lstm.nn.recurrent import GRU, LSTM, RNN
+from tinygrad_lstm.nn.recurrent_layers import GRU, LSTM, RNN
 from tinygrad_lstm.runtime.creation import tensor, to_numpy
 from tinygrad_lstm.runtime.files import Array
 

@@ -13,7 +13,7 @@ from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.variables import Parameter
 from tinygrad_lstm.nn.layers import Embedding, Linear
 from tinygrad_lstm.nn.module import Module
-from tinygrad_lstm.nn.recurrent import GRU, LSTM, RNN
+from tinygrad_lstm.nn.recurrent_layers import GRU, LSTM, RNN
 from tinygrad_lstm.nn.stochastic import Dropout
 from tinygrad_lstm.ops.index import take
 from tinygrad_lstm.ops.shape import transpose
