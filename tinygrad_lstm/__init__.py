@@ -1,5 +1,11 @@
 """Symbolic autodiff with pluggable backends: write the textbook's equations, look at the graph, run it fast."""
 
+import importlib
+import sys
+
+if sys.argv[:1] == ["-m"] and sys.orig_argv[-len(sys.argv)].removeprefix("-m") == __name__:
+    # ``python -m tinygrad_lstm --help`` need not wait for all that is imported below.
+    importlib.import_module("tinygrad_lstm_command").begin()
 try:
     from tinygrad_lstm import data, draw, errors, nn, optim, train
 except ModuleNotFoundError as missing:
@@ -10,7 +16,6 @@ except ModuleNotFoundError as missing:
         "folder, elsewhere `pip install tinygrad-lstm`",
         name=missing.name,
     ) from None
-import importlib
 from importlib import metadata
 
 from tinygrad_lstm.autodiff.custom import define_op

@@ -3,6 +3,6 @@
 It is a package of its own, since whatever lies in ``tinygrad_lstm`` imports all of it, with NumPy, first.
 """
 
-from tinygrad_lstm_command.entry import main, script
+from tinygrad_lstm_command.entry import begin, main, script
 
-__all__ = ["main", "script"]
+__all__ = ["begin", "main", "script"]

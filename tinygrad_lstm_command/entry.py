@@ -6,21 +6,37 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from io import TextIOWrapper
 from types import FrameType
 from typing import Any, Final, NoReturn
 
 from tinygrad_lstm_command.signals import ending
 
-__all__ = ["main", "script"]
+__all__ = ["begin", "main", "script"]
 
 PROGRAM: Final = "tinygrad-lstm"
+_BEGUN: Final = ExitStack()
+"""What :func:`begin` has set up, until the command runs."""
+
+
+def begin() -> None:
+    """Parse the arguments of ``python -m tinygrad_lstm`` before Python imports that package, and all it needs.
+
+    If there is nothing to run, the process ends here. Until the command runs a signal ends it at once.
+    """
+    _BEGUN.enter_context(_leaving_at_once())
+    status = _main(None, runs=False)
+    if status is not None:
+        _leave(status)
 
 
 def script() -> NoReturn:
     """Run the command line as a process of its own, and end it."""
-    status = main()
+    _leave(main())
+
+
+def _leave(status: int) -> NoReturn:
     # All is done and said. A signal that comes now would show a traceback, or another status than that of the command.
     for number in _signals():
         signal.signal(number, signal.SIG_IGN)
@@ -37,16 +53,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     >>> main(["draw", "lstm", "-o", "lstm.txt"])  # one line on stderr
     2
     """
+    return _main(argv, runs=True) or 0
+
+
+def _main(argv: Sequence[str] | None, runs: bool) -> int | None:
+    """Run the command line, or only parse it if there is something to run; then the result is None."""
     # Python sets a stream to None that was closed before the start. What is written to it is dropped.
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
         sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
-        return _run(argv)
+        return _run(argv, runs)
 
 
-def _run(argv: Sequence[str] | None) -> int:
-    """Parse the arguments and run the command; returns the exit status."""
+def _run(argv: Sequence[str] | None, runs: bool) -> int | None:
+    """As :func:`_main`, with streams that can be written to."""
     library: Any = None
     try:
+        if runs:
+            _BEGUN.close()
         with ending():
             for stream in (sys.stdout, sys.stderr):
                 # Characters that the terminal cannot show are written as escapes.
@@ -54,6 +77,8 @@ def _run(argv: Sequence[str] | None) -> int:
                     stream.reconfigure(errors="backslashreplace")
             with _leaving_at_once():
                 arguments = _parsed(argv)
+                if not runs:
+                    return None
                 library = importlib.import_module("tinygrad_lstm.cli")
             with library.plain_warnings():
                 status: int = library.COMMANDS[arguments.command](arguments)

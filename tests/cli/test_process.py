@@ -86,6 +86,26 @@ def test_help_and_wrong_arguments_import_no_arrays(line):
     assert done.stdout.endswith("[]\n")
 
 
+def test_a_module_that_is_run_parses_before_it_imports():
+    """``python -m tinygrad_lstm`` is the same command; Python imports its package, and with it everything, first."""
+    line = [sys.executable, "-X", "importtime", "-m", "tinygrad_lstm", "train", "--hidden", "0"]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "tinygrad-lstm: error: argument --hidden" in done.stderr
+    assert "numpy" not in done.stderr
+    text = (
+        "import os, signal, sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'numpy': os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "sys.argv, sys.orig_argv = ['-m', 'backends'], ['python', '-m', 'tinygrad_lstm', 'backends']\n"
+        "import tinygrad_lstm\n"
+    )
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "tinygrad-lstm: interrupted\n")
+
+
 def test_a_library_that_is_missing_is_one_line():
     text = (
         "import sys; sys.modules['numpy'] = None\nfrom tinygrad_lstm_command import main\nsys.exit(main(['backends']))"

@@ -18,6 +18,7 @@ from tests.faults import training
 from tests.faults.damaging import damaged, forged
 from tests.faults.naming import name, of_c, of_page, of_picture
 from tests.faults.notes import Notes
+from tests.faults.poisoning import Poisoned
 from tests.faults.processes import Ended, wrong
 from tests.faults.training import FullDisk, Killed
 from tests.faults.vectors import vector
@@ -180,6 +181,13 @@ def test_a_program_that_does_not_mind_a_full_disk_is_found(tmp_path: Path, monke
     harness, notes = FullDisk(tmp_path), Notes()
     harness.attempt(Random(1), tmp_path / "run", notes)
     assert "on a disk with" in notes.faults[0]
+
+
+@needs_c
+def test_an_entry_is_poisoned_again_and_again(tmp_path: Path) -> None:
+    harness, entry = Poisoned(tmp_path), tmp_path / "entry.so"
+    entry.write_bytes(b"x" * 100)
+    assert len({harness._poison(entry, tmp_path, Random(k)) for k in range(100)}) > 10
 
 
 def test_headers_are_forged_in_one_place(tmp_path: Path) -> None:
