@@ -19,8 +19,9 @@ except ModuleNotFoundError as missing:
 from importlib import metadata
 
 from tinygrad_lstm.autodiff.custom import define_op
+from tinygrad_lstm.autodiff.forward import jvp, linearize
 from tinygrad_lstm.autodiff.reverse import gradients
-from tinygrad_lstm.autodiff.transforms import checkpoint, grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from tinygrad_lstm.autodiff.transforms import checkpoint, grad, hessian, hvp, jacobian, value_and_grad, vjp
 from tinygrad_lstm.batching.mapping import vmap
 from tinygrad_lstm.formula.expression import latex, text
 from tinygrad_lstm.functions import linear_algebra as linalg
@@ -187,6 +188,7 @@ from tinygrad_lstm.ops.linalg import matmul
 from tinygrad_lstm.ops.logic import bitwise_and, bitwise_or, equal, invert, less, less_equal, where
 from tinygrad_lstm.ops.loop import scan
 from tinygrad_lstm.ops.reduce import argmax, logsumexp, max, min, sum
+from tinygrad_lstm.ops.repeating import fori_loop
 from tinygrad_lstm.ops.shape import broadcast_to, concatenate, flip, reshape, transpose
 from tinygrad_lstm.ops.sorting import argsort
 from tinygrad_lstm.ops.source import named, stop_gradient, symbol
@@ -294,6 +296,7 @@ __all__ = [
     "floor_divide",
     "fmax",
     "fmin",
+    "fori_loop",
     "from_dlpack",
     "full",
     "full_like",
@@ -333,6 +336,7 @@ __all__ = [
     "less",
     "less_equal",
     "linalg",
+    "linearize",
     "linspace",
     "load",
     "log",

@@ -295,6 +295,41 @@ def test_random_bodies_in_random_bodies(outer: Program, inner: Program) -> None:
     assert_same(nested(tl.scan), nested(unrolled), [A, B, W, XS])
 
 
+@given(programs(inputs=4, outputs=3), st.integers(0, 5), st.integers(2, 7), st.booleans(), st.booleans())
+@examples(60)
+def test_several_steps_at_once(program: Program, steps: int, unroll: int, reverse: bool, compiled: bool) -> None:
+    def f(carry, x):
+        first, second, y = program.run([*carry, x, W], symbolic=True)
+        return (first, second), {"y": y, "x": x}
+
+    def run(a, b, xs):
+        count = True if unroll == 7 else unroll
+        return tl.scan(f, (a, b), xs[:steps], reverse=reverse, unroll=count)
+
+    xs = tl.concatenate([XS, XS * 0.5])
+    single = tl.scan(f, (A, B), xs[:steps], reverse=reverse)
+    if compiled:
+        for got, want in zip(flatten(tl.jit(run)(A, B, xs))[0], flatten(single)[0], strict=True):
+            np.testing.assert_allclose(got.numpy(), want.numpy(), rtol=1e-9, atol=1e-9)
+    else:
+        assert_same(run(A, B, xs), single, [A, B, W, XS])
+
+
+def test_counted_loops() -> None:
+    """``fori_loop`` against Python's range."""
+    for lower, upper, unroll in ((0, 4, 1), (2, 7, 2), (-3, 1, True), (3, 3, 1), (5, 2, 4)):
+        value = {"x": A.numpy(), "n": np.int64(1)}
+        for i in range(lower, upper):
+            value = {"x": np.sin(value["x"]) * i + value["n"], "n": value["n"] + i}
+        got = tl.fori_loop(
+            lower, upper, lambda i, v: {"x": tl.sin(v["x"]) * i + v["n"], "n": v["n"] + i}, {"x": A, "n": 1},
+            unroll=unroll,
+        )  # fmt: skip
+        np.testing.assert_allclose(got["x"].numpy(), value["x"])
+        assert got["n"].item() == value["n"]
+    check_gradients(lambda a: tl.fori_loop(1, 4, lambda i, v: tl.sin(v * i), a), A.numpy())
+
+
 ZERO = tl.zeros(8)
 
 

@@ -1,16 +1,20 @@
 """The table of gradient rules of ops with several results. All other ops have theirs in their record."""
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any, Final, TypeAlias
 
 from tinygrad_lstm.errors import NameConflictError
 from tinygrad_lstm.graph.tensor import Node, Tensor
 
-__all__ = ["LOOP_RULES", "loop_rule"]
+__all__ = ["LOOP_RULES", "forwards", "loop_rule"]
 
 LoopRule: TypeAlias = Callable[[Node, dict[Any, Tensor], set[int]], list[Tensor | None]]
 
 LOOP_RULES: Final[dict[str, LoopRule]] = {}
+
+forwards: Final[ContextVar[bool]] = ContextVar("forwards", default=False)
+"""Whether cotangents are made only to be differentiated by their seeds, which is how forward mode works."""
 
 
 def loop_rule(name: str, f: LoopRule) -> None:

@@ -14,6 +14,7 @@ from tinygrad_lstm.graph.tensor import Node, Tensor, make
 from tinygrad_lstm.graph.trace import Traced, name_body, trace
 from tinygrad_lstm.graph.types import TensorType, whole
 from tinygrad_lstm.graph.variables import Repeated
+from tinygrad_lstm.ops.several_steps import at_once, several_at_once
 from tinygrad_lstm.reflexes import is_function
 
 __all__ = ["loop_items", "loop_node", "scan", "stacked"]
@@ -49,6 +50,8 @@ def scan(
     xs: Any = None,
     length: int | None = None,
     reverse: bool = False,
+    *,
+    unroll: int | bool = 1,
 ) -> tuple[Any, Any]:
     """A loop: ``carry, y_t = f(carry, x_t)`` for each ``t``.
 
@@ -63,6 +66,8 @@ def scan(
         xs: arrays to step through along their first axis, nested likewise; None for none.
         length: the number of steps; needed when ``xs`` is None.
         reverse: whether to go from the last step to the first. Results stay in the order of ``xs``.
+        unroll: how many steps the body takes at once, or True for all of them, which leaves no loop: fewer turns of a
+            larger body. The results are the same.
 
     Returns:
         The last carry, and the ``y_t`` stacked along a new first axis.
@@ -122,7 +127,11 @@ def scan(
     new = _checked_carries(names, list(traced.arguments[:count]), new_leaves, carry_structure, new_structure)
     y_leaves, y_structure = flatten(result[1])
     body, operands = traced.closed([*new, *y_leaves])
-    items = loop_items(loop_node(body, first, sequences, operands, steps, reverse))
+    together = at_once(unroll, steps)
+    if together == 1 or not steps:
+        items = _results(body, first, sequences, operands, steps, reverse)
+    else:
+        items = several_at_once(_results, body, first, sequences, operands, steps, reverse, together)
     return unflatten(carry_structure, items[:count]), unflatten(y_structure, items[count:])
 
 
@@ -142,6 +151,12 @@ def loop_node(
         reverse=reverse,
     )
     return node
+
+
+def _results(
+    body: Graph, init: list[Tensor], xs: list[Tensor], operands: list[Tensor], length: int, reverse: bool
+) -> list[Tensor]:
+    return loop_items(loop_node(body, init, xs, operands, length, reverse))
 
 
 def loop_items(loop: Any) -> list[Tensor]:
