@@ -37,6 +37,7 @@ docs: $(VENV)/.docs ## The site, in docs/_build/index.html
 	$(BIN)/python docs/op_table.py
 	$(BIN)/python docs/notebooks.py
 	$(BIN)/python docs/numpy_table.py
+	$(BIN)/python docs/array_api_table.py
 	$(BIN)/sphinx-build --quiet --fail-on-warning --builder html docs docs/_build
 	@echo "the site is in docs/_build/index.html"
 

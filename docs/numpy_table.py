@@ -22,7 +22,7 @@ Called on a tensor, NumPy's own function builds the same graph: `np.tanh(t)` is 
 - Beside a float, an integer or bool takes the type of the float; two widths of floats do not mix.
 - Functions of real numbers make float32 of integers. Integers are summed in int64, those without a sign in uint64.
 
-This page is written by `docs/numpy_table.py`.
+The [array API standard](array-api.md)'s names are here too. This page is written by `docs/numpy_table.py`.
 """
 
 
@@ -40,8 +40,6 @@ LINALG: Final = words(
 
 OTHERWISE: Final = {
     "absolute": "tl.abs(x)",
-    "acos": "tl.arccos(x)",
-    "acosh": "tl.arccosh(x)",
     "amax": "tl.max(x)",
     "amin": "tl.min(x)",
     "angle": "0 where x ≥ 0, tl.pi where x < 0: there are real numbers alone",
@@ -52,31 +50,18 @@ OTHERWISE: Final = {
     "array_str": "str(x)",
     "array2string": "str(x)",
     "asanyarray": "tl.tensor(x)",
-    "asarray": "tl.tensor(x)",
     "asarray_chkfinite": "tl.tensor(x), and tl.detect_anomaly() where it matters",
     "ascontiguousarray": "tl.tensor(x)",
     "asfortranarray": "tl.tensor(x)",
-    "asin": "tl.arcsin(x)",
-    "asinh": "tl.arcsinh(x)",
-    "astype": "x.astype(dtype)",
-    "atan": "tl.arctan(x)",
-    "atan2": "tl.arctan2(y, x)",
-    "atanh": "tl.arctanh(x)",
     "average": "tl.sum(x * weights) / tl.sum(weights)",
-    "bitwise_invert": "tl.invert(x)",
-    "bitwise_left_shift": "tl.left_shift(x, y)",
     "bitwise_not": "tl.invert(x)",
-    "bitwise_right_shift": "tl.right_shift(x, y)",
     "choose": "tl.take_along_axis(tl.stack(choices), x[None], 0)[0]",
     "common_type": "tl.result_type(x, y)",
-    "concat": "tl.concatenate(arrays, axis)",
     "conj": "x: it is real",
     "conjugate": "x: it is real",
     "copy": "x: it never changes",
     "copyto": "tl.where(mask, y, x)",
     "cov": "(d @ d.T) / (n - 1) of the differences d = x - x.mean(1, keepdims=True)",
-    "cumulative_prod": "tl.cumprod(x, axis)",
-    "cumulative_sum": "tl.cumsum(x, axis)",
     "degrees": "tl.rad2deg(x)",
     "diagflat": "tl.diag(tl.ravel(x))",
     "divmod": "divmod(x, y)",
@@ -94,7 +79,6 @@ OTHERWISE: Final = {
     "indices": "tl.meshgrid(tl.arange(m), tl.arange(n), indexing='ij')",
     "iscomplex": "tl.zeros_like(x, bool)",
     "iscomplexobj": "False",
-    "isdtype": "x.dtype.kind",
     "isin": "tl.any(x[..., None] == values, -1)",
     "isneginf": "x == -tl.inf",
     "isposinf": "x == tl.inf",
@@ -118,11 +102,9 @@ OTHERWISE: Final = {
     "nanargmin": "tl.argmin(tl.where(tl.isnan(x), tl.inf, x))",
     "nanmean": "tl.sum(tl.where(tl.isnan(x), 0, x)) / tl.count_nonzero(~tl.isnan(x))",
     "ndim": "x.ndim",
-    "permute_dims": "tl.transpose(x, axes)",
     "piecewise": "tl.select(conditions, values)",
     "place": "tl.where(mask, values, x)",
     "polyval": "a loop: y = y * x + c for each coefficient c",
-    "pow": "tl.power(x, y)",
     "promote_types": "tl.result_type(a, b)",
     "ptp": "tl.max(x) - tl.min(x)",
     "put": "x.at[indices].set(values)",
@@ -211,19 +193,20 @@ def same_name() -> list[str]:
 
 
 NUMPY: Final = words(
-    "abs add all allclose any append arange arccos arccosh arcsin arcsinh arctan arctan2 arctanh argmax argmin",
-    "argpartition argsort array_equal array_split atleast_1d atleast_2d atleast_3d bitwise_and bitwise_or",
-    "bitwise_xor broadcast_arrays broadcast_to can_cast cbrt ceil clip column_stack concatenate copysign cos cosh",
-    "count_nonzero cross cumprod cumsum deg2rad diag diagonal diff divide dot dsplit dstack einsum empty",
-    "empty_like equal exp exp2 expand_dims expm1 eye flip fliplr flipud floor floor_divide fmax fmin from_dlpack",
-    "full full_like gradient greater greater_equal hsplit hstack hypot inner invert isclose isfinite isinf isnan",
-    "kron left_shift less less_equal linspace load log log10 log1p log2 logaddexp logaddexp2 logical_and",
-    "logical_not logical_or logical_xor matmul matrix_transpose max maximum mean meshgrid min minimum moveaxis",
-    "multiply nan_to_num negative not_equal ones ones_like outer pad partition positive power prod rad2deg ravel",
-    "reciprocal remainder repeat reshape result_type right_shift roll rollaxis rot90 round save searchsorted",
-    "select sign signbit sin sinc sinh sort split sqrt square squeeze stack std subtract sum swapaxes take",
-    "take_along_axis tan tanh tensordot tile trace transpose tril triu trunc unique unstack var vecdot vsplit",
-    "vstack where zeros zeros_like",
+    "abs acos acosh add all allclose any append arange arccos arccosh arcsin arcsinh arctan arctan2 arctanh argmax",
+    "argmin argpartition argsort array_equal array_split asarray asin asinh astype atan atan2 atanh atleast_1d",
+    "atleast_2d atleast_3d bitwise_and bitwise_invert bitwise_left_shift bitwise_or bitwise_right_shift bitwise_xor",
+    "broadcast_arrays broadcast_to can_cast cbrt ceil clip column_stack concat concatenate copysign cos cosh",
+    "count_nonzero cross cumprod cumsum cumulative_prod cumulative_sum deg2rad diag diagonal diff divide dot dsplit",
+    "dstack einsum empty empty_like equal exp exp2 expand_dims expm1 eye flip fliplr flipud floor floor_divide fmax",
+    "fmin from_dlpack full full_like gradient greater greater_equal hsplit hstack hypot inner invert isclose",
+    "isdtype isfinite isinf isnan kron left_shift less less_equal linspace load log log10 log1p log2 logaddexp",
+    "logaddexp2 logical_and logical_not logical_or logical_xor matmul matrix_transpose max maximum mean meshgrid",
+    "min minimum moveaxis multiply nan_to_num negative not_equal ones ones_like outer pad partition permute_dims",
+    "positive pow power prod rad2deg ravel reciprocal remainder repeat reshape result_type right_shift roll",
+    "rollaxis rot90 round save searchsorted select sign signbit sin sinc sinh sort split sqrt square squeeze stack",
+    "std subtract sum swapaxes take take_along_axis tan tanh tensordot tile trace transpose tril triu trunc unique",
+    "unstack var vecdot vsplit vstack where zeros zeros_like",
 )
 """The functions of NumPy's that are looked for under their own name."""
 

@@ -19,6 +19,7 @@ SUBJECTS = {
     "passes": "graph → less work",
     "codegen": "graph → Program",
     "runtime": "backends, evaluation",
+    "interchange": "array API, einops, SymPy",
     "jit": "function → Program",
     "nn": "modules, cells, losses",
     "optim": "optimisers",

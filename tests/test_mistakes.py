@@ -24,7 +24,6 @@ from tinygrad_lstm.errors import (
     StructureError,
     TraceError,
     UnboundSymbolError,
-    UnknownNameError,
     UsageError,
 )
 from tinygrad_lstm.testing import check_backend, check_gradients
@@ -127,7 +126,6 @@ MISTAKES: list[tuple[str, Callable[[], Any], type[Error], tuple[str, ...]]] = [
     ("too large for an op", lambda: tl.exp(2**63), DTypeError, (f"{2**63} does not fit into int64", "or a float")),
     ("nan as an integer", lambda: tl.full(2, float("nan"), tl.int32), DTypeError, ("nan does not fit into int32",)),
     ("plus a bool", lambda: +(X > 0), DTypeError, ("positive(bool[2,3])", "bools are no numbers", ".astype")),
-    ("bool of tl", lambda: X.astype(vars(tl)["__getattr__"]("bool")), UnknownNameError, ("no 'bool'", "tl.bool_")),
     ("too large", lambda: tl.tensor(2**70), DTypeError, ("does not fit into int64",)),
     ("convert words", lambda: tl.tensor("a", dtype=tl.float32), DTypeError, ("no numbers, got str_", "'a'")),
     ("convert objects", lambda: tl.tensor(object(), dtype=tl.int32), DTypeError, ("no numbers, got object",)),

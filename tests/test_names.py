@@ -42,6 +42,7 @@ ALLOWED = {
     "threefry2x32": OF_OPS,
     "bits": PUBLIC,
     "checkpoint": PUBLIC,
+    "diagonal": PUBLIC,
     "dot": PUBLIC,
     "exponential": PUBLIC,
     "normal": PUBLIC,

@@ -62,7 +62,7 @@ from tinygrad_lstm.functions.comparison import allclose, array_equal, isclose
 from tinygrad_lstm.functions.constants import e, euler_gamma, inf, nan, newaxis, pi
 from tinygrad_lstm.functions.decomposition import eigh, eigvalsh, matrix_rank, pinv, qr, svd, svdvals
 from tinygrad_lstm.functions.einsum import dot, einsum, outer, tensordot
-from tinygrad_lstm.functions.element_types import can_cast, finfo, iinfo, result_type
+from tinygrad_lstm.functions.element_types import astype, can_cast, finfo, iinfo, isdtype, result_type
 from tinygrad_lstm.functions.elementary import (
     arccos,
     arccosh,
@@ -133,6 +133,23 @@ from tinygrad_lstm.functions.predicates import (
 from tinygrad_lstm.functions.random import seed
 from tinygrad_lstm.functions.rounding import ceil, floor, left_shift, round, trunc
 from tinygrad_lstm.functions.signs import copysign, fmax, fmin, nan_to_num, signbit
+from tinygrad_lstm.functions.standard_names import (
+    acos,
+    acosh,
+    asin,
+    asinh,
+    atan,
+    atan2,
+    atanh,
+    bitwise_invert,
+    bitwise_left_shift,
+    bitwise_right_shift,
+    concat,
+    cumulative_prod,
+    cumulative_sum,
+    permute_dims,
+    pow,
+)
 from tinygrad_lstm.functions.statistics import all, any, argmin, cumprod, cumsum, mean, prod, std, var
 from tinygrad_lstm.functions.turning import fliplr, flipud, matrix_transpose, rollaxis, rot90
 from tinygrad_lstm.functions.vectors import cross, inner, kron, matrix_power, vecdot
@@ -150,12 +167,16 @@ from tinygrad_lstm.graph.dtypes import (
     uint32,
     uint64,
 )
+from tinygrad_lstm.graph.dtypes import bool_ as bool
 from tinygrad_lstm.graph.printed import printed
 from tinygrad_lstm.graph.scopes import scope
 from tinygrad_lstm.graph.structure import register_pytree_node
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.types import TensorType
 from tinygrad_lstm.graph.variables import Parameter, State
+from tinygrad_lstm.interchange.array_api import array_namespace_info as __array_namespace_info__
+from tinygrad_lstm.interchange.array_api import standard_version as __array_api_version__
+from tinygrad_lstm.interchange.einops_hook import register_with_einops
 from tinygrad_lstm.jit.jitted import jit
 from tinygrad_lstm.nn.observing import observe
 from tinygrad_lstm.nn.saving import load, save
@@ -197,7 +218,7 @@ from tinygrad_lstm.ops.trigonometry import arctan2
 from tinygrad_lstm.reflexes import FRAMEWORK, answer
 from tinygrad_lstm.runtime.anomaly import detect_anomaly
 from tinygrad_lstm.runtime.backend import backend_names, describe_backends, get_backend, set_backend, use_backend
-from tinygrad_lstm.runtime.creation import tensor, to
+from tinygrad_lstm.runtime.creation import asarray, tensor, to
 from tinygrad_lstm.runtime.evaluation import evaluate
 from tinygrad_lstm.runtime.exchange import from_dlpack
 from tinygrad_lstm.runtime.threads import blas_threads
@@ -207,7 +228,11 @@ __all__ = [
     "State",
     "Tensor",
     "TensorType",
+    "__array_api_version__",
+    "__array_namespace_info__",
     "abs",
+    "acos",
+    "acosh",
     "add",
     "all",
     "allclose",
@@ -227,14 +252,25 @@ __all__ = [
     "argsort",
     "array_equal",
     "array_split",
+    "asarray",
+    "asin",
+    "asinh",
+    "astype",
+    "atan",
+    "atan2",
+    "atanh",
     "atleast_1d",
     "atleast_2d",
     "atleast_3d",
     "backend_names",
     "bitwise_and",
+    "bitwise_invert",
+    "bitwise_left_shift",
     "bitwise_or",
+    "bitwise_right_shift",
     "bitwise_xor",
     "blas_threads",
+    "bool",
     "bool_",
     "broadcast_arrays",
     "broadcast_to",
@@ -246,6 +282,7 @@ __all__ = [
     "cholesky",
     "clip",
     "column_stack",
+    "concat",
     "concatenate",
     "copysign",
     "cos",
@@ -254,6 +291,8 @@ __all__ = [
     "cross",
     "cumprod",
     "cumsum",
+    "cumulative_prod",
+    "cumulative_sum",
     "data",
     "define_op",
     "deg2rad",
@@ -323,6 +362,7 @@ __all__ = [
     "inv",
     "invert",
     "isclose",
+    "isdtype",
     "isfinite",
     "isinf",
     "isnan",
@@ -381,9 +421,11 @@ __all__ = [
     "outer",
     "pad",
     "partition",
+    "permute_dims",
     "pi",
     "pinv",
     "positive",
+    "pow",
     "power",
     "printed",
     "prod",
@@ -474,6 +516,7 @@ __all__ = [
     "zeros_like",
 ]
 
+register_with_einops()
 answer(
     __name__,
     "tl",

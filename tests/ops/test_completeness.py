@@ -67,9 +67,14 @@ WITHOUT_CASE = {"At", "IndexedUpdate", "unique"}
 """Types, and what always raises."""
 
 
+def own_names(family) -> set[str]:
+    """The public functions of a file, without second names for those of others."""
+    return {name for name in family.__all__ if getattr(family, name).__name__ == name}
+
+
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda m: m.__name__)
 def test_every_public_function_has_a_case(family) -> None:
-    assert set(family.__all__) - WITHOUT_CASE <= {case.name for case in CASES}
+    assert own_names(family) - WITHOUT_CASE <= {case.name for case in CASES}
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda m: m.__name__)

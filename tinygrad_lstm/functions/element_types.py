@@ -1,15 +1,29 @@
 """Questions about element types."""
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from tinygrad_lstm.errors import DTypeError, UsageError
 from tinygrad_lstm.graph.convert import is_scalar
-from tinygrad_lstm.graph.dtypes import DType, as_dtype, promote, weak_dtype
+from tinygrad_lstm.graph.dtypes import DTYPES, DType, as_dtype, promote, weak_dtype
 from tinygrad_lstm.graph.number import lone_dtype, number_kind
+from tinygrad_lstm.graph.registry import apply, function
+from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.ops.elementwise import cast
 
-__all__ = ["can_cast", "finfo", "iinfo", "result_type"]
+__all__ = ["astype", "can_cast", "finfo", "iinfo", "isdtype", "result_type"]
+
+_KINDS: Final = {
+    "bool": "b",
+    "signed integer": "i",
+    "unsigned integer": "u",
+    "integral": "iu",
+    "real floating": "f",
+    "complex floating": "",
+    "numeric": "iuf",
+}
+"""The kinds of element types that the array API standard names."""
 
 
 def finfo(dtype: Any) -> Any:
@@ -82,6 +96,41 @@ def can_cast(from_: Any, to: Any, casting: str = "safe") -> bool:
     if casting not in ("no", "equiv", "safe", "same_kind", "unsafe"):
         raise UsageError(f"can_cast: casting is 'safe', 'same_kind', 'unsafe', 'equiv' or 'no', not {casting!r}")
     return bool(np.can_cast(_type_of(from_).name, _type_of(to).name, casting))  # type: ignore[arg-type]
+
+
+def isdtype(dtype: Any, kind: Any) -> bool:
+    """Whether an element type is of a kind: ``"bool"``, ``"signed integer"``, ``"unsigned integer"``, ``"integral"``,
+    ``"real floating"``, ``"complex floating"``, ``"numeric"``, another element type, or one of a tuple of these.
+
+    Raises:
+        UsageError: for another word.
+
+    >>> tl.isdtype(tl.float32, "real floating"), tl.isdtype(tl.int8, ("bool", tl.int8)), tl.isdtype(tl.bool_, "numeric")
+    (True, True, False)
+    """
+    own = _type_of(dtype)
+    if isinstance(kind, tuple):
+        return any(isdtype(own, k) for k in kind)
+    if isinstance(kind, str) and kind not in DTYPES:
+        if kind not in _KINDS:
+            raise UsageError(f"isdtype: a kind is one of {', '.join(map(repr, _KINDS))}, not {kind!r}")
+        return own.kind in _KINDS[kind]
+    return own is as_dtype(kind)
+
+
+@function
+def astype(x: Any, dtype: Any, *, copy: bool = True, device: str | None = None) -> Tensor:
+    """``x`` with elements of another type, as ``x.astype(dtype)``: a function of the array API standard and of NumPy.
+
+    Args:
+        copy: as in the standard; an array never changes, so that nobody sees whether it is one.
+        device: where the result lives: a value without history, as :func:`to` gives it; by default where ``x`` does.
+
+    >>> print(tl.astype([1.5, 2.5], tl.int64))
+    [1 2]
+    """
+    converted = cast(x, dtype)
+    return converted if device is None else apply("to", converted, device)
 
 
 def _type_of(value: Any) -> DType:

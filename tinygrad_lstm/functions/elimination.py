@@ -109,12 +109,15 @@ def slogdet(a: Any) -> tuple[Tensor, Tensor]:
 
 
 @function
-def cholesky(a: Any) -> Tensor:
+def cholesky(a: Any, *, upper: bool = False) -> Tensor:
     """The lower triangular ``l`` with ``l @ lᵀ = a``, one column after another: a loop.
 
     Only the lower triangle of ``a``, which is symmetric and positive definite, is read. Elsewhere the result is nan.
 
     Shapes: ``(…, n, n) → (…, n, n)``.
+
+    Args:
+        upper: whether the upper triangle is read and the upper triangular ``u`` with ``uᵀ @ u = a`` given.
 
     Raises:
         ShapeError: when ``a`` is not square.
@@ -125,6 +128,8 @@ def cholesky(a: Any) -> Tensor:
     """
     (node,) = float_operands(a)
     _square(node, "cholesky")
+    if upper:
+        return swapaxes(cholesky(swapaxes(node, -1, -2)), -1, -2)
     n = node.shape[-1]
     if node.size == 0:
         return node

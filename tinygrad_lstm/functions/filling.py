@@ -32,14 +32,14 @@ __all__ = [
 ]
 
 
-def full(shape: Any, value: Any, dtype: Any = None, device: str | None = None) -> Tensor:
-    """``value`` at every place of ``shape``; it is stored once, however large the shape.
+def full(shape: Any, fill_value: Any, dtype: Any = None, device: str | None = None) -> Tensor:
+    """``fill_value`` at every place of ``shape``; it is stored once, however large the shape.
 
     >>> print(tl.full(2, 0.5))
     [0.5 0.5]
     """
-    own = lone_dtype(value) if dtype is None else as_dtype(dtype)
-    scalar = constant(value, own, device)
+    own = lone_dtype(fill_value) if dtype is None else as_dtype(dtype)
+    scalar = constant(fill_value, own, device)
     return broadcast_to(scalar, as_shape(shape))
 
 
@@ -49,7 +49,7 @@ def zeros(shape: Any, dtype: Any = float32, device: str | None = None) -> Tensor
     >>> print(tl.zeros((1, 3)))
     [[0. 0. 0.]]
     """
-    return full(shape, 0, dtype, device)
+    return full(shape, 0, float32 if dtype is None else dtype, device)
 
 
 def ones(shape: Any, dtype: Any = float32, device: str | None = None) -> Tensor:
@@ -58,7 +58,7 @@ def ones(shape: Any, dtype: Any = float32, device: str | None = None) -> Tensor:
     >>> print(tl.ones((1, 3)))
     [[1. 1. 1.]]
     """
-    return full(shape, 1, dtype, device)
+    return full(shape, 1, float32 if dtype is None else dtype, device)
 
 
 def empty(shape: Any, dtype: Any = float32, device: str | None = None) -> Tensor:
@@ -71,46 +71,45 @@ def empty(shape: Any, dtype: Any = float32, device: str | None = None) -> Tensor
 
 
 @function
-def empty_like(x: Any, dtype: Any = None) -> Tensor:
-    """Zeros in the shape, device and, unless ``dtype`` is given, element type of ``x``, as :func:`empty` gives them.
+def empty_like(x: Any, dtype: Any = None, *, device: str | None = None) -> Tensor:
+    """Zeros in the shape and, unless they are given, element type and device of ``x``, as :func:`empty` gives them.
 
     >>> print(tl.empty_like([1.0, 2.0]))
     [0. 0.]
     """
-    return zeros_like(x, dtype)
+    return zeros_like(x, dtype, device=device)
 
 
 @function
-def zeros_like(x: Any, dtype: Any = None) -> Tensor:
-    """Zeros of the shape, device and, unless ``dtype`` is given, element type of ``x``.
+def zeros_like(x: Any, dtype: Any = None, *, device: str | None = None) -> Tensor:
+    """Zeros of the shape and, unless they are given, element type and device of ``x``.
 
     >>> print(tl.zeros_like([1.0, 2.0]))
     [0. 0.]
     """
-    node = as_tensor(x)
-    return full(node.shape, 0, node.dtype if dtype is None else dtype, node.device)
+    return full_like(x, 0, dtype, device=device)
 
 
 @function
-def ones_like(x: Any, dtype: Any = None) -> Tensor:
-    """Ones of the shape, device and, unless ``dtype`` is given, element type of ``x``.
+def ones_like(x: Any, dtype: Any = None, *, device: str | None = None) -> Tensor:
+    """Ones of the shape and, unless they are given, element type and device of ``x``.
 
     >>> print(tl.ones_like([1.0, 2.0]))
     [1. 1.]
     """
-    node = as_tensor(x)
-    return full(node.shape, 1, node.dtype if dtype is None else dtype, node.device)
+    return full_like(x, 1, dtype, device=device)
 
 
 @function
-def full_like(x: Any, value: Any, dtype: Any = None) -> Tensor:
-    """``value`` everywhere, in the shape, device and, unless ``dtype`` is given, element type of ``x``.
+def full_like(x: Any, fill_value: Any, dtype: Any = None, *, device: str | None = None) -> Tensor:
+    """``fill_value`` everywhere, in the shape and, unless they are given, element type and device of ``x``.
 
     >>> print(tl.full_like([1.0, 2.0], 7))
     [7. 7.]
     """
     node = as_tensor(x)
-    return full(node.shape, value, node.dtype if dtype is None else dtype, node.device)
+    own = node.dtype if dtype is None else dtype
+    return full(node.shape, fill_value, own, node.device if device is None else device)
 
 
 def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, device: str | None = None) -> Tensor:
@@ -162,8 +161,9 @@ def linspace(
     count = whole(num)
     if count is None or count < 0:
         raise UsageError(f"linspace: num is an integer ≥ 0, not {num!r}")
+    own = float32 if dtype is None else as_dtype(dtype)
     counted = arange_node(count, float64, as_device(device))
-    return cast(add(multiply(counted, (stop - start) / max(count - bool(endpoint), 1)), start), as_dtype(dtype))
+    return cast(add(multiply(counted, (stop - start) / max(count - bool(endpoint), 1)), start), own)
 
 
 def eye(n: int, m: int | None = None, dtype: Any = float32, device: str | None = None, *, k: int = 0) -> Tensor:
@@ -176,4 +176,6 @@ def eye(n: int, m: int | None = None, dtype: Any = float32, device: str | None =
     """
     rows, columns = as_shape((n, n if m is None else m))
     down = reshape(arange_node(rows, int64, as_device(device)), (rows, 1))
-    return cast(equal(down + k, arange_node(columns, int64, as_device(device))), as_dtype(dtype))
+    return cast(
+        equal(down + k, arange_node(columns, int64, as_device(device))), float32 if dtype is None else as_dtype(dtype)
+    )

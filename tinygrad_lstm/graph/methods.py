@@ -98,6 +98,10 @@ class Methods(Generic[R]):
         """This array on another device; see ``tl.to``."""
         return self._apply("to", self, device)
 
+    def to_device(self, device: str, *, stream: None = None) -> R:
+        """As ``x.to(device)``: the array API standard's name, which other libraries call."""
+        return self._apply("to", self, device)
+
     # Reductions, running totals and order
 
     def sum(self, axis: Any = None, keepdims: bool = False, *, dtype: Any = None) -> R:

@@ -279,6 +279,10 @@ class Operators(Methods[R]):
     def __dlpack__(self, **options: Any) -> Any:
         return apply("to_dlpack", self, **options)
 
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        """The module of the functions for this array, ``tl``, by the array API standard."""
+        return apply("array_namespace", self, api_version)
+
     def __dlpack_device__(self) -> tuple[int, int]:
         device: tuple[int, int] = apply("dlpack_device", self)
         return device

@@ -71,8 +71,11 @@ define(
 
 
 @function
-def reshape(x: Any, shape: Any) -> Tensor:
+def reshape(x: Any, shape: Any, *, copy: bool | None = None) -> Tensor:
     """The elements of ``x`` in another shape, in row-major order; one size may be −1 and is computed.
+
+    Args:
+        copy: as in NumPy; an array never changes, so that nobody sees whether it is one.
 
     Raises:
         ShapeError: when the number of elements differs.

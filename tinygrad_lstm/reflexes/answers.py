@@ -122,14 +122,19 @@ def answer(
         unknown(owner, name, instead if name in instead else SHARED if module == _PACKAGE else {}, itself)
 
     public["__getattr__"] = missing
+    # A function of two names answers by its own; several may give it, as tl.concat and tl.concatenate do.
+    wrapped: dict[Any, Any] = {}
     for name in public["__all__"]:
         if isinstance(public.get(name), type):
             answering(public[name])
         elif isinstance(public.get(name), FunctionType):
-            f = public[name]
-            public[name] = answered(f, f"{owner}.{name}")
-            # Where it is defined, too: there a pickle looks for it.
-            vars(sys.modules[f.__module__])[f.__name__] = public[name]
+            f: Any = public[name]
+            if f not in wrapped:
+                own = f.__name__ if f.__name__ in public else name
+                wrapped[f] = answered(f, f"{owner}.{own}")
+                # Where it is defined, too: there a pickle looks for it.
+                vars(sys.modules[f.__module__])[f.__name__] = wrapped[f]
+            public[name] = wrapped[f]
 
 
 def answering(cls: type[T]) -> type[T]:

@@ -7,6 +7,7 @@ __all__ = ["ARRAYS", "SHARED", "VARIABLES"]
 
 ARRAYS: Final[Mapping[str, str]] = {
     "fill": "a tensor never changes: write x = tl.full_like(x, value)",
+    "pow": "write x ** n, or tl.power(x, n)",
     "pow_": "a tensor never changes: write x = x ** n",
     "mul": "write x * y",
     "H": "there are no complex numbers here; write x.T",
@@ -178,7 +179,6 @@ SHARED: Final[Mapping[str, str]] = {
     "neg": "write -x",
     "nonzero": "the shape of the result depends on values: write np.nonzero(x.numpy())",
     "permute": "it is tl.transpose(x, axes)",
-    "pow": "write x ** n, or tl.power(x, n)",
     "quantile": "write np.quantile(x.numpy(), q)",
     "repeat_interleave": "it is tl.repeat(x, n, axis)",
     "rfft": "there are no complex numbers here: write np.fft.rfft(x.numpy())",

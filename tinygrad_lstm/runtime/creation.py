@@ -19,7 +19,7 @@ from tinygrad_lstm.kernels import casts
 from tinygrad_lstm.reflexes import is_function
 from tinygrad_lstm.runtime.backend import backend_for
 
-__all__ = ["native", "tensor", "to", "to_numpy"]
+__all__ = ["asarray", "native", "tensor", "to", "to_numpy"]
 
 
 @overload
@@ -68,6 +68,31 @@ def tensor(value: Any, dtype: Any = None, requires_grad: bool = False, device: s
 
 
 function(tensor)
+
+
+@function
+def asarray(value: Any, dtype: Any = None, *, device: str | None = None, copy: bool | None = None) -> Tensor:
+    """``value`` as a tensor, and a tensor as it is, with its history; of the array API standard.
+
+    Args:
+        dtype: the element type, instead of what the value suggests.
+        device: where it lives; by default where it is, or on that of the backend in use.
+        copy: False refuses what has to be copied: all but tensors. See :func:`from_dlpack`.
+
+    Raises:
+        UsageError: with ``copy=False``, for what is no tensor of this type on this device.
+
+    >>> x = tl.symbol("x")
+    >>> tl.asarray(x) is x, tl.asarray([1.0, 2.0])
+    (True, tensor([1., 2.]))
+    """
+    given = isinstance(value, Tensor | Variable | Number) or holds_tensors(value)
+    node = as_tensor(value) if given else tensor(value, dtype, device=device)
+    result = node if dtype is None else apply("cast", node, dtype)
+    result = result if device is None else to(result, device)
+    if copy is False and (not isinstance(value, Tensor | Variable) or result is not node):
+        raise UsageError("asarray: copy=False, and a copy is needed; memory is shared by tl.from_dlpack(x)")
+    return result
 
 
 def _as_array(value: Any) -> np.ndarray[Any, Any]:

@@ -6,12 +6,13 @@ import numpy as np
 
 from tinygrad_lstm.errors import DeviceError, DTypeError, Error, UsageError
 from tinygrad_lstm.graph.convert import as_tensor
+from tinygrad_lstm.graph.device import as_device
 from tinygrad_lstm.graph.dtypes import DTYPES, REAL_ALONE
 from tinygrad_lstm.graph.registry import function
 from tinygrad_lstm.graph.tensor import Tensor, make_leaf
 from tinygrad_lstm.graph.types import TensorType
 from tinygrad_lstm.runtime.backend import Borrower, backend_for
-from tinygrad_lstm.runtime.creation import to_numpy
+from tinygrad_lstm.runtime.creation import tensor, to, to_numpy
 from tinygrad_lstm.runtime.evaluation import evaluated
 
 __all__ = ["dlpack_device", "from_dlpack", "to_dlpack"]
@@ -20,14 +21,18 @@ _CPU, _CUDA = 1, 2
 """DLPack's numbers for host memory and for the memory of an NVIDIA GPU."""
 
 
-def from_dlpack(x: Any) -> Tensor:
+def from_dlpack(x: Any, *, device: str | None = None, copy: bool | None = None) -> Tensor:
     """A leaf on the memory of another library's array ``x``: nothing is copied.
 
     The memory is **borrowed**: it stays alive with the leaf, and whoever writes to it changes the leaf and all that is
     computed from it later. Take ``tl.tensor(x)`` for a copy.
 
+    Args:
+        device: where the leaf lives, if elsewhere than ``x``: then it is a copy.
+        copy: True for a copy, False to refuse one.
+
     Raises:
-        UsageError: when ``x`` does not speak DLPack.
+        UsageError: when ``x`` does not speak DLPack, or for ``copy=False`` and another device.
         DeviceError: when it is neither in host memory nor on an NVIDIA GPU.
         BackendError: when it is on a GPU that no backend works on here.
         DTypeError: when its element type is not supported.
@@ -45,8 +50,8 @@ def from_dlpack(x: Any) -> Tensor:
         raise DeviceError(
             "from_dlpack: the array is neither in host memory nor on an NVIDIA GPU; copy it with tl.tensor"
         )
-    device = "cpu" if kind == _CPU else f"cuda:{number}"
-    backend = None if kind == _CPU else backend_for(device)
+    home = "cpu" if kind == _CPU else f"cuda:{number}"
+    backend = None if kind == _CPU else backend_for(home)
     if backend is not None and not isinstance(backend, Borrower):
         raise DeviceError(f"from_dlpack: the backend {backend.name!r} borrows no arrays; copy it with tl.tensor")
     try:
@@ -59,7 +64,12 @@ def from_dlpack(x: Any) -> Tensor:
         if array.dtype.kind == "c":
             raise DTypeError(f"from_dlpack: {REAL_ALONE}")
         raise DTypeError(f"from_dlpack: dtype {array.dtype} is not supported; use one of {', '.join(DTYPES)}")
-    return make_leaf(array, TensorType(array.shape, DTYPES[array.dtype.name], device))
+    leaf = make_leaf(array, TensorType(array.shape, DTYPES[array.dtype.name], home))
+    if device is not None and as_device(device) != home:
+        if copy is False:
+            raise UsageError(f"from_dlpack: copy=False, and from {home} to {as_device(device)} a copy is needed")
+        return to(leaf, device)
+    return tensor(leaf) if copy else leaf
 
 
 @function
