@@ -58,7 +58,8 @@ def test_readme_lists_the_cell_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("page", "least"), [("start.md", 6), ("coming-from.md", 1), ("lowering.md", 1), ("interchange.md", 1), ("transforms.md", 10)]
+    ("page", "least"),
+    [("start.md", 6), ("coming-from.md", 1), ("lowering.md", 1), ("transforms.md", 10), ("interchange.md", 1)],
 )
 def test_pages_say_what_their_code_prints(
     page: str, least: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
