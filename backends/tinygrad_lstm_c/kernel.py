@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Final
 
 from tinygrad_lstm.codegen.c_family.loop_nest import LoopNest
@@ -24,8 +25,10 @@ __all__ = ["KernelText", "kernel_text"]
 
 _CHUNK: Final = 2048
 """Longer sums of floats are added up in pieces of this many terms, since the error grows with the longest chain."""
-_SHARED_FROM: Final = 4096
-"""The least number of points of a kernel that workers share."""
+_SPREAD_FROM: Final = 1 << 15
+"""The least number of points of a kernel without outer loops whose inner loops workers share piece by piece."""
+_FEWEST: Final = 4
+"""The least number of such pieces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +39,10 @@ class KernelText:
         parameters: its parameter list in brackets, beginning with the bounds ``low`` and ``high`` of the shared axis.
         body: its body in braces.
         views: the views to which the pointers among the parameters point.
-        shared: the size of the axis that workers share; 0 if one worker does it all.
+        shared: the size of the axis that workers share, or the number of pieces; 0 if one worker does it all.
         scratch: bytes that each worker needs.
+        common: bytes that all workers need together, to reduce what they share piece by piece; 0 if they do not. If
+            there are some, the parameters behind the bounds are the worker and these bytes.
     """
 
     parameters: str
@@ -45,6 +50,7 @@ class KernelText:
     views: tuple[View, ...]
     shared: int
     scratch: int
+    common: int
 
 
 @dataclass(slots=True)
@@ -72,6 +78,26 @@ class _Printer:
         self.kernel, self.buffers, self.overlap = kernel, buffers, overlap
         self.nest = LoopNest(kernel, overlap)
         self.views: list[View] = []
+        self.pieces = self._pieces()
+        self.common: list[int] = []
+
+    def _pieces(self) -> int:
+        """In how many pieces workers share the inner loops of a kernel without outer ones; 0 if they do not.
+
+        The pieces do not depend on the number of workers, so that the result does not either.
+        """
+        kernel, inner = self.kernel, self.nest.inner
+        if self.nest.outer or not self.nest.reduces or not inner or prod(kernel.shape) < _SPREAD_FROM:
+            return 0
+        if any(s.combine is not None or self._reaches_others(s) for s in kernel.stores):
+            return 0
+        pieces = kernel.shape[inner[0]] if len(inner) > 1 else -(-kernel.shape[inner[0]] // _CHUNK)
+        return pieces if pieces >= _FEWEST else 0
+
+    def _reaches_others(self, store: Store) -> bool:
+        """Whether a store may write what the kernel reads at another point."""
+        read = [v for v in self.kernel.reads if self.overlap(v.buffer, store.view.buffer)]
+        return any(not self.nest.within(store) or v != store.view for v in read)
 
     def _pointer(self, view: View) -> str:
         if view not in self.views:
@@ -145,9 +171,13 @@ class _Printer:
                     and self.kernel.body[k].op != "reduce"
                 ):
                     core += self._definition(k)
-        for j, store in enumerate(self.kernel.stores):
-            if not self.nest.within(store):
-                core += self._row_store(j, store, accumulators)
+        once = [
+            line
+            for j, store in enumerate(self.kernel.stores)
+            if not self.nest.within(store)
+            for line in self._row_store(j, store, accumulators)
+        ]
+        core += ["if (w->worker == 0) {", *once, "}"] if self.pieces and once else once
 
         lines: list[str] = [*fills]
         for d, axis in enumerate(self.nest.outer):
@@ -205,6 +235,8 @@ class _Printer:
         summing = [accumulators[j] for j, s in enumerate(self.kernel.stores) if j in accumulators and s in stores]
         summing += [_Accumulator(f"v{k}", body[k].args[0], body[k].attr, body[k].dtype) for k in reduces]
         size = self.kernel.shape[self.nest.inner[-1]] if self.nest.inner else 1
+        if self.pieces:
+            return self._pass_in_pieces(p, stores, reduces, needed)
         chunked = size > 2 * _CHUNK and any(a.combine == "add" and a.dtype.is_float for a in summing)
         partial = chunked or len(self.nest.inner) > 1 or (bool(self.nest.inner) and len(summing) > len(reduces))
         for a in summing:
@@ -220,15 +252,7 @@ class _Printer:
             else:
                 lines.append(f"{register} {a.name} = {start};")
 
-        point: list[str] = []
-        for k in sorted(needed):
-            kept = self.nest.comes_from_scratch(k, self.nest.needed[:p])
-            point += self._definition(k, kept)
-            if k in self.nest.kept and not kept:
-                point.append(f"{self._row(k)} = v{k};")
-        for a in summing:
-            point.append(f"{a.part} = {combined(a.combine, a.part, self._name(a.value), a.dtype)};")
-        point += self._point_stores(stores, accumulators)
+        point = self._point(p, stores, needed, summing, accumulators)
         if not self.nest.inner:
             return [*lines, *point]
 
@@ -249,6 +273,60 @@ class _Printer:
         if partial:
             lines += [f"{a.name} = {combined(a.combine, a.name, a.part, a.dtype)};" for a in summing]
         return [*lines, *["}"] * (len(self.nest.inner) - 1 + chunked), *narrowed]
+
+    def _point(
+        self,
+        p: int,
+        stores: list[Store],
+        needed: set[int],
+        summing: list[_Accumulator],
+        accumulators: dict[int, _Accumulator],
+    ) -> list[str]:
+        """What one pass does at each point."""
+        point: list[str] = []
+        for k in sorted(needed):
+            kept = self.nest.comes_from_scratch(k, self.nest.needed[:p])
+            point += self._definition(k, kept)
+            if k in self.nest.kept and not kept:
+                point.append(f"{self._row(k)} = v{k};")
+        for a in summing:
+            point.append(f"{a.part} = {combined(a.combine, a.part, self._name(a.value), a.dtype)};")
+        return point + self._point_stores(stores, accumulators)
+
+    def _pass_in_pieces(self, p: int, stores: list[Store], reduces: list[int], needed: set[int]) -> list[str]:
+        """The inner loops of one pass, shared: each piece is reduced on its own, and then every worker combines all."""
+        body, inner = self.kernel.body, self.nest.inner
+        summing = [_Accumulator(f"v{k}", body[k].args[0], body[k].attr, body[k].dtype, f"part_v{k}") for k in reduces]
+        parts = [f"{REGISTER[a.dtype.name]} {a.part} = {identity_text(a.combine, a.dtype)};" for a in summing]
+        loop = [self._pragma(summing)]
+        axis, size = inner[-1], self.kernel.shape[inner[-1]]
+        opening = ["for (int64_t piece = low; piece < high; ++piece) {"]
+        if len(inner) == 1:
+            end = f"start + {_CHUNK} < {size} ? start + {_CHUNK} : {size}"
+            opening.append(f"const int64_t start = piece * {_CHUNK}, end = {end};")
+            loop.append(f"for (int64_t i{axis} = start; i{axis} < end; ++i{axis}) {{")
+        else:
+            opening.append(f"const int64_t i{inner[0]} = piece;")
+            loop.append(self._header(axis))
+        loop += [*self._point(p, stores, needed, summing, {}), "}"]
+        totals, closing, after = [], [], []
+        for k, a in zip(reduces, summing, strict=True):
+            wide = a.combine == "add" and a.dtype.is_float
+            register, start = "double" if wide else REGISTER[a.dtype.name], identity_text(a.combine, a.dtype)
+            pieces, total = f"(({register} *)common)[{len(self.common)} * {self.pieces} + {{}}]", f"total{k}"
+            self.common.append(k)
+            totals.append(f"{register} {total} = {start};")
+            added = f"{total} = {f'{total} + {{}}' if wide else combined(a.combine, total, '{}', a.dtype)};"
+            loop.append(added.format(a.part))
+            closing.append(f"{pieces.format('piece')} = {total};")
+            after += [
+                f"{register} {total} = {start};",
+                f"for (int64_t piece = 0; piece < {self.pieces}; ++piece) {added.format(pieces.format('piece'))}",
+                f"const {REGISTER[a.dtype.name]} v{k} = ({REGISTER[a.dtype.name]}){total};",
+            ]
+        middle = [self._header(k) for k in inner[1:-1]]
+        lines = [*opening, *totals, *middle, *parts, *loop, *["}"] * len(middle), *closing, "}"]
+        return [*lines, "WAIT", *after] if reduces else lines
 
     def _pragma(self, summing: list[_Accumulator]) -> str:
         clauses = ""
@@ -287,6 +365,9 @@ class _Printer:
         """The function with these lines as its body; pointers whose memory no other reaches are ``restrict``."""
         written = [s.view.buffer for s in self.kernel.stores]
         parameters = ["const int64_t low", "const int64_t high"]
+        common = 8 * self.pieces * len(self.common)
+        if common:
+            parameters += ["const context *w", "char *common"]
         if self.nest.kept:
             parameters.append("char *restrict scratch")
             rows = [
@@ -303,5 +384,6 @@ class _Printer:
             const = "" if view in targets else "const "
             restrict = "restrict " if alone else ""
             parameters.append(f"{const}{STORAGE[self._dtype(view).name]} *{restrict}p{j}")
-        shared = self.kernel.shape[self.nest.split] if self.nest.split is not None else 0
-        return KernelText(f"({', '.join(parameters)})", braced(lines), tuple(self.views), shared, self.nest.scratch)
+        shared = self.kernel.shape[self.nest.split] if self.nest.split is not None else self.pieces
+        text, views = f"({', '.join(parameters)})", tuple(self.views)
+        return KernelText(text, braced(lines), views, shared, self.nest.scratch, common)

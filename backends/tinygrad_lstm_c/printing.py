@@ -63,7 +63,7 @@ class Printed:
         items: what to run, in order.
         loops: the numbers of the driven loops, by their places in ``times``.
         scratch: bytes of scratch memory that each worker needs.
-        packed: bytes of memory for packed operands, which the workers share.
+        packed: bytes of memory that the workers share, for packed operands and for the parts of reductions.
         checked: the steps that can meet an index out of range.
     """
 
@@ -203,6 +203,9 @@ class _Printer:
         text = self._text(step)
         arguments = []
         if isinstance(text, KernelText):
+            if text.common:
+                arguments += ["w", f"w->packed + {self.packed}"]
+                self.packed += -(-text.common // 64) * 64
             arguments += ["w->scratch"] * (text.scratch > 0)
         elif id(step) in self.packs:
             arguments.append(f"(void *)(w->packed + {self.packs[id(step)]})")

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tinygrad_lstm_c import kernel
 from tinygrad_lstm_c.toolchain import find_compiler
 from tinygrad_lstm_numpy.executable import CompiledProgram
 
@@ -23,6 +24,8 @@ from tests.fuzz.program import Loop, Program, Statement, program_text, used, wor
 from tests.fuzz.shrinking import shrunk, size
 from tests.fuzz.signature import signature
 from tests.fuzz.worker import reduced
+from tinygrad_lstm.codegen import fusing
+from tinygrad_lstm.codegen.c_family import loop_nest
 
 ONE = np.ones((2, 3), np.float32)
 F32 = ((2, 3), "float32")
@@ -59,6 +62,19 @@ def test_random_programs(part: int) -> None:
 @pytest.mark.parametrize("part", range(2))
 def test_random_programs_in_c(part: int) -> None:
     agree(8, range(6 * part, 6 * part + 6), "c")
+
+
+@needs_c
+@pytest.mark.parametrize("part", range(2))
+def test_random_programs_in_c_whose_workers_share_the_smallest_kernels(
+    part: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kernel, "_SPREAD_FROM", 2)
+    monkeypatch.setattr(kernel, "_CHUNK", 3)
+    monkeypatch.setattr(kernel, "_FEWEST", 1)
+    monkeypatch.setattr(loop_nest, "_SHARED_FROM", 2)
+    monkeypatch.setattr(fusing, "_LARGE", 1)
+    agree(11, range(15 * part, 15 * part + 15), "c")
 
 
 def test_programs_are_those_of_the_seed() -> None:

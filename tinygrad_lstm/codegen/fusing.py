@@ -21,6 +21,8 @@ __all__ = ["Fused", "fuse"]
 
 _MOST: Final = 256
 """The most members of a kernel: the time of a compiler grows faster than the length of a function."""
+_LARGE: Final = 1 << 16
+"""The least number of points of a kernel that is rather computed by all workers than read once less."""
 
 Key = tuple[int, Shape]
 Edges = dict[Operation, list[tuple[Operation, Reference | None]]]
@@ -265,11 +267,23 @@ class _Levels:
         if ref is None or not source.fusible or source.combining or self.space[source] != self.space.get(op):
             return False
         if source not in self.rows:
-            return is_whole(ref) and ref.shape == self.space[op] and (op not in self.rows or op.kind == "reduce")
+            joins = is_whole(ref) and ref.shape == self.space[op] and (op not in self.rows or op.kind == "reduce")
+            return joins and not self.apart(op, source)
         if ref.shape == source.shape and op in self.rows and op.kind == "map":
             return is_whole(ref)
         strides = (*row_major(source.shape), *(0,) * self.trailing(source))
         return ref.shape == self.space[op] and ref.strides == strides and not ref.offset and not ref.loops
+
+    def apart(self, op: Operation, source: Operation) -> bool:
+        """Whether a reduction over leading axes does better in a kernel of its own than in one with rows.
+
+        Such a kernel adds to the same places in each row, so that workers cannot share its rows. This costs more than
+        to read the argument once more, provided that it is stored in any case.
+        """
+        if not op.combining or prod(self.space[op]) < _LARGE:
+            return False
+        stored = any(not x.fusible for x, _ in self.placed.readers.get(source, ()))
+        return stored and (self.level[source], self.space[source]) in self.reduced
 
     def sink(self) -> None:
         """Move operations up to the level where they are first read, so that they need not be stored for it.

@@ -1,0 +1,1 @@
+"""A word model of a million words, trained in full here and by eager PyTorch."""
