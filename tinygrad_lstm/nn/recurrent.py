@@ -15,13 +15,13 @@ from tinygrad_lstm.graph.variables import Parameter, Variable
 from tinygrad_lstm.nn.layers import sizes
 from tinygrad_lstm.nn.module import Module, beside, expect_width
 from tinygrad_lstm.nn.stepping import (
-    first_state,
     listed_cells,
     ragged_step,
     spread_over,
     state_names,
     state_types,
     step,
+    zero_state,
 )
 from tinygrad_lstm.nn.stochastic import Dropout
 from tinygrad_lstm.ops.index import take
@@ -116,7 +116,7 @@ class Recurrent(Module, Generic[C]):
         self.input_size: int | None = getattr(self.cells[0], "input_size", None)
         self.initial: dict[str, Parameter] = {}
         if learn_initial:
-            states = [first_state(cell, 1)[0] for cell in self._stack]
+            states = [zero_state(cell, 1)[0] for cell in self._stack]
             self.initial = {
                 name: Parameter(stack([leaves[k] for leaves in states]))
                 for k, name in enumerate(state_names(structure))
@@ -137,7 +137,7 @@ class Recurrent(Module, Generic[C]):
     def zeros(self, batch: int) -> Any:
         """The states of all cells before the first step, if none is learned; for most cells zeros."""
         sizes(type(self).__name__, batch=batch)
-        states = [first_state(cell, batch) for cell in self._stack]
+        states = [zero_state(cell, batch) for cell in self._stack]
         return unflatten(states[0][1], [stack(leaves) for leaves in zip(*[s for s, _ in states], strict=True)])
 
     def start(self, batch: int) -> Any:
@@ -216,7 +216,7 @@ class Recurrent(Module, Generic[C]):
     def _entering(self, state: Any, batch: int) -> tuple[list[list[Tensor]], Structure]:
         """For each cell the tensors of its first state; raises where a given state does not fit."""
         cells = self._stack
-        own = [first_state(cell, batch) for cell in cells]
+        own = [zero_state(cell, batch) for cell in cells]
         structure = own[0][1]
         if state is None:
             learned = [self.initial.get(name) for name in state_names(structure)]

@@ -12,7 +12,7 @@ from tinygrad_lstm.graph.types import TensorType
 from tinygrad_lstm.ops.logic import where
 from tinygrad_lstm.ops.shape import reshape
 
-__all__ = ["first_state", "listed_cells", "ragged_step", "spread_over", "state_names", "state_types", "step"]
+__all__ = ["listed_cells", "ragged_step", "spread_over", "state_names", "state_types", "step", "zero_state"]
 
 
 def listed_cells(kind: str, what: str, cells: Any) -> list[Any]:
@@ -34,7 +34,7 @@ def listed_cells(kind: str, what: str, cells: Any) -> list[Any]:
     return found
 
 
-def first_state(cell: Any, batch: int) -> tuple[list[Tensor], Structure]:
+def zero_state(cell: Any, batch: int) -> tuple[list[Tensor], Structure]:
     """The tensors of a cell's state before the first step."""
     # A cell may refuse a batch of 0; what it gives for 1 has the other sizes.
     leaves, structure = flatten(cell.zeros(max(batch, 1)))
@@ -44,14 +44,14 @@ def first_state(cell: Any, batch: int) -> tuple[list[Tensor], Structure]:
 
 def state_types(kind: str, cells: Sequence[Any]) -> tuple[list[TensorType], Structure]:
     """The types of the state of all cells, for a batch of 1; raises where it is none, or two cells differ."""
-    first, structure = first_state(cells[0], 1)
+    first, structure = zero_state(cells[0], 1)
     types = [s.type for s in first]
     name = type(cells[0]).__name__
     if not types or any(t.shape[:1] != (1,) for t in types):
         given = ", ".join(map(str, types)) or "nothing"
         raise ShapeError(f"{kind}: zeros(1) of {name} gives {given}; each tensor of a state starts with the batch")
     for cell in cells[1:]:
-        leaves, other = first_state(cell, 1)
+        leaves, other = zero_state(cell, 1)
         mine, others = ([str(t) for t in found] for found in (types, [s.type for s in leaves]))
         if not structure.fits(other) or mine != others:
             raise StructureError(
