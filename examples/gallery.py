@@ -109,6 +109,12 @@ def lstm_layer_norm() -> Saved:
     return tl.draw.cell(tl.nn.LSTMCell(3, 4, layer_norm=True))
 
 
+@picture(CELLS, "LSTM with a projection")
+def lstm_projection() -> Saved:
+    """Fewer numbers go to the next step than the cell remembers (H. Sak et al., 2014)."""
+    return tl.draw.cell(tl.nn.LSTMCell(3, 4, proj_size=2))
+
+
 @picture(CELLS, "GRU")
 def gru_cell() -> Saved:
     """The gated recurrent unit: one state, which is the conveyor."""

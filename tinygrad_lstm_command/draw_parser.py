@@ -24,7 +24,7 @@ DRAWINGS: Final = (
 )
 OF_A_CELL: Final = ("chain", "rolled", "unrolled", "walkthrough", "gates")
 """Drawings for which ``--cell`` chooses the cell."""
-VARIANTS: Final = ("peephole", "coupled", "layer_norm", "reset_after")
+VARIANTS: Final = ("peephole", "coupled", "layer_norm", "projection", "clip", "reset_after", "relu")
 FORMS: Final = ("svg", "png", "pdf", "tex", "dot", "json", "mmd", "html", "gif", "webp", "apng", "zip")
 _ELSEWHERE: Final = {
     "cell": "a cell is drawn as lstm, rnn or gru, or as one of yours: my_cell.py:MyCell",
@@ -84,8 +84,8 @@ def add_draw_options(parser: Parser) -> None:
         "--variant",
         action="append",
         choices=VARIANTS,
-        help="of the cell: peephole, coupled and layer_norm of an LSTM, reset_after and layer_norm of a GRU, "
-        "layer_norm of an RNN; several may be given",
+        help="of the cell: peephole, coupled, layer_norm, projection and clip of an LSTM, reset_after and layer_norm "
+        "of a GRU, layer_norm and relu of an RNN; several may be given",
     )
     group = parser.add_argument_group("gates")
     group.add_argument("--checkpoint", type=path, metavar="PATH", help="of a model that train has trained")

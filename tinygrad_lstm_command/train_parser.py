@@ -25,6 +25,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     "hidden": 128,
     "embedding": 64,
     "layers": 1,
+    "nonlinearity": "tanh",
     "steps": 1500,
     "window": 64,
     "batch": 32,
@@ -89,6 +90,14 @@ def _add_model(parser: Parser) -> None:
     group.add_argument("--coupled", action="store_true", help="the LSTM's input gate is 1 − the forget gate")
     group.add_argument("--reset-after", action="store_true", help="the GRU's reset gate acts behind the product")
     group.add_argument("--layer-norm", action="store_true", help="layer normalisation in the cell")
+    group.add_argument("--nonlinearity", choices=("tanh", "relu"), help=f"of the RNN ({DEFAULTS['nonlinearity']})")
+    group.add_argument(
+        "--proj-size", type=count, metavar="N", help="the LSTM's hidden state is a projection to N numbers (none)"
+    )
+    group.add_argument("--cell-clip", type=positive_number, metavar="X", help="bound on the LSTM's cell state (none)")
+    group.add_argument(
+        "--proj-clip", type=positive_number, metavar="X", help="bound on the projected hidden state (none)"
+    )
     group.add_argument("--tied", action="store_true", help="the output layer has the weights of the embedding")
     group.add_argument(
         "--init-uniform", type=positive_number, metavar="X", help="all parameters start uniform between −X and X"
@@ -107,6 +116,12 @@ def _add_dropout(parser: Parser) -> None:
     group.add_argument("--dropout-input", type=probability, metavar="P", help="of numbers that enter the first layer")
     group.add_argument("--dropout-layers", type=probability, metavar="P", help="of numbers between two layers")
     group.add_argument("--dropout-output", type=probability, metavar="P", help="of numbers before the output layer")
+    group.add_argument(
+        "--dropout-recurrent", type=probability, metavar="P", help="of the hidden state, one mask for a window's steps"
+    )
+    group.add_argument(
+        "--dropout-candidate", type=probability, metavar="P", help="of the LSTM's or GRU's candidate, a mask each step"
+    )
     group.add_argument("--variational", action="store_true", help="one mask for all steps of a window")
 
 

@@ -89,6 +89,7 @@ def test_pages_have_a_theme(run, tmp_path):
         ("lstm", ["coupled"], "lstm_coupled"),
         ("lstm", ["layer_norm"], "lstm_layer_norm"),
         ("gru", ["reset_after"], "gru_reset_after"),
+        ("lstm", ["projection"], "lstm_projection"),
     ],
 )
 def test_variants_are_those_of_the_cells(what, variants, name, run, tmp_path):
@@ -181,7 +182,7 @@ def test_other_things_of_ones_own(name, file, run, tmp_path):
         ("draw unfinished.py:f -o a.svg", "unfinished.py cannot be run: SyntaxError: invalid syntax (line 1)"),
         ("draw my_cell.py:Odd -o a.svg", "Odd cannot be made here (TypeError: 'int' object is not iterable); write"),
         ("draw my_cell.py:page -o a.svg", "my_cell.py:page is drawn as .html"),
-        ("draw rnn --variant peephole -o a.svg", "the variants of rnn are layer_norm; leave out --variant peephole"),
+        ("draw rnn --variant peephole -o a.svg", "of rnn are layer_norm and relu; leave out --variant peephole"),
         ("draw gru --variant coupled -o a.svg", "the variants of gru are reset_after and layer_norm"),
         ("draw loss --variant coupled -o a.svg", "--variant goes with lstm, gru and rnn, not with loss"),
         ("draw lstm --variant big -o a.svg", "argument --variant: invalid choice: 'big'"),

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 import tinygrad_lstm as tl
 from tests.draw import dot
 from tinygrad_lstm import draw, nn
-from tinygrad_lstm.draw.cells.anatomy import dissect, value_of
+from tinygrad_lstm.draw.cells.anatomy import dissect
 from tinygrad_lstm.draw.cells.picture import identifiers
+from tinygrad_lstm.draw.cells.recognising import value_of
 from tinygrad_lstm.draw.cells.timestep import trace_step
 from tinygrad_lstm.errors import UsageError
 
@@ -20,6 +21,9 @@ CELLS = {
     "coupled": nn.LSTMCell(3, 4, coupled=True),
     "norm": nn.LSTMCell(3, 4, layer_norm=True),
     "all": nn.LSTMCell(3, 4, peephole=True, coupled=True, layer_norm=True),
+    "relu": nn.RNNCell(3, 4, nonlinearity="relu"),
+    "clip": nn.LSTMCell(3, 4, cell_clip=3.0),
+    "projection": nn.LSTMCell(3, 4, proj_size=2, cell_clip=3.0, proj_clip=0.5),
     "gru": nn.GRUCell(3, 4),
     "reset after": nn.GRUCell(3, 4, reset_after=True),
     "reset after, norm": nn.GRUCell(3, 4, reset_after=True, layer_norm=True),

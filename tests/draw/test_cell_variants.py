@@ -5,6 +5,7 @@ import pytest
 from tests.draw import dot
 from tinygrad_lstm import draw, nn
 from tinygrad_lstm.draw.cells.anatomy import dissect
+from tinygrad_lstm.draw.cells.equations import cell_in_words
 from tinygrad_lstm.draw.cells.timestep import trace_step
 
 VARIANTS = {
@@ -15,6 +16,10 @@ VARIANTS = {
     "reset after": nn.GRUCell(3, 4, reset_after=True),
     "gru norm": nn.GRUCell(3, 4, layer_norm=True),
     "rnn norm": nn.RNNCell(3, 4, layer_norm=True),
+    "relu": nn.RNNCell(3, 4, nonlinearity="relu"),
+    "projection": nn.LSTMCell(3, 4, proj_size=2, cell_clip=3.0, proj_clip=0.5),
+    "dropout": nn.LSTMCell(3, 4, recurrent_dropout=0.3, candidate_dropout=0.2),
+    "gru dropout": nn.GRUCell(3, 4, recurrent_dropout=0.3, candidate_dropout=0.2),
 }
 
 
@@ -30,6 +35,7 @@ def test_variants_show_their_true_edges_and_no_inner_arithmetic(cell):
     assert any(label.startswith("LN ") for label in shown) == normalises
     assert shown <= {
         *("LN σ", "LN tanh"),
+        *("relu", "projection", "clip ±3", "clip ±0.5", "dropout"),
         *("", "σ", "tanh", "×", "+", "1−", "recurrent", "x_t"),
         *("h_t−1", "C_t−1", "h_t", "C_t"),
         *("f_t", "i_t", "C̃_t", "o_t", "z_t", "r_t", "h̃_t"),
@@ -48,3 +54,15 @@ def test_variants_have_the_wires_that_make_them():
     after = dot.pairs(draw.cell(VARIANTS["reset after"]))
     assert {("recurrent", "×"), ("×", "tanh"), ("x_t", "tanh"), ("h_t−1", "recurrent")} <= set(after)
     assert ("h_t−1", "tanh") not in after
+
+
+def test_options_of_a_cell_are_in_its_picture_and_equations():
+    said = {name: cell_in_words(dissect(trace_step(cell))) for name, cell in VARIANTS.items()}
+    assert "h_t = relu(W_h·[h_{t−1}, x_t] + b_h)." in said["relu"]
+    assert "C_t = clip(f_t∘C_{t−1} + i_t∘C̃_t, −3, 3)." in said["projection"]
+    assert "h_t = clip(W_{projection}·(o_t∘tanh(C_t)), −0.5, 0.5)." in said["projection"]
+    assert "f_t = σ(W_f·[dropout(h_{t−1}), x_t] + b_f)." in said["dropout"]
+    assert "C_t = f_t∘C_{t−1} + i_t∘dropout(C̃_t)." in said["dropout"]
+    assert "h_t = (1 − z_t)∘h_{t−1} + z_t∘dropout(h̃_t)." in said["gru dropout"]
+    projected = dot.pairs(draw.cell(VARIANTS["projection"]))
+    assert {("×", "projection"), ("projection", "clip ±0.5"), ("+", "clip ±3"), ("clip ±3", "tanh")} <= set(projected)

@@ -19,14 +19,15 @@ def case_of(name: str) -> dict[str, Any]:
 
 
 def made(name: str, **options: Any) -> Any:
-    kind, layers, directions, _ = name.split("-")
+    kind, layers, directions, option = name.split("-")
+    options = {"projected": {"proj_size": 2}, "relu": {"nonlinearity": "relu"}}.get(option, {}) | options
     if kind == "GRU":
         options = {"reset_after": True} | options
     return getattr(tl.nn, kind)(4, 5, int(layers), bidirectional=directions == "both", **options)
 
 
 def test_all_kinds_were_recorded() -> None:
-    assert len(CASES) == 12
+    assert len(CASES) == 15
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -102,6 +103,8 @@ def test_linear_and_embedding() -> None:
         (UsageError, "coupled", lambda: tl.nn.to_pytorch(tl.nn.LSTM(2, 3, coupled=True))),
         (UsageError, "layer normalisation", lambda: tl.nn.to_pytorch(tl.nn.RNN(2, 3, layer_norm=True))),
         (UsageError, "no learned initial state", lambda: tl.nn.to_pytorch(tl.nn.RNN(2, 3, learn_initial=True))),
+        (UsageError, "no bounds on its states", lambda: tl.nn.to_pytorch(tl.nn.LSTM(2, 3, cell_clip=1.0))),
+        (UsageError, "this one backward only", lambda: tl.nn.to_pytorch(tl.nn.LSTM(2, 3, reverse=True))),
         (UsageError, "Dropout has no counterpart", lambda: tl.nn.to_pytorch(tl.nn.Dropout(0.0))),
         (StateDictError, r"does not fit this RNN: missing are p\.weight_ih_l0, p\.weight_hh_l0; not known are p\.x",
          lambda: tl.nn.from_pytorch(tl.nn.RNN(2, 3), {"p.x": 1.0}, "p.")),
@@ -112,6 +115,30 @@ def test_linear_and_embedding() -> None:
 def test_mistakes(error: type[Exception], message: str, call: Any) -> None:
     with pytest.raises(error, match=message):
         call()
+
+
+class TheirRNN:
+    """A module of PyTorch, as far as it is read."""
+
+    def __init__(self, nonlinearity: str, module: Any, **inner: Any) -> None:
+        self.nonlinearity, self.module, self.inner = nonlinearity, module, inner
+        self.__dict__ |= inner
+
+    def state_dict(self) -> dict[str, Any]:
+        own = {} if self.module is None else tl.nn.to_pytorch(self.module)
+        return own | {f"{k}.{n}": v for k, part in self.inner.items() for n, v in part.state_dict().items()}
+
+
+@pytest.mark.parametrize("nonlinearity", ["tanh", "relu"])
+def test_the_module_of_pytorch_says_its_nonlinearity(nonlinearity: str) -> None:
+    ours, theirs = (tl.nn.RNN(2, 3, nonlinearity=nonlinearity, key=tl.random.key(k)) for k in (0, 1))
+    other = tl.nn.RNN(2, 3, nonlinearity="tanh" if nonlinearity == "relu" else "relu")
+    alone = TheirRNN(nonlinearity, theirs)
+    for given, prefix in ((alone, ""), (TheirRNN("", None, encoder=alone), "encoder.")):
+        with pytest.raises(UsageError, match=f"computes {nonlinearity}, .* make it with nonlinearity='{nonlinearity}'"):
+            tl.nn.from_pytorch(other, given, prefix)
+        tl.nn.from_pytorch(ours, given, prefix)
+    np.testing.assert_array_equal(ours(tl.ones((3, 1, 2)))[0].numpy(), theirs(tl.ones((3, 1, 2)))[0].numpy())
 
 
 W, B = np.arange(6.0).reshape(3, 2), np.zeros(3)

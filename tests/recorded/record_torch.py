@@ -10,17 +10,27 @@ import torch
 from safetensors.torch import save_file
 
 STEPS, BATCH, INPUT, HIDDEN = 6, 3, 4, 5
+OPTIONS = {
+    "bias": {},
+    "plain": {"bias": False},
+    "projected": {"proj_size": 2},
+    "relu": {"nonlinearity": "relu"},
+}
 
 
 def main() -> None:
     torch.manual_seed(0)
     recorded: dict[str, torch.Tensor] = {}
     for kind in ("LSTM", "GRU", "RNN"):
-        for layers, bidirectional, bias in [(1, False, True), (2, False, True), (2, True, True), (1, False, False)]:
-            module = getattr(torch.nn, kind)(INPUT, HIDDEN, layers, bidirectional=bidirectional, bias=bias)
+        cases = [(1, False, "bias"), (2, False, "bias"), (2, True, "bias"), (1, False, "plain")]
+        cases += [(2, True, "projected"), (1, False, "projected")] if kind == "LSTM" else []
+        cases += [(2, True, "relu")] if kind == "RNN" else []
+        for layers, bidirectional, option in cases:
+            module = getattr(torch.nn, kind)(INPUT, HIDDEN, layers, bidirectional=bidirectional, **OPTIONS[option])
             x = torch.randn(STEPS, BATCH, INPUT, requires_grad=True)
             rows = layers * (2 if bidirectional else 1)
-            starts = [torch.randn(rows, BATCH, HIDDEN, requires_grad=True) for _ in range(2 if kind == "LSTM" else 1)]
+            sizes = [getattr(module, "proj_size", 0) or HIDDEN, HIDDEN][: 2 if kind == "LSTM" else 1]
+            starts = [torch.randn(rows, BATCH, size, requires_grad=True) for size in sizes]
             outputs, last = module(x, tuple(starts) if kind == "LSTM" else starts[0])
             results = {"outputs": outputs} | dict(zip("hc", last if kind == "LSTM" else (last,), strict=False))
             weights = {f"weights.{name}": torch.randn_like(value) for name, value in results.items()}
@@ -30,7 +40,7 @@ def main() -> None:
             case |= {"x": x, "gradient.x": x.grad, **results, **weights}
             for name, start in zip(("h0", "c0"), starts, strict=False):
                 case |= {name: start, f"gradient.{name}": start.grad}
-            name = f"{kind}-{layers}-{'both' if bidirectional else 'one'}-{'bias' if bias else 'plain'}"
+            name = f"{kind}-{layers}-{'both' if bidirectional else 'one'}-{option}"
             recorded |= {f"{name}/{key}": value.detach().clone().contiguous() for key, value in case.items()}
     save_file(recorded, Path(__file__).with_name("torch.safetensors"), {"torch": torch.__version__})
 

@@ -41,6 +41,10 @@ MODELS = {
     "variational": ModelConfig(hidden=6, embedding=5, layers=2, variational=True, **DROPOUT),
     "peephole": ModelConfig(hidden=6, embedding=5, peephole=True, coupled=True, layer_norm=True),
     "gru": ModelConfig("gru", hidden=6, embedding=5, reset_after=True, init_uniform=0.1),
+    "projected": ModelConfig(
+        hidden=6, embedding=4, layers=2, proj_size=4, tied=True, cell_clip=1.0, proj_clip=0.5, dropout_candidate=0.2
+    ),
+    "relu": ModelConfig("rnn", hidden=6, embedding=5, nonlinearity="relu", dropout_recurrent=0.2),
     "uniform": ModelConfig(hidden=6, embedding=5, init_uniform=0.05, forget_bias=1.0),
 }
 TRAININGS = {
@@ -57,7 +61,7 @@ def make(model=MODELS["tied"], **training):
     return Trainer(CORPUS, model, TrainConfig(**settings), WORDS)
 
 
-QUICK = [("tied", "sgd"), ("variational", "adamw"), ("gru", "float64")]
+QUICK = [("tied", "sgd"), ("variational", "adamw"), ("gru", "float64"), ("projected", "adagrad"), ("relu", "adamw")]
 SLOW = [*[(name, "sgd") for name in MODELS], *[("dropout", name) for name in TRAININGS]]
 
 
@@ -177,6 +181,13 @@ def test_the_rate_of_each_schedule():
         (ModelConfig, {"dropout_input": 1.0}, "dropout_input is a number of at least 0 and below 1, not 1.0"),
         (ModelConfig, {"cell": "gru", "peephole": True}, "peephole is no option of the cell gru"),
         (ModelConfig, {"cell": "rnn", "forget_bias": 1.0}, "the cell is rnn"),
+        (ModelConfig, {"cell": "rnn", "dropout_candidate": 0.1}, "dropout_candidate is no option of the cell rnn"),
+        (ModelConfig, {"nonlinearity": "relu"}, "nonlinearity is no option of the cell lstm"),
+        (ModelConfig, {"cell": "rnn", "nonlinearity": "elu"}, "nonlinearity is tanh or relu, not 'elu'"),
+        (ModelConfig, {"proj_size": -1}, "proj_size is an integer of at least 1, not -1"),
+        (ModelConfig, {"proj_size": 32, "tied": True}, "proj_size and embedding are equal, not 32 and 64"),
+        (ModelConfig, {"proj_clip": 1.0}, "give proj_size as well"),
+        (ModelConfig, {"cell_clip": 0}, "cell_clip is a number above 0"),
         (ModelConfig, {"forget_bias": math.nan}, "forget_bias is a number that is finite"),
         (ModelConfig, {"variational": 1}, "variational is True or False, not 1"),
         (TrainConfig, {"optimizer": "adm"}, "optimizer is one of adam, adamw"),

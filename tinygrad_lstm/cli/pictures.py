@@ -39,10 +39,16 @@ Shown = Drawing | Figure | Walkthrough | Page | Animation
 
 _KINDS: Final[dict[str, Any]] = {"lstm": LSTMCell, "gru": GRUCell, "rnn": RNNCell}
 VARIANTS_OF: Final = {
-    "lstm": ("peephole", "coupled", "layer_norm"),
+    "lstm": ("peephole", "coupled", "layer_norm", "projection", "clip"),
     "gru": ("reset_after", "layer_norm"),
-    "rnn": ("layer_norm",),
+    "rnn": ("layer_norm", "relu"),
 }
+_MADE_WITH: Final[dict[str, dict[str, Any]]] = {
+    "projection": {"proj_size": 2},
+    "clip": {"cell_clip": 3.0},
+    "relu": {"nonlinearity": "relu"},
+}
+"""The options of the variants that are more than True."""
 _GATES: Final = ("checkpoint", "text", "unit")
 _PIXELS: Final = (".png", ".zip", *MOVING)
 _TEXT: Final = "the cat sat on the mat"
@@ -71,7 +77,10 @@ class _Choices:
     def _of(self, kinds: Mapping[str, Any], units: int) -> Any:
         if self.cell not in kinds:
             return made(from_file(self.cell), self.cell)
-        return kinds[self.cell](3, units, **dict.fromkeys(self.variants, True), key=random.key(0))
+        options: dict[str, Any] = {}
+        for variant in self.variants:
+            options |= _MADE_WITH.get(variant, {variant: True})
+        return kinds[self.cell](3, units, **options, key=random.key(0))
 
 
 def _loss(characters: Tensor, following: Tensor) -> Tensor:

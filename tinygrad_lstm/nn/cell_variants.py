@@ -1,14 +1,17 @@
 """The variants of the cells: the code for cells that were made with an option. The plain cells use none of this.
 
 Sources: F. Gers, J. Schmidhuber, "Recurrent nets that time and count", 2000, for peepholes; K. Greff et al., "LSTM: a
-search space odyssey", 2017, for the coupled gates; J. Ba et al., "Layer normalization", 2016. In cuDNN and PyTorch
-the reset gate of a GRU is applied after the product.
+search space odyssey", 2017, for the coupled gates; J. Ba et al., "Layer normalization", 2016; H. Sak et al., "Long
+short-term memory based recurrent neural network architectures for large vocabulary speech recognition", 2014, for the
+projection and the bounds; Y. Gal, Z. Ghahramani, 2016, and S. Semeniuta et al., 2016, for dropout on the state and on
+the candidate. In cuDNN and PyTorch the reset gate of a GRU is applied after the product.
 """
 
 import math
 from typing import Any
 
 from tinygrad_lstm.functions import random
+from tinygrad_lstm.functions.elementary import clip
 from tinygrad_lstm.graph.dtypes import float32
 from tinygrad_lstm.graph.scopes import scope
 from tinygrad_lstm.graph.tensor import Tensor
@@ -16,10 +19,11 @@ from tinygrad_lstm.graph.variables import Parameter
 from tinygrad_lstm.nn.composing import Identity, LayerNorm
 from tinygrad_lstm.nn.layers import Linear
 from tinygrad_lstm.nn.module import Module, expect_last
+from tinygrad_lstm.nn.stochastic import Dropout
 from tinygrad_lstm.ops.elementwise import sigmoid, tanh
 from tinygrad_lstm.ops.shape import concatenate
 
-__all__ = ["CellLayer", "Peephole", "candidate_reset_after", "varied_gates"]
+__all__ = ["CellLayer", "Peephole", "candidate_reset_after", "dropped", "varied_gates"]
 
 
 class Peephole(Module):
@@ -66,12 +70,24 @@ class CellLayer(Linear):
         return y if self.bias is None else y + self.bias
 
 
-def varied_gates(cell: Any, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, ...]:
-    """The six values of an LSTM's step with peepholes, coupled gates or layer normalisation, in the textbook's order.
+def dropped(dropout: Dropout, value: Tensor, key: Any = None) -> Tensor:
+    """``value`` with some places 0; one step of a picture."""
+    with scope("dropout", role="layer"):
+        kept: Tensor = dropout(value, key)
+    return kept
+
+
+def _clipped(value: Tensor, bound: float | None) -> Tensor:
+    return value if bound is None else clip(value, -bound, bound)
+
+
+def varied_gates(cell: Any, x: Tensor, h: Tensor, c: Tensor, key: Any) -> tuple[Tensor, ...]:
+    """The six values of an LSTM's step that has any of the options, in the textbook's order.
 
     The output gate is computed after the cell state, since its peephole reads it.
     """
-    hx = concatenate([h.named("h_{t-1}"), x.named("x_t")], axis=-1)
+    h = h.named("h_{t-1}")
+    hx = concatenate([h if cell.recurrent_dropout is None else dropped(cell.recurrent_dropout, h), x.named("x_t")], -1)
     with scope("forget gate", role="gate"):
         f = sigmoid(cell.forget(hx, c)).named("f_t")
     if cell.coupled:
@@ -81,12 +97,18 @@ def varied_gates(cell: Any, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, ..
             i = sigmoid(cell.input(hx, c)).named("i_t")
     with scope("candidate", role="layer"):
         candidate = tanh(cell.candidate(hx)).named("C̃_t")
+    new = candidate if cell.candidate_dropout is None else dropped(cell.candidate_dropout, candidate, key)
     with scope("cell state", role="state"):
-        c = (f * c.named("C_{t-1}") + i * candidate).named("C_t")
+        c = _clipped(f * c.named("C_{t-1}") + i * new, cell.cell_clip).named("C_t")
     with scope("output gate", role="gate"):
         o = sigmoid(cell.output(hx, c)).named("o_t")
     with scope("hidden state", role="state"):
-        h = (o * tanh(cell.norm(c))).named("h_t")
+        h = o * tanh(cell.norm(c))
+        if cell.projection is not None:
+            with scope("projection", role="layer"):
+                h = cell.projection(h)
+            h = _clipped(h, cell.proj_clip)
+        h = h.named("h_t")
     return f, i, candidate, o, c, h
 
 

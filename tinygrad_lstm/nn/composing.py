@@ -72,6 +72,10 @@ class LayerNorm(Module):
 class Sequential(Module):
     """Modules one after the other: ``y = fₙ(… f₂(f₁(x)))``.
 
+    A recurrent layer gives its outputs and its state. Its outputs go on to the next module, and its state is left; the
+    last module of all gives what it gives by itself, so a recurrent one the pair. Where the state is carried on, write
+    a module of your own.
+
     Args:
         layers: modules, or functions such as ``tl.tanh``.
 
@@ -81,6 +85,9 @@ class Sequential(Module):
     >>> model = tl.nn.Sequential(tl.nn.Linear(3, 4), tl.tanh, tl.nn.Linear(4, 2))
     >>> model(tl.ones((5, 3))).shape, [path for path, _ in model.named_parameters()][0]
     ((5, 2), 'layers.0.weight')
+    >>> tagger = tl.nn.Sequential(tl.nn.Embedding(9, 3), tl.nn.GRU(3, 4), tl.nn.Linear(4, 2))
+    >>> tagger(tl.zeros((6, 1), tl.int32)).shape
+    (6, 1, 2)
     """
 
     def __init__(self, *layers: Callable[[Any], Any]) -> None:
@@ -95,8 +102,10 @@ class Sequential(Module):
 
     def forward(self, x: Any) -> Any:
         """``x`` through all layers."""
-        for layer in self.layers:
+        for k, layer in enumerate(self.layers):
             x = layer(x)
+            if getattr(layer, "over_time", False) and k + 1 < len(self.layers):
+                x, _ = x
         return x
 
 

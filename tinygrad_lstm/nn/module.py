@@ -5,7 +5,15 @@ from reprlib import recursive_repr
 from textwrap import indent
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, TypeVar, cast
 
-from tinygrad_lstm.errors import ArgumentError, DTypeError, ShapeError, StateDictError, UsageError, printable
+from tinygrad_lstm.errors import (
+    ArgumentError,
+    DTypeError,
+    ShapeError,
+    StateDictError,
+    StructureError,
+    UsageError,
+    printable,
+)
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.device import current_device
 from tinygrad_lstm.graph.scopes import Role, at_line, current_scope, in_scope, scope, user_line
@@ -298,7 +306,18 @@ def device_of(module: Module) -> str:
 
 
 def beside(module: Module, value: Any) -> Tensor:
-    """``value`` as a tensor. A list or an array, which has no device of its own, goes to the module's parameters."""
+    """``value`` as a tensor. A list or an array, which has no device of its own, goes to the module's parameters.
+
+    Raises:
+        StructureError: for what a recurrent layer gives, its outputs and its state.
+    """
+    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], Tensor):
+        outputs, state = value
+        if isinstance(state, tuple) or (isinstance(state, Tensor) and state.shape != outputs.shape):
+            raise StructureError(
+                f"{type(module).__name__}: x is a pair, such as a recurrent layer gives; write outputs, state = "
+                "layer(x), and give it the outputs"
+            )
     return as_tensor(value) if isinstance(value, Tensor | Variable) else as_tensor(value, device=device_of(module))
 
 

@@ -7,6 +7,7 @@ gates stand in the order i, f, g, o for the LSTM and r, z, n for the GRU.
 Two things differ besides the layout. Where PyTorch only ever adds both biases, ours is their sum. And PyTorch's GRU is
 ``h_t = (1 − z)∘n + z∘h_{t−1}``: its z is what we keep, ours what we renew, and since ``σ(−a) = 1 − σ(a)`` the weights
 of that gate change their sign. Its reset gate stands behind the product, which is our ``GRU(…, reset_after=True)``.
+The projection of an LSTM is its ``weight_hr_l0``.
 """
 
 from collections.abc import Mapping
@@ -46,22 +47,25 @@ _GATES: Final[dict[type[Any], tuple[_Gate, ...]]] = {
 }
 
 
-def from_pytorch(module: Module, state: Mapping[str, Any], prefix: str = "") -> None:
+def from_pytorch(module: Module, state: Any, prefix: str = "") -> None:
     """Copy the weights of a PyTorch module into a module of this package of the same sizes.
 
     Args:
         module: an LSTM, a GRU with ``reset_after``, an RNN, a Linear or an Embedding.
-        state: arrays by PyTorch's names, such as ``tl.load`` of a file that ``safetensors.torch.save_file`` wrote, or
-            ``{name: value.numpy() for name, value in torch_module.state_dict().items()}``. The element type is
-            converted to that of the module.
+        state: the module of PyTorch, its ``state_dict()``, or arrays by PyTorch's names, such as ``tl.load`` of a file
+            that ``safetensors.torch.save_file`` wrote. The element type is converted to that of the module; bfloat16 is
+            read too.
         prefix: what stands before the names, such as ``"encoder.lstm."``; names that begin otherwise are not read.
+
+    The weights of an RNN do not say with which nonlinearity it was trained. Its module does, and is refused where ours
+    has another one; to a state alone make ``tl.nn.RNN(…, nonlinearity="relu")`` where it was trained so.
 
     Values that are nan or infinite, and those that become so in the module's element type, are copied with a warning
     that names them.
 
     Raises:
-        UsageError: for a module that PyTorch has no counterpart of, a state that is no dict, or a name that is no
-            string.
+        UsageError: for a module that PyTorch has no counterpart of, one with another nonlinearity, a state that is no
+            dict, or a name that is no string.
         StateDictError: when arrays are missing, too many, of another shape, or no real numbers; nothing has changed
             then.
 
@@ -72,6 +76,9 @@ def from_pytorch(module: Module, state: Mapping[str, Any], prefix: str = "") -> 
     """
     # The names and shapes that PyTorch would give for this module.
     expected = {name: array.shape for name, array in to_pytorch(module).items()}
+    if not isinstance(state, Mapping | Module) and callable(getattr(state, "state_dict", None)):
+        _check_nonlinearity(module, state, prefix)
+        state = state.state_dict()
     _check_names(state, prefix)
     arrays = {n.removeprefix(prefix): _array(n, v) for n, v in state.items() if n.startswith(prefix)}
     kind = type(module).__name__
@@ -135,7 +142,8 @@ def _cells(module: LSTM | GRU | RNN) -> list[tuple[str, str, Any]]:
     cells = [(f"cells.{k}", f"l{k}", cell) for k, cell in enumerate(module.cells)]
     cells += [(f"reverse_cells.{k}", f"l{k}_reverse", cell) for k, cell in enumerate(module.reverse_cells)]
     for _, _, cell in cells:
-        names = {name.partition(".")[0] for name, _ in cell.named_variables()}
+        # Keys of dropout are no weights.
+        names = {name.partition(".")[0] for name, _ in cell.named_parameters()} - {"projection"}
         if isinstance(cell, GRUCell) and "recurrent" not in names:
             raise UsageError(
                 "PyTorch's GRU has the reset gate behind the product, this one before it; make it with reset_after=True"
@@ -147,15 +155,22 @@ def _cells(module: LSTM | GRU | RNN) -> list[tuple[str, str, Any]]:
             raise UsageError(
                 f"PyTorch's {kind} has no peepholes, coupled gates or layer normalisation, but this one has"
             )
+        if isinstance(cell, LSTMCell) and (cell.cell_clip is not None or cell.proj_clip is not None):
+            raise UsageError(f"PyTorch's {kind} has no bounds on its states, but this one has; make it without clips")
     if module.initial:
         raise UsageError(f"PyTorch's {kind} has no learned initial state, but this one has; make it without")
+    if module.reverse:
+        raise UsageError(
+            f"PyTorch's {kind} goes forward or in both directions, and this one backward only; make one that goes "
+            "forward, and give it the sequence in the other order, x[::-1]"
+        )
     return cells
 
 
 def _our_cell(cell: Any, suffix: str, given: Mapping[str, Array]) -> dict[str, Array]:
     gates = _GATES[type(cell)]
     split = {name: np.split(given[f"{name}_{suffix}"], len(gates)) for name in _kinds(cell)}
-    arrays = {}
+    arrays = {"projection.weight": given[f"weight_hr_{suffix}"].T} if _projecting(cell) else {}
     for k, gate in enumerate(gates):
         w, u, *biases = (parts[k] for parts in split.values())
         if gate.recurrent is None:
@@ -174,20 +189,37 @@ def _their_cell(cell: Any, suffix: str) -> dict[str, Array]:
     for gate in _GATES[type(cell)]:
         weight, bias = own[f"{gate.layer}.weight"].T, own.get(f"{gate.layer}.bias")
         if gate.recurrent is None:
-            row = [gate.sign * weight[:, cell.hidden_size :], gate.sign * weight[:, : cell.hidden_size]]
+            row = [gate.sign * weight[:, cell.output_size :], gate.sign * weight[:, : cell.output_size]]
             row += [] if bias is None else [gate.sign * bias, np.zeros_like(bias)]
         else:
             row = [weight, own[f"{gate.recurrent}.weight"].T]
             row += [] if bias is None else [bias, own[f"{gate.recurrent}.bias"]]
         for collected, array in zip(parts.values(), row, strict=True):
             collected.append(array)
-    return {f"{name}_{suffix}": np.concatenate(arrays) for name, arrays in parts.items()}
+    found = {f"{name}_{suffix}": np.concatenate(arrays) for name, arrays in parts.items()}
+    return found | ({f"weight_hr_{suffix}": own["projection.weight"].T} if _projecting(cell) else {})
+
+
+def _projecting(cell: Any) -> bool:
+    return isinstance(cell, LSTMCell) and cell.projection is not None
 
 
 def _kinds(cell: Any) -> list[str]:
-    """PyTorch's names for the arrays of a cell."""
-    biased = any(name.endswith("bias") for name, _ in cell.named_variables())
+    """PyTorch's names for the arrays of a cell that have a part for each gate."""
+    biased = any(name.endswith("bias") for name, _ in cell.named_parameters())
     return ["weight_ih", "weight_hh", *(["bias_ih", "bias_hh"] if biased else [])]
+
+
+def _check_nonlinearity(module: Module, given: Any, prefix: str) -> None:
+    """Raise UsageError where a module of PyTorch was trained with another nonlinearity than ours computes."""
+    for name in prefix.split(".") if isinstance(prefix, str) else ():
+        given = getattr(given, name, given) if name else given
+    theirs = getattr(given, "nonlinearity", None)
+    if isinstance(module, RNN) and isinstance(theirs, str) and theirs != module.cells[0].nonlinearity:
+        raise UsageError(
+            f"from_pytorch: the RNN of PyTorch computes {theirs}, and this one {module.cells[0].nonlinearity}; make it "
+            f"with nonlinearity={theirs!r}"
+        )
 
 
 def _check_names(state: Any, prefix: Any) -> None:
@@ -212,15 +244,16 @@ def _array(name: str, value: Any) -> Array:
     """
     try:
         if not isinstance(value, Tensor | Variable):
-            # A Parameter of PyTorch, or a tensor on a GPU.
-            for step in ("detach", "cpu", "numpy"):
+            # A Parameter of PyTorch, or a tensor on a GPU; NumPy has no bfloat16.
+            narrow = str(getattr(value, "dtype", "")) == "torch.bfloat16"
+            for step in ("detach", "cpu", *(["float"] if narrow else []), "numpy"):
                 method = getattr(value, step, None)
                 value = method() if callable(method) else value
         return to_numpy(tensor(value, dtype=float64, device="cpu"))
     except Error as error:
         raise StateDictError(f"{name}: {error}") from None
     except Exception as error:
-        # Whatever another library says, such as that NumPy has no bfloat16.
+        # Whatever another library says, such as that NumPy has no such type.
         said = str(error).partition("\n")[0]
         raise StateDictError(f"{name} cannot be read as an array ({said}); give value.float().numpy()") from None
 

@@ -16,11 +16,12 @@ from tinygrad_lstm.nn.layers import sizes
 from tinygrad_lstm.nn.module import Module, beside, expect_width
 from tinygrad_lstm.nn.stepping import (
     listed_cells,
-    ragged_step,
     spread_over,
     state_names,
     state_types,
     step,
+    step_keys,
+    step_of_many,
     zero_state,
 )
 from tinygrad_lstm.nn.stochastic import Dropout
@@ -41,12 +42,16 @@ class Recurrent(Module, Generic[C]):
     ``cell(x, state)`` and has ``zeros(batch)``, its state before the first step: a tensor, or tensors in any nested
     structure, whose first axes are the batch. It gives the next state, whose ``h``, or else its first tensor, is the
     output of the step; or the pair (next state, output). :class:`RNN`, :class:`LSTM` and :class:`GRU` are such layers.
+    A cell that draws random numbers in each step may have ``step_keys(steps)``, which gives a key for each of them, as
+    :meth:`Dropout.keys` does, and is called as ``cell(x, state, key)``.
 
     Args:
         cells: a cell, or a list of cells for layers one above the other, from the lowest to the highest. All have
             states of one structure and of the same shapes and element types.
         reverse_cells: for each cell a second one, which goes from the last step to the first; the outputs of both
             stand side by side, joined along their last axis.
+        reverse: all cells go from the last step to the first, and none forward; the outputs stand in the order of the
+            inputs, as those of ``scan(…, reverse=True)``.
         batch_first: whether inputs and outputs are ``(batch, time, …)`` instead of ``(time, batch, …)``.
         dropout: probability of dropping a number between two layers; a new mask for each call.
             :func:`tinygrad_lstm.nn.deterministic` gives the layer without it.
@@ -91,6 +96,7 @@ class Recurrent(Module, Generic[C]):
         cells: C | Sequence[C],
         reverse_cells: C | Sequence[C] | None = None,
         *,
+        reverse: bool = False,
         batch_first: bool = False,
         dropout: float = 0.0,
         variational: bool = False,
@@ -103,6 +109,12 @@ class Recurrent(Module, Generic[C]):
             [] if reverse_cells is None else listed_cells(kind, "reverse_cells", reverse_cells)
         )
         self.num_layers, self.bidirectional, self.batch_first = len(self.cells), bool(self.reverse_cells), batch_first
+        if reverse and self.bidirectional:
+            raise UsageError(
+                f"{kind}: with reverse=True all cells go backward, and with two directions one of each pair; "
+                "leave one of the two out"
+            )
+        self.reverse = reverse
         if self.bidirectional and len(self.reverse_cells) != self.num_layers:
             raise UsageError(
                 f"{kind}: {self.num_layers} cells go forward and {len(self.reverse_cells)} backward; "
@@ -182,17 +194,20 @@ class Recurrent(Module, Generic[C]):
         finals, directions = [], 2 if self.bidirectional else 1
         cells, entering, structure = self._stack, *self._entering(state, batch)
         for k, cell in enumerate(cells):
-            reverse = k % directions == 1
-            first = unflatten(structure, entering[k])
-            if valid is None:
-                final, outputs = scan(partial(step, cell), first, sequence, reverse=reverse)
-            else:
-                final, outputs = scan(partial(ragged_step, cell), first, (sequence, valid), reverse=reverse)
+            second = k % directions == 1
+            first, keys = unflatten(structure, entering[k]), step_keys(cell, steps)
+            alone = valid is None and keys is None
+            final, outputs = scan(
+                partial(step if alone else step_of_many, cell),
+                first,
+                sequence if alone else (sequence, valid, keys),
+                reverse=self.reverse or second,
+            )
             finals.append(flatten(final)[0])
-            if self.bidirectional and not reverse:
+            if self.bidirectional and not second:
                 ahead = outputs
                 continue
-            sequence = concatenate([ahead, outputs], axis=-1) if reverse else outputs
+            sequence = concatenate([ahead, outputs], axis=-1) if second else outputs
             if k + 1 < len(cells):
                 sequence = self.dropout(sequence)
         last = unflatten(structure, [stack(layers) for layers in zip(*finals, strict=True)])

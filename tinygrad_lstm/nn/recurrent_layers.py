@@ -44,6 +44,7 @@ class _OfOneKind(Recurrent[C]):
         *,
         batch_first: bool = False,
         bidirectional: bool = False,
+        reverse: bool = False,
         dropout: float = 0.0,
         variational: bool = False,
         learn_initial: bool = False,
@@ -61,15 +62,14 @@ class _OfOneKind(Recurrent[C]):
             )
         chosen = random.next_key() if key is None else key
         directions = 2 if bidirectional else 1
-        made = [
-            self.cell_type(
-                input_size if row < directions else directions * hidden_size, hidden_size, key=k, dtype=dtype, **options
-            )
-            for row, k in enumerate(random.split(chosen, num_layers * directions))
-        ]
+        made: list[Any] = []
+        for row, k in enumerate(random.split(chosen, num_layers * directions)):
+            size = input_size if row < directions else directions * made[0].output_size
+            made.append(self.cell_type(size, hidden_size, key=k, dtype=dtype, **options))
         super().__init__(
             made[::directions],
             made[1::2] if bidirectional else None,
+            reverse=reverse,
             batch_first=batch_first,
             dropout=dropout,
             variational=variational,
@@ -84,7 +84,7 @@ class RNN(_OfOneKind[RNNCell]):
 
     ``outputs, h = rnn(x, h)`` with x ``(time, batch, input_size)``, outputs ``(time, batch, hidden_size)`` and h
     ``(num_layers, batch, hidden_size)``. Besides the options of :class:`Recurrent` there are ``num_layers`` and
-    ``bidirectional``; ``bias`` and ``layer_norm`` are the cell's.
+    ``bidirectional``; ``bias``, ``nonlinearity``, ``layer_norm`` and ``recurrent_dropout`` are the cell's.
 
     >>> outputs, h = tl.nn.RNN(3, 4, key=tl.random.key(0))(tl.ones((5, 2, 3)))
     >>> outputs.shape, h.shape
@@ -99,8 +99,9 @@ class LSTM(_OfOneKind[LSTMCell]):
 
     ``outputs, (h, c) = lstm(x, (h, c))`` with x ``(time, batch, input_size)``, outputs ``(time, batch, hidden_size)``
     and h, c ``(num_layers, batch, hidden_size)``. Besides the options of :class:`Recurrent` there are ``num_layers``
-    and ``bidirectional``; ``bias``, ``forget_bias`` (1, where PyTorch starts near 0), ``peephole``, ``coupled`` and
-    ``layer_norm`` are the cell's.
+    and ``bidirectional``; ``bias``, ``forget_bias`` (1, where PyTorch starts near 0), ``peephole``, ``coupled``,
+    ``layer_norm``, ``proj_size``, ``cell_clip``, ``proj_clip``, ``recurrent_dropout`` and ``candidate_dropout`` are the
+    cell's. With ``proj_size`` outputs and h have ``proj_size`` numbers, c has ``hidden_size``.
 
     >>> outputs, (h, c) = tl.nn.LSTM(3, 4, num_layers=2, key=tl.random.key(0))(tl.ones((5, 2, 3)))
     >>> outputs.shape, h.shape
@@ -109,6 +110,9 @@ class LSTM(_OfOneKind[LSTMCell]):
     >>> outputs, (h, c) = both(tl.ones((5, 2, 3)), lengths=tl.tensor([5, 1]))
     >>> outputs.shape, h.shape, float(tl.max(tl.abs(outputs[1:, 1])))
     ((5, 2, 8), (2, 2, 4), 0.0)
+    >>> outputs, (h, c) = tl.nn.LSTM(3, 4, proj_size=2, cell_clip=3.0)(tl.ones((5, 2, 3)))
+    >>> outputs.shape, h.shape, c.shape
+    ((5, 2, 2), (1, 2, 2), (1, 2, 4))
     """
 
     cell_type = LSTMCell
@@ -119,7 +123,8 @@ class GRU(_OfOneKind[GRUCell]):
 
     ``outputs, h = gru(x, h)`` with x ``(time, batch, input_size)``, outputs ``(time, batch, hidden_size)`` and h
     ``(num_layers, batch, hidden_size)``. Besides the options of :class:`Recurrent` there are ``num_layers`` and
-    ``bidirectional``; ``bias``, ``reset_after`` and ``layer_norm`` are the cell's.
+    ``bidirectional``; ``bias``, ``reset_after``, ``layer_norm``, ``recurrent_dropout`` and ``candidate_dropout`` are
+    the cell's.
 
     >>> outputs, h = tl.nn.GRU(3, 4, key=tl.random.key(0))(tl.ones((5, 2, 3)))
     >>> outputs.shape, h.shape

@@ -12,7 +12,16 @@ from tinygrad_lstm.graph.types import TensorType
 from tinygrad_lstm.ops.logic import where
 from tinygrad_lstm.ops.shape import reshape
 
-__all__ = ["listed_cells", "ragged_step", "spread_over", "state_names", "state_types", "step", "zero_state"]
+__all__ = [
+    "listed_cells",
+    "spread_over",
+    "state_names",
+    "state_types",
+    "step",
+    "step_keys",
+    "step_of_many",
+    "zero_state",
+]
 
 
 def listed_cells(kind: str, what: str, cells: Any) -> list[Any]:
@@ -69,9 +78,16 @@ def state_names(structure: Structure) -> list[str]:
     return ["h", "c"][: len(found)] if len(found) <= 2 else [f"s{k}" for k in range(len(found))]
 
 
-def step(cell: Any, state: Any, x_t: Tensor) -> tuple[Any, Tensor]:
+def step_keys(cell: Any, steps: int) -> Tensor | None:
+    """Keys for what a cell draws in each of so many steps; None for a cell that draws nothing."""
+    found = getattr(cell, "step_keys", None)
+    return found(steps) if callable(found) else None
+
+
+def step(cell: Any, state: Any, x_t: Tensor, key: Tensor | None = None) -> tuple[Any, Tensor]:
     """One step of a cell: its new state, and its output."""
-    new, structure = cell(x_t, state), flatten(state)[1]
+    new = cell(x_t, state) if key is None else cell(x_t, state, key)
+    structure = flatten(state)[1]
     if flatten(new)[1].fits(structure):
         leaves, names = flatten(new)[0], state_names(structure)
         return new, as_tensor(leaves[names.index("h") if "h" in names else 0])
@@ -83,11 +99,16 @@ def step(cell: Any, state: Any, x_t: Tensor) -> tuple[Any, Tensor]:
     )
 
 
-def ragged_step(cell: Any, state: Any, now: tuple[Tensor, Tensor]) -> tuple[Any, Tensor]:
-    """A step that keeps the state of each sequence that has ended."""
-    x_t, valid = now
+def step_of_many(cell: Any, state: Any, now: tuple[Tensor, Tensor | None, Tensor | None]) -> tuple[Any, Tensor]:
+    """A step that reads its input, whether each sequence has not ended, and a key.
+
+    A sequence that has ended keeps its state, and its output is 0.
+    """
+    x_t, valid, key = now
+    new, output = step(cell, state, x_t, key)
+    if valid is None:
+        return new, output
     old, structure = flatten(state)
-    new, output = step(cell, state, x_t)
     kept = [
         where(spread_over(valid, before.ndim), as_tensor(after, like=before), before)
         for after, before in zip(flatten(new)[0], old, strict=True)

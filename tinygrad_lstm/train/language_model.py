@@ -22,11 +22,12 @@ __all__ = ["CELLS", "LanguageModel", "ModelConfig", "at_least_one"]
 
 CELLS: Final[dict[str, type[LSTM | GRU | RNN]]] = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
 _OPTIONS: Final = {
-    "lstm": ("peephole", "coupled", "layer_norm"),
+    "lstm": ("peephole", "coupled", "layer_norm", "proj_size", "cell_clip", "proj_clip"),
     "gru": ("reset_after", "layer_norm"),
-    "rnn": ("layer_norm",),
+    "rnn": ("layer_norm", "nonlinearity"),
 }
-_DROPOUTS: Final = ("dropout_embedding", "dropout_input", "dropout_layers", "dropout_output")
+_PLACES: Final = ("embedding", "input", "layers", "output", "recurrent", "candidate")
+_DROPOUTS: Final = tuple(f"dropout_{place}" for place in _PLACES)
 
 
 def at_least_one(config: Any, *names: str) -> None:
@@ -54,11 +55,19 @@ class ModelConfig:
         coupled: the input gate of the LSTM is 1 − the forget gate.
         reset_after: the reset gate of the GRU acts behind the product.
         layer_norm: layer normalisation in the cell.
-        tied: the output layer has the weights of the embedding; needs ``hidden`` = ``embedding``.
+        nonlinearity: of the RNN: ``tanh`` or ``relu``.
+        proj_size: the hidden state of the LSTM is a projection to so many numbers; 0 for none.
+        cell_clip: bound on the cell state of the LSTM.
+        proj_clip: bound on the projected hidden state.
+        tied: the output layer has the weights of the embedding; needs ``hidden``, or ``proj_size``, =
+            ``embedding``.
         dropout_embedding: probability of dropping a token's vector, wherever it stands in the window.
         dropout_input: of dropping a number of a vector that enters the first layer.
         dropout_layers: of dropping a number between two layers.
         dropout_output: of dropping a number before the output layer.
+        dropout_recurrent: of dropping a number of the hidden state on its way to the next step, with one mask for all
+            steps of a window.
+        dropout_candidate: of dropping a number of the candidate in the LSTM or GRU, with a mask for each step.
         variational: each of these masks is one for all steps of a window.
         init_uniform: all parameters start uniform between ± this number; without it as the layers do.
         forget_bias: at the start added to the bias of the LSTM's forget gate; 1, or 0 with ``init_uniform``.
@@ -75,11 +84,17 @@ class ModelConfig:
     coupled: bool = False
     reset_after: bool = False
     layer_norm: bool = False
+    nonlinearity: str = "tanh"
+    proj_size: int = 0
+    cell_clip: float | None = None
+    proj_clip: float | None = None
     tied: bool = False
     dropout_embedding: float = 0.0
     dropout_input: float = 0.0
     dropout_layers: float = 0.0
     dropout_output: float = 0.0
+    dropout_recurrent: float = 0.0
+    dropout_candidate: float = 0.0
     variational: bool = False
     init_uniform: float | None = None
     forget_bias: float | None = None
@@ -92,22 +107,44 @@ class ModelConfig:
             value = getattr(self, name)
             if not isinstance(value, bool):
                 raise UsageError(f"{name} is True or False, not {value!r}")
-            if value and name not in (*_OPTIONS[self.cell], "tied", "variational"):
-                raise UsageError(f"{name} is no option of the cell {self.cell}; leave it out")
         for name in _DROPOUTS:
             object.__setattr__(self, name, self._number(name, 0, 1))
+        self._check_cell()
         if self.dropout_layers and self.layers == 1:
             raise UsageError("dropout_layers works between layers, and there is one; use dropout_output")
-        if self.tied and self.hidden != self.embedding:
-            raise UsageError(
-                f"with tied weights hidden and embedding are equal, not {self.hidden} and {self.embedding}"
-            )
+        if self.tied and self.width != self.embedding:
+            name = "proj_size" if self.proj_size else "hidden"
+            raise UsageError(f"with tied weights {name} and embedding are equal, not {self.width} and {self.embedding}")
         if self.forget_bias is not None and self.cell != "lstm":
             raise UsageError(f"forget_bias is that of the LSTM's forget gate, and the cell is {self.cell}")
         if self.init_uniform is not None:
             object.__setattr__(self, "init_uniform", self._number("init_uniform", 0, math.inf))
         if self.forget_bias is not None:
             object.__setattr__(self, "forget_bias", self._number("forget_bias", -math.inf, math.inf))
+
+    @property
+    def width(self) -> int:
+        """How many numbers a recurrent layer puts out."""
+        return self.proj_size or self.hidden
+
+    def _check_cell(self) -> None:
+        """Check the options that only some cells have."""
+        own = (*_OPTIONS[self.cell], *(["dropout_candidate"] if self.cell != "rnn" else []))
+        for name in ("dropout_candidate", *dict.fromkeys(name for names in _OPTIONS.values() for name in names)):
+            value = getattr(self, name)
+            if value not in (False, 0, None, "tanh") and name not in own:
+                raise UsageError(f"{name} is no option of the cell {self.cell}; leave it out")
+        if self.nonlinearity not in ("tanh", "relu"):
+            raise UsageError(f"nonlinearity is tanh or relu, not {self.nonlinearity!r}")
+        if self.proj_size != 0:
+            at_least_one(self, "proj_size")
+        if self.proj_clip is not None and not self.proj_size:
+            raise UsageError("proj_clip bounds the projected hidden state; give proj_size as well")
+        for name in ("cell_clip", "proj_clip"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, self._number(name, 0, math.inf))
+                if not getattr(self, name):
+                    raise UsageError(f"{name} is a number above 0, not 0")
 
     def _number(self, name: str, least: float, below: float) -> float:
         value = getattr(self, name)
@@ -144,6 +181,9 @@ class LanguageModel(Module):
         k_embedding, k_recurrent, k_output = random.split(key, 3)
         self.embedding = Embedding(tokens, config.embedding, key=k_embedding, dtype=dtype)
         options: dict[str, Any] = {name: getattr(config, name) for name in _OPTIONS[config.cell]}
+        options["recurrent_dropout"] = config.dropout_recurrent
+        if config.cell != "rnn":
+            options["candidate_dropout"] = config.dropout_candidate
         if config.cell == "lstm" and (config.init_uniform is not None or config.forget_bias is not None):
             options["forget_bias"] = config.forget_bias or 0.0
         self.recurrent = CELLS[config.cell](
@@ -157,7 +197,7 @@ class LanguageModel(Module):
             **options,
         )
         # A tied output layer has the embedding's weights, and a bias of its own.
-        self.output = None if config.tied else Linear(config.hidden, tokens, key=k_output, dtype=dtype)
+        self.output = None if config.tied else Linear(config.width, tokens, key=k_output, dtype=dtype)
         self.bias = Parameter(zeros(tokens, dtype)) if config.tied else None
         self._add_dropout(random.fold_in(key, 3))
         if config.init_uniform is not None:

@@ -9,6 +9,15 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from tinygrad_lstm.draw.cells.recognising import (
+    PASSED,
+    clip_of,
+    is_literal,
+    is_relu,
+    is_softmax,
+    normalising,
+    value_of,
+)
 from tinygrad_lstm.draw.cells.timestep import TracedStep
 from tinygrad_lstm.draw.marks import attribute_note, operand_marks
 from tinygrad_lstm.formula.expression import text
@@ -17,13 +26,12 @@ from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.scopes import Scope
 from tinygrad_lstm.graph.tensor import Node, Tensor, name_of
 
-__all__ = ["Anatomy", "Part", "dissect", "is_relu", "normalising", "value_of"]
+__all__ = ["Anatomy", "Part", "dissect"]
 
 PartKind = Literal["input", "state", "layer", "pointwise", "join", "op", "next", "output"]
 
 SHORT = 4
 """Names of weights of so many letters stand beside wires."""
-_PASSED = ("named", "stop_gradient", "cast", "broadcast_to", "reshape")
 _POWERS = str.maketrans("0123456789.-", "⁰¹²³⁴⁵⁶⁷⁸⁹·⁻")
 _BELOW = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
@@ -70,13 +78,6 @@ def dissect(step: TracedStep) -> Anatomy:
     return _Dissection(step).anatomy()
 
 
-def value_of(node: Node) -> Node:
-    """The node that computes what ``node`` is: names, casts and broadcasts are looked through."""
-    while node.op in _PASSED and node.inputs:
-        node = node.inputs[0]
-    return node
-
-
 class _Dissection:
     """The work of :func:`dissect`, in the order of the methods."""
 
@@ -87,7 +88,7 @@ class _Dissection:
         known = reaching(self.order, [*step.inputs, *step.states])
         self.around = _enclosing(step, known)
         # What a layer makes of parameters alone is its own: a gate that looks at nothing is a gate.
-        made = (n for n in self.order if n.inputs and n not in known and n.op not in _PASSED)
+        made = (n for n in self.order if n.inputs and n not in known and n.op not in PASSED)
         lone = [n for n in made if self.layer_scope(n) is not None]
         self.active = reaching(self.order, known.union(lone))
         for node in self.order:
@@ -104,6 +105,10 @@ class _Dissection:
         for node in self.computed:
             for operand in self.operands(node):
                 self.readers.setdefault(operand, []).append(node)
+        # Of a clip the lower bound comes first; both are one operation, unless something reads what lies between.
+        bounded = {clip.inner: node for node in self.computed if (clip := clip_of(node)) is not None}
+        ends = set(self.results)
+        self.clips = {n: clip for n, clip in bounded.items() if len(self.readers.get(n, ())) == 1 and n not in ends}
         self.group: dict[Node, int] = {}
         self.members: list[list[Node]] = []
         self.of_scope: dict[Scope, int] = {}
@@ -182,8 +187,8 @@ class _Dissection:
             if is_relu(node):
                 return prefix + "relu"
             if self._is_function(node):
-                return prefix + ("softmax" if _is_softmax(node) else OPS[node.op].label)
-            if len(inner) != 1 or not (node.op == "negative" or any(_is_scalar(i) for i in node.inputs)):
+                return prefix + ("softmax" if is_softmax(node) else OPS[node.op].label)
+            if len(inner) != 1 or not (node.op == "negative" or any(is_literal(i) for i in node.inputs)):
                 return None
             prefix += self._with_constant(node) if len(node.inputs) > 1 else OPS[node.op].label
             node = inner[0]
@@ -200,12 +205,12 @@ class _Dissection:
         reading: list[tuple[Part, list[Node]]] = []
         for node in self.computed:
             index = self.group.get(node)
-            key: Any = node if index is None else index
+            key: Any = self.clips.get(node, node) if index is None else index
             if node.op == "concatenate" and index is None:
                 # Gates that each join the same vectors look at one and the same line.
                 key = (node.attrs["axis"], *self.operands(node))
             if key not in made:
-                part = made[key] = self._layer(index) if index is not None else self._single(node)
+                part = made[key] = self._layer(index) if index is not None else self._single(self.clips.get(node, node))
                 reading.append((part, list(part.nodes)))
             made[node] = made[key]
         for node, index in self.group.items():
@@ -278,6 +283,8 @@ class _Dissection:
         definition = OPS[node.op]
         if is_relu(node):
             return Part("pointwise", "relu", (node,), about=about)
+        if (clip := clip_of(node)) is not None and clip.inner in self.clips:
+            return Part("pointwise", clip.label, (clip.inner, node), about=about)
         if definition.kind == "elementwise":
             bound = len(node.inputs) == 2 and len(self.operands(node)) == 1
             return Part("pointwise", self._with_constant(node) if bound else definition.label, (node,), about=about)
@@ -313,12 +320,12 @@ class _Dissection:
         value = self.weights[known] = self._weight_name(known)
         label = OPS[node.op].label
         if node.op == "power":
-            return f"{value}ˣ" if first else f"x{value.translate(_POWERS)}" if _is_scalar(known) else label
+            return f"{value}ˣ" if first else f"x{value.translate(_POWERS)}" if is_literal(known) else label
         return f"{value}{label}" if first and node.op in ("subtract", "divide") else f"{label}{value}"
 
     def _weight_name(self, node: Node) -> str:
         """What to call a value that depends on nothing that goes into the step."""
-        if _is_scalar(node):
+        if is_literal(node):
             return f"{node.attrs['value']:g}"
         name = (self.given.get(node) or name_of(node) or "").rpartition(".")[2]
         if name:
@@ -342,35 +349,6 @@ def _tell_shared(layers: Mapping[Part, Sequence[Node]], active: Collection[Node]
         name = name_of(weight) or "W" + str(number).translate(_BELOW) * (len(shared) > 1)
         for part in parts:
             part.label += f" {name}"
-
-
-def normalising(nodes: Iterable[Node]) -> list[Scope]:
-    """The scopes of ``nodes`` that only normalise, as :class:`~tinygrad_lstm.nn.LayerNorm` does."""
-    found: dict[Scope, set[str]] = {}
-    for node in nodes:
-        if node.scope is not None:
-            found.setdefault(node.scope, set()).add(node.op)
-    wanted, unwanted = {"sum", "divide", "sqrt"}, "matmul"
-    return [scope for scope, ops in found.items() if wanted <= ops and unwanted not in ops]
-
-
-def is_relu(node: Node) -> bool:
-    """Whether ``node`` is ``where(x <= 0, 0, x)``, which is how a relu is composed."""
-    if node.op != "where" or node.inputs[0].op != "less_equal":
-        return False
-    condition, zero, x = node.inputs
-    numbers = (zero, condition.inputs[1])
-    return condition.inputs[0] is x and all(_is_scalar(n) and n.attrs["value"] == 0 for n in numbers)
-
-
-def _is_softmax(node: Node) -> bool:
-    """Whether ``node`` is ``exp(x − logsumexp(x))``."""
-    inner = value_of(node.inputs[0])
-    return node.op == "exp" and inner.op == "subtract" and value_of(inner.inputs[1]).op == "logsumexp"
-
-
-def _is_scalar(node: Node) -> bool:
-    return node.op == "constant"
 
 
 def _path(node: Node) -> tuple[Scope, ...]:

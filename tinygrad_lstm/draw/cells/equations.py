@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Final
 
-from tinygrad_lstm.draw.cells.anatomy import Anatomy, Part, is_relu, normalising, value_of
+from tinygrad_lstm.draw.cells.anatomy import Anatomy, Part
+from tinygrad_lstm.draw.cells.recognising import clip_of, is_relu, normalising, thinned, value_of
 from tinygrad_lstm.draw.marks import attribute_note
 from tinygrad_lstm.draw.markup import pretty, split_name
 from tinygrad_lstm.formula.notation import LATEX
@@ -80,6 +81,10 @@ class _Writer:
         self.names |= {s.reads[0]: s.label for s in extra if s.reads[0].kind not in ("state", "input")}
         self.terms: dict[Node, _Term] = {}
         self.letters: dict[Node, str] = {}
+        # A clip is one operation in the picture, and so it is here.
+        clips = [(n, clip) for n in self.order if n in anatomy.of and (clip := clip_of(n)) is not None]
+        whole = [(n, clip) for n, clip in clips if {*anatomy.of[n].nodes} == {clip.inner, n}]
+        self.lower, self.clips = {clip.inner for _, clip in whole}, dict(whole)
         # One letter pair stands for each scope that only normalises.
         known = [node for node in self.order if node in anatomy.of]
         self.norms: dict[Scope, _Term | None] = dict.fromkeys(normalising(known))
@@ -90,7 +95,7 @@ class _Writer:
         taken, given = set(self.names.values()), 0
         for node in self.order:
             part = self.anatomy.of.get(node)
-            if part is None or value_of(node) is not node:
+            if part is None or value_of(node) is not node or node in self.lower:
                 continue
             if part.kind in ("input", "state"):
                 self.terms[node] = _Term(pretty(part.label), LATEX.name(part.label))
@@ -114,7 +119,12 @@ class _Writer:
         if node.scope in self.norms:
             return self._normalised(node, part)
         if is_relu(node):
-            return _called(_Term("relu", r"\operatorname{relu}"), [self._operand(node.inputs[2], part, node)])
+            return _called(_word("relu"), [self._operand(node.inputs[2], part, node)])
+        if (clip := self.clips.get(node)) is not None:
+            bounds = [self._operand(n.inputs[1], part, n) for n in (clip.inner, node)]
+            return _called(_word("clip"), [self._operand(clip.argument, part, node), *bounds])
+        if part.kind == "layer" and (kept := thinned(node)) is not None:
+            return _called(_word("dropout"), [self._operand(kept, part, node)])
         operands = [self._operand(i, part, node) for i in node.inputs]
         if node.op == "concatenate":
             return _listed("[", operands, "]")
@@ -206,6 +216,10 @@ def _infix(op: str, left: _Term, right: _Term) -> _Term:
         sign, shown = "·", r" \cdot "
     left, right = left.inside(level), right.inside(level + (op in ("subtract", "divide")))
     return _Term(f"{left.text}{sign}{right.text}", f"{left.latex}{shown}{right.latex}", level)
+
+
+def _word(name: str) -> _Term:
+    return _Term(name, rf"\operatorname{{{name}}}")
 
 
 def _called(function: _Term, operands: Sequence[_Term]) -> _Term:

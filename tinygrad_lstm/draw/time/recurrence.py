@@ -8,6 +8,7 @@ from tinygrad_lstm.draw.cells.anatomy import Anatomy, dissect
 from tinygrad_lstm.draw.cells.timestep import TracedStep, is_cell, names_of, trace_step
 from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.convert import as_tensor
+from tinygrad_lstm.graph.dtypes import uint32
 from tinygrad_lstm.graph.function import fresh_symbol, substitute, topological
 from tinygrad_lstm.graph.structure import flatten, unflatten
 from tinygrad_lstm.graph.tensor import Node, Tensor
@@ -123,7 +124,10 @@ def _body(node: Node) -> TracedStep:
     names = names_of([s.attrs["name"].removeprefix("carry") for s in body.inputs[:carries]])
     states = [fresh_symbol(f"{name}_{{t-1}}", s.type) for name, s in zip(names, body.inputs, strict=False)]
     slices = body.inputs[carries : carries + xs]
-    inputs = [fresh_symbol("x_t" if xs == 1 else f"x{k}_t", s.type) for k, s in enumerate(slices)]
+    # What a step reads besides, the key of a dropout, is no input of the cell.
+    keys = [s for s in slices if s.dtype is uint32 and s.shape == (2,)]
+    called = iter(["x_t"] if xs - len(keys) == 1 else [f"x{k}_t" for k in range(xs)])
+    inputs = [fresh_symbol("k_t" if any(s is key for key in keys) else next(called), s.type) for s in slices]
     mapping = dict(zip(body.inputs, [*states, *inputs, *node.inputs[carries + xs :]], strict=True))
     outputs = substitute(body.outputs, mapping)
     new, ys = outputs[:carries], outputs[carries:]
