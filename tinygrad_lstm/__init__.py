@@ -177,6 +177,7 @@ from tinygrad_lstm.graph.variables import Parameter, State
 from tinygrad_lstm.interchange.array_api import array_namespace_info as __array_namespace_info__
 from tinygrad_lstm.interchange.array_api import standard_version as __array_api_version__
 from tinygrad_lstm.interchange.einops_hook import register_with_einops
+from tinygrad_lstm.interchange.formulas import from_sympy, to_sympy
 from tinygrad_lstm.jit.jitted import jit
 from tinygrad_lstm.nn.observing import observe
 from tinygrad_lstm.nn.saving import load, save
@@ -337,6 +338,7 @@ __all__ = [
     "fmin",
     "fori_loop",
     "from_dlpack",
+    "from_sympy",
     "full",
     "full_like",
     "gelu",
@@ -489,6 +491,7 @@ __all__ = [
     "threefry2x32",
     "tile",
     "to",
+    "to_sympy",
     "top_k",
     "trace",
     "train",
