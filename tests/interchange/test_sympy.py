@@ -62,7 +62,8 @@ X = sympy.Symbol("x")
     [
         sympy.exp(-(X**2)) / 3, sympy.sqrt(X) * sympy.log(X), X ** sympy.Rational(3, 2) - 1 / X, sympy.acos(X / 3),
         sympy.asin(X / 3) * sympy.E, sympy.atan(X), sympy.atan2(X, 2), sympy.sinh(X), sympy.cosh(X), sympy.tan(X),
-        sympy.cot(X), sympy.sec(X), sympy.csc(X), sympy.coth(X), sympy.sech(X), sympy.csch(X), sympy.asinh(X), sympy.acosh(X + 1),
+        sympy.cot(X), sympy.sec(X), sympy.csc(X), sympy.coth(X), sympy.sech(X), sympy.csch(X), sympy.asinh(X),
+        sympy.acosh(X + 1),
         sympy.atanh(X / 3), sympy.sinc(X), sympy.erfc(X), sympy.floor(X) * X, sympy.ceiling(X) + X,
         sympy.Mod(X, sympy.Rational(1, 2)), sympy.Max(X, 1, X**2), sympy.Min(X, sympy.pi, 2), sympy.Heaviside(X) * X,
         sympy.Piecewise((X**2, (X > 1) & (X < 5)), (sympy.sin(X), X <= 1), (0, True)),
