@@ -198,7 +198,8 @@ def _gradient_scope(scope: Scope | None, made: dict[Scope | None, Scope]) -> Sco
         if scope is None:
             made[None] = Scope("gradient")
         else:
-            made[scope] = Scope(scope.name, None, _gradient_scope(scope.parent, made))
+            role = scope.role if scope.role == "function" else None
+            made[scope] = Scope(scope.name, role, _gradient_scope(scope.parent, made), scope.note)
     return made[scope]
 
 

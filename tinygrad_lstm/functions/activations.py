@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from tinygrad_lstm.errors import UsageError
+from tinygrad_lstm.graph.compositions import composition
 from tinygrad_lstm.graph.convert import as_tensor, float_operands
 from tinygrad_lstm.graph.dtypes import float16, float32
 from tinygrad_lstm.graph.registry import function
@@ -28,6 +29,7 @@ __all__ = [
 
 
 @function
+@composition()
 def relu(x: Any) -> Tensor:
     """``max(x, 0)``; the derivative at 0 is 0, as in PyTorch.
 
@@ -39,6 +41,7 @@ def relu(x: Any) -> Tensor:
 
 
 @function
+@composition()
 def leaky_relu(x: Any, negative_slope: float = 0.01) -> Tensor:
     """``x`` where it is positive, ``negative_slope · x`` elsewhere, at 0 too.
 
@@ -50,6 +53,7 @@ def leaky_relu(x: Any, negative_slope: float = 0.01) -> Tensor:
 
 
 @function
+@composition()
 def elu(x: Any, alpha: float = 1.0) -> Tensor:
     """``x`` where it is positive, ``α·(eˣ − 1)`` elsewhere (Clevert, Unterthiner, Hochreiter, 2015).
 
@@ -62,6 +66,7 @@ def elu(x: Any, alpha: float = 1.0) -> Tensor:
 
 
 @function
+@composition()
 def gelu(x: Any, approximate: bool | str = False) -> Tensor:
     """``x·Φ(x) = x·(1 + erf(x/√2))/2`` with the normal distribution Φ (Hendrycks, Gimpel, 2016).
 
@@ -84,6 +89,7 @@ def gelu(x: Any, approximate: bool | str = False) -> Tensor:
 
 
 @function
+@composition()
 def silu(x: Any) -> Tensor:
     """``x·σ(x)``, also called swish.
 
@@ -95,6 +101,7 @@ def silu(x: Any) -> Tensor:
 
 
 @function
+@composition()
 def hard_sigmoid(x: Any) -> Tensor:
     """``x/6 + 1/2``, cut off below 0 and above 1: a sigmoid of straight lines, as in PyTorch.
 
@@ -106,6 +113,7 @@ def hard_sigmoid(x: Any) -> Tensor:
 
 
 @function
+@composition()
 def log_sigmoid(x: Any) -> Tensor:
     """``log σ(x) = −log(1 + e⁻ˣ)`` without overflow.
 
@@ -116,6 +124,7 @@ def log_sigmoid(x: Any) -> Tensor:
 
 
 @function
+@composition()
 def softmax(x: Any, axis: int = -1) -> Tensor:
     """``eˣ / Σ eˣ`` along ``axis``, without overflow: positive numbers that sum to 1.
 
@@ -129,6 +138,7 @@ def softmax(x: Any, axis: int = -1) -> Tensor:
 
 
 @function
+@composition()
 def log_softmax(x: Any, axis: int = -1) -> Tensor:
     """``x − log Σ eˣ`` along ``axis``: the logarithm of softmax, but more accurate.
 

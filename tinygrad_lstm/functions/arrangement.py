@@ -5,6 +5,7 @@ from typing import Any
 
 from tinygrad_lstm.errors import ShapeError, UsageError
 from tinygrad_lstm.functions.indexing import getitem
+from tinygrad_lstm.graph.compositions import composition
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.dtypes import int64
 from tinygrad_lstm.graph.registry import function
@@ -87,6 +88,7 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:
 
 
 @function
+@composition()
 def roll(x: Any, shift: Any, axis: Any = None) -> Tensor:
     """``x`` shifted along ``axis``, or over all elements by default; what leaves at the end comes in at the start.
 
@@ -114,6 +116,7 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Tensor:
 
 
 @function
+@composition()
 def tile(x: Any, reps: Any) -> Tensor:
     """``x`` repeated as a whole, ``reps`` times along each axis; missing axes or counts are 1, put in front.
 
@@ -155,6 +158,7 @@ def hstack(arrays: Any) -> Tensor:
 
 
 @function
+@composition()
 def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Tensor:
     """Differences of neighbours ``x[i + 1] − x[i]`` along ``axis``, taken ``n`` times.
 
@@ -186,6 +190,7 @@ def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
 
 
 @function
+@composition()
 def repeat(x: Any, repeats: Any, axis: int | None = None) -> Tensor:
     """Each element of ``x`` repeated in place along ``axis``, of the flattened array by default.
 
@@ -214,6 +219,7 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Tensor:
 
 
 @function
+@composition()
 def tril(x: Any, k: int = 0) -> Tensor:
     """The lower triangle of the last two axes, with zeros above the ``k``-th diagonal.
 
@@ -226,6 +232,7 @@ def tril(x: Any, k: int = 0) -> Tensor:
 
 
 @function
+@composition()
 def triu(x: Any, k: int = 0) -> Tensor:
     """The upper triangle of the last two axes, with zeros below the ``k``-th diagonal.
 

@@ -8,6 +8,7 @@ from tinygrad_lstm.functions.arrangement import expand_dims, swapaxes, triu
 from tinygrad_lstm.functions.element_types import finfo
 from tinygrad_lstm.functions.filling import eye
 from tinygrad_lstm.functions.predicates import not_equal
+from tinygrad_lstm.graph.compositions import composition
 from tinygrad_lstm.graph.convert import as_tensor, float_operands
 from tinygrad_lstm.graph.dtypes import float16, float32, int64
 from tinygrad_lstm.graph.registry import function
@@ -45,6 +46,7 @@ class QR(NamedTuple):
 
 
 @function
+@composition()
 def eigh(a: Any, UPLO: str = "L") -> Eigh:
     """Eigenvalues, ascending, and eigenvectors of symmetric matrices: ``a @ v = v · w``.
 
@@ -74,6 +76,7 @@ def eigh(a: Any, UPLO: str = "L") -> Eigh:
 
 
 @function
+@composition()
 def eigvalsh(a: Any, UPLO: str = "L") -> Tensor:
     """The eigenvalues of symmetric matrices, ascending; see :func:`eigh`.
 
@@ -84,6 +87,7 @@ def eigvalsh(a: Any, UPLO: str = "L") -> Tensor:
 
 
 @function
+@composition()
 def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
     """The singular value decomposition ``a = U @ diag(S) @ Vh`` with orthonormal columns of ``U`` and rows of ``Vh``.
 
@@ -120,6 +124,7 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
 
 
 @function
+@composition()
 def svdvals(a: Any) -> Tensor:
     """The singular values of matrices, descending; see :func:`svd`.
 
@@ -131,6 +136,7 @@ def svdvals(a: Any) -> Tensor:
 
 
 @function
+@composition()
 def pinv(a: Any, rcond: float | None = None, *, rtol: float | None = None) -> Tensor:
     """The pseudoinverse of matrices, by singular values. Its gradient holds while the rank stays as it is.
 
@@ -189,6 +195,7 @@ def _share(node: Tensor) -> float:
 
 
 @function
+@composition()
 def qr(a: Any, mode: str = "reduced") -> Any:
     """``a = Q @ R`` with orthonormal columns of ``Q`` and an upper triangle ``R``, by reflections: a loop over columns.
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from tinygrad_lstm.errors import ShapeError, UsageError
 from tinygrad_lstm.functions.arrangement import diagonal, moveaxis, ravel
+from tinygrad_lstm.graph.compositions import composition
 from tinygrad_lstm.graph.convert import operands
 from tinygrad_lstm.graph.registry import function
 from tinygrad_lstm.graph.tensor import Tensor
@@ -18,6 +19,7 @@ __all__ = ["dot", "einsum", "outer", "tensordot"]
 
 
 @function
+@composition()
 def outer(x: Any, y: Any) -> Tensor:
     """``x_i · y_j`` for all pairs of elements; operands are flattened.
 
@@ -48,6 +50,7 @@ def dot(x: Any, y: Any) -> Tensor:
 
 
 @function
+@composition()
 def tensordot(x: Any, y: Any, axes: Any = 2) -> Tensor:
     """The sum of products over pairs of axes.
 
@@ -98,6 +101,7 @@ def _pairs(a: Tensor, b: Tensor, axes: Any) -> tuple[list[int], list[int]]:
 
 
 @function
+@composition()
 def einsum(subscripts: Any, *arrays: Any) -> Tensor:
     """Einstein's sum: a letter for each axis. Axes of one letter run together; letters not in the result are summed.
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from tinygrad_lstm.errors import DTypeError
 from tinygrad_lstm.functions.predicates import isfinite, isinf
+from tinygrad_lstm.graph.compositions import composition
 from tinygrad_lstm.graph.convert import as_tensor, float_operands, operands
 from tinygrad_lstm.graph.dtypes import DType, bool_, float16, float32, float64
 from tinygrad_lstm.graph.registry import function
@@ -84,6 +85,7 @@ def square(x: Any) -> Tensor:
 
 
 @function
+@composition()
 def rsqrt(x: Any) -> Tensor:
     """``1 / √x``; inf at 0.
 
@@ -94,6 +96,7 @@ def rsqrt(x: Any) -> Tensor:
 
 
 @function
+@composition()
 def cbrt(x: Any) -> Tensor:
     """``∛x``, also of negative numbers. The derivative is inf at 0.
 
@@ -119,6 +122,7 @@ def _sign(x: Tensor) -> Tensor:
 
 
 @function
+@composition()
 def sinh(x: Any) -> Tensor:
     """``(eˣ − e⁻ˣ) / 2``.
 
@@ -135,6 +139,7 @@ def sinh(x: Any) -> Tensor:
 
 
 @function
+@composition()
 def cosh(x: Any) -> Tensor:
     """``(eˣ + e⁻ˣ) / 2``.
 
@@ -147,6 +152,7 @@ def cosh(x: Any) -> Tensor:
 
 
 @function
+@composition()
 def arcsinh(x: Any) -> Tensor:
     """The inverse of sinh: ``log(x + √(x² + 1))``.
 
@@ -164,6 +170,7 @@ def arcsinh(x: Any) -> Tensor:
 
 
 @function
+@composition()
 def arccosh(x: Any) -> Tensor:
     """The inverse of cosh for ``x ≥ 1``: ``log(x + √(x² − 1))``; nan below 1.
 
@@ -178,6 +185,7 @@ def arccosh(x: Any) -> Tensor:
 
 
 @function
+@composition()
 def arctanh(x: Any) -> Tensor:
     """The inverse of tanh: ``log((1 + x) / (1 − x)) / 2``; ±inf at ±1, nan beyond.
 
@@ -196,6 +204,7 @@ def root_of_squares(total: Any) -> Tensor:
 
 
 @function
+@composition()
 def tan(x: Any) -> Tensor:
     """``sin x / cos x``, ``x`` in radians.
 
@@ -229,6 +238,7 @@ def rad2deg(x: Any) -> Tensor:
 
 
 @function
+@composition()
 def sinc(x: Any) -> Tensor:
     """``sin(πx) / (πx)``, and 1 at 0, where its derivatives are right too.
 
@@ -248,6 +258,7 @@ def sinc(x: Any) -> Tensor:
 
 
 @function
+@composition()
 def arctan(x: Any) -> Tensor:
     """The angle in −π/2 … π/2 whose tangent is ``x``.
 
@@ -258,6 +269,7 @@ def arctan(x: Any) -> Tensor:
 
 
 @function
+@composition()
 def arcsin(x: Any) -> Tensor:
     """The angle in −π/2 … π/2 whose sine is ``x``; nan beyond ±1. There is no derivative at ±1: it is nan.
 
@@ -269,6 +281,7 @@ def arcsin(x: Any) -> Tensor:
 
 
 @function
+@composition()
 def arccos(x: Any) -> Tensor:
     """The angle in 0 … π whose cosine is ``x``; nan beyond ±1. There is no derivative at ±1: it is nan.
 
@@ -280,6 +293,7 @@ def arccos(x: Any) -> Tensor:
 
 
 @function
+@composition()
 def hypot(x: Any, y: Any) -> Tensor:
     """``√(x² + y²)`` without overflow. The derivative at (0, 0) is taken as 0.
 
@@ -301,6 +315,7 @@ def hypot(x: Any, y: Any) -> Tensor:
 
 
 @function
+@composition()
 def clip(x: Any, min: Any = None, max: Any = None) -> Tensor:
     """``x``, but not below ``min`` and not above ``max``; None sets no bound.
 

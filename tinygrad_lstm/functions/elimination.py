@@ -8,6 +8,7 @@ from tinygrad_lstm.functions.arrangement import expand_dims, swapaxes
 from tinygrad_lstm.functions.filling import full
 from tinygrad_lstm.functions.predicates import not_equal
 from tinygrad_lstm.functions.statistics import any, prod
+from tinygrad_lstm.graph.compositions import composition
 from tinygrad_lstm.graph.convert import float_operands
 from tinygrad_lstm.graph.dtypes import bool_, int64
 from tinygrad_lstm.graph.registry import function
@@ -25,6 +26,7 @@ __all__ = ["cholesky", "det", "inv", "slogdet", "solve"]
 
 
 @function
+@composition()
 def solve(a: Any, b: Any) -> Tensor:
     """The ``x`` with ``a @ x = b``, by elimination with complete pivoting (Gauss, Jordan): a loop over the pivots.
 
@@ -59,6 +61,7 @@ def solve(a: Any, b: Any) -> Tensor:
 
 
 @function
+@composition()
 def inv(a: Any) -> Tensor:
     """The inverse of square matrices ``(…, n, n)``; nan where there is none.
 
@@ -76,6 +79,7 @@ def inv(a: Any) -> Tensor:
 
 
 @function
+@composition()
 def det(a: Any) -> Tensor:
     """The determinant of square matrices ``(…, n, n)``: the product of the pivots. Its gradient is the cofactors.
 
@@ -92,6 +96,7 @@ def det(a: Any) -> Tensor:
 
 
 @function
+@composition()
 def slogdet(a: Any) -> tuple[Tensor, Tensor]:
     """The sign of the determinant of ``(…, n, n)``, and ``log |det|``, which neither overflows nor underflows.
 
@@ -109,6 +114,7 @@ def slogdet(a: Any) -> tuple[Tensor, Tensor]:
 
 
 @function
+@composition()
 def cholesky(a: Any, *, upper: bool = False) -> Tensor:
     """The lower triangular ``l`` with ``l @ lᵀ = a``, one column after another: a loop.
 

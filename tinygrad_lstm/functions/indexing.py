@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tinygrad_lstm.errors import DTypeError, IndexingError, ShapeError, UsageError
+from tinygrad_lstm.graph.compositions import composition
 from tinygrad_lstm.graph.convert import as_tensor, operands, shared_device
 from tinygrad_lstm.graph.dtypes import as_dtype, bool_, float32, int64
 from tinygrad_lstm.graph.operators import Operators
@@ -21,6 +22,7 @@ __all__ = ["getitem", "one_hot", "take_along_axis"]
 
 
 @function
+@composition()
 def one_hot(indices: Any, num_classes: int, dtype: Any = float32) -> Tensor:
     """1 at the index, 0 elsewhere, along a new last axis; all zeros for an index out of range.
 
@@ -36,6 +38,7 @@ def one_hot(indices: Any, num_classes: int, dtype: Any = float32) -> Tensor:
 
 
 @function
+@composition()
 def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Tensor:
     """One element along ``axis`` for each index: ``y[i, j] = x[indices[i, j], j]`` for axis 0. None flattens.
 

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from tinygrad_lstm.functions.predicates import isinf
+from tinygrad_lstm.graph.compositions import composition
 from tinygrad_lstm.graph.convert import float_operands
 from tinygrad_lstm.graph.registry import function
 from tinygrad_lstm.graph.tensor import Tensor
@@ -15,6 +16,7 @@ __all__ = ["exp2", "log2", "log10", "logaddexp", "logaddexp2"]
 
 
 @function
+@composition()
 def log2(x: Any) -> Tensor:
     """The logarithm to base 2: ``log x / log 2``.
 
@@ -25,6 +27,7 @@ def log2(x: Any) -> Tensor:
 
 
 @function
+@composition()
 def log10(x: Any) -> Tensor:
     """The logarithm to base 10: ``log x / log 10``.
 
@@ -35,6 +38,7 @@ def log10(x: Any) -> Tensor:
 
 
 @function
+@composition()
 def exp2(x: Any) -> Tensor:
     """``2ˣ``; inf beyond the range of the element type.
 
@@ -46,6 +50,7 @@ def exp2(x: Any) -> Tensor:
 
 
 @function
+@composition()
 def logaddexp(x: Any, y: Any) -> Tensor:
     """``log(eˣ + eʸ)`` without overflow.
 
@@ -59,6 +64,7 @@ def logaddexp(x: Any, y: Any) -> Tensor:
 
 
 @function
+@composition()
 def logaddexp2(x: Any, y: Any) -> Tensor:
     """``log₂(2ˣ + 2ʸ)`` without overflow.
 

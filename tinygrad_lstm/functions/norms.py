@@ -9,6 +9,7 @@ from tinygrad_lstm.functions.arrangement import moveaxis
 from tinygrad_lstm.functions.choosing import count_nonzero
 from tinygrad_lstm.functions.decomposition import svdvals
 from tinygrad_lstm.functions.elementary import root_of_squares
+from tinygrad_lstm.graph.compositions import composition
 from tinygrad_lstm.graph.convert import float_operands
 from tinygrad_lstm.graph.dtypes import float16, float32
 from tinygrad_lstm.graph.registry import function
@@ -23,6 +24,7 @@ __all__ = ["matrix_norm", "norm", "vector_norm"]
 
 
 @function
+@composition()
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Tensor:
     """The length ``√Σ x²`` of all elements, or of the vectors along ``axis``; or another norm.
 
@@ -59,6 +61,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> T
 
 
 @function
+@composition()
 def vector_norm(x: Any, *, axis: Any = None, keepdims: bool = False, ord: float = 2) -> Tensor:
     """The norm of the elements along ``axis``, of all together by default, taken as one vector; see :func:`norm`.
 
@@ -77,6 +80,7 @@ def vector_norm(x: Any, *, axis: Any = None, keepdims: bool = False, ord: float 
 
 
 @function
+@composition()
 def matrix_norm(x: Any, *, keepdims: bool = False, ord: Any = "fro") -> Tensor:
     """The norm of each matrix in the last two axes; see :func:`norm`.
 

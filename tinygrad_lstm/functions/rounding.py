@@ -4,6 +4,7 @@ from typing import Any
 
 from tinygrad_lstm.errors import DTypeError, UsageError
 from tinygrad_lstm.functions.predicates import isfinite
+from tinygrad_lstm.graph.compositions import composition
 from tinygrad_lstm.graph.convert import as_tensor, operands
 from tinygrad_lstm.graph.dtypes import bool_, float16, float32
 from tinygrad_lstm.graph.registry import function
@@ -17,6 +18,7 @@ __all__ = ["ceil", "floor", "left_shift", "round", "trunc"]
 
 
 @function
+@composition()
 def floor(x: Any) -> Tensor:
     """The largest whole number ``≤ x``; integers are themselves. The derivative is 0.
 
@@ -31,6 +33,7 @@ def floor(x: Any) -> Tensor:
 
 
 @function
+@composition()
 def ceil(x: Any) -> Tensor:
     """The smallest whole number ``≥ x``; integers are themselves. The derivative is 0.
 
@@ -42,6 +45,7 @@ def ceil(x: Any) -> Tensor:
 
 
 @function
+@composition()
 def trunc(x: Any) -> Tensor:
     """The whole part of ``x``, rounded towards 0; integers are themselves. The derivative is 0.
 
@@ -53,6 +57,7 @@ def trunc(x: Any) -> Tensor:
 
 
 @function
+@composition()
 def round(x: Any, decimals: int = 0) -> Tensor:
     """The nearest whole number, halves to the even one as in NumPy. The derivative is 0.
 

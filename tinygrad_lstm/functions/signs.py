@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from tinygrad_lstm.functions.predicates import isnan, not_equal
+from tinygrad_lstm.graph.compositions import composition
 from tinygrad_lstm.graph.convert import as_tensor, float_operands, operands
 from tinygrad_lstm.graph.dtypes import limits
 from tinygrad_lstm.graph.registry import function
@@ -29,6 +30,7 @@ def signbit(x: Any) -> Tensor:
 
 
 @function
+@composition()
 def copysign(x: Any, y: Any) -> Tensor:
     """``|x|`` with the sign of ``y``, also of −0.0. The derivative by ``x`` is ±1, that by ``y`` 0.
 
@@ -40,6 +42,7 @@ def copysign(x: Any, y: Any) -> Tensor:
 
 
 @function
+@composition()
 def fmax(x: Any, y: Any) -> Tensor:
     """The larger of two, element by element, or the other one where one is nan. A tie shares the gradient in halves.
 
@@ -50,6 +53,7 @@ def fmax(x: Any, y: Any) -> Tensor:
 
 
 @function
+@composition()
 def fmin(x: Any, y: Any) -> Tensor:
     """The smaller of two, element by element, or the other one where one is nan. A tie shares the gradient in halves.
 
@@ -66,6 +70,7 @@ def _numbers_of(x: Any, y: Any) -> tuple[Tensor, Tensor]:
 
 
 @function
+@composition()
 def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Tensor:
     """``x`` with numbers in place of nan and the infinities; the derivative there is 0.
 

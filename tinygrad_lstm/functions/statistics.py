@@ -9,6 +9,7 @@ from tinygrad_lstm.functions.arrangement import ravel
 from tinygrad_lstm.functions.elementary import root_of_squares
 from tinygrad_lstm.functions.filling import full
 from tinygrad_lstm.functions.predicates import not_equal, truth
+from tinygrad_lstm.graph.compositions import composition
 from tinygrad_lstm.graph.convert import as_tensor, float_operands
 from tinygrad_lstm.graph.dtypes import as_dtype, float16, float32
 from tinygrad_lstm.graph.registry import function
@@ -23,6 +24,7 @@ __all__ = ["all", "any", "argmin", "cumprod", "cumsum", "mean", "prod", "std", "
 
 
 @function
+@composition()
 def mean(x: Any, axis: Any = None, keepdims: bool = False, *, dtype: Any = None) -> Tensor:
     """``Σ x / n`` over ``axis``, all axes by default; integers become float32; nan for an empty axis.
 
@@ -42,6 +44,7 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False, *, dtype: Any = None)
 
 
 @function
+@composition()
 def var(x: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False, *, correction: Any = None) -> Tensor:
     """The variance ``Σ (x − mean)² / (n − ddof)`` over ``axis``.
 
@@ -61,6 +64,7 @@ def var(x: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False, *, co
 
 
 @function
+@composition()
 def std(x: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False, *, correction: Any = None) -> Tensor:
     """The standard deviation, the root of the variance; its derivative is taken as 0 where it is 0.
 
@@ -86,6 +90,7 @@ def _correction(ddof: Any, correction: Any) -> Any:
 
 
 @function
+@composition()
 def any(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     """Whether some element over ``axis`` is not 0; False for an empty axis.
 
@@ -96,6 +101,7 @@ def any(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
 
 
 @function
+@composition()
 def all(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     """Whether every element over ``axis`` is not 0; True for an empty axis.
 
@@ -106,6 +112,7 @@ def all(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
 
 
 @function
+@composition()
 def argmin(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     """The index (int64) of the first smallest element along ``axis``, of the flattened array by default.
 
@@ -118,6 +125,7 @@ def argmin(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
 
 
 @function
+@composition()
 def prod(x: Any, axis: Any = None, keepdims: bool = False, *, dtype: Any = None) -> Tensor:
     """``∏ x`` over ``axis``, 1 for an empty axis, of integers and bools in 64 bits. Derivatives are right at zeros too.
 
@@ -149,6 +157,7 @@ def prod(x: Any, axis: Any = None, keepdims: bool = False, *, dtype: Any = None)
 
 
 @function
+@composition()
 def cumsum(
     x: Any, axis: int | None = None, *, dtype: Any = None, reverse: bool = False, exclusive: bool = False
 ) -> Tensor:
@@ -169,6 +178,7 @@ def cumsum(
 
 
 @function
+@composition()
 def cumprod(
     x: Any, axis: int | None = None, *, dtype: Any = None, reverse: bool = False, exclusive: bool = False
 ) -> Tensor:

@@ -7,6 +7,7 @@ from tinygrad_lstm.functions.arrangement import moveaxis, stack
 from tinygrad_lstm.functions.einsum import tensordot
 from tinygrad_lstm.functions.elimination import inv
 from tinygrad_lstm.functions.filling import eye
+from tinygrad_lstm.graph.compositions import composition
 from tinygrad_lstm.graph.convert import as_tensor, operands
 from tinygrad_lstm.graph.registry import function
 from tinygrad_lstm.graph.tensor import Tensor
@@ -53,6 +54,7 @@ def vecdot(x: Any, y: Any, axis: int = -1) -> Tensor:
 
 
 @function
+@composition()
 def kron(x: Any, y: Any) -> Tensor:
     """Kronecker's product: each element of ``x`` times all of ``y``, block by block.
 
@@ -69,6 +71,7 @@ def kron(x: Any, y: Any) -> Tensor:
 
 
 @function
+@composition()
 def cross(x: Any, y: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Tensor:
     """The vector product of vectors of three elements: at right angles to both.
 
@@ -93,6 +96,7 @@ def cross(x: Any, y: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
 
 
 @function
+@composition()
 def matrix_power(x: Any, n: int) -> Tensor:
     """The square matrices ``x`` to a whole power ``n``, by squares; of the inverse where it is below 0.
 

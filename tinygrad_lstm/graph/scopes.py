@@ -17,6 +17,7 @@ __all__ = [
     "Line",
     "Role",
     "Scope",
+    "around_functions",
     "at_line",
     "current_scope",
     "in_scope",
@@ -27,7 +28,7 @@ __all__ = [
     "warn",
 ]
 
-Role = Literal["cell", "layer", "gate", "pointwise", "state"]
+Role = Literal["cell", "layer", "gate", "pointwise", "state", "function"]
 ROLES: Final[tuple[str, ...]] = get_args(Role)
 Line = tuple[str, int]
 
@@ -36,14 +37,20 @@ _is_ours: dict[str, bool] = {}
 
 
 class Scope:
-    """One named part of a computation, inside its parent. Entering a name twice makes two scopes."""
+    """One named part of a computation, inside its parent. Entering a name twice makes two scopes.
 
-    __slots__ = ("name", "parent", "role")
+    Attributes:
+        role: what the part is in pictures.
+        note: how a function was called, such as ``axis=0``.
+    """
 
-    def __init__(self, name: str, role: Role | None = None, parent: "Scope | None" = None) -> None:
+    __slots__ = ("name", "note", "parent", "role")
+
+    def __init__(self, name: str, role: Role | None = None, parent: "Scope | None" = None, note: str = "") -> None:
         self.name = name
         self.role = role
         self.parent = parent
+        self.note = note
 
     @property
     def path(self) -> tuple["Scope", ...]:
@@ -76,10 +83,11 @@ def scope(name: str, role: Role | None = None) -> Iterator[Scope]:
 
     Args:
         name: any text; pictures and errors show it.
-        role: what the part is in the textbook's picture: ``cell``, ``layer``, ``gate``, ``pointwise`` or ``state``.
+        role: what the part is in the textbook's picture: ``cell``, ``layer``, ``gate``, ``pointwise`` or ``state``; or
+            ``function``, which pictures of graphs draw as one operation of this name.
 
     Raises:
-        UsageError: for a role outside the five.
+        UsageError: for a role outside the six.
 
     >>> x = tl.symbol("x")
     >>> with tl.scope("forget gate", role="gate"):
@@ -93,6 +101,13 @@ def scope(name: str, role: Role | None = None) -> Iterator[Scope]:
         raise UsageError(f"scope {name!r}: role {role!r} is not one of {', '.join(ROLES)}")
     with inside(Scope(name, role, _current.get())) as entered:
         yield entered
+
+
+def around_functions(scope: Scope | None) -> Scope | None:
+    """``scope``, or the nearest one around it that is no function."""
+    while scope is not None and scope.role == "function":
+        scope = scope.parent
+    return scope
 
 
 @contextmanager

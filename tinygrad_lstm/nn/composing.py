@@ -8,7 +8,7 @@ from tinygrad_lstm.functions.filling import ones, zeros
 from tinygrad_lstm.functions.statistics import mean
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.dtypes import float32
-from tinygrad_lstm.graph.scopes import Role
+from tinygrad_lstm.graph.scopes import Role, scope
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.variables import Parameter
 from tinygrad_lstm.nn.layers import sizes
@@ -64,9 +64,10 @@ class LayerNorm(Module):
             ShapeError: when the last axis of ``x`` is not ``features`` long.
         """
         node = expect_last(self, x, self.features)
-        centred = node - mean(node, -1, keepdims=True)
-        y = centred / sqrt(mean(centred * centred, -1, keepdims=True) + self.eps) * self.weight
-        return y if self.bias is None else y + self.bias
+        with scope("normalise", role="function"):
+            centred = node - mean(node, -1, keepdims=True)
+            y = centred / sqrt(mean(centred * centred, -1, keepdims=True) + self.eps) * self.weight
+            return y if self.bias is None else y + self.bias
 
 
 class Sequential(Module):

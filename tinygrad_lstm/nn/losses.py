@@ -12,6 +12,7 @@ from tinygrad_lstm.functions.activations import log_softmax
 from tinygrad_lstm.functions.filling import ones_like
 from tinygrad_lstm.functions.indexing import take_along_last
 from tinygrad_lstm.functions.statistics import mean
+from tinygrad_lstm.graph.compositions import composition
 from tinygrad_lstm.graph.convert import as_tensor, float_operands
 from tinygrad_lstm.graph.dtypes import float16, float32
 from tinygrad_lstm.graph.scopes import scope
@@ -26,6 +27,7 @@ from tinygrad_lstm.ops.source import arange_node
 __all__ = ["bce_with_logits", "cross_entropy", "huber", "kl_div", "mae", "mse", "nll"]
 
 
+@composition("cross entropy")
 def cross_entropy(
     logits: Any,
     targets: Any,
@@ -60,12 +62,12 @@ def cross_entropy(
     scores, indices = _classified("cross_entropy", "logits", logits, targets, ignore_index)
     if not 0 <= label_smoothing <= 1:
         raise UsageError(f"cross_entropy: label_smoothing is in [0, 1], not {label_smoothing}")
-    with scope("cross entropy"):
-        logs = log_softmax(_wide(scores))
-        loss = _surprise("cross_entropy", logs, indices, ignore_index, label_smoothing, weight, reduction)
-        return loss.astype(scores.dtype)
+    logs = log_softmax(_wide(scores))
+    loss = _surprise("cross_entropy", logs, indices, ignore_index, label_smoothing, weight, reduction)
+    return loss.astype(scores.dtype)
 
 
+@composition("negative log likelihood")
 def nll(
     log_probabilities: Any,
     targets: Any,
@@ -82,10 +84,10 @@ def nll(
     2.0794
     """
     scores, indices = _classified("nll", "log_probabilities", log_probabilities, targets, ignore_index)
-    with scope("negative log likelihood"):
-        return _surprise("nll", _wide(scores), indices, ignore_index, 0.0, weight, reduction).astype(scores.dtype)
+    return _surprise("nll", _wide(scores), indices, ignore_index, 0.0, weight, reduction).astype(scores.dtype)
 
 
+@composition("mean squared error")
 def mse(prediction: Any, target: Any, *, reduction: str = "mean") -> Tensor:
     """``mean((prediction − target)²)``; both of one shape.
 
@@ -96,11 +98,11 @@ def mse(prediction: Any, target: Any, *, reduction: str = "mean") -> Tensor:
     2.0
     """
     x, y = _alike("mse", prediction, target)
-    with scope("mean squared error"):
-        difference = _wide(x) - _wide(y)
-        return _reduced("mse", difference * difference, reduction).astype(x.dtype)
+    difference = _wide(x) - _wide(y)
+    return _reduced("mse", difference * difference, reduction).astype(x.dtype)
 
 
+@composition("mean absolute error")
 def mae(prediction: Any, target: Any, *, reduction: str = "mean") -> Tensor:
     """``mean(|prediction − target|)``; both of one shape. The derivative at 0 is 0.
 
@@ -111,10 +113,10 @@ def mae(prediction: Any, target: Any, *, reduction: str = "mean") -> Tensor:
     1.0
     """
     x, y = _alike("mae", prediction, target)
-    with scope("mean absolute error"):
-        return _reduced("mae", abs(_wide(x) - _wide(y)), reduction).astype(x.dtype)
+    return _reduced("mae", abs(_wide(x) - _wide(y)), reduction).astype(x.dtype)
 
 
+@composition("Huber loss")
 def huber(prediction: Any, target: Any, delta: float = 1.0, *, reduction: str = "mean") -> Tensor:
     """``mean(d²/2 where |d| ≤ δ, δ·(|d| − δ/2) elsewhere)`` of the differences d: outliers pull with a bounded force.
 
@@ -130,16 +132,16 @@ def huber(prediction: Any, target: Any, delta: float = 1.0, *, reduction: str = 
     if not 0 < delta < math.inf:
         raise UsageError(f"huber: delta is a finite number above 0, not {delta}")
     x, y = _alike("huber", prediction, target)
-    with scope("Huber loss"):
-        difference = _wide(x) - _wide(y)
-        size = abs(difference)
-        near = size <= delta
-        # Large differences are not squared: where the square is inf, 0 times its derivative would be nan.
-        close = where(near, difference, 0)
-        terms = where(near, close * close / 2, delta * (size - delta / 2))
-        return _reduced("huber", terms, reduction).astype(x.dtype)
+    difference = _wide(x) - _wide(y)
+    size = abs(difference)
+    near = size <= delta
+    # Large differences are not squared: where the square is inf, 0 times its derivative would be nan.
+    close = where(near, difference, 0)
+    terms = where(near, close * close / 2, delta * (size - delta / 2))
+    return _reduced("huber", terms, reduction).astype(x.dtype)
 
 
+@composition("binary cross entropy")
 def bce_with_logits(
     logits: Any, targets: Any, *, weight: Any = None, pos_weight: Any = None, reduction: str = "mean"
 ) -> Tensor:
@@ -162,15 +164,15 @@ def bce_with_logits(
     if isinstance(pos_weight, int | float) and not 0 <= pos_weight < math.inf:
         raise UsageError(f"bce_with_logits: pos_weight is a finite number ≥ 0, not {pos_weight}")
     x, y = _alike("bce_with_logits", logits, targets)
-    with scope("binary cross entropy"):
-        a, p = _wide(x), _wide(y)
-        positive = p if pos_weight is None else _beside("bce_with_logits: pos_weight", a, pos_weight) * p
-        terms = positive * softplus(-a) + (1 - p) * softplus(a)
-        if weight is not None:
-            terms = terms * _beside("bce_with_logits: weight", a, weight)
-        return _reduced("bce_with_logits", terms, reduction).astype(x.dtype)
+    a, p = _wide(x), _wide(y)
+    positive = p if pos_weight is None else _beside("bce_with_logits: pos_weight", a, pos_weight) * p
+    terms = positive * softplus(-a) + (1 - p) * softplus(a)
+    if weight is not None:
+        terms = terms * _beside("bce_with_logits: weight", a, weight)
+    return _reduced("bce_with_logits", terms, reduction).astype(x.dtype)
 
 
+@composition("Kullback–Leibler divergence")
 def kl_div(log_probabilities: Any, targets: Any, *, reduction: str = "mean") -> Tensor:
     """``mean over the leading axes of Σ p·(log p − log q)``, the Kullback–Leibler divergence in nats.
 
@@ -189,11 +191,10 @@ def kl_div(log_probabilities: Any, targets: Any, *, reduction: str = "mean") -> 
     log_q, p = _alike("kl_div", log_probabilities, targets)
     if not p.shape:
         raise ShapeError("kl_div: a single number is no distribution; the last axis is that of the classes")
-    with scope("Kullback–Leibler divergence"):
-        present = p > 0
-        # 0·log 0 is 0, and so is its derivative by log q, even where q is 0 too.
-        terms = _wide(p) * (log(where(present, _wide(p), 1)) - where(present, _wide(log_q), 0))
-        return _reduced("kl_div", sum(terms, -1), reduction).astype(p.dtype)
+    present = p > 0
+    # 0·log 0 is 0, and so is its derivative by log q, even where q is 0 too.
+    terms = _wide(p) * (log(where(present, _wide(p), 1)) - where(present, _wide(log_q), 0))
+    return _reduced("kl_div", sum(terms, -1), reduction).astype(p.dtype)
 
 
 def _reduced(name: str, terms: Tensor, reduction: str) -> Tensor:

@@ -23,7 +23,7 @@ from tinygrad_lstm.draw.marks import attribute_note, operand_marks
 from tinygrad_lstm.formula.expression import text
 from tinygrad_lstm.graph.function import reaching, topological
 from tinygrad_lstm.graph.registry import OPS
-from tinygrad_lstm.graph.scopes import Scope
+from tinygrad_lstm.graph.scopes import Scope, around_functions
 from tinygrad_lstm.graph.tensor import Node, Tensor, name_of
 
 __all__ = ["Anatomy", "Part", "dissect"]
@@ -277,7 +277,8 @@ class _Dissection:
         return Part("layer", f"LN {label}" if normalising(nodes) else label, nodes, about=about)
 
     def _single(self, node: Node) -> Part:
-        about = node.scope.name if node.scope is not None else ""
+        scope = around_functions(node.scope)
+        about = scope.name if scope is not None else ""
         if node.op == "concatenate":
             return Part("join", "concatenate", (node,), about=about)
         definition = OPS[node.op]
@@ -352,7 +353,8 @@ def _tell_shared(layers: Mapping[Part, Sequence[Node]], active: Collection[Node]
 
 
 def _path(node: Node) -> tuple[Scope, ...]:
-    return node.scope.path if node.scope is not None else ()
+    scope = around_functions(node.scope)
+    return scope.path if scope is not None else ()
 
 
 def _enclosing(step: TracedStep, known: set[Node]) -> tuple[Scope, ...]:

@@ -12,7 +12,7 @@ from tinygrad_lstm.draw.markup import pretty, split_name
 from tinygrad_lstm.formula.notation import LATEX
 from tinygrad_lstm.graph.function import topological
 from tinygrad_lstm.graph.registry import OPS
-from tinygrad_lstm.graph.scopes import Scope
+from tinygrad_lstm.graph.scopes import Scope, around_functions
 from tinygrad_lstm.graph.tensor import Node, name_of
 
 __all__ = ["Equation", "cell_in_words", "equations"]
@@ -116,7 +116,7 @@ class _Writer:
         return found
 
     def _term(self, node: Node, part: Part) -> _Term:
-        if node.scope in self.norms:
+        if around_functions(node.scope) in self.norms:
             return self._normalised(node, part)
         if is_relu(node):
             return _called(_word("relu"), [self._operand(node.inputs[2], part, node)])
@@ -191,11 +191,15 @@ class _Writer:
 
     def _normalised(self, node: Node, part: Part) -> _Term:
         """Everything in a scope that normalises is called by one name, with what enters the scope."""
-        scope = node.scope
+        scope = around_functions(node.scope)
         assert scope is not None
         known = self.norms[scope]
         if known is None:
-            entering = [v for i in node.inputs if (v := value_of(i)) in self.anatomy.of and v.scope is not scope]
+            entering = [
+                v
+                for i in node.inputs
+                if (v := value_of(i)) in self.anatomy.of and around_functions(v.scope) is not scope
+            ]
             known = _called(_Term("LN", r"\operatorname{LN}"), [self.terms[v] for v in entering])
             self.norms[scope] = known
         return known

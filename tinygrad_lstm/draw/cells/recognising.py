@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from tinygrad_lstm.graph.scopes import Scope
+from tinygrad_lstm.graph.scopes import Scope, around_functions
 from tinygrad_lstm.graph.tensor import Node
 
 __all__ = [
@@ -48,8 +48,9 @@ def normalising(nodes: Iterable[Node]) -> list[Scope]:
     """The scopes of ``nodes`` that only normalise, as :class:`~tinygrad_lstm.nn.LayerNorm` does."""
     found: dict[Scope, set[str]] = {}
     for node in nodes:
-        if node.scope is not None:
-            found.setdefault(node.scope, set()).add(node.op)
+        scope = around_functions(node.scope)
+        if scope is not None:
+            found.setdefault(scope, set()).add(node.op)
     wanted, unwanted = {"sum", "divide", "sqrt"}, "matmul"
     return [scope for scope, ops in found.items() if wanted <= ops and unwanted not in ops]
 

@@ -200,7 +200,7 @@ class _Emission:
     def _words(self, v: Vertex) -> tuple[str, list[str]]:
         """The first line of a label, and the small print."""
         small = list(v.notes)
-        if v.origin is not None and v.kind != "folded" and not self.large and not self.style.ties:
+        if v.origin is not None and v.kind != "folded" and not v.part and not self.large and not self.style.ties:
             small.append(" ".join(["of", v.origin.label, *(pretty(n) for n in v.origin.names[:1])]))
         if v.kind == "folded" and not v.closed:
             count = f"{v.count:,} node{'s' * (v.count != 1)}"

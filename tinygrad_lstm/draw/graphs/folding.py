@@ -67,7 +67,7 @@ def fold_graph(
     if results > MANY and depth is None:
         # As of a step of training, which changes all parameters: what leads to them is shown in large, unless
         # scopes are asked for.
-        limit = min(limit, results + MANY * 2)
+        limit = min(limit, results + MANY)
     if len(vertices) > min(limit, READABLE) and repeats is None:
         # What fits may still be a hundred times the same.
         for fold in (_fold_repeats, _fold_runs):

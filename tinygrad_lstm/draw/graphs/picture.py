@@ -6,6 +6,7 @@ from typing import Any, Final, Literal, get_args
 
 from tinygrad_lstm.draw.drawing import Drawing
 from tinygrad_lstm.draw.graphs.annotations import ValueStyle, annotate_flow, annotate_values
+from tinygrad_lstm.draw.graphs.closing import close_functions
 from tinygrad_lstm.draw.graphs.dot import Style, dot_text
 from tinygrad_lstm.draw.graphs.exports import as_json
 from tinygrad_lstm.draw.graphs.folding import Folded, fold_graph
@@ -59,16 +60,19 @@ def graph(
     Operations are nodes, elementwise ones ellipses; scopes are boxes around them; a loop is a box with its body
     inside, drawn once, where dashed edges lead to the next step. Parameters (cylinders), states (blocks) and
     constants are drawn again beside each reader; with all scopes closed, those parameters that model, gradient and
-    optimiser share are one. Nodes that help to compute a gradient have a dashed outline; those that would only multiply
-    by 1 are left out, except in a ``Graph``, which is shown as it is. Each node's tooltip has its number in the printed
-    form, its expression, its type, and the line that made it.
+    optimiser share are one. Nodes that help to compute a gradient have a dashed outline; those that would only
+    multiply by 1 are left out, except in a ``Graph``, which is shown as it is. Functions that are composed of
+    others, such as softmax or a loss, are one node each, and so is the gradient of each, unless they are all there
+    is to draw. Each node's tooltip has its number in the printed form, its expression, its type, and the line that
+    made it.
 
     Args:
         what: a tensor, nested tuples, lists or dicts of tensors, a traced ``Graph``, anything with a method ``graph``
             that returns one (a compiled function), or a function or module, which is called on symbols like ``args``.
         args: for a function: what it takes; tensors and arrays stand for symbols of their types. What it would change,
             gradients and the contents of variables, is shown after its results, and stays as it is.
-        depth: how many levels of scopes are open; the ones below become one node each. All of them by default.
+        depth: how many levels of scopes are open, functions among them; the ones below become one node each. By
+            default all scopes are open, and functions are closed.
         fold: with more nodes than this, repeated blocks are folded, then scopes, then chains, then stretches; the
             picture says what was folded.
         repeats: whether blocks of one structure that follow each other are folded in any case (True) or never
@@ -133,6 +137,7 @@ def graph(
     vertices, edges = survey(
         found.inputs, found.outputs, found.names, boxes=loops == "box", together=gradients == "together"
     )
+    vertices, edges = close_functions(vertices, edges, depth)
     description = _described(vertices, found.outputs)
     if at is not None and values is None and not flow:
         values = "numbers"

@@ -1,13 +1,15 @@
 """Blocks of one structure that follow each other, such as the steps of an unrolled loop: the first stands for all."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from tinygrad_lstm.draw.graphs.vertices import LEAVES, Cluster, Edge, Vertex, computes_gradient
 
-__all__ = ["LEAST", "repeated_blocks"]
+__all__ = ["LEAST", "between_circles", "repeated_blocks"]
+
+T = TypeVar("T", bound=Hashable)
 
 DEEPEST: Final = 8
 """Blocks are looked for in so many levels of scopes."""
@@ -109,16 +111,16 @@ def _without_circles(standing: dict[Vertex, Vertex], edges: list[Edge]) -> dict[
             source, target = standing.get(e.source, e.source), standing.get(e.target, e.target)
             if source is not target and not e.back:
                 after.setdefault(source, set()).add(target)
-        on_circles = _between_circles(after)
+        on_circles = between_circles(after)
         open_again = {box for box in set(standing.values()) if box in on_circles}
         if not open_again:
             return standing
         standing = {v: box for v, box in standing.items() if box not in open_again}
 
 
-def _between_circles(after: dict[Vertex, set[Vertex]]) -> set[Vertex]:
+def between_circles(after: Mapping[T, set[T]]) -> set[T]:
     """What is left when, again and again, all is taken away that nothing leads to, or that leads nowhere."""
-    before: dict[Vertex, set[Vertex]] = {}
+    before: dict[T, set[T]] = {}
     for v, targets in after.items():
         for target in targets:
             before.setdefault(target, set()).add(v)

@@ -140,7 +140,7 @@ class _Survey:
         definition = OPS[node.op]
         cluster = self._cluster(node, frame)
         if node.op == "leaf":
-            vertex = self.add(node, "leaf", _data_label(node), frame, cluster)
+            vertex = self.add(node, "leaf", _data_label(node), frame, _outside_functions(cluster))
         else:
             kinds: dict[str, VertexKind] = {"elementwise": "pointwise", "view": "view", "identity": "view"}
             label = node.op.replace("_", " ") if definition.kind == "view" else definition.label
@@ -194,7 +194,9 @@ class _Survey:
         assert value.leaf is not None
         leaf = value.leaf
         kind, label = _leaf_label(leaf)
-        vertex = Vertex(kind, label, target.cluster, type=node.type, node=leaf, path=target.path)
+        # What a function is called with is no part of it, other than the numbers that it is made of.
+        around = target.cluster if kind == "constant" else _outside_functions(target.cluster)
+        vertex = Vertex(kind, label, around, type=node.type, node=leaf, path=target.path)
         vertex.before = note in ENTERS and target.kind in ("carry", "slice")
         # Before its reader, so that the inputs of a vertex always precede it.
         at = len(self.vertices) - 1 if self.vertices and self.vertices[-1] is target else len(self.vertices)
@@ -224,7 +226,7 @@ class _Survey:
                 continue
             key = (at, own)
             if key not in self.clusters:
-                self.clusters[key] = Cluster(s.name, s.role, at, at.level + 1 if at else 1)
+                self.clusters[key] = Cluster(s.name, s.role, at, at.level + 1 if at else 1, note=s.note)
             at = self.clusters[key]
         return at
 
@@ -294,6 +296,12 @@ class _Survey:
             self.leaving[key] = vertex
         self.standing.setdefault(node, self.leaving[key])
         return _Value(self.leaving[key])
+
+
+def _outside_functions(cluster: Cluster | None) -> Cluster | None:
+    while cluster is not None and cluster.function:
+        cluster = cluster.parent
+    return cluster
 
 
 def _is_same(scope: Scope, around: Cluster) -> bool:

@@ -173,7 +173,7 @@ class _Unrolling:
             for s in scope.path[depth:] if scope is not None else ():
                 key = (s, inside)
                 known = self.scopes.get(key)
-                at = self.scopes[key] = known if known is not None else Scope(s.name, s.role, at)
+                at = self.scopes[key] = known if known is not None else Scope(s.name, s.role, at, s.note)
             self.scopes[scope, inside] = at
         return self.scopes[scope, inside]
 

@@ -52,6 +52,12 @@ class Cluster:
     parent: "Cluster | None"
     level: int
     loop: bool = False
+    note: str = ""
+
+    @property
+    def function(self) -> bool:
+        """Whether it is a function that a reader knows by its name."""
+        return self.role == "function"
 
 
 @dataclass(eq=False)
@@ -71,6 +77,7 @@ class Vertex:
         notes: small print.
         heat: its place on the scale of heat colours, from 0 to 1.
         closed: whether it is a gate or layer that is drawn as one.
+        part: whether it stands for a function, drawn like one operation.
         before: whether it is a leaf that enters the loop whose body it is counted to, and stands before its box.
     """
 
@@ -90,6 +97,7 @@ class Vertex:
     heat: float | None = None
     closed: bool = False
     before: bool = False
+    part: bool = False
 
     @property
     def frame(self) -> Cluster | None:
