@@ -252,7 +252,12 @@ MISTAKES: list[tuple[str, Callable[[], Any], type[Error], tuple[str, ...]]] = [
     ("op gradient", lambda: tl.define_op("f", None, kernel, 1), UsageError, ("gradient is a function (g, y", "1 is")),
     ("op inputs", lambda: tl.define_op("f", None, kernel, kernel)(X, X), UsageError, ("2 inputs", "gradient for 1")),
     ("op of nothing", lambda: tl.define_op("f", None, kernel)(), UsageError, ("f: an op takes at least one input",)),
-    ("op kernel shape", lambda: narrow(tl.ones(2)).numpy(), EvaluationError, ("gives float32[1]", "says float32[2]")),
+    (
+        "op kernel shape",
+        lambda: narrow(tl.ones(2)).numpy(),
+        EvaluationError,
+        ("gives float32[1]", "op gives float32[2]"),
+    ),
     ("op no gradient", lambda: tl.gradients(narrow(X), X), GradientError, ("'f' has no gradient", "tl.stop_gradient")),
     ("argnums", lambda: tl.grad(tl.sin, 1)(1.0), UsageError, ("argument 1 is asked for, but 1 were given",)),
     ("argnums float", lambda: tl.grad(tl.sum, argnums=1.0), UsageError, ("a tuple of such numbers, not 1.0",)),

@@ -11,6 +11,7 @@ from tests.backends.fake_cupy import FakeCupy
 from tests.codegen.small_programs import needs_c
 from tinygrad_lstm.errors import (
     DTypeError,
+    Error,
     EvaluationError,
     GradientError,
     NameConflictError,
@@ -193,11 +194,11 @@ def test_mistakes_in_a_call() -> None:
     with pytest.raises(UsageError, match="cube: an op takes at least one input"):
         f()
     with pytest.raises(
-        UsageError, match=r"scaled_outer: the shape rule takes \(a, b, \*, factor\): missing a required"
+        UsageError, match=r"the shape rule is called as f\(x, x1\), and takes \(a, b, \*, factor\): missing a req"
     ):
         g(tl.ones(2), tl.ones(2))
     unary = tl.define_op("unary", lambda x: x.shape, lambda xp, x: x)
-    with pytest.raises(UsageError, match=r"unary: the shape rule takes \(x\): too many positional arguments"):
+    with pytest.raises(UsageError, match=r"unary: the shape rule is called as f\(x, x1\), and takes \(x\): too many"):
         unary(tl.ones(2), tl.ones(2))
     bad = tl.define_op("bad_shape", lambda x: "wide", lambda xp, x: x)
     with pytest.raises(UsageError, match=r"bad_shape\(f32\[2\]\): a shape is an integer or a tuple of integers"):
@@ -207,17 +208,19 @@ def test_mistakes_in_a_call() -> None:
 def test_a_kernel_that_breaks_its_word() -> None:
     wide = tl.define_op("wide", None, lambda xp, x: x.astype("float64"))
     with pytest.raises(
-        EvaluationError, match=r"wide\(f32\[2\]\): the kernel gives float64\[2\], but the shape rule says"
+        EvaluationError, match=r"wide\(f32\[2\]\): the kernel gives float64\[2\], but an elementwise op"
     ):
         wide(tl.ones(2)).numpy()
     long = tl.define_op("long", None, lambda xp, x: xp.concatenate([x, x]))
-    with pytest.raises(EvaluationError, match=r"gives float32\[4\], but the shape rule says float32\[2\]; correct one"):
+    with pytest.raises(
+        EvaluationError, match=r"gives float32\[4\], but an elementwise op gives float32\[2\]; another shape"
+    ):
         long(tl.ones(2)).numpy()
 
     def fail(xp, x):
         raise ZeroDivisionError("oh")
 
-    with pytest.raises(EvaluationError, match=r"failing\(f32\[2\]\): oh \[.*test_custom.py"):
+    with pytest.raises(EvaluationError, match=r"failing\(f32\[2\]\): the kernel failed: ZeroDivisionError: oh \[.*test_custom.py"):
         tl.define_op("failing", None, fail)(tl.ones(2)).numpy()
 
 
@@ -247,3 +250,64 @@ def test_the_example_runs(capsys) -> None:
     out = capsys.readouterr().out
     assert "[3. 5. 7.]" in out
     assert "finite differences agree to second order" in out
+
+
+def changing(xp, x):
+    x *= 2
+    return x
+
+
+def lines_of(xp, x):
+    return x.no_such_thing
+
+
+X = tl.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+SLIPS = {
+    "shape rule without arguments": ({"shape": lambda: None}, "the shape rule is called as f(x), and takes ()"),
+    "shape rule that fails": ({"shape": lambda t: t.shap}, "the shape rule failed: 'TensorType' object has no"),
+    "shape rule out of range": ({"shape": lambda t: (t.shape[7],)}, "the shape rule failed: tuple index out of"),
+    "shape rule without return": ({"shape": lambda t: None}, "the shape rule gives None, and is to give a shape"),
+    "shape rule of a tensor": ({"shape": lambda t: X}, "the shape rule gives a Tensor, and is to give a shape"),
+    "kernel without xp": ({"kernel": lambda x: x}, "the kernel is called as f(xp, x), and takes (x)"),
+    "kernel of more": ({"kernel": lambda xp, x, y: x}, "and takes (xp, x, y): missing a required argument: 'y'"),
+    "kernel without return": ({"kernel": lambda xp, x: None}, "the kernel gives None; end it with return"),
+    "kernel of float64": ({"kernel": lambda xp, x: x.astype("float64")}, "write .astype('float32') behind it"),
+    "kernel of another shape": ({"kernel": lambda xp, x: x[:1]}, "said by a shape rule, the second argument"),
+    "kernel that breaks its rule": ({"shape": lambda t: (9,)}, "but the shape rule says float32[9]; correct one"),
+    "kernel that fails": ({"kernel": lines_of}, "the kernel failed: AttributeError"),
+    "kernel that changes": ({"kernel": changing}, "the kernel changes its input, which others read too; compute"),
+    "gradient without y": ({"gradient": lambda g, x: g}, "the gradient is called as f(g, y, x), and takes (g, x)"),
+    "gradient without return": ({"gradient": lambda g, y, x: None}, "gives None; end it with return"),
+    "gradient of a number": ({"gradient": lambda g, y, x: 2.0}, "gives a float; it is computed from g"),
+    "gradient of an array": ({"gradient": lambda g, y, x: np.ones((2, 3))}, "gives a ndarray; it is computed from"),
+    "gradient of a pair": (
+        dict(gradient=lambda g, y, x: (g, g)),
+        "gives a tuple; each input has a function of its",
+    ),
+    "gradient of a part": ({"gradient": lambda g, y, x: g[0]}, "is f32[3], but the input is f32[2,3]; a cotangent"),
+    "gradient of a scalar": ({"gradient": lambda g, y, x: g.sum()}, "is f32[], but the input is f32[2,3]"),
+    "gradient in float64": ({"gradient": lambda g, y, x: g.astype(tl.float64)}, "convert it with .astype"),
+    "jvp without return": ({"gradient": None, "jvp": lambda t, y, x: None}, "the jvp of input 0 gives None"),
+}
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+def test_slips_in_what_is_given(slip: str) -> None:
+    """Each is one sentence of this package's own, when it runs op by op and compiled."""
+    given, said = SLIPS[slip]
+    usual = {"shape": None, "kernel": lambda xp, x: x * 2, "gradient": lambda g, y, x: g * 2}
+    op = tl.define_op("slipped", **{**usual, **given})
+    backwards = {"gradient", "jvp"} & given.keys()
+    f = (lambda x: tl.gradients(op(x).sum(), x)) if backwards else op
+    for run in (f, tl.jit(f)):
+        with pytest.raises(Error) as caught:
+            run(X).numpy()
+        assert said in str(caught.value)
+        assert "\n" not in str(caught.value)
+        assert str(caught.value).count("slipped") == 1
+    np.testing.assert_array_equal(X.numpy(), [[1, 2, 3], [4, 5, 6]])
+
+
+def test_attributes_of_any_name() -> None:
+    f = tl.define_op("named_k", None, lambda xp, x, *, k: x * k, lambda g, y, x, *, k: g * k)
+    assert tl.grad(lambda x: f(x, k=3.0))(2.0).item() == 3.0

@@ -1,28 +1,15 @@
 """``define_op``: ops that users define, with the same ``graph.registry.define`` as the ops of this package."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from inspect import Signature, signature
-from typing import Any, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from tinygrad_lstm.autodiff.arguments import variable
-from tinygrad_lstm.autodiff.reverse import cotangents
-from tinygrad_lstm.autodiff.table import forwards
-from tinygrad_lstm.autodiff.unreached import without_rule
-from tinygrad_lstm.errors import DTypeError, NameConflictError, ShapeError, UsageError
-from tinygrad_lstm.functions.filling import zeros_like
+from tinygrad_lstm.autodiff.definitions import Definition, Definitions, Rule, ShapeRule
+from tinygrad_lstm.errors import NameConflictError, UsageError
 from tinygrad_lstm.graph.convert import as_tensor, operands
-from tinygrad_lstm.graph.dtypes import DTYPES
-from tinygrad_lstm.graph.function import topological
 from tinygrad_lstm.graph.registry import OPS, EachInput, define
 from tinygrad_lstm.graph.tensor import Tensor, make
-from tinygrad_lstm.graph.types import TensorType, as_shape, broadcast_alike
-from tinygrad_lstm.ops.shape import broadcast_to, sum_to
 
 __all__ = ["define_op"]
-
-Rule: TypeAlias = Callable[..., Any]
-ShapeRule: TypeAlias = Callable[..., Any]
 
 
 def define_op(
@@ -86,11 +73,11 @@ def define_op(
         if not callable(value) and not (what == "shape" and value is None):
             raise UsageError(f"define_op({name!r}): {what} is {description}, not {value!r}")
     rules, pushes = _rules(name, "gradient", "g", gradient), _rules(name, "jvp", "t", jvp)
-    own = signature(shape) if shape is not None else None
     definitions = known.kernel if known is not None else None
-    if not isinstance(definitions, _Definitions):
-        definitions = _Definitions()
-    definitions.append(_Definition(name, shape, kernel, rules, pushes))
+    if not isinstance(definitions, Definitions):
+        definitions = Definitions()
+    own = Definition(name, shape, kernel, rules, pushes)
+    definitions.append(own)
     number = {} if len(definitions) == 1 else {"definition": len(definitions)}
     OPS.pop(name, None)
     define(
@@ -105,7 +92,7 @@ def define_op(
     )
 
     def function(*inputs: Any, **attributes: Any) -> Tensor:
-        _fits(name, own, {"gradient": rules, "jvp": pushes}, inputs, attributes)
+        own.check_call(inputs, attributes)
         nodes = operands(*inputs) if shape is None else [as_tensor(x) for x in inputs]
         return make(name, *nodes, **attributes, **number)
 
@@ -126,113 +113,3 @@ def _rules(name: str, what: str, first: str, given: Any) -> list[Rule | None] | 
                 f"function or None for each input, and {r!r} is none"
             )
     return rules
-
-
-def _fits(
-    name: str, own: Signature | None, rules: Mapping[str, Sequence[Any] | None], inputs: Any, attributes: Any
-) -> None:
-    if "definition" in attributes:
-        raise UsageError(f"{name}: an attribute named 'definition' would be mistaken for the number of the definition")
-    if not inputs:
-        raise UsageError(f"{name}: an op takes at least one input; none was given")
-    for what, functions in rules.items():
-        if functions is not None and len(inputs) != len(functions):
-            raise UsageError(
-                f"{name}: {len(inputs)} inputs were given, but define_op got a {what} for {len(functions)}; "
-                "give it a tuple of one function, or None, for each input"
-            )
-    if own is not None:
-        try:
-            own.bind(*inputs, **attributes)
-        except TypeError as error:
-            raise UsageError(f"{name}: the shape rule takes {own}: {error}") from None
-
-
-@dataclass(frozen=True, slots=True)
-class _Definition:
-    """The arguments of one call of ``define_op``."""
-
-    name: str
-    shape: ShapeRule | None
-    kernel: Callable[..., Any]
-    rules: list[Rule | None] | None
-    pushes: list[Rule | None] | None
-
-    def infer(self, *types: TensorType, **attributes: Any) -> TensorType:
-        if self.shape is None:
-            return broadcast_alike(*types)
-        result = self.shape(*types, **attributes)
-        return (
-            result if isinstance(result, TensorType) else TensorType(as_shape(result), types[0].dtype, types[0].device)
-        )
-
-    def run(self, xp: Any, *arrays: Any, **attributes: Any) -> Any:
-        """Call the user's kernel, and raise where its result is not of the type that the shape rule gives."""
-        result = xp.asarray(self.kernel(xp, *arrays, **attributes))
-        expected = self.infer(*[TensorType(a.shape, DTYPES[str(a.dtype)]) for a in arrays], **attributes)
-        if result.shape != expected.shape or str(result.dtype) != expected.dtype.name:
-            raise ValueError(
-                f"the kernel gives {result.dtype}{list(result.shape)}, but the shape rule says "
-                f"{expected.dtype}{list(expected.shape)}; correct one of them"
-            )
-        return result
-
-    def pulled(self, g: Tensor, y: Tensor, k: int, *inputs: Tensor, **attributes: Any) -> Tensor | None:
-        """The user's gradient by input ``k``, None where none flows; raises where it has not the type of that input."""
-        if self.pushes is not None and (self.rules is None or forwards.get()):
-            return self._transposed(g, y, k, *inputs, **attributes)
-        if self.rules is None:
-            raise without_rule(y)
-        f = self.rules[k]
-        if f is None:
-            return None
-        ct = f(g, y, *inputs, **attributes)
-        if self.shape is None:
-            return sum_to(ct, inputs[k].shape)
-        ct = as_tensor(ct, like=inputs[k])
-        if ct.shape != inputs[k].shape:
-            raise ShapeError(
-                f"{self.name}: the gradient by input {k} is {ct.type}, but the input is {inputs[k].type}; "
-                "a cotangent has the shape of its input"
-            )
-        if ct.dtype is not inputs[k].dtype:
-            raise DTypeError(
-                f"{self.name}: the gradient by input {k} is {ct.type}, but the input is {inputs[k].type}; "
-                "convert it with .astype"
-            )
-        return ct
-
-    def _transposed(self, g: Tensor, y: Tensor, k: int, *inputs: Tensor, **attributes: Any) -> Tensor | None:
-        """The gradient by input ``k`` from the user's ``jvp``, which is linear in the change of that input."""
-        f = None if self.pushes is None else self.pushes[k]
-        if f is None:
-            return None
-        change = variable(zeros_like(inputs[k]))
-        result = as_tensor(f(change, y, *inputs, **attributes), like=y)
-        if self.shape is None and result.shape != y.shape:
-            result = broadcast_to(result, y.shape)
-        if result.type != y.type:
-            raise (ShapeError if result.shape != y.shape else DTypeError)(
-                f"{self.name}: the jvp of input {k} gives {result.type}, but the result is {y.type}; a change of the "
-                "result has its shape and element type"
-            )
-        before = {change, y, *inputs}
-        order = topological([result], stop=before.__contains__)
-        return cotangents([(result, g)], [change], order)[0]
-
-
-class _Definitions(list[_Definition]):
-    """All definitions of one name. A node's attribute ``definition`` is the number of its own; the first has none."""
-
-    __slots__ = ()
-
-    def infer(self, *types: TensorType, definition: int = 1, **attributes: Any) -> TensorType:
-        return self[definition - 1].infer(*types, **attributes)
-
-    def __call__(self, xp: Any, *arrays: Any, definition: int = 1, **attributes: Any) -> Any:
-        return self[definition - 1].run(xp, *arrays, **attributes)
-
-    def pulled(
-        self, g: Tensor, y: Tensor, k: int, *inputs: Tensor, definition: int = 1, **attributes: Any
-    ) -> Tensor | None:
-        return self[definition - 1].pulled(g, y, k, *inputs, **attributes)
