@@ -220,7 +220,7 @@ def test_a_kernel_that_breaks_its_word() -> None:
     def fail(xp, x):
         raise ZeroDivisionError("oh")
 
-    with pytest.raises(EvaluationError, match=r"failing\(f32\[2\]\): the kernel failed: ZeroDivisionError: oh \[.*test_custom.py"):
+    with pytest.raises(EvaluationError, match=r"failing\(f32\[2\]\): the kernel failed: ZeroDiv.*: oh \[.*test_custom"):
         tl.define_op("failing", None, fail)(tl.ones(2)).numpy()
 
 
@@ -281,7 +281,7 @@ SLIPS = {
     "gradient of a number": ({"gradient": lambda g, y, x: 2.0}, "gives a float; it is computed from g"),
     "gradient of an array": ({"gradient": lambda g, y, x: np.ones((2, 3))}, "gives a ndarray; it is computed from"),
     "gradient of a pair": (
-        dict(gradient=lambda g, y, x: (g, g)),
+        {"gradient": lambda g, y, x: (g, g)},
         "gives a tuple; each input has a function of its",
     ),
     "gradient of a part": ({"gradient": lambda g, y, x: g[0]}, "is f32[3], but the input is f32[2,3]; a cotangent"),
