@@ -194,7 +194,6 @@ from tinygrad_lstm.ops.elementwise import (
     multiply,
     negative,
     power,
-    right_shift,
     sigmoid,
     sign,
     sin,
@@ -205,7 +204,7 @@ from tinygrad_lstm.ops.elementwise import (
 )
 from tinygrad_lstm.ops.exponential import erf, expm1, log1p
 from tinygrad_lstm.ops.index import scatter_add, take
-from tinygrad_lstm.ops.integers import floor_divide, remainder
+from tinygrad_lstm.ops.integers import floor_divide, remainder, right_shift
 from tinygrad_lstm.ops.linalg import matmul
 from tinygrad_lstm.ops.logic import bitwise_and, bitwise_or, equal, invert, less, less_equal, where
 from tinygrad_lstm.ops.loop import scan

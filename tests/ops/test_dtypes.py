@@ -234,3 +234,23 @@ def test_linspace_eye_and_full_like() -> None:
 def test_complex_numbers_are_refused_in_a_sentence(f) -> None:
     with pytest.raises(DTypeError, match=r"there are no complex numbers here: keep the real and the imaginary part"):
         f()
+
+
+def test_the_error_of_two_widths_says_what_was_a_list_or_an_integer_before() -> None:
+    wide, whole, narrow = tl.tensor(np.ones(2)), tl.tensor([1, 2]), tl.ones(2)
+    a_list = r"the list became float32: write tl\.tensor\(x, dtype=tl\.float64\)"
+    integers = r"the integers i64\[2\] became float32: write \.astype\(tl\.float64\) behind them"
+    plain = r"do not mix; write \.astype\(tl\.float\d\d\) behind the other"
+    for call, said in (
+        (lambda: tl.add([1.0, 2.0], wide), a_list),
+        (lambda: wide * tl.tanh(tl.tensor([1.0, 2.0]) ** 2), a_list),
+        (lambda: tl.vjp(lambda a: (a * wide).sum(), [1.0, 2.0]), a_list),
+        (lambda: tl.where([True, False], [1.0, 2.0], wide), a_list),
+        (lambda: tl.softmax(whole) + wide, integers),
+        (lambda: tl.concatenate([wide, whole / 2]), integers),
+        (lambda: tl.sqrt(2) * wide, r"the number 2 became float32: write tl\.tensor\(2, dtype=tl\.float64\)"),
+        (lambda: (whole / 2) * narrow * wide, plain),
+        (lambda: tl.tensor([1.0, 2.0], dtype=tl.float32) * wide, plain),
+    ):
+        with pytest.raises(DTypeError, match=said):
+            call()

@@ -16,8 +16,9 @@ from tinygrad_lstm.graph.registry import apply
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.types import as_shape, normalize_axis, whole
 from tinygrad_lstm.graph.variables import Variable, settled, tracer
-from tinygrad_lstm.ops.elementwise import cos, log, maximum, minimum, right_shift, sqrt
+from tinygrad_lstm.ops.elementwise import cos, log, maximum, minimum, sqrt
 from tinygrad_lstm.ops.index import take
+from tinygrad_lstm.ops.integers import right_shift
 from tinygrad_lstm.ops.logic import less
 from tinygrad_lstm.ops.reduce import argmax
 from tinygrad_lstm.ops.shape import broadcast_to, concatenate, reshape

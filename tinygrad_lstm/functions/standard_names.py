@@ -12,7 +12,8 @@ from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.registry import function
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.types import normalize_axis
-from tinygrad_lstm.ops.elementwise import power, right_shift
+from tinygrad_lstm.ops.elementwise import power
+from tinygrad_lstm.ops.integers import right_shift
 from tinygrad_lstm.ops.logic import invert
 from tinygrad_lstm.ops.shape import concatenate, transpose
 from tinygrad_lstm.ops.trigonometry import arctan2

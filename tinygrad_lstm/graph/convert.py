@@ -2,7 +2,6 @@
 
 import math
 import numbers
-from collections.abc import Sequence
 from typing import Any
 
 from tinygrad_lstm.errors import DTypeError
@@ -10,9 +9,9 @@ from tinygrad_lstm.graph.device import as_device
 from tinygrad_lstm.graph.dtypes import DType, float32, promote, weak_dtype, whole_limits
 from tinygrad_lstm.graph.number import Number, lone_dtype, number_kind
 from tinygrad_lstm.graph.registry import apply, function
-from tinygrad_lstm.graph.scopes import at_line, current_scope, in_scope, user_line
 from tinygrad_lstm.graph.tensor import Tensor, make
 from tinygrad_lstm.graph.variables import Variable
+from tinygrad_lstm.graph.widths import check_widths
 
 __all__ = [
     "as_number",
@@ -121,7 +120,7 @@ def operands(*values: Any, device: str | None = None) -> list[Tensor]:
     device = device or next((n.type.device for n in nodes if n is not None), None)
     bare = [as_number(v) if n is None else None for v, n in zip(values, nodes, strict=True)]
     if dtypes:
-        _check_widths(values, nodes)
+        check_widths(values, nodes)
         target = promote(*dtypes, *[weak_dtype(number_kind(p), *dtypes) for p in bare if p is not None])
     else:
         target = lone_dtype(*values)
@@ -129,30 +128,6 @@ def operands(*values: Any, device: str | None = None) -> list[Tensor]:
         constant(p, target, device) if n is None and p is not None else cast_to(n, target)
         for n, p in zip(nodes, bare, strict=True)
     ]
-
-
-def _check_widths(values: Sequence[Any], nodes: Sequence[Tensor | None]) -> None:
-    """Check that arrays of floats are of one width; the message names the line to write for what was given.
-
-    Raises:
-        DTypeError: when they are not.
-    """
-    floats = [(v, n.type.dtype) for v, n in zip(values, nodes, strict=True) if n is not None and n.type.dtype.is_float]
-    widths = list(dict.fromkeys(dtype for _, dtype in floats))
-    if len(widths) < 2:
-        return
-    plain = [(v, dtype) for v, dtype in floats if not isinstance(v, Tensor | Variable)]
-    kept = next((dtype for v, dtype in floats if isinstance(v, Variable)), None)
-    kept = kept or next((dtype for v, dtype in floats if isinstance(v, Tensor)), widths[0])
-    if any(dtype is not kept for _, dtype in plain):
-        given = next(v for v, dtype in plain if dtype is not kept)
-        change = f"x.astype(np.{kept}) for the array" if hasattr(given, "astype") else f"tl.tensor(x, dtype=tl.{kept})"
-    else:
-        change = f".astype(tl.{kept}) behind the other"
-    where = f"{in_scope(current_scope())}: " if current_scope() is not None else ""
-    raise DTypeError(
-        f"{where.removeprefix(' ')}{widths[0]} and {widths[1]} do not mix; write {change}{at_line(user_line())}"
-    )
 
 
 def cast_to(node: Tensor | None, dtype: DType) -> Tensor:

@@ -11,7 +11,7 @@ from tinygrad_lstm.graph.dtypes import as_dtype, bool_, int64
 from tinygrad_lstm.graph.number import Number, number_kind
 from tinygrad_lstm.graph.registry import define, function
 from tinygrad_lstm.graph.tensor import Tensor, make
-from tinygrad_lstm.graph.types import TensorType, integers, numbers_alike, reals
+from tinygrad_lstm.graph.types import TensorType, numbers_alike, reals
 from tinygrad_lstm.kernels.casts import cast as cast_kernel
 from tinygrad_lstm.kernels.elementwise import sigmoid as sigmoid_kernel
 from tinygrad_lstm.kernels.elementwise import softplus as softplus_kernel
@@ -30,7 +30,6 @@ __all__ = [
     "multiply",
     "negative",
     "power",
-    "right_shift",
     "sigmoid",
     "sign",
     "sin",
@@ -367,22 +366,6 @@ def softplus(x: Any) -> Tensor:
     0.6931 100.0
     """
     return make("softplus", *float_operands(x))
-
-
-define(
-    "right_shift", integers, "right_shift",
-    c="right_shift_{t}({0}, {1})", label="≫", latex=r"\gg", kind="elementwise", differentiable=False,
-)  # fmt: skip
-
-
-@function
-def right_shift(x: Any, y: Any) -> Tensor:
-    """``x >> y`` of integers; not differentiable.
-
-    >>> print(tl.right_shift(tl.tensor([8, 9]), 1))
-    [4 4]
-    """
-    return make("right_shift", *operands(x, y))
 
 
 define(

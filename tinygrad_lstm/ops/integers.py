@@ -1,13 +1,13 @@
-"""Division with remainder."""
+"""Whole numbers: division with remainder, and shifts of bits."""
 
 from typing import Any
 
 from tinygrad_lstm.graph.convert import operands
 from tinygrad_lstm.graph.registry import define, function
 from tinygrad_lstm.graph.tensor import Tensor, make
-from tinygrad_lstm.graph.types import numbers_alike
+from tinygrad_lstm.graph.types import integers, numbers_alike
 
-__all__ = ["floor_divide", "remainder"]
+__all__ = ["floor_divide", "remainder", "right_shift"]
 
 
 define(
@@ -43,3 +43,19 @@ def remainder(x: Any, y: Any) -> Tensor:
     [1.5 0.5]
     """
     return make("remainder", *operands(x, y))
+
+
+define(
+    "right_shift", integers, "right_shift",
+    c="right_shift_{t}({0}, {1})", label="≫", latex=r"\gg", kind="elementwise", differentiable=False,
+)  # fmt: skip
+
+
+@function
+def right_shift(x: Any, y: Any) -> Tensor:
+    """``x >> y`` of integers; not differentiable.
+
+    >>> print(tl.right_shift(tl.tensor([8, 9]), 1))
+    [4 4]
+    """
+    return make("right_shift", *operands(x, y))

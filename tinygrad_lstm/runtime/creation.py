@@ -15,6 +15,7 @@ from tinygrad_lstm.graph.registry import apply, function
 from tinygrad_lstm.graph.tensor import Tensor, make_leaf
 from tinygrad_lstm.graph.types import TensorType
 from tinygrad_lstm.graph.variables import Parameter, Variable, tracer
+from tinygrad_lstm.graph.widths import remember_list
 from tinygrad_lstm.kernels import casts
 from tinygrad_lstm.reflexes import is_function
 from tinygrad_lstm.runtime.backend import backend_for
@@ -60,10 +61,13 @@ def tensor(value: Any, dtype: Any = None, requires_grad: bool = False, device: s
     if dtype is not None:
         _check_numbers(array)
         array = _converted(array, as_dtype(dtype).name)
-    elif array.dtype == np.float64 and not hasattr(value, "dtype") and not _holds_numpy(value):
+    listed = dtype is None and array.dtype == np.float64 and not hasattr(value, "dtype") and not _holds_numpy(value)
+    if listed:
         array = _converted(array, "float32")
     type_ = TensorType(array.shape, _dtype_of(array), where)
     leaf = make_leaf(backend_for(where).put(array, where), type_)
+    if listed:
+        remember_list(leaf)
     return Parameter(leaf) if requires_grad else leaf
 
 
