@@ -2,11 +2,13 @@
 
 import functools
 import inspect
+import pickle
 import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from importlib import metadata
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -150,3 +152,9 @@ def test_every_public_call_answers_to_too_many_arguments(path: str) -> None:
         pytest.skip("it takes any number")
     with pytest.raises(ArgumentError, match=r"by position|does not take these arguments: "):
         call(*range(40))
+
+
+def test_a_module_is_sent_to_another_process_by_its_name() -> None:
+    """joblib and Dask send a function of a script with all that it reads, such as ``tl``."""
+    for module in [tl, *(value for value in vars(tl).values() if isinstance(value, ModuleType))]:
+        assert type(module) is ModuleType or pickle.loads(pickle.dumps(module)) is module

@@ -12,13 +12,29 @@ from tinygrad_lstm.tasks.learning import make_network
 from tinygrad_lstm_command.parser import command_parser
 
 FOLDER = Path(__file__).parent.parent.parent / "docs" / "results"
+
+
+def command_of(page: Path) -> str:
+    (command,) = re.findall(r"^```bash\n(.*)\n```$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return command
+
+
 PAGES = sorted(page for page in FOLDER.glob("*.md") if page.name != "index.md")
+OF_TASKS = [page for page in PAGES if command_of(page).startswith("tinygrad-lstm task ")]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in OF_TASKS], ids=lambda page: page.stem)
+def test_a_page_of_results_of_an_example_names_its_command(page):
+    _, script, *options = shlex.split(command_of(page))
+    text = (FOLDER.parent.parent / script).read_text(encoding="utf-8")
+    assert all(f'"{option}"' in text for option in options if option.startswith("--"))
+    assert {"--seed", "--backend"} <= set(options)
+    assert re.search(r"\d s, .* cores?\.$", page.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", OF_TASKS, ids=lambda page: page.stem)
 def test_a_page_of_results_names_its_command(page):
-    text = page.read_text(encoding="utf-8")
-    (command,) = re.findall(r"^```bash\n(.*)\n```$", text, re.MULTILINE)
+    text, command = page.read_text(encoding="utf-8"), command_of(page)
     arguments = command_parser().parse_args(shlex.split(command)[1:])
     assert arguments.command == "task"
     assert Path(arguments.output) == Path("docs/results") / page.name

@@ -1,5 +1,6 @@
-"""Text to train on: corpora, vocabularies and windows."""
+"""What to train on: corpora of text, vocabularies and windows; music as piano rolls."""
 
+from tinygrad_lstm.data.piano_rolls import PianoRolls, piano_roll, read_piano_rolls, write_midi
 from tinygrad_lstm.data.text import Corpus, default_corpus, read_corpus
 from tinygrad_lstm.data.vocabulary import Indices, Vocabulary, WordVocabulary
 from tinygrad_lstm.data.windows import Window, Windows, held_out_windows, split
@@ -8,14 +9,18 @@ from tinygrad_lstm.reflexes import DATA, answer
 __all__ = [
     "Corpus",
     "Indices",
+    "PianoRolls",
     "Vocabulary",
     "Window",
     "Windows",
     "WordVocabulary",
     "default_corpus",
     "held_out_windows",
+    "piano_roll",
     "read_corpus",
+    "read_piano_rolls",
     "split",
+    "write_midi",
 ]
 
 answer(__name__, "tl.data", DATA)

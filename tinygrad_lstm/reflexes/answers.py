@@ -1,6 +1,7 @@
 """Answers to what is asked for under another library's name, and to calls that do not fit."""
 
 import functools
+import importlib
 import inspect
 import sys
 from collections.abc import Callable, Mapping
@@ -88,6 +89,10 @@ def _nearest(kind: Any, name: str) -> str | None:
 
 class _Answering(ModuleType):
     """The class of a module that answers when it is called."""
+
+    def __reduce__(self) -> tuple[Callable[[str], ModuleType], tuple[str]]:
+        """By its name. Where functions are sent to other processes, the modules that they read are sent along."""
+        return importlib.import_module, (self.__name__,)
 
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
         parent, _, own = self.__name__.rpartition(".")

@@ -4,7 +4,7 @@ from tinygrad_lstm.tasks import agreement
 from tinygrad_lstm.tasks.catalogue import TASKS, make_task
 from tinygrad_lstm.tasks.definition import Data, OnTest, Protocol, Published, Recent, Task, endless
 from tinygrad_lstm.tasks.learning import CellResult, Trial, run_trials
-from tinygrad_lstm.tasks.results import results_page, results_table
+from tinygrad_lstm.tasks.results import machine_name, markdown_table, results_page, results_table, written_page
 from tinygrad_lstm.tasks.sequence_data import Judgement, Sequences
 from tinygrad_lstm.tasks.trial_cells import Blocks
 from tinygrad_lstm.tasks.trial_network import TrialNetwork
@@ -25,8 +25,11 @@ __all__ = [
     "TrialNetwork",
     "agreement",
     "endless",
+    "machine_name",
     "make_task",
+    "markdown_table",
     "results_page",
     "results_table",
     "run_trials",
+    "written_page",
 ]

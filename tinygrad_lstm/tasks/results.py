@@ -12,7 +12,7 @@ from tinygrad_lstm.tasks.definition import Protocol, Task
 from tinygrad_lstm.tasks.learning import CellResult
 from tinygrad_lstm.tasks.trial_cells import Blocks
 
-__all__ = ["machine_name", "results_page", "results_table"]
+__all__ = ["machine_name", "markdown_table", "results_page", "results_table", "written_page"]
 
 _HEAD: Final = (
     "cell",
@@ -40,19 +40,38 @@ def machine_name() -> str:
     return f"{name}, {cores} core{'s' if cores > 1 else ''}"
 
 
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown whose columns are as wide as their longest entry.
+
+    >>> print(markdown_table(["cell", "wrong"], [["LSTM", "0"], ["RNN", "12"]]))
+    | cell | wrong |
+    |------|-------|
+    | LSTM | 0     |
+    | RNN  | 12    |
+    """
+    rows = [head, *rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["| " + " | ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) + " |" for row in rows]
+    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join(lines)
+
+
+def written_page(title: str, *parts: str, command: str, note: str) -> str:
+    """A page of results in Markdown: its parts, then the command that makes them again, and a note on the machine.
+
+    >>> written_page("Parity", "| cell |", command="tinygrad-lstm task parity", note="Two cores.").splitlines()[0]
+    '# Parity'
+    """
+    return "\n\n".join([f"# {title}", *parts, f"```bash\n{command}\n```", note]) + "\n"
+
+
 def results_table(protocol: Protocol, results: Sequence[CellResult]) -> str:
     """One row for each cell: published success, sequences and wrong answers of the test, and those of the trials.
 
     Sequences are those until the criterion was met, over the successful trials; wrong answers are the mean over the
     successful trials, or over all of them where none was successful.
     """
-    rows = [_HEAD, *[_row(protocol, result) for result in results]]
-    widths = [max(len(row[k]) for row in rows) for k in range(len(_HEAD))]
-    lines = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
-    ]
-    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    return "\n".join(lines)
+    return markdown_table(_HEAD, [_row(protocol, result) for result in results])
 
 
 def _row(protocol: Protocol, result: CellResult) -> tuple[str, ...]:
@@ -94,17 +113,16 @@ def results_page(task: Task, protocol: str, results: Sequence[CellResult], comma
         note: the machine, the backend, and what else belongs to the numbers.
     """
     rules = task.protocol(protocol)
-    parts = [
-        f"# {task.title}, {_HEADINGS.get(protocol, protocol)}",
+    return written_page(
+        f"{task.title}, {_HEADINGS.get(protocol, protocol)}",
         task.about,
         f"```text\n{task.shown}\n```",
         f"Source: {task.source}.",
         f"{rules}.",
         results_table(rules, results),
-        f"```bash\n{command}\n```",
-        note,
-    ]
-    return "\n\n".join(parts) + "\n"
+        command=command,
+        note=note,
+    )
 
 
 _HEADINGS: Final = {"1997": "as in 1997", "modern": "today's way"}

@@ -7,6 +7,7 @@ import numpy as np
 
 from tinygrad_lstm.tasks.agreement.number_unit import Clamped, NumberUnit
 from tinygrad_lstm.tasks.agreement.sentence_model import Agreement
+from tinygrad_lstm.tasks.results import markdown_table, written_page
 from tinygrad_lstm.tasks.sequence_data import Floats
 
 __all__ = ["ABOUT", "agreement_page", "agreement_table", "unit_lines"]
@@ -21,15 +22,12 @@ ABOUT: Final = (
 def agreement_table(trained: Sequence[Agreement], errors: Sequence[dict[int, Floats]]) -> str:
     """Errors in percent by the number of attractors, the mean of the trials and the range; a row for each cell."""
     head = ["cell", "weights", *[f"{n} attractors" if n != 1 else "1 attractor" for n in errors[0]]]
-    rows = [head]
+    rows = []
     for one, found in zip(trained, errors, strict=True):
         size = sum(p.size for p in one.model.parameters()) // one.model.trials
         name = f"{one.cell.upper()}, {one.model.cell.hidden} units"
         rows.append([name, f"{size:,}", *[_percent(100 * shares) for shares in found.values()]])
-    widths = [max(len(row[k]) for row in rows) for k in range(len(head))]
-    lines = ["| " + " | ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) + " |" for row in rows]
-    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    return "\n".join(lines)
+    return markdown_table(head, rows)
 
 
 def _percent(shares: Floats) -> str:
@@ -64,10 +62,9 @@ def agreement_page(objective: str, table: str, lines: Sequence[str], command: st
         picture: the path of the picture of the unit, if there is one.
     """
     told = {"number": "trained to predict the number", "language": "language models"}[objective]
-    parts = [f"# Subject and verb: {told}", ABOUT, table]
+    parts = [ABOUT, table]
     if lines:
         parts += ["## The unit that carries the number", "\n".join(f"- {line}" for line in lines)]
     if picture:
         parts.append(f"![Gates and state of the unit along two sentences]({picture})")
-    parts += ["## How it was made", f"```bash\n{command}\n```", note]
-    return "\n\n".join(parts) + "\n"
+    return written_page(f"Subject and verb: {told}", *parts, "## How it was made", command=command, note=note)
