@@ -1,19 +1,34 @@
 """For all tests and doctests: an op that one defines is gone after it, and every compiled program is verified.
 
-In the examples of docstrings ``tl`` and ``np`` are there without an import.
+In the examples of docstrings ``tl`` and ``np`` are there without an import. Under ``--cov`` the lines of a few cases of
+each test are counted (tests/counting.py).
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import numpy as np
 import pytest
+from coverage import Coverage
 
 import tinygrad_lstm as tl
+from tests.counting import Counting
 from tinygrad_lstm.graph.registry import OPS
 
 # Also for the processes that tests start.
 os.environ.setdefault("TINYGRAD_LSTM_VERIFY", "1")
+
+COUNTING = pytest.StashKey[Counting]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    stash = item.config.stash
+    if COUNTING not in stash and (coverage := Coverage.current()) is not None:
+        stash[COUNTING] = Counting(coverage)
+    if COUNTING in stash:
+        stash[COUNTING].turn(item.nodeid)
+    return (yield)
 
 
 @pytest.fixture(autouse=True)

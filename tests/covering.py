@@ -4,6 +4,7 @@ The other cases are marked ``slow``; ``.ci/run`` runs them too, and draws more e
 """
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from heapq import heapify, heappop, heappush
 from itertools import combinations
 from typing import Any, TypeVar
 
@@ -24,14 +25,20 @@ def parted(cases: Iterable[T], shows: Callable[[T], Iterable[Hashable]]) -> tupl
     still to be shown is taken, the first one of several.
     """
     cases = list(cases)
-    missing = [set(shows(case)) for case in cases]
+    shown = [set(shows(case)) for case in cases]
+    waiting = [(-len(of_one), k) for k, of_one in enumerate(shown)]
+    heapify(waiting)
     taken: set[int] = set()
-    while any(missing):
-        best = max(range(len(cases)), key=lambda k: len(missing[k]))
-        taken.add(best)
-        found = set(missing[best])
-        for of_one in missing:
-            of_one -= found
+    found: set[Hashable] = set()
+    while waiting and waiting[0][0]:
+        before, best = heappop(waiting)
+        # What a case still adds only shrinks, so one that adds as much as before adds most of all.
+        new = shown[best] - found
+        if len(new) == -before:
+            taken.add(best)
+            found |= new
+        else:
+            heappush(waiting, (-len(new), best))
     return [c for k, c in enumerate(cases) if k in taken], [c for k, c in enumerate(cases) if k not in taken]
 
 

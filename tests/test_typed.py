@@ -11,6 +11,7 @@ import json
 import math
 import pickle
 import re
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -52,18 +53,24 @@ def layers() -> tuple[Any, Any]:
     return tl.nn.LSTM(3, 4, key=key), tl.nn.LSTMCell(3, 4, key=key)
 
 
-def names() -> dict[str, Any]:
-    """What the lines of the tables may use."""
+MODULES = {"tl": tl, "np": np, "math": math, "copy": copy, "pickle": pickle, "json": json}
+VALUES: dict[str, Callable[[tl.Parameter], Any]] = {
+    "x": lambda p: tl.ones((2, 3)), "y": lambda p: tl.ones((2, 3)) * 2, "v": lambda p: tl.tensor([1.0, 2.0, 3.0]),
+    "n": lambda p: tl.tensor([1, 2, 3]), "i": lambda p: tl.tensor([[0, 1]]), "a": lambda p: np.ones(3),
+    "s": lambda p: tl.symbol("s"), "t3": lambda p: tl.ones((5, 2, 3)), "h0": lambda p: tl.zeros((1, 2, 4)),
+    "c0": lambda p: tl.zeros((1, 2, 4)), "key": lambda p: tl.random.key(0),
+    "model": lambda p: tl.nn.Linear(3, 2, key=tl.random.key(0)), "lstm": lambda p: layers()[0],
+    "cell": lambda p: layers()[1], "opt": lambda p: tl.optim.SGD([p], lr=0.1), "loss": lambda p: (p * p).sum(),
+    "torch_float32": lambda p: OfTorch(),
+}  # fmt: skip
+"""What the lines of the tables may use; a line gets what it names."""
+
+
+def names(code: str) -> dict[str, Any]:
     p = tl.Parameter(np.full((2, 3), 2.0, np.float32), name="p")
-    lstm, cell = layers()
-    return {
-        "tl": tl, "np": np, "math": math, "copy": copy, "pickle": pickle, "json": json,
-        "x": tl.ones((2, 3)), "y": tl.ones((2, 3)) * 2, "v": tl.tensor([1.0, 2.0, 3.0]), "n": tl.tensor([1, 2, 3]),
-        "i": tl.tensor([[0, 1]]), "a": np.ones(3), "s": tl.symbol("s"), "t3": tl.ones((5, 2, 3)),
-        "h0": tl.zeros((1, 2, 4)), "c0": tl.zeros((1, 2, 4)), "key": tl.random.key(0), "p": p,
-        "model": tl.nn.Linear(3, 2, key=tl.random.key(0)), "lstm": lstm, "cell": cell,
-        "opt": tl.optim.SGD([p], lr=0.1), "loss": (p * p).sum(), "torch_float32": OfTorch(),
-    }  # fmt: skip
+    named = set(re.findall(r"\w+", code))
+    # What is computed from a Parameter needs it to be there.
+    return MODULES | {"p": p} | {name: value(p) for name, value in VALUES.items() if name in named}
 
 
 @pytest.mark.parametrize(("code", "sign", "expected"), ENTRIES, ids=[e[0][:60] for e in ENTRIES])
@@ -74,9 +81,9 @@ def test_what_is_typed(code: str, sign: str, expected: str) -> None:
             try:
                 compiled = compile(code, "<typed>", "eval")
             except SyntaxError:
-                exec(compile(code, "<typed>", "exec"), names())
+                exec(compile(code, "<typed>", "exec"), names(code))
             else:
-                value = eval(compiled, names())
+                value = eval(compiled, names(code))
         except Error as error:
             message = str(error)
     if sign == "!":

@@ -1,6 +1,7 @@
 """What a compiler meets in a case: each operation of its graph, with element types, kinds of shapes and attributes."""
 
 from collections.abc import Hashable
+from functools import cache
 from typing import Any
 
 import tinygrad_lstm as tl
@@ -20,7 +21,8 @@ def kind(attribute: Any) -> Hashable:
     return len(attribute) if isinstance(attribute, tuple) else type(attribute)
 
 
-def forms(case: Case) -> set[Hashable]:
+@cache
+def forms(case: Case) -> frozenset[Hashable]:
     """For ``covering``: a case without anything new here is compiled the way that others are.
 
     A size counts as none, one or many.
@@ -35,4 +37,4 @@ def forms(case: Case) -> set[Hashable]:
         found.add((node.op, made, *[x.dtype.name for x in read]))
         found.add((node.op, *[tuple(min(n, 2) for n in x.shape) for x in read]))
         found |= {(node.op, name, kind(value)) for name, value in node.attrs.items()}
-    return found
+    return frozenset(found)

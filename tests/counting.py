@@ -1,0 +1,47 @@
+"""Which cases coverage counts. Counting lines costs more than running them.
+
+So of each test the lines of a few cases are counted, and of the others none: what is counted is the least that the
+tests reach, and a bound that it keeps they keep.
+"""
+
+import os
+import re
+from collections import Counter
+
+from coverage import Coverage
+
+__all__ = ["Counting"]
+
+NAME = re.compile(r"\[?[\w.]*")
+"""How the id of a case begins: with the name of an operation, for one."""
+FIRST = 2
+OF_CHILDREN = "COVERAGE_PROCESS_CONFIG"
+"""Child processes count where coverage has put this into their environment."""
+
+
+class Counting:
+    """Switches coverage on for the first two cases of each test and the first of each name, and off for the others."""
+
+    def __init__(self, coverage: Coverage) -> None:
+        self.coverage = coverage
+        self.on = True
+        self.of_children = os.environ.get(OF_CHILDREN)
+        self.met: Counter[str] = Counter()
+
+    def turn(self, case: str) -> None:
+        """Before the case of that id."""
+        test, _, _ = case.partition("[")
+        named = NAME.match(case, len(test))
+        assert named is not None
+        self.met.update({test, test + named[0]})
+        on = self.met[test] <= FIRST or self.met[test + named[0]] == 1
+        if on == self.on:
+            return
+        self.on = on
+        if on:
+            self.coverage.start()
+            if self.of_children is not None:
+                os.environ[OF_CHILDREN] = self.of_children
+        else:
+            self.coverage.stop()
+            os.environ.pop(OF_CHILDREN, None)
