@@ -109,10 +109,7 @@ def test_steps_stand_in_rows_and_are_alike(case):
             assert any(label == other and abs(x - a) < 0.3 and abs(y - b) < 0.3 for other, a, b in most)
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_nothing_stands_on_anything_else(case):
-    f, args = CASES[case]
-    drawing = draw.graph(f, *args, loops="unrolled")
+def check_nothing_stands_on_anything_else(drawing):
     ends = {name: box for name, box in dot.boxes(drawing).items() if name in vertices(drawing)}
     listed = list(ends.items())
     for k, (name, (left, low, right, high)) in enumerate(listed):
@@ -120,10 +117,7 @@ def test_nothing_stands_on_anything_else(case):
             assert right <= a or c <= left or high <= b or d <= low, (dot.shown(vertices(drawing)[name]), other)
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_wires_end_at_their_vertices_and_run_over_no_other(case):
-    f, args = CASES[case]
-    drawing = draw.graph(f, *args, loops="unrolled", flow=case == "lstm")
+def check_wires_end_at_their_vertices_and_run_over_no_other(drawing):
     ends = {name: box for name, box in dot.boxes(drawing).items() if name in vertices(drawing)}
     for a, b, look in dot.edges(drawing):
         points = dot.curve(look)
@@ -134,6 +128,99 @@ def test_wires_end_at_their_vertices_and_run_over_no_other(case):
             if other not in (a, b):
                 crossed = [p for p in points if left + 1 < p[0] < right - 1 and low + 1 < p[1] < high - 1]
                 assert not crossed, f"{dot.shown(vertices(drawing)[other])} is crossed"
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_nothing_stands_on_anything_else(case):
+    f, args = CASES[case]
+    drawing = draw.graph(f, *args, loops="unrolled", flow=case == "lstm")
+    check_nothing_stands_on_anything_else(drawing)
+    check_wires_end_at_their_vertices_and_run_over_no_other(drawing)
+
+
+def with_gradients(f, args, outputs="all"):
+    def loss_and_gradients(*xs):
+        y = f(*xs)
+        y = y[0] if isinstance(y, tuple) else y
+        loss = ((y[-1] if outputs == "last" else y) ** 2).sum()
+        return loss, tl.gradients(loss, list(xs))
+
+    return loss_and_gradients, tuple(a[:3] if k == 0 and a.shape[0] > 3 else a for k, a in enumerate(args))
+
+
+@pytest.mark.parametrize("outputs", ["last", "all"])
+@pytest.mark.parametrize("case", ["lstm", "peephole", "gru", "two layers", "both directions", "backwards", "attention"])
+def test_gradients_stand_below_their_steps(case, outputs):
+    f, args = with_gradients(*CASES[case], "all" if case == "two layers" else outputs)
+    drawing = draw.graph(f, *args, loops="unrolled")
+    assert drawing.engine == "nop2"
+    frames = [(look["tooltip"], *dot.place(look)) for n, look in dot.nodes(drawing).items() if n.startswith("step")]
+    forward = [(name, x, y) for name, x, y in frames if not name.startswith("gradient of ")]
+    backward = [(name.removeprefix("gradient of "), x, y) for name, x, y in frames if name.startswith("gradient of ")]
+    assert max(y for _, _, y in backward) < min(y for _, _, y in forward)
+    columns = {int(name.rpartition(" ")[2]): x for name, x, _ in forward}
+    assert len(columns) == 3
+    for name, x, _ in backward:
+        assert abs(x - columns[int(name.rpartition(" ")[2])]) < 0.2
+    check_nothing_stands_on_anything_else(drawing)
+    check_wires_end_at_their_vertices_and_run_over_no_other(drawing)
+
+
+def weights_and_inputs(steps, **options):
+    """The gradients of an LSTM by its parameters and by what it reads, written out."""
+    x = tl.symbol("x", (steps, 1, 3))
+    lstm = nn.LSTM(3, 4, key=KEY)
+    loss = (lstm(x)[0][-1] ** 2).sum().named("loss")
+    return draw.graph([loss, *tl.gradients(loss, [*lstm.parameters(), x])], loops="unrolled", **options)
+
+
+def test_the_gradients_of_an_lstm_fit_a_wide_screen_and_name_what_they_read():
+    drawing = weights_and_inputs(6, shapes=False)
+    width, height = struct.unpack(">II", drawing.png()[16:24])
+    assert width <= 3900
+    assert height <= 1000
+    labels = {name: dot.shown(look) for name, look in vertices(drawing).items()}
+    assert "∂ forget gate f_2, [h_1, x[2]]".replace("_", "") in labels.values()
+    assert "× f2" in labels.values()
+    # The sums over all steps are one line, straight through all steps, and so is the conveyor.
+    sums = {name for name, label in labels.items() if label == "+ 8 sums"}
+    assert len(sums) == 6
+    chains = [look for a, b, look in dot.edges(drawing) if a in sums and b in sums]
+    assert len(chains) == 5
+    assert len({round(y, 1) for look in chains for _, y in dot.curve(look)}) == 1
+    conveyor = [look for a, b, look in dot.edges(drawing) if re.fullmatch(r"× f\d", labels[a]) and labels[b] == "+"]
+    assert len(conveyor) == 5
+    assert len({round(y, 1) for look in conveyor for _, y in dot.curve(look)}) == 1
+
+
+def test_steps_of_gradients_are_single_boxes_or_open_as_a_depth_says():
+    closed, opened = weights_and_inputs(3, depth=2), weights_and_inputs(3, depth=9)
+    for drawing in (closed, opened):
+        assert drawing.engine == "nop2"
+        check_nothing_stands_on_anything_else(drawing)
+        check_wires_end_at_their_vertices_and_run_over_no_other(drawing)
+    labels = [dot.shown(look) for look in vertices(closed).values()]
+    assert sum(label.startswith("∂ cells.0") for label in labels) == 3
+    labels = [dot.shown(look) for look in vertices(opened).values()]
+    assert sum(label.startswith("forget.weightᵀ") for label in labels) == 3
+    assert "× (1 − f2)·f2" in labels
+    assert not any("sums" in label for label in labels)
+
+
+def test_what_has_no_name_gets_one_where_a_gradient_reads_it():
+    f, args = with_gradients(*CASES["attention"])
+    labels = [dot.shown(look) for look in vertices(draw.graph(f, *args, loops="unrolled")).values()]
+    read = {name for label in labels if label.startswith("×") for name in re.findall(r"v\d\d?", label)}
+    assert read
+    shown = " ".join(label for label in labels if label.startswith(("tanh", "@")))
+    assert all(name in shown.replace("_", "") for name in read)
+
+
+def test_what_goes_past_the_steps_goes_over_them():
+    layer = nn.RNN(3, 3, key=KEY)
+    drawing = draw.graph(lambda x: layer(x)[0] + tl.sin(x), tl.ones((3, 1, 3)), loops="unrolled")
+    assert drawing.engine == "nop2"
+    check_wires_end_at_their_vertices_and_run_over_no_other(drawing)
 
 
 def test_the_conveyor_runs_straight_through_all_steps():
@@ -222,15 +309,7 @@ def test_what_has_no_rows_is_drawn_as_if_nobody_had_tried():
     assert sum(label.startswith(("x f32", "x_t")) for label in labels) == 1
 
 
-def test_gradients_and_loops_in_loops_are_laid_out_as_before():
-    lstm = nn.LSTM(3, 4, key=KEY)
-
-    def slope(x):
-        loss = lstm(x)[0].sum()
-        return loss, tl.gradients(loss, x)
-
-    assert draw.graph(slope, X[:2], loops="unrolled").engine == "dot"
-
+def test_loops_in_loops_are_laid_out_as_before():
     def inner(c, x):
         return tl.scan(lambda d, y: (d * y, None), c, x)[0], None
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final
 
-__all__ = ["Curve", "Lane", "Layered", "Point", "Size", "curve_of", "layered"]
+__all__ = ["APART", "Curve", "Lane", "Layered", "Point", "Size", "curve_of", "layered"]
 
 Key = Hashable
 Point = tuple[float, float]
@@ -69,6 +69,7 @@ def layered(
     *,
     oval: frozenset[Key] = frozenset(),
     near: frozenset[Key] = frozenset(),
+    level: frozenset[Key] = frozenset(),
     channel: float = CHANNEL,
     apart: float = APART,
     ports: Mapping[Key, float] | None = None,
@@ -81,6 +82,7 @@ def layered(
         lanes: from the highest to the lowest. Those that go through items stand above everything else.
         oval: items with the shape of an ellipse.
         near: items that stand beside their reader, however far on the left they could.
+        level: items that stand in one column, where their readers let them.
         channel: the room between two columns.
         apart: the room between two items of a column.
         ports: for items how far apart the wires into them end, if not as usual.
@@ -89,7 +91,7 @@ def layered(
     >>> found.places["b"], found.ways["a", "b"][0], found.ways["a", "b"][-1]
     ((44.0, 0.0), (20.0, 0.0), (34.0, 0.0))
     """
-    return _Layout(sizes, edges, lanes, oval, near, (channel, apart), ports or {}).result()
+    return _Layout(sizes, edges, lanes, oval, near, level, (channel, apart), ports or {}).result()
 
 
 def curve_of(points: Sequence[Point], radius: float = 7.0) -> Curve:
@@ -155,12 +157,13 @@ class _Layout:
         lanes: Sequence[Lane],
         oval: frozenset[Key],
         near: frozenset[Key],
+        level: frozenset[Key],
         rooms: tuple[float, float],
         ports: Mapping[Key, float],
     ) -> None:
         self.entries = [lane.entry for lane in lanes if lane.entry is not None]
         self.exits = [lane.exit for lane in lanes if lane.exit is not None]
-        self.lanes, self.oval, self.near = lanes, oval, near
+        self.lanes, self.oval, self.near, self.level = lanes, oval, near, level
         (self.channel, self.apart), self.between_ports = rooms, ports
         self.sizes: dict[Any, Size] = dict(sizes) | dict.fromkeys((*self.entries, *self.exits), PORT)
         self.edges = list(dict.fromkeys(edges))
@@ -199,6 +202,10 @@ class _Layout:
                 self.column[key] = last
             elif key in self.near and not self.before[key] and self.after[key]:
                 self.column[key] = max(first, min(self.column[r] for r in self.after[key]) - 1)
+        aligned = max([self.column[key] for key in self.level], default=0)
+        for key in self.level:
+            if all(self.column[r] > aligned for r in self.after[key]):
+                self.column[key] = aligned
         self.count = last + 1
 
     def _bend(self) -> None:

@@ -1,6 +1,7 @@
 """Vertices, edges and clusters as DOT."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -10,7 +11,8 @@ import graphviz
 from tinygrad_lstm.draw.graphs.annotations import Scale, fraction_between, rounded
 from tinygrad_lstm.draw.graphs.caption import caption, escaped
 from tinygrad_lstm.draw.graphs.folding import Folded
-from tinygrad_lstm.draw.graphs.over_time import Places, StepFrame, in_rows
+from tinygrad_lstm.draw.graphs.mirroring import Places, StepFrame
+from tinygrad_lstm.draw.graphs.over_time import in_rows
 from tinygrad_lstm.draw.graphs.timeline import Timeline
 from tinygrad_lstm.draw.graphs.vertices import Cluster, Edge, Vertex
 from tinygrad_lstm.draw.layered import Point, Size
@@ -26,6 +28,7 @@ STRICT: Final = 400
 SMALL: Final = 9.0
 NAMES: Final = ("symbol", "output", "carry", "slice")
 """Kinds whose label is a name of the user's."""
+_BELOW: Final = re.compile(r"(?<=[\w\u0300-\u036f])_(?:\{(?P<more>[^{}]{1,8})\}|(?P<one>\w))(?![A-Za-z0-9_])")
 BARE: Final = ("constant", "loop")
 """Kinds that never show a type: a number stands for every place, and a loop has several results."""
 TYPED: Final = ("symbol", "parameter", "state", "leaf", "output")
@@ -208,14 +211,15 @@ class _Emission:
         elif v.type is not None and self.style.types and (v.kind in TYPED or self.shapes) and v.kind not in BARE:
             small.insert(0, str(v.type))
         text = ".".join(v.label.split(".")[-2:]) if v.kind in ("parameter", "state") else v.label
+        text = f"{text} {v.factor}" if v.factor else text
         return text + (f"  ×{v.times:,}" if v.times else ""), small
 
     def _font(self, v: Vertex) -> float:
-        return min(self.size, float(SHAPES[v.kind].get("fontsize", "13")))
+        return min(self.size, float(SHAPES[v.kind].get("fontsize", "13")), 10.0 if v.factor else 13.0)
 
     def _label(self, v: Vertex, soft: str) -> str:
         text, small = self._words(v)
-        return _lines(text, v.names, small, self._font(v), v.kind in NAMES, soft)
+        return _lines(text, v.names, small, self._font(v), v.kind in NAMES, soft, formulas=bool(v.lent))
 
     def _edge(self, e: Edge) -> None:
         theme = self.theme
@@ -257,11 +261,18 @@ class _Emission:
         """How large a vertex has to be for its words, in points."""
         text, small = self._words(v)
         size = self._font(v)
-        lines = [(text, size), *[(name, size - 2) for name in v.names], *[(line, SMALL) for line in small]]
+        lines = [
+            *[(line, size) for line in text.split("\n")],
+            *[(name, size - 2) for name in v.names],
+            *[(line, SMALL) for line in small],
+        ]
         wide = max(_width(line, points) for line, points in lines)
         tall = sum(1.25 * points for _, points in lines)
         if v.kind == "constant":
             return wide + 2, tall
+        if v.factor:
+            # In the middle of an ellipse a line of text may be nearly as long as the ellipse.
+            return (1.1 * wide + 10, max(22.0, tall + 10)) if len(lines) == 1 else (1.15 * wide + 10, 1.5 * tall + 4)
         if self._is_oval(v):
             factor = 1.2 if len(lines) > 1 or len(text) > 2 else 1.0
             return max(22.0, factor * wide + 8), max(22.0, 1.12 * tall + 8)
@@ -339,6 +350,7 @@ class _Emission:
 def _width(line: str, size: float) -> float:
     """How wide a name or word is."""
     parts = split_name(line)
+    line = _BELOW.sub(lambda m: (m["one"] or m["more"])[:-1] + "i", line)
     return width_of(line, size) if parts is None else width_of(parts[0], size) + width_of(parts[1], 0.86 * size)
 
 
@@ -359,11 +371,27 @@ def _before(way: Sequence[Point]) -> Point:
     return x - (x - x0) * part, y - (y - y0) * part
 
 
-def _lines(text: str, names: Sequence[str], small: Sequence[str], size: float, name: bool, soft: str) -> str:
-    """An HTML-like label: ``text``, the ``names`` of the value, and ``small`` print in the colour ``soft``."""
-    first = rich(text, size)[1:-1] if name else escaped(shortened(text))
+def _lowered(text: str, size: float) -> str:
+    """A formula with its subscripts below the line: ``C_2`` and ``C_{10}``."""
+    return _BELOW.sub(lambda m: f'<SUB><FONT POINT-SIZE="{0.8 * size:g}">{m["one"] or m["more"]}</FONT></SUB>', text)
+
+
+def _lines(
+    text: str, names: Sequence[str], small: Sequence[str], size: float, name: bool, soft: str, *, formulas: bool = False
+) -> str:
+    """An HTML-like label: ``text``, the ``names`` of the value, and ``small`` print in the colour ``soft``.
+
+    Args:
+        formulas: whether text and small print have names with subscripts.
+    """
+    first = rich(text, size)[1:-1] if name else "\n".join(escaped(shortened(line)) for line in text.split("\n"))
+    if formulas:
+        first, small_print = _lowered(first, size), [_lowered(escaped(s), SMALL) for s in small]
+    else:
+        small_print = [escaped(s) for s in small]
     lines = [first, *[f'<FONT POINT-SIZE="{size - 2:g}">{rich(n, size - 2)[1:-1]}</FONT>' for n in names]]
-    lines += [f'<FONT POINT-SIZE="{SMALL:g}" COLOR="{soft}">{escaped(s)}</FONT>' for s in small]
+    lines += [f'<FONT POINT-SIZE="{SMALL:g}" COLOR="{soft}">{s}</FONT>' for s in small_print]
+    lines[:1] = first.split("\n") if formulas else [first]
     if len(lines) == 1:
         return f"<{first or ' '}>"
     # Viewers set subscripts lower than Graphviz reckons.

@@ -4,16 +4,18 @@ Everything stands in a step where it stands in all others, and what is carried r
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tinygrad_lstm.draw.graphs.annotations import rounded
-from tinygrad_lstm.draw.graphs.step_plan import MARGIN, brought, step_plan
-from tinygrad_lstm.draw.graphs.timeline import BETWEEN, Moment, Timeline
+from tinygrad_lstm.draw.graphs.mirroring import Columns, Places, StepFrame, below, mirrored, turned
+from tinygrad_lstm.draw.graphs.step_folding import BETWEEN, Moment
+from tinygrad_lstm.draw.graphs.step_plan import MARGIN, StepPlan, brought, step_plan
+from tinygrad_lstm.draw.graphs.timeline import Timeline
 from tinygrad_lstm.draw.graphs.vertices import LEAVES, Edge, Vertex
-from tinygrad_lstm.draw.layered import Curve, Lane, Point, Size, curve_of, layered
+from tinygrad_lstm.draw.layered import APART, Curve, Lane, Point, Size, curve_of, layered
+from tinygrad_lstm.draw.markup import width_of
 
-__all__ = ["Places", "StepFrame", "in_rows"]
+__all__ = ["in_rows"]
 
 GAP: Final = 22.0
 BELOW: Final = 16.0
@@ -22,63 +24,51 @@ BUS: Final = 14.0
 BETWEEN_ROWS: Final = 34.0
 
 
-@dataclass(frozen=True)
-class StepFrame:
-    """The box of a step."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-    title: str
-    role: str | None
-
-
-@dataclass
-class Places:
-    """Where everything stands, in points; y counts downwards.
-
-    Attributes:
-        spots: the middle of each vertex.
-        sizes: width and height of each vertex.
-        ways: the curve of each edge.
-        frames: the boxes of the steps.
-        words: names of what is carried, and strengths of its gradient, with the middle of each.
-    """
-
-    spots: dict[Vertex, Point] = field(default_factory=dict)
-    sizes: dict[Vertex, Size] = field(default_factory=dict)
-    ways: dict[Edge, Curve] = field(default_factory=dict)
-    frames: list[StepFrame] = field(default_factory=list)
-    words: list[tuple[float, float, str]] = field(default_factory=list)
-
-
 def in_rows(line: Timeline, size: Callable[[Vertex], Size], oval: Callable[[Vertex], bool]) -> Places:
-    """Lay out a graph over time.
+    """Lay out a graph over time; the backward half stands below the forward one, as its mirror image.
 
     Args:
         size: of a vertex.
         oval: whether a vertex is an ellipse.
     """
-    return _Rows(line, size, oval).places
+    lines = [line] if line.backward is None else [line, turned(line.backward, line)]
+    plans = [
+        [step_plan(one, row, size, oval, upside_down=k > 0) for row in range(len(one.rows))]
+        for k, one in enumerate(lines)
+    ]
+    titles = [name for one in lines for row in one.rows for name in row.names]
+    columns = Columns(
+        sorted({m.at for one in lines for m in one.at.values()}),
+        max(*(block.plan.wide for blocks in plans for block in blocks), *(width_of(name, 10) - 2 for name in titles)),
+        max([size(v)[0] for one in lines for v, m in one.at.items() if m.key == BETWEEN], default=0.0),
+    )
+    rows = [_Rows(one, blocks, columns, size, oval) for one, blocks in zip(lines, plans, strict=True)]
+    return rows[0].places if len(rows) == 1 else below(rows[0].places, mirrored(rows[1].places, rows[0].right))
 
 
 class _Rows:
-    def __init__(self, line: Timeline, size: Callable[[Vertex], Size], oval: Callable[[Vertex], bool]) -> None:
+    def __init__(
+        self,
+        line: Timeline,
+        blocks: Sequence[StepPlan],
+        columns: Columns,
+        size: Callable[[Vertex], Size],
+        oval: Callable[[Vertex], bool],
+    ) -> None:
         self.line, self.size, self.oval = line, size, oval
         self.places = Places(sizes={v: size(v) for v in line.vertices})
         # The parts of edges that lie outside of the steps.
         self.side_ways: dict[Edge, Curve] = {}
+        self.far_ways: dict[Edge, Curve] = {}
         self.lines: dict[Vertex, int] = {}
         self.lines_above: dict[tuple[int, Vertex], int] = {}
+        self.passing: dict[Vertex, int] = {}
         self.of: dict[tuple[int, int], dict[int, Vertex]] = {}
         for v, m in line.at.items():
             self.of.setdefault((m.row, m.at), {})[m.key] = v
-        self.times = sorted({at for _, at in self.of})
+        self.times, self.wide, self.folded = columns.times, columns.wide, columns.folded
         self.initial = {e.source: e for e in line.edges if e in line.carried and self._begins(e)}
-        self.folded = max([size(v)[0] for v, m in line.at.items() if m.key == BETWEEN], default=0.0)
-        self.blocks = [step_plan(line, row, size, oval) for row in range(len(line.rows))]
-        self.wide = max(block.plan.wide for block in self.blocks)
+        self.blocks = blocks
         self._stand()
         self._sides()
         self.words: dict[Point, str] = {}
@@ -166,10 +156,14 @@ class _Rows:
             sizes: dict[Hashable, Size] = {v: self.size(v) for v in group}
             oval = frozenset(v for v in group if self.oval(v))
             near = frozenset(v for v in group if v.kind in LEAVES)
-            plan = layered(sizes, [*inner, *part.values()], lanes, oval=oval, near=near, channel=22.0)
+            close = 5.0 if len(group) > 6 else APART
+            plan = layered(sizes, [*inner, *part.values()], lanes, oval=oval, near=near, channel=22.0, apart=close)
             wanted = [height - plan.places[end][1] for end in ranked if (height := self._height(end)) is not None]
             first = self.blocks[0]
             down = wanted[-1] if wanted else (first.top + first.bottom - plan.top - plan.bottom) / 2
+            if len(wanted) <= 1:
+                # Where one line leads to many things, they stand beside the steps, not over them.
+                down = max(down, min(0.0, self.middle[-1] + self.blocks[-1].top - BUS) - plan.top)
             begins = [self.size(v)[0] for v in self.initial]
             room = GAP + 14 + max(begins, default=0.0) if before else GAP + 22
             x = -room - plan.wide if before else self.right + room
@@ -178,17 +172,38 @@ class _Rows:
             for e in line.edges:
                 if e.source in members and e.target in members:
                     self.places.ways[e] = _moved(plan.ways[e.source, e.target], x, down)
-            self.side_ways |= {e: _moved(plan.ways[ends], x, down) for e, ends in part.items()}
+            ways = self.side_ways if before else self.far_ways
+            ways |= {e: _moved(plan.ways[ends], x, down) for e, ends in part.items()}
 
     def _end(self, e: Edge, before: bool) -> Hashable:
         """Where an edge leaves or enters what is outside."""
+        if e.source in self.line.outside and e.target in self.line.outside:
+            return ("past", e.source)
         if before:
             target = self.line.at[e.target]
+            if self._starts_here(e):
+                return ("first", e.source, brought(self.line, e), target.row)
             return ("to", e.source, self.line.carried.get(e, -1) if e in self.line.carried else "steps", target.row)
         source = self.line.at.get(e.source)
         if source is not None and self._ends_here(e):
             return ("last", e.source)
         return ("bus", e.target, source.row if source is not None else 0)
+
+    def _starts_here(self, e: Edge) -> bool:
+        """Whether an edge goes straight on from what is on the left to the first step, which alone reads it."""
+        read = {
+            (m.row, m.at, m.key == BETWEEN)
+            for o in self.line.edges
+            if o.source is e.source and (m := self._moment(o.target))
+        }
+        m = self.line.at[e.target]
+        straight = m.at == self.times[0] and not self.line.rows[m.row].reverse
+        return (
+            straight
+            and read == {(m.row, m.at, False)}
+            and e not in self.line.carried
+            and e.target not in self.line.entering
+        )
 
     def _ends_here(self, e: Edge) -> bool:
         """Whether an edge goes straight on from the last step to what is on the right."""
@@ -210,6 +225,8 @@ class _Rows:
         if end[0] == "last":
             m = self.line.at[end[1]]
             row, port = m.row, self.blocks[m.row].out[m.key]
+        elif end[0] == "first":
+            row, port = end[3], ("below", end[2])
         elif end[0] == "to" and end[2] != "steps":
             row, port = end[3], ("in", end[2])
         else:
@@ -234,6 +251,8 @@ class _Rows:
             self._bring(e, b)
         elif a is not None:
             self._put_out(e, a)
+        else:
+            self._pass(e)
 
     def _begin(self, e: Edge, b: Moment) -> None:
         """From a number to the lane that begins with it."""
@@ -317,19 +336,19 @@ class _Rows:
         """From the left into the steps."""
         side = self.side_ways[e]
         x, y = side[-1]
-        if e in self.line.carried:
-            port = ("in", self.line.carried[e])
+        if e in self.line.carried and self.line.rows[b.row].reverse:
+            self._bring_round(e, b)
+            return
+        if e in self.line.carried or self._starts_here(e):
+            carried = e in self.line.carried
+            port = ("in", self.line.carried[e]) if carried else ("below", brought(self.line, e))
             inside = self._curve(b.row, b.at, (port, b.key))
             bend = (x + inside[0][0]) / 2
             link = [(bend, y), (bend, inside[0][1]), inside[0]]
             self.places.ways[e] = [*side, *link, *inside[1:]]
             return
-        row = self.blocks[b.row]
-        under = self.middle[b.row] + row.bottom + BELOW
-        under += max([self.size(v)[1] for v in self.line.entering if self.line.at[v].row == b.row], default=0.0) + BUS
-        # Each value has a line of its own under the steps.
-        number = self.lines.setdefault(e.source, len(self.lines))
-        under, x = under + 7.0 * number, x - 5.0 * number
+        under, number = self._under(e, b.row)
+        x -= 5.0 * number
         if e.target in self.line.entering:
             tx, ty = self.places.spots[e.target]
             end = [(tx, under), (tx, ty + self.size(e.target)[1] / 2)]
@@ -343,9 +362,26 @@ class _Rows:
             led = self._up(e, b, [side[-1], (x + 12, y), (x + 12, under), (x0, under)])
             self.places.ways[e] = [*side, *led[1:]]
 
+    def _under(self, e: Edge, row: int) -> tuple[float, int]:
+        """The height and the number of the line under the steps that each value has for itself."""
+        under = self.middle[row] + self.blocks[row].bottom + BELOW + BUS
+        under += max([self.size(v)[1] for v in self.line.entering if self.line.at[v].row == row], default=0.0)
+        number = self.lines.setdefault(e.source, len(self.lines))
+        return under + 7.0 * number, number
+
+    def _bring_round(self, e: Edge, b: Moment) -> None:
+        """From the left to the loop that begins on the right, under all steps."""
+        side = self.side_ways[e]
+        under, number = self._under(e, b.row)
+        port = ("in", self.line.carried[e])
+        (x, y), inside = side[-1], self._curve(b.row, b.at, (port, b.key))
+        left, right = x + 12 - 5.0 * number, inside[0][0] + MARGIN + 6 + 3.0 * number
+        led = curve_of([side[-1], (left, y), (left, under), (right, under), (right, inside[0][1]), inside[0]])
+        self.places.ways[e] = [*side, *led[1:], *inside[1:]]
+
     def _put_out(self, e: Edge, a: Moment) -> None:
         """From a step to what is on the right: straight on from the last one, else over the steps."""
-        side = self.side_ways[e]
+        side = self.far_ways[e]
         top = self.middle[a.row] + self.blocks[a.row].top
         bus = top - BUS / 2
         if a.key == BETWEEN:
@@ -363,6 +399,18 @@ class _Rows:
         begin = [way[-1]] if a.key == BETWEEN or not rise else [way[-1], (x + rise, way[-1][1])]
         led = curve_of([*begin, (begin[-1][0], bus), (turn, bus), (turn, y1), (x1, y1)])
         self.places.ways[e] = [*way, *led[1:], *side[1:]]
+
+    def _pass(self, e: Edge) -> None:
+        """From the left to the right, over all steps."""
+        start, end = self.side_ways[e], self.far_ways[e]
+        number = self.passing.setdefault(e.source, len(self.passing))
+        row = len(self.blocks) - 1
+        beside = sum(key[0] == row for key in self.lines_above)
+        level = self.middle[row] + self.blocks[row].top - BUS / 2 - 5.0 * (number + beside + 1)
+        (x0, y0), (x1, y1) = start[-1], end[0]
+        left, right = x0 + 8 + 3.0 * number, x1 - 8 - 3.0 * (number + beside)
+        led = curve_of([(x0, y0), (left, y0), (left, level), (right, level), (right, y1), (x1, y1)])
+        self.places.ways[e] = [*start, *led[1:], *end[1:]]
 
 
 def _moved(curve: Sequence[Point], x: float, y: float) -> Curve:

@@ -79,8 +79,9 @@ def graph(
             (False). The first stays open, and one node stands for the rest: ``×12``.
         loops: ``"rolled"`` draws a loop's body once, ``"box"`` the loop as one node, ``"unrolled"`` every step: side by
             side in one row for each loop, what is carried straight from one to the next; gates and layers, and scopes
-            that hold no steps, are one node each as long as ``depth`` opens none. With gradients in the graph the
-            steps are placed like everything else.
+            that hold no steps, are one node each as long as ``depth`` opens none. Gradients stand in another row below,
+            each step under its forward step; they read values of the forward pass by their names, and what they
+            compute of such values alone is written as its formula. Sums of gradients over all steps are one line.
         gradients: whether the backward pass stands ``"apart"`` or ``"together"`` with the scopes it belongs to.
         ties: whether dotted lines tie the nodes of the backward pass to those of the forward pass they belong to.
         values: computes the graph and puts on each node its first ``"numbers"``, the same and under them those of the
@@ -154,10 +155,7 @@ def graph(
     line = None
     if unrolled is not None and direction == "LR" and not ties:
         line = timeline(vertices, edges, unrolled, depth, fold, repeats)
-    if line is not None:
-        folded = Folded(line.vertices, line.edges, line.said)
-    else:
-        folded = fold_graph(vertices, edges, depth, fold, repeats)
+    folded = line.folded() if line is not None else fold_graph(vertices, edges, depth, fold, repeats)
     if folded.said:
         description += f" Folded: {folded.said}."
     types = any(str(v.type) != "f32[]" for v in vertices if v.type is not None)

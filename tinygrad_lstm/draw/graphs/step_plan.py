@@ -4,7 +4,8 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tinygrad_lstm.draw.graphs.timeline import BETWEEN, Timeline
+from tinygrad_lstm.draw.graphs.step_folding import BETWEEN
+from tinygrad_lstm.draw.graphs.timeline import Timeline
 from tinygrad_lstm.draw.graphs.vertices import LEAVES, Edge, Vertex
 from tinygrad_lstm.draw.layered import Lane, Layered, Size, layered
 
@@ -35,8 +36,15 @@ class StepPlan:
     bottom: float
 
 
-def step_plan(line: Timeline, row: int, size: Callable[[Vertex], Size], oval: Callable[[Vertex], bool]) -> StepPlan:
-    """One step of a row, with what any of its steps has."""
+def step_plan(
+    line: Timeline,
+    row: int,
+    size: Callable[[Vertex], Size],
+    oval: Callable[[Vertex], bool],
+    *,
+    upside_down: bool = False,
+) -> StepPlan:
+    """One step of a row, with what any of its steps has; ``upside_down`` with room for its title at the bottom."""
     sizes: dict[Hashable, Size] = {}
     ovals: set[Any] = set()
     near: set[Any] = set()
@@ -89,8 +97,18 @@ def step_plan(line: Timeline, row: int, size: Callable[[Vertex], Size], oval: Ca
     lanes += [Lane(("below", name), None) for name in below]
     edges = [*enters, *inner, *[(key, ("out", k)) for k, key in leaves.items()]]
     edges += [(key, exit) for key, exit in out.items() if exit == ("show", key)]
-    plan = layered(sizes, edges, lanes, oval=frozenset(ovals), near=frozenset(near))
-    return StepPlan(plan, sizes, leaves, below, out, plan.top - MARGIN - TITLE, plan.bottom + MARGIN)
+    level = frozenset(m.key for v, m in line.at.items() if m.row == row and v.closed)
+    plan = layered(
+        sizes,
+        edges,
+        lanes,
+        oval=frozenset(ovals),
+        near=frozenset(near),
+        level=level,
+        channel=9.0 if upside_down else 14.0,
+    )
+    over, under = (0.0, TITLE) if upside_down else (TITLE, 0.0)
+    return StepPlan(plan, sizes, leaves, below, out, plan.top - MARGIN - over, plan.bottom + MARGIN + under)
 
 
 def brought(line: Timeline, e: Edge) -> Hashable:

@@ -50,10 +50,12 @@ class Unrolled:
 
     Attributes:
         copies: for a node in the loops ``path``, its copies by the numbers of the steps, one for each scan.
+        slices: what was made to bring one element of a sequence into a step.
     """
 
     outputs: list[Tensor] = field(default_factory=list)
     copies: dict[tuple[Path, Node], dict[Steps, Tensor | Stack]] = field(default_factory=dict)
+    slices: set[Node] = field(default_factory=set)
 
 
 def body_of(loop: Node, around: Iterable[Node]) -> list[Node]:
@@ -105,11 +107,23 @@ def _put_out(origin: Node | None) -> Node | None:
     return outputs[min(origin.attrs["carries"], len(outputs) - 1)] if outputs else None
 
 
+def _is_nothing(x: Node) -> bool:
+    while x.op in ("broadcast_to", "reshape"):
+        x = x.inputs[0]
+    return x.op == "constant" and x.attrs["value"] == 0
+
+
 class _Unrolling:
     def __init__(self) -> None:
         self.result = Unrolled()
         self.copied: dict[tuple[Node, Steps], Tensor] = {}
         self.scopes: dict[tuple[Scope | None, Scope | None], Scope | None] = {}
+        self.nothing: set[Node] = set()
+        """Zeros that a gradient was padded with."""
+        self.begins: set[Node] = set()
+        """Zeros that a loop for a gradient begins with."""
+        self.elements: set[Node] = set()
+        """What is left of padded gradients."""
 
     def walk(
         self, order: Iterable[Node], env: dict[Node, Any], path: Path, steps: Steps, inside: Scope | None, depth: int
@@ -141,6 +155,12 @@ class _Unrolling:
         if picked is not None:
             return picked
         inputs = [_tensor(env[x]) for x in node.inputs]
+        if node.op == "add" and node.origin is not None:
+            # A gradient that enters at the last step alone is no sum, there and at the others.
+            begins = self.begins if any(x in self.elements for x in inputs) else set()
+            left = [x for x in inputs if x not in self.nothing and x not in begins]
+            if len(left) == 1 and left[0].type == node.type:
+                return left[0]
         same = all(a is b for a, b in zip(inputs, node.inputs, strict=True))
         if not node.inputs or (same and inside is None):
             return node
@@ -187,6 +207,8 @@ class _Unrolling:
         stacked = [x.attrs["value"] for x in around if x.op == "stacked" and x.inputs[0] is loop]
         slots = {k: y for k, y in enumerate(body.outputs) if k >= n} | {v: v for v in stacked}
         carries = [_tensor(env[x]) for x in loop.inputs[:n]]
+        if loop.origin is not None:
+            self.begins |= {x for x in carries if _is_nothing(x)}
         whole = [env[x] for x in loop.inputs[n : n + m]]
         rest: dict[Node, Any] = dict(zip(body.inputs[n + m :], [env[x] for x in loop.inputs[n + m :]], strict=True))
         place = partial(self.in_place_of, loop, steps, inside, depth)
@@ -202,12 +224,38 @@ class _Unrolling:
                     within[x] = values.parts[t]
                     continue
                 with self.in_place_of(loop, (*steps, t), step, below):
-                    within[x] = getitem(values, t)
+                    within[x] = self.element(values, t)
             self.walk(order, within, (*path, loop), (*steps, t), step, below)
             carries = [_tensor(within[y]) for y in body.outputs[:n]]
             for slot, value in slots.items():
                 kept[slot].parts[t] = within[value]
         return {**dict(enumerate(carries)), **kept}
+
+    def element(self, values: Tensor, t: int) -> Tensor:
+        """What one step reads of a sequence; of one that is padded what was there before, or zeros."""
+        attrs = values.attrs
+        if (
+            values.op != "pad"
+            or values.origin is None
+            or any(attrs["interior"])
+            or any(attrs["low"][1:] + attrs["high"][1:])
+        ):
+            return self.slice(values, t)
+        low, inner = attrs["low"], values.inputs[0]
+        if not 0 <= t - low[0] < inner.shape[0]:
+            zeros = full_node(values.shape[1:], 0, values.dtype, values.device)
+            self.nothing.add(zeros)
+            return zeros
+        whole = inner.op == "reshape" and inner.shape == (1, *inner.inputs[0].shape)
+        found = inner.inputs[0] if whole else self.slice(inner, t - low[0])
+        self.elements.add(found)
+        return found
+
+    def slice(self, values: Tensor, t: int) -> Tensor:
+        """One element, made to be read by one step."""
+        made: Tensor = getitem(values, t)
+        self.result.slices.add(made)
+        return made
 
     def call(
         self, node: Node, around: list[Node], env: dict[Node, Any], path: Path, steps: Steps, inside: Any, depth: int

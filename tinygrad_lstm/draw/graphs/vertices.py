@@ -78,6 +78,8 @@ class Vertex:
         heat: its place on the scale of heat colours, from 0 to 1.
         closed: whether it is a gate or layer that is drawn as one.
         part: whether it stands for a function, drawn like one operation.
+        factor: what it multiplies by, adds or takes away, where that is no vertex: a value of the forward pass.
+        lent: the names of values of the forward pass that it reads without lines.
         before: whether it is a leaf that enters the loop whose body it is counted to, and stands before its box.
     """
 
@@ -96,6 +98,8 @@ class Vertex:
     notes: list[str] = field(default_factory=list)
     heat: float | None = None
     closed: bool = False
+    factor: str = ""
+    lent: list[str] = field(default_factory=list)
     before: bool = False
     part: bool = False
 
