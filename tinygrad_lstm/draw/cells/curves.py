@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-__all__ = ["GAP", "RADIUS", "Point", "shortened_curve", "splines"]
+__all__ = ["GAP", "RADIUS", "Point", "flattened", "shortened_curve", "splines"]
 
 Point = tuple[float, float]
 RADIUS, GAP = 15.0, 8.0
@@ -69,6 +69,28 @@ def shortened_curve(curve: Sequence[Point], arrow: float) -> tuple[list[list[Poi
     along = points[-4]
     points[-2] = (end[0], (along[1] + end[1]) / 2) if upright else ((along[0] + end[0]) / 2, end[1])
     return [points], tip
+
+
+def flattened(curve: Sequence[Point], parts: int = 8) -> list[Point]:
+    """A curve as short straight lines.
+
+    >>> flattened([(0.0, 0.0), (1.0, 0.0), (2.0, 0.0), (3.0, 0.0)], 2)
+    [(0.0, 0.0), (1.5, 0.0), (3.0, 0.0)]
+    """
+    points = [curve[0]]
+    for k in range(1, len(curve), 3):
+        piece = (curve[k - 1], *curve[k : k + 3])
+        points += [_on(piece, j / parts) for j in range(1, parts + 1)]
+    return points
+
+
+def _on(piece: Sequence[Point], t: float) -> Point:
+    """A point of a cubic Bézier curve."""
+    u = 1 - t
+    parts = (u * u * u, 3 * u * u * t, 3 * u * t * t, t * t * t)
+    return sum(p * x for p, (x, _) in zip(parts, piece, strict=True)), sum(
+        p * y for p, (_, y) in zip(parts, piece, strict=True)
+    )
 
 
 def _length(a: Point, b: Point) -> float:

@@ -1,23 +1,23 @@
 """The textbook's picture of one step of a recurrent cell, drawn from the cell's own graph."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from tinygrad_lstm.draw.cells.anatomy import Anatomy, Part, dissect
 from tinygrad_lstm.draw.cells.columns import in_columns
-from tinygrad_lstm.draw.cells.curves import Point
 from tinygrad_lstm.draw.cells.equations import cell_in_words
+from tinygrad_lstm.draw.cells.marking import mark_spots
 from tinygrad_lstm.draw.cells.placed import LOOKS, SIZES, Canvas
 from tinygrad_lstm.draw.cells.placement import Placement, Spot, UnplacedError
 from tinygrad_lstm.draw.cells.timestep import trace_step
-from tinygrad_lstm.draw.cells.wires import Plan, Wire, plan
+from tinygrad_lstm.draw.cells.wires import Plan, plan
 from tinygrad_lstm.draw.drawing import Drawing
 from tinygrad_lstm.draw.markup import plain, pretty, rich, shortened
 from tinygrad_lstm.draw.options import check_look, check_title
 from tinygrad_lstm.draw.themes import ThemeName, themed
 
-__all__ = ["Spotlight", "cell", "fixed", "identifiers", "mark_spot", "picture", "placed_cell"]
+__all__ = ["Spotlight", "cell", "fixed", "identifiers", "picture", "placed_cell"]
 
 PREFIX: Final = {"input": "x", "state": "state", "pointwise": "op", "output": "out"}
 
@@ -153,6 +153,7 @@ def fixed(
         name = part.name or ""
         dim = spotlight is not None and not any(source is part for source, _ in spotlight.wires)
         canvas.text(f"name{k}", x, y, name, 14.5, dim=dim)
+    marks = mark_spots(placed)
     for k, wire in enumerate(placed.wires, 1):
         canvas.wire(
             ids[wire.source],
@@ -167,32 +168,5 @@ def fixed(
         )
         mark = wire.target.marks.get(wire.source)
         if mark:
-            x, y = mark_spot(placed, wire)
+            x, y = marks[wire]
             canvas.text(f"mark{k}", x, y, mark, 13.5, dim=spotlight is not None and wire.target not in spotlight.parts)
-
-
-def mark_spot(placed: Plan, wire: Wire) -> Point:
-    """Where the mark of a wire stands that says which operand it is."""
-    way = _until_it_merges(wire)
-    x, y = _beside_the_head(way, len(wire.target.marks[wire.source]))
-    if not wire.curved:
-        return x, y
-    # Of lines side by side the lowest has its mark below.
-    heads = [_until_it_merges(other)[-1][1] for other in placed.wires if other.target is wire.target]
-    return (x, y + 21.0) if min(heads) + 1 < way[-1][1] == max(heads) else (x, y)
-
-
-def _until_it_merges(wire: Wire) -> Sequence[Point]:
-    """The way of a wire as long as it is alone: lines that merge run on together."""
-    if wire.target.kind != "join" or len(wire.way) <= 2:
-        return wire.way
-    return wire.way[: -3 if wire.curved else -1]
-
-
-def _beside_the_head(way: Sequence[Point], length: int) -> Point:
-    """Where a mark stands that belongs to the end of a wire: to its left if it comes from below or above."""
-    (x0, y0), (x, y) = way[-2], way[-1]
-    aside = 9.0 + 3.4 * length
-    if abs(x - x0) < abs(y - y0):
-        return (x - aside, y + (16.0 if y < y0 else -16.0))
-    return (x + (-15.0 - 4 * length if x > x0 else 15.0 + 4 * length), y - 10.5)
