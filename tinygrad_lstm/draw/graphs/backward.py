@@ -114,8 +114,8 @@ class _Backward:
             return _Written(text, [text])
         reads = [e.source for e in self.given.get(v, ())]
         names = [self._name(x) for x in reads]
-        if v.node is not None and names and all(names):
-            if v.node.op == "concatenate":
+        if names and all(names):
+            if _op(v) == "concatenate":
                 joined = ", ".join(map(str, names))
                 return _Written(f"[{joined}]", [f"[{joined}]"])
             if v.kind == "pointwise":
@@ -196,7 +196,7 @@ class _Backward:
     def _turned_weight(self, v: Vertex) -> _Written | None:
         """A parameter or value of the forward pass that all steps read turned, by its name."""
         reads = self.reads.get(v, [])
-        if v.node is None or v.node.op != "transpose" or len(reads) != 1 or not _is_turned(v.node):
+        if _op(v) != "transpose" or len(reads) != 1 or not _is_turned(v):
             return None
         if reads[0].source.kind == "parameter":
             return _Written(f"{'.'.join(reads[0].source.label.split('.')[-2:])}ᵀ")
@@ -208,11 +208,11 @@ class _Backward:
     def _formula(self, v: Vertex, order: Sequence[Vertex], known: Mapping[Vertex, _Written]) -> _Written | None:
         """What a vertex computes of ``known`` values; None where that is long or no matter of elements."""
         node = v.node
-        if node is None or not known:
+        if node is None or v.part or not known:
             return None
         names = list(dict.fromkeys(name for w in known.values() for name in w.of))
         texts = [known[e.source].text for e in self.reads.get(v, self.given.get(v, ())) if e.source in known]
-        if node.op == "transpose" and _is_turned(node) and len(texts) == 1:
+        if node.op == "transpose" and _is_turned(v) and len(texts) == 1:
             return _Written(f"{_inside(texts[0])}ᵀ", names)
         if v.kind != "pointwise" or len(texts) not in (1, len(node.inputs)):
             return None
@@ -221,15 +221,15 @@ class _Backward:
 
     def _take(self, v: Vertex, e: Edge, text: _Written, written: Mapping[Vertex, _Written]) -> bool:
         """Whether ``v`` does something to one gradient with ``text``, and says so itself: ``× f``."""
-        node, reads = v.node, self.reads[v]
-        if node is None or node.op not in _SCALES or len(reads) != 2 or v.factor:
+        op, reads = _op(v), self.reads[v]
+        if op not in _SCALES or len(reads) != 2 or v.factor:
             return False
         other = reads[1] if reads[0] is e else reads[0]
         if other.source in written or other in self.lent or other.source.kind in LEAVES:
             return False
-        if node.op in ("subtract", "divide") and e is reads[0]:
+        if op in ("subtract", "divide") and e is reads[0]:
             return False
-        v.label, v.factor = _SCALES[node.op], text.text if node.op == "add" else _inside(text.text)
+        v.label, v.factor = _SCALES[op], text.text if op == "add" else _inside(text.text)
         other.mark = ""
         return True
 
@@ -284,7 +284,7 @@ class _Backward:
                 continue
             w = found[0].target
             scaled = v.factor and w.factor and v.label == w.label == "×" and v.cluster is w.cluster
-            part = self._is_sum(v) and w.node is not None and w.node.op == "slice" and len(given[w]) == 1
+            part = self._is_sum(v) and _op(w) == "slice" and len(given[w]) == 1
             if scaled:
                 w.factor = f"{v.factor}\n× {w.factor}"
             elif part:
@@ -298,7 +298,7 @@ class _Backward:
                 self.vertices = [x for x in self.vertices if x is not v]
 
     def _is_sum(self, v: Vertex) -> bool:
-        return v.gradient and v.node is not None and v.node.op == "add" and not v.factor
+        return v.gradient and _op(v) == "add" and not v.factor
 
 
 def _short(name: str) -> str:
@@ -327,8 +327,13 @@ def _inside(text: str) -> str:
     return f"({text})" if _SUM.search(text) else text
 
 
-def _is_turned(node: Node) -> bool:
-    axes = node.attrs["axes"]
+def _op(v: Vertex) -> str:
+    """The one operation that a vertex stands for; nothing where it stands for a function."""
+    return v.node.op if v.node is not None and not v.part else ""
+
+
+def _is_turned(v: Vertex) -> bool:
+    axes = v.node.attrs["axes"] if v.node is not None else ()
     return bool(axes == tuple(reversed(range(len(axes)))))
 
 
