@@ -9,7 +9,7 @@ from tinygrad_lstm.draw.graphs.timeline import Timeline
 from tinygrad_lstm.draw.graphs.vertices import Edge, Vertex
 from tinygrad_lstm.draw.layered import Curve, Point, Size
 
-__all__ = ["Columns", "Places", "StepFrame", "below", "mirrored", "turned"]
+__all__ = ["Columns", "Places", "StepFrame", "below", "last_step_first", "mirrored"]
 
 APART: Final = 24.0
 """Between the two halves."""
@@ -63,7 +63,7 @@ class Places:
         return min(tops), max(chain((y + half for y, half in boxes), points, (bottom for _, bottom in frames)))
 
 
-def turned(line: Timeline, other: Timeline) -> Timeline:
+def last_step_first(line: Timeline, other: Timeline) -> Timeline:
     """The steps of ``line`` from the last to the first, where the longest loop of both ends.
 
     What computes a gradient runs from left to right then, as the loops of the forward half do.

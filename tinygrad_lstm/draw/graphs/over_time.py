@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, Final
 
 from tinygrad_lstm.draw.graphs.annotations import rounded
-from tinygrad_lstm.draw.graphs.mirroring import Columns, Places, StepFrame, below, mirrored, turned
+from tinygrad_lstm.draw.graphs.mirroring import Columns, Places, StepFrame, below, last_step_first, mirrored
 from tinygrad_lstm.draw.graphs.step_folding import BETWEEN, Moment
 from tinygrad_lstm.draw.graphs.step_plan import MARGIN, StepPlan, brought, step_plan
 from tinygrad_lstm.draw.graphs.timeline import Timeline
@@ -31,7 +31,7 @@ def in_rows(line: Timeline, size: Callable[[Vertex], Size], oval: Callable[[Vert
         size: of a vertex.
         oval: whether a vertex is an ellipse.
     """
-    lines = [line] if line.backward is None else [line, turned(line.backward, line)]
+    lines = [line] if line.backward is None else [line, last_step_first(line.backward, line)]
     plans = [
         [step_plan(one, row, size, oval, upside_down=k > 0) for row in range(len(one.rows))]
         for k, one in enumerate(lines)

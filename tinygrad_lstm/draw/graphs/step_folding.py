@@ -4,7 +4,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from tinygrad_lstm.draw.graphs.backward import Half
+from tinygrad_lstm.draw.graphs.backward_half import Half
 from tinygrad_lstm.draw.graphs.step_places import Place, StepPlaces, after_step, sums_of
 from tinygrad_lstm.draw.graphs.vertices import LEAVES, Cluster, Edge, Vertex, around
 from tinygrad_lstm.graph.tensor import Node

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from tinygrad_lstm.draw.graphs.backward import halves
+from tinygrad_lstm.draw.graphs.backward_half import forward_and_backward
 from tinygrad_lstm.draw.graphs.folding import Folded
 from tinygrad_lstm.draw.graphs.step_folding import BETWEEN, KEPT, Moment, StepFolding, TimeRow
 from tinygrad_lstm.draw.graphs.step_places import StepPlaces, after_step, named_at, reached
@@ -73,7 +73,7 @@ def timeline(
         the forward pass, or something else stands between one loop and the next.
     """
     places = StepPlaces(unrolled)
-    parts = halves(vertices, edges, places)
+    parts = forward_and_backward(vertices, edges, places)
     if parts is None:
         return None
     roles = {c.name: c.role for v in parts[0].vertices for c in around(v.cluster) if c.role is not None}

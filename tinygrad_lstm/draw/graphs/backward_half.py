@@ -15,7 +15,7 @@ from tinygrad_lstm.draw.markup import pretty
 from tinygrad_lstm.formula.expression import node_texts
 from tinygrad_lstm.graph.tensor import Node
 
-__all__ = ["Half", "halves"]
+__all__ = ["Half", "forward_and_backward"]
 
 LONGEST: Final = 30
 """A longer formula of what is read is drawn, not written."""
@@ -40,7 +40,9 @@ class _Written:
     of: list[str] = field(default_factory=list)
 
 
-def halves(vertices: Sequence[Vertex], edges: Sequence[Edge], places: StepPlaces) -> tuple[Half, Half | None] | None:
+def forward_and_backward(
+    vertices: Sequence[Vertex], edges: Sequence[Edge], places: StepPlaces
+) -> tuple[Half, Half | None] | None:
     """The forward half, and the backward half if there is one, of which nothing is an object of the given graph.
 
     Returns:
