@@ -29,6 +29,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     "steps": 1500,
     "window": 64,
     "batch": 32,
+    "accumulate": 1,
     "optimizer": "adam",
     "lr": 0.01,
     "schedule": "inverse",
@@ -71,6 +72,13 @@ def _add_text(parser: Parser) -> None:
     group.add_argument("--train", type=path, action="append", metavar="FILE", help="the same as FILE")
     group.add_argument("--valid", type=path, metavar="FILE", help="text that is held out")
     group.add_argument("--test", type=path, metavar="FILE", help="text for the end; its loss is told once")
+    group.add_argument(
+        "--tokens",
+        type=path,
+        metavar="FILE",
+        help="where the tokens of a text are kept that need not fit into memory; without it those of texts beyond "
+        "32 MiB are in the cache. Without a text, its tokens alone are read",
+    )
     group.add_argument("--level", choices=("char", "word"), help=f"what is predicted ({DEFAULTS['level']})")
     group.add_argument(
         "--vocabulary", type=count, metavar="N", help="words that are known at most, <eos> and <unk> among them (all)"
@@ -133,6 +141,12 @@ def _add_training(parser: Parser) -> None:
         "--window", type=count, metavar="N", help=f"tokens an update looks back over ({DEFAULTS['window']})"
     )
     group.add_argument("--batch", type=count, metavar="N", help=f"streams read side by side ({DEFAULTS['batch']})")
+    group.add_argument(
+        "--accumulate",
+        type=count,
+        metavar="N",
+        help=f"batches, of further streams, whose gradients make one update ({DEFAULTS['accumulate']})",
+    )
     group.add_argument("--optimizer", choices=_OPTIMIZERS, help=f"({DEFAULTS['optimizer']})")
     group.add_argument("--momentum", type=not_negative, metavar="X", help="of sgd and rmsprop (0)")
     group.add_argument("--weight-decay", type=not_negative, metavar="X", help="of adam, adamw, sgd and lion (0)")

@@ -382,7 +382,7 @@ def test_a_page_of_a_task_replaces_only_regular_files(run, tmp_path):
 )
 @pytest.mark.parametrize("kind", ["pipe", "device", "folder", "bytes", "missing"])
 def test_inputs_that_are_no_files_keep_nobody_waiting(run, tmp_path, monkeypatch, line, kind):
-    monkeypatch.setattr("tinygrad_lstm.data.text._PATIENCE", 0.05)
+    monkeypatch.setattr("tinygrad_lstm.data.reading._PATIENCE", 0.05)
     path = {"device": "/dev/zero", "folder": "."}.get(kind, "given")
     if kind == "pipe":
         os.mkfifo(path)

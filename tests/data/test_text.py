@@ -114,7 +114,7 @@ def test_a_pipe_is_read_to_its_end(tmp_path):
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_a_pipe_that_nobody_writes_to_keeps_nobody_waiting(tmp_path, monkeypatch):
-    monkeypatch.setattr("tinygrad_lstm.data.text._PATIENCE", 0.05)
+    monkeypatch.setattr("tinygrad_lstm.data.reading._PATIENCE", 0.05)
     path = tmp_path / "pipe"
     os.mkfifo(path)
     with pytest.raises(DataError, match=r"^nobody has written to the pipe .* for 0 seconds; name another file$"):
@@ -129,7 +129,7 @@ def test_a_pipe_that_nobody_writes_to_keeps_nobody_waiting(tmp_path, monkeypatch
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_a_text_without_an_end_is_told_as_one(tmp_path, monkeypatch):
-    monkeypatch.setattr("tinygrad_lstm.data.text._MOST", 2**21)
+    monkeypatch.setattr("tinygrad_lstm.data.reading._MOST", 2**21)
     path = tmp_path / "pipe"
     os.mkfifo(path)
 

@@ -67,7 +67,7 @@ def test_a_run_that_is_prolonged_is_as_one_that_was_planned_so_long(corpus, tmp_
     assert everything(prolonged) == everything(whole)
 
 
-@pytest.mark.parametrize("place", ["cross_entropy", "clip_grad_norm", "learning_rate"])
+@pytest.mark.parametrize("place", ["updating.cross_entropy", "updating.clip_grad_norm", "trainer.learning_rate"])
 def test_a_first_step_that_is_interrupted_leaves_nothing(trainer, corpus, monkeypatch, place):
     before = everything(trainer)
 
@@ -75,7 +75,7 @@ def test_a_first_step_that_is_interrupted_leaves_nothing(trainer, corpus, monkey
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(f"tinygrad_lstm.train.trainer.{place}", interrupt)
+        patch.setattr(f"tinygrad_lstm.train.{place}", interrupt)
         with pytest.raises(KeyboardInterrupt):
             trainer.step()
     assert everything(trainer) == before
@@ -90,7 +90,7 @@ def test_a_step_that_is_interrupted_between_its_assignments_leaves_nothing(corpu
         trainer, undisturbed = make(corpus), make(corpus)
         assert trainer.step() == undisturbed.step()
         before = everything(trainer)
-        hold, learn, held = Variable.hold, trainer._learn, []
+        hold, learn, held = Variable.hold, trainer._updates.whole, []
 
         def interrupt(cell, leaf):
             held.append(cell)
@@ -103,7 +103,7 @@ def test_a_step_that_is_interrupted_between_its_assignments_leaves_nothing(corpu
                 patch.setattr(Variable, "hold", interrupt)
                 return learn(*given)
 
-        monkeypatch.setattr(trainer, "_learn", learning)
+        monkeypatch.setattr(trainer._updates, "whole", learning)
         with pytest.raises(KeyboardInterrupt):
             trainer.step()
         monkeypatch.undo()
@@ -155,8 +155,8 @@ def test_validating_changes_nothing(trainer):
 
 def test_the_state_is_carried_and_starts_from_zeros_in_each_round(trainer, monkeypatch):
     entered = []
-    learn = trainer._learn
-    monkeypatch.setattr(trainer, "_learn", lambda x, y, state: entered.append(state.h) or learn(x, y, state))
+    learn = trainer._updates.whole
+    monkeypatch.setattr(trainer._updates, "whole", lambda x, y, state: entered.append(state.h) or learn(x, y, state))
     count = len(trainer._windows)
     for _ in range(count + 1):
         trainer.step()
@@ -171,7 +171,8 @@ def test_a_run_is_compiled_once_for_each_shape_of_a_window(trainer, monkeypatch)
         traced.append(targets.shape)
         return cross_entropy(logits, targets)
 
-    monkeypatch.setattr("tinygrad_lstm.train.trainer.cross_entropy", counting)
+    for module in ("trainer", "updating"):
+        monkeypatch.setattr(f"tinygrad_lstm.train.{module}.cross_entropy", counting)
     trainer.run()
     held_out = dict.fromkeys(window.targets.shape for window in trainer._held_out)
     assert len(held_out) == 2

@@ -116,7 +116,9 @@ def test_dropout_is_of_training_alone():
     one, two = (evaluate_text(trainer.model, trainer.vocabulary, text).nats for _ in range(2))
     assert one == two
     inputs, targets, _ = trainer._windows[0]
-    losses = {float(trainer._learn(tl.tensor(inputs), tl.tensor(targets), trainer.state)[0]) for _ in range(3)}
+    losses = {
+        float(trainer._updates.whole(tl.tensor(inputs), tl.tensor(targets), trainer.state[0])[0]) for _ in range(3)
+    }
     assert len(losses) == 3
 
 

@@ -5,12 +5,15 @@ import math
 import os
 import shlex
 import sys
+import tempfile
 from collections.abc import Iterable
 from contextlib import redirect_stderr, redirect_stdout
 from itertools import chain
-from typing import Any
+from pathlib import Path
 
-from tinygrad_lstm.data.text import Corpus, default_corpus, read_corpus
+from tinygrad_lstm.cli.texts import Report, corpus_of
+from tinygrad_lstm.data.large import is_large, tokens_of
+from tinygrad_lstm.data.text import read_corpus
 from tinygrad_lstm.draw.time.sequences import gates
 from tinygrad_lstm.errors import Error, UsageError, printable
 from tinygrad_lstm.nn.stochastic import deterministic
@@ -19,7 +22,7 @@ from tinygrad_lstm.runtime.creation import tensor
 from tinygrad_lstm.runtime.threads import blas_threads
 from tinygrad_lstm.train.checkpoint import check_writable, holds_model, load_model
 from tinygrad_lstm.train.journal import Journal, check_curve, save_curve
-from tinygrad_lstm.train.measuring import bits, evaluate_text
+from tinygrad_lstm.train.measuring import bits, evaluate_text, evaluate_tokens
 from tinygrad_lstm.train.parallel import ParallelTrainer
 from tinygrad_lstm.train.progress import Progress
 from tinygrad_lstm.train.ranks import Ranks
@@ -59,7 +62,8 @@ def _train(arguments: argparse.Namespace, kind: type[Trainer]) -> int:
     check_writable(checkpoint)
     if "curve" in given:
         check_curve(given["curve"])
-    corpus = _corpus(given)
+    reading = Report()
+    corpus = corpus_of(given, reading)
     with use_backend(arguments.backend or get_backend()), blas_threads(arguments.threads):
         if resumed is None:
             if not arguments.overwrite:
@@ -67,6 +71,7 @@ def _train(arguments: argparse.Namespace, kind: type[Trainer]) -> int:
             trainer = kind(corpus, settings.model, settings.training, settings.reading)
         else:
             trainer = kind.resume(checkpoint if resumed is True else resumed, corpus, settings.whole)
+        reading.close()
         _describe(trainer)
         if trainer.at >= trainer.steps and trainer.validations and trainer.validations[-1][0] == trainer.at:
             print(f"nothing is left to do at step {trainer.at:,}; a larger --steps or --epochs goes further")
@@ -92,15 +97,6 @@ def _train(arguments: argparse.Namespace, kind: type[Trainer]) -> int:
             save_curve(trainer, given["curve"])
         _conclude(trainer)
     return 0
-
-
-def _corpus(given: dict[str, Any]) -> Corpus:
-    files = [*given["files"], *given.get("train", [])]
-    if files:
-        return read_corpus(files, given.get("valid"), given.get("test"))
-    if "valid" in given or "test" in given:
-        raise UsageError("--valid and --test go with a text to train on; name its file")
-    return default_corpus()
 
 
 def _check_absent(checkpoint: str) -> None:
@@ -150,10 +146,20 @@ def run_sample(arguments: argparse.Namespace) -> int:
 
 def run_evaluate(arguments: argparse.Namespace) -> int:
     """Print how well a trained model predicts a text."""
-    text = read_corpus([arguments.file]).text
+    large, text = is_large([arguments.file]), ""
+    if not large:
+        text = read_corpus([arguments.file]).text
     with use_backend(arguments.backend or get_backend()), blas_threads(arguments.threads):
         model, vocabulary = load_model(arguments.checkpoint)
-        found = evaluate_text(model, vocabulary, text, window=arguments.window, batch=arguments.batch)
+        size: dict[str, int] = {"window": arguments.window, "batch": arguments.batch}
+        if large:
+            with tempfile.TemporaryDirectory(prefix="tinygrad_lstm-") as folder:
+                report = Report()
+                tokens, words = tokens_of(arguments.file, vocabulary, Path(folder) / "tokens", report)
+                report.close()
+                found = evaluate_tokens(model, tokens, words, vocabulary.unit, **size)
+        else:
+            found = evaluate_text(model, vocabulary, text, **size)
     print(f"{printable(arguments.file)}: {found.tokens:,} {found.unit}s predicted, {found.words:,} words")
     print(f"{_both(found.nats)} per {found.unit}, perplexity {found.perplexity:,.2f}")
     print(f"{found.per_word:.4f} nats per word, perplexity {math.exp(min(found.per_word, 700)):,.2f} per word")
@@ -181,7 +187,7 @@ def _describe(trainer: Trainer) -> None:
     corpus, config = trainer.corpus, trainer.model.config
     tokens, unit = len(trainer.vocabulary), trainer.vocabulary.unit
     numbers = sum(p.leaf.size for p in trainer.model.parameters())
-    print(f"text: {printable(corpus.name)}, {len(corpus.text):,} characters, {tokens:,} different {unit}s known")
+    print(f"text: {printable(corpus.name)}, {corpus.characters:,} characters, {tokens:,} different {unit}s known")
     print(f"model: {config.cell}, layers {config.layers}, hidden {config.hidden}, {numbers:,} parameters")
     guess = math.log(tokens)
     print(f"yardstick: guessing among {tokens:,} {unit}s costs ln {tokens} = {_cost(trainer, guess)} per {unit}")
@@ -201,8 +207,9 @@ def _conclude(trainer: Trainer) -> None:
             f"guessing, with {_cost(trainer, math.log(tokens))}, is as good: nothing was learned that holds for other "
             "text; give more text, or a smaller --hidden"
         )
-    if trainer.corpus.test is not None:
-        print(f"test text: {_cost(trainer, trainer.evaluate(trainer.corpus.test).nats)} per {unit}")
+    test = trainer.test()
+    if test is not None:
+        print(f"test text: {_cost(trainer, test.nats)} per {unit}")
     path = trainer.saved_to or ""
     print(printable(f"saved in {path}; write with it: tinygrad-lstm sample {shlex.quote(path)}"))
     print(f"in Python: import tinygrad_lstm as tl; model, vocabulary = tl.train.load_model({path!r})")
@@ -224,7 +231,7 @@ def _how_to_resume(trainer: Trainer, arguments: argparse.Namespace, why: str = "
     # The checkpoint does not record the backend, so the command must name it.
     given = vars(arguments)
     words = ["tinygrad-lstm", "train", *given["files"], *given.get("train", [])]
-    for option in ("valid", "test", "log", "curve", "tensorboard"):
+    for option in ("valid", "test", "tokens", "log", "curve", "tensorboard"):
         words += [f"--{option}", given[option]] if option in given else []
     words += ["--backend", arguments.backend] if arguments.backend not in (None, "numpy") else []
     words += ["--threads", str(arguments.threads)] if arguments.threads != 1 else []

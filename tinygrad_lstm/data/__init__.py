@@ -1,5 +1,6 @@
 """What to train on: corpora of text, vocabularies and windows; music as piano rolls."""
 
+from tinygrad_lstm.data.large import LargeCorpus
 from tinygrad_lstm.data.piano_rolls import PianoRolls, piano_roll, read_piano_rolls, write_midi
 from tinygrad_lstm.data.text import Corpus, default_corpus, read_corpus
 from tinygrad_lstm.data.vocabulary import Indices, Vocabulary, WordVocabulary
@@ -9,6 +10,7 @@ from tinygrad_lstm.reflexes import DATA, answer
 __all__ = [
     "Corpus",
     "Indices",
+    "LargeCorpus",
     "PianoRolls",
     "Vocabulary",
     "Window",

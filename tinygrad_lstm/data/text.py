@@ -1,24 +1,74 @@
 """Sources of text: the reference that comes with every Python, and files."""
 
-import codecs
 import hashlib
 import os
-import select
-import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from pydoc_data.topics import topics
-from typing import Final
+from typing import Protocol
 
+from tinygrad_lstm.data.reading import text_pieces
+from tinygrad_lstm.data.vocabulary import TokenVocabulary
+from tinygrad_lstm.data.windows import TokenSequence, split
 from tinygrad_lstm.errors import DataError, UsageError
 
-__all__ = ["Corpus", "default_corpus", "read_corpus"]
+__all__ = ["Corpus", "Reading", "Texts", "default_corpus", "read_corpus"]
 
-_MOST: Final = 2**30
-"""The most bytes of a text; its characters become numbers of four bytes, several times over."""
-_PATIENCE: Final = 20.0
-"""Seconds without a byte after which a pipe is given up."""
+
+class Reading(Protocol):
+    """What is read of a text; see :class:`tinygrad_lstm.train.TextConfig`."""
+
+    @property
+    def level(self) -> str:
+        """``char`` or ``word``."""
+
+    @property
+    def vocabulary(self) -> int | None:
+        """The most words that are known."""
+
+    @property
+    def min_count(self) -> int:
+        """How often a word comes that is known."""
+
+    def vocabulary_of(self, text: str) -> TokenVocabulary:
+        """The vocabulary of a text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """A corpus as numbers.
+
+    Attributes:
+        vocabulary: of the text to train on.
+        training: the tokens to train on.
+        held_out: those that are held out.
+        test: those for the end, or None.
+        test_words: how many words the text for the end has.
+        sha256: of all texts.
+    """
+
+    vocabulary: TokenVocabulary
+    training: TokenSequence
+    held_out: TokenSequence
+    test: TokenSequence | None
+    test_words: int
+    sha256: str
+
+    @classmethod
+    def of(
+        cls,
+        vocabulary: TokenVocabulary,
+        training: TokenSequence,
+        held_out: TokenSequence | None,
+        test: TokenSequence | None,
+        test_words: int,
+        sha256: str,
+    ) -> "Texts":
+        """The texts, of which the last part of ``training`` is held out if nothing else is."""
+        if held_out is None:
+            training, held_out = split(training)
+        return cls(vocabulary, training, held_out, test, test_words, sha256)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +115,26 @@ class Corpus:
         # No text in UTF-8 holds the byte 0xff.
         parts = [self.text, *[part for part in (self.valid, self.test) if part is not None]]
         return hashlib.sha256(b"\xff".join(part.encode("utf-8") for part in parts)).hexdigest()
+
+    @property
+    def characters(self) -> int:
+        """Of the text to train on."""
+        return len(self.text)
+
+    def texts(self, reading: Reading) -> Texts:
+        """The texts as numbers.
+
+        Raises:
+            DataError: when one has a character that the text to train on does not have.
+
+        >>> texts = Corpus("to be or not to be", "a question").texts(tl.train.TextConfig("word", min_count=2))
+        >>> texts.vocabulary.tokens, texts.training.tolist(), texts.held_out.tolist()
+        (('<eos>', '<unk>', 'to', 'be'), [2, 3, 1, 1, 2], [3])
+        """
+        vocabulary = reading.vocabulary_of(self.text)
+        held_out, test = (None if text is None else vocabulary.encode(text) for text in (self.valid, self.test))
+        words = 0 if self.test is None else len(self.test.split())
+        return Texts.of(vocabulary, vocabulary.encode(self.text), held_out, test, words, self.sha256)
 
     def __repr__(self) -> str:
         return f"<Corpus {self.name!r}: {len(self.text):,} characters>"
@@ -116,75 +186,12 @@ def read_corpus(
         raise UsageError(f"read_corpus: a path is a text or a pathlib.Path, not {wrong[0]!r:.60}")
     if not paths:
         raise DataError("there is no file to read; name one, or take default_corpus()")
-    texts, size = [], 0
+    texts, sizes = [], [0]
     for path in [*paths, *[path for path in (valid, test) if path is not None]]:
-        content = _content(Path(path), _MOST - size)
-        size += len(content)
-        texts.append(_decoded(Path(path), content))
+        try:
+            texts.append("".join(text_pieces(Path(path), lambda piece: sizes.append(len(piece)), sum(sizes))))
+        except MemoryError:
+            raise DataError(f"{path} does not fit into the memory; name a smaller text") from None
     last = None if test is None else texts.pop()
     held_out = None if valid is None else texts.pop()
     return Corpus("".join(texts), ", ".join(str(Path(path)) for path in paths), held_out, last)
-
-
-def _content(path: Path, most: int) -> bytes:
-    """The bytes of a file or pipe, at most ``most``; raises DataError where there are none or more."""
-    try:
-        mode = path.stat().st_mode
-        if stat.S_ISREG(mode) or stat.S_ISFIFO(mode):
-            # A pipe is what a shell gives for <(command).
-            return b"".join(_chunks(path, most, waiting=stat.S_ISFIFO(mode)))
-        reason = f"{path} is no file of text; name one in UTF-8"
-        if stat.S_ISDIR(mode):
-            reason = f"{path} is a folder; name the text files in it"
-    except _RefusedError as refused:
-        reason = str(refused)
-    except FileNotFoundError:
-        reason = f"there is no file {path}; check its name and folder"
-    except PermissionError:
-        reason = f"{path} may not be read; give yourself the right with chmod, or name another file"
-    except MemoryError:
-        reason = f"{path} does not fit into the memory; name a smaller text"
-    except (OSError, ValueError) as error:
-        # A ValueError comes from a path with a NUL character.
-        reason = f"{str(path)!r} cannot be read ({getattr(error, 'strerror', None) or error}); name another file"
-    raise DataError(reason)
-
-
-class _RefusedError(Exception):
-    """A file that is not read to its end."""
-
-
-def _chunks(path: Path, most: int, waiting: bool) -> Iterator[bytes]:
-    """The content of a file piece by piece; ``waiting`` is said of a pipe, which may have no writer."""
-    # Without O_NONBLOCK the pipe would be waited for here, for ever.
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    try:
-        while True:
-            if waiting and not select.select([descriptor], [], [], _PATIENCE)[0]:
-                raise _RefusedError(
-                    f"nobody has written to the pipe {path} for {_PATIENCE:.0f} seconds; name another file"
-                )
-            chunk = os.read(descriptor, 2**20)
-            if not chunk:
-                return
-            most -= len(chunk)
-            if most < 0:
-                raise _RefusedError(f"{path} goes on beyond {_MOST / 2**30:g} GiB of text; name a smaller text")
-            yield chunk
-    finally:
-        os.close(descriptor)
-
-
-def _decoded(path: Path, content: bytes) -> str:
-    """The text of a file; raises DataError where it holds none."""
-    if not content.removeprefix(codecs.BOM_UTF8):
-        raise DataError(f"{path} is empty; name a file with text in it")
-    if (at := content.find(b"\0")) >= 0:
-        raise DataError(f"{path} is binary: byte {at:,} is NUL; name a text file in UTF-8")
-    try:
-        return content.decode("utf-8").removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path} is not UTF-8: byte {error.start:,} is 0x{content[error.start]:02x}; "
-            "convert it, for example with iconv -t UTF-8"
-        ) from None

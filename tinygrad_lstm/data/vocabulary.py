@@ -121,15 +121,20 @@ class Vocabulary(TokenVocabulary):
         Raises:
             DataError: for a character that is not in the vocabulary.
         """
-        points = _code_points(text)
-        numbers = np.searchsorted(self._points, points)
-        known = self._points[np.minimum(numbers, len(self) - 1)] == points
-        if not known.all():
+        numbers: Indices = self._numbers[np.minimum(_code_points(text), len(self._numbers) - 1)]
+        if len(numbers) and numbers.min() < 0:
             raise DataError(
-                f"the character {text[int(np.argmin(known))]!r} is none of the {len(self)} that the model was "
+                f"the character {text[int(np.argmin(numbers))]!r} is none of the {len(self)} that the model was "
                 f"trained on; leave it out, or train on a text that has it"
             )
-        return numbers.astype(np.int32)
+        return numbers
+
+    @cached_property
+    def _numbers(self) -> Indices:
+        """The number of each code point, −1 for those that are not known, as are all beyond the last one."""
+        numbers = np.full(int(self._points[-1]) + 2, -1, np.int32)
+        numbers[self._points] = np.arange(len(self._points), dtype=np.int32)
+        return numbers
 
     def written(self, index: int) -> str:
         """The character."""
@@ -181,11 +186,20 @@ class WordVocabulary(TokenVocabulary):
             DataError: when the text has no words.
             UsageError: for a size below 3 or a count below 1.
         """
+        return cls.of_counts(Counter(text.split()), size, min_count)
+
+    @classmethod
+    def of_counts(cls, counts: "Counter[str]", size: int | None = None, min_count: int = 1) -> "WordVocabulary":
+        """As :meth:`of`, of words that are counted already, in the order of their first appearance.
+
+        >>> WordVocabulary.of_counts(Counter(the=2, cat=1, sat=2), size=4).words
+        ('<eos>', '<unk>', 'the', 'sat')
+        """
         if (size is not None and size < 3) or min_count < 1:
             raise UsageError(f"a vocabulary has at least 3 words that come at least once, not {size} and {min_count}")
-        counts = Counter(text.split())
         if not counts:
             raise DataError("a text without words has no vocabulary; give a longer one")
+        counts = counts.copy()
         for word in (SENTENCE_END, UNKNOWN):
             counts.pop(word, None)
         frequent = [word for word, count in counts.most_common() if count >= min_count]

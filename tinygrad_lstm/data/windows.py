@@ -1,12 +1,29 @@
 """Windows of a text as numbers, for truncated backpropagation through time."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
+
+import numpy as np
 
 from tinygrad_lstm.data.vocabulary import Indices
 from tinygrad_lstm.errors import DataError, UsageError
 
-__all__ = ["Window", "Windows", "held_out_windows", "split"]
+__all__ = ["TokenSequence", "Window", "Windows", "held_out_windows", "split"]
+
+_MOST_HELD_OUT: Final = 2_000_000
+"""Tokens that show the loss of a model to four digits."""
+
+
+class TokenSequence(Protocol):
+    """The numbers of a text: an array, or part of a file, of which a slice is read by ``np.asarray``."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, part: slice, /) -> Any:
+        """Some of them, one after the other."""
+
+
+_Sequence = TypeVar("_Sequence", bound=TokenSequence)
 
 
 class Window(NamedTuple):
@@ -20,13 +37,13 @@ class Window(NamedTuple):
     first: bool
 
 
-def split(indices: Indices) -> tuple[Indices, Indices]:
-    """The first nine tenths, to train on, and the last tenth, which is held out.
+def split(indices: _Sequence) -> tuple[_Sequence, _Sequence]:
+    """The first nine tenths, to train on, and the last tenth, which is held out: 2 million tokens of it at most.
 
     >>> [len(part) for part in split(np.arange(25, dtype=np.int32))]
     [22, 3]
     """
-    cut = len(indices) * 9 // 10
+    cut = max(len(indices) * 9 // 10, len(indices) - _MOST_HELD_OUT)
     return indices[:cut], indices[cut:]
 
 
@@ -35,6 +52,9 @@ class Windows:
 
     Window ``k + 1`` goes on where window ``k`` ended, so the state of stream ``b`` can be carried from one to the
     next; after ``len()`` windows it begins again at the start. The end of a stream that fills no window is left out.
+
+    Args:
+        own: the streams that are read; the others are those of other processes.
 
     Raises:
         DataError: when the text is too short for one window.
@@ -46,7 +66,9 @@ class Windows:
     ([[4, 5, 6], [10, 11, 12]], True)
     """
 
-    def __init__(self, indices: Indices, window: int, batch: int, unit: str = "character") -> None:
+    def __init__(
+        self, indices: TokenSequence, window: int, batch: int, unit: str = "character", own: slice = slice(None)
+    ) -> None:
         if window < 1 or batch < 1:
             raise UsageError(f"windows and batches hold at least 1 {unit}, not {window} and {batch}")
         needed = window * batch + 1
@@ -56,18 +78,18 @@ class Windows:
                 f"need {needed:,}; give more text, or a smaller batch or window (--batch, --window)"
             )
         self.window, self.batch = window, batch
-        self._inputs, self._targets = _streams(indices, batch)
+        self._indices, self._length = indices, (len(indices) - 1) // batch
+        self._starts = [stream * self._length for stream in range(batch)[own]]
 
     def __len__(self) -> int:
-        return len(self._inputs) // self.window
+        return self._length // self.window
 
     def __getitem__(self, k: int) -> Window:
         at = k % len(self)
-        rows = slice(at * self.window, (at + 1) * self.window)
-        return Window(self._inputs[rows], self._targets[rows], at == 0)
+        return _window(self._indices, self._starts, at * self.window, self.window)
 
 
-def held_out_windows(indices: Indices, window: int, batch: int, unit: str = "character") -> Iterator[Window]:
+def held_out_windows(indices: TokenSequence, window: int, batch: int, unit: str = "character") -> Iterator[Window]:
     """The held-out text once from start to end, in at most ``batch`` streams; the last window may be shorter.
 
     Fewer than ``batch`` tokens at the end are left out.
@@ -80,13 +102,14 @@ def held_out_windows(indices: Indices, window: int, batch: int, unit: str = "cha
     """
     if len(indices) < 2:
         raise DataError(f"the held-out text has {len(indices)} {unit}s and wants 2; give more text")
-    inputs, targets = _streams(indices, max(1, min(batch, (len(indices) - 1) // window)))
-    for at in range(0, len(inputs), window):
-        yield Window(inputs[at : at + window], targets[at : at + window], at == 0)
+    streams = max(1, min(batch, (len(indices) - 1) // window))
+    length = (len(indices) - 1) // streams
+    starts = [stream * length for stream in range(streams)]
+    for at in range(0, length, window):
+        yield _window(indices, starts, at, min(window, length - at))
 
 
-def _streams(indices: Indices, batch: int) -> tuple[Indices, Indices]:
-    """Inputs and targets, ``(time, batch)``."""
-    length = (len(indices) - 1) // batch
-    inputs, targets = indices[: length * batch], indices[1 : length * batch + 1]
-    return inputs.reshape(batch, length).T, targets.reshape(batch, length).T
+def _window(indices: TokenSequence, starts: list[int], at: int, count: int) -> Window:
+    """``count`` tokens of each stream, from ``at`` on, and those that follow on them."""
+    rows = np.stack([np.asarray(indices[start + at : start + at + count + 1], np.int32) for start in starts])
+    return Window(rows[:, :-1].T, rows[:, 1:].T, at == 0)

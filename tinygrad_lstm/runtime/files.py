@@ -8,7 +8,7 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -34,6 +34,8 @@ __all__ = [
 ]
 
 Array = NDArray[Any]
+Content = bytes | Callable[[IO[bytes]], object]
+"""What is written to a file: bytes, or a function that writes them to it; it may be called again."""
 CHECKSUM: Final = "tinygrad_lstm.sha256"
 """The name of the checksum in the header."""
 _BESIDE: Final = r"\.tinygrad_lstm-[0-9a-f]{16}\.tmp"
@@ -72,7 +74,7 @@ def write_arrays(
         raise CheckpointError(f"{path} cannot be written: {reason}") from error
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: Content) -> None:
     """Write a new file beside ``path``, sync it to the disk, and rename it; this package writes all files this way.
 
     The file that a link leads to changes, not the link. A file that was there keeps its permissions and, where that is
@@ -97,18 +99,21 @@ def write_whole(path: Path, content: bytes) -> None:
     sweep(path.parent, _BESIDE)
 
 
-def _fill(file: IO[bytes], content: bytes, before: os.stat_result | None) -> None:
+def _fill(file: IO[bytes], content: Content, before: os.stat_result | None) -> None:
     """Write the content to the disk, with the permissions and the owner of the file that was there before."""
     if before is not None and hasattr(os, "fchmod"):
         with contextlib.suppress(PermissionError):
             os.fchown(file.fileno(), before.st_uid, before.st_gid)
         os.fchmod(file.fileno(), stat.S_IMODE(before.st_mode))
-    file.write(content)
+    if isinstance(content, bytes):
+        file.write(content)
+    else:
+        content(file)
     file.flush()
     os.fsync(file.fileno())
 
 
-def _write_unnamed(path: Path, content: bytes, before: os.stat_result | None, mode: int) -> bool:
+def _write_unnamed(path: Path, content: Content, before: os.stat_result | None, mode: int) -> bool:
     """Write a file that gets its name last, so that nothing is left of it if the program is killed before.
 
     Linux has such files, on most of its disks; elsewhere nothing happens, and the result is False.

@@ -78,6 +78,8 @@ class TrainConfig:
         epochs: rounds over the text in all, in place of ``steps``.
         window: tokens that an update looks back over.
         batch: streams read side by side.
+        accumulate: so many batches, of further streams, make one update, with the mean of their gradients: that of a
+            batch so many times as large, to rounding, in the memory of one.
         optimizer: ``adam``, ``adamw``, ``sgd``, ``rmsprop``, ``adagrad``, ``adadelta`` or ``lion``.
         momentum: of ``sgd`` and ``rmsprop``.
         weight_decay: of ``adam``, ``adamw``, ``sgd`` and ``lion``.
@@ -102,6 +104,7 @@ class TrainConfig:
     epochs: int | None = None
     window: int = 64
     batch: int = 32
+    accumulate: int = 1
     optimizer: str = "adam"
     momentum: float = 0.0
     weight_decay: float = 0.0
@@ -117,7 +120,7 @@ class TrainConfig:
     validate_every: int | None = None
 
     def __post_init__(self) -> None:
-        at_least_one(self, "steps", "window", "batch", "decay", "hold")
+        at_least_one(self, "steps", "window", "batch", "accumulate", "decay", "hold")
         for name in ("validate_every", "epochs"):
             if getattr(self, name) is not None:
                 at_least_one(self, name)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tinygrad_lstm.data.vocabulary import TokenVocabulary
-from tinygrad_lstm.data.windows import held_out_windows
+from tinygrad_lstm.data.windows import TokenSequence, held_out_windows
 from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.structure import flatten, unflatten
 from tinygrad_lstm.graph.tensor import Tensor
@@ -15,7 +15,7 @@ from tinygrad_lstm.nn.stochastic import deterministic
 from tinygrad_lstm.runtime.creation import tensor
 from tinygrad_lstm.train.language_model import LanguageModel
 
-__all__ = ["Evaluation", "bits", "evaluate_text"]
+__all__ = ["Evaluation", "bits", "evaluate_text", "evaluate_tokens"]
 
 
 def bits(nats: float) -> float:
@@ -83,8 +83,21 @@ def evaluate_text(
     >>> found.tokens, found.words, 1 < found.perplexity < 9
     (7, 1, True)
     """
+    words = len(text.split())
+    return evaluate_tokens(model, vocabulary.encode(text), words, vocabulary.unit, window=window, batch=batch)
+
+
+def evaluate_tokens(
+    model: LanguageModel, tokens: TokenSequence, words: int, unit: str, *, window: int, batch: int
+) -> Evaluation:
+    """As :func:`evaluate_text`, of tokens that may lie in a file.
+
+    Args:
+        words: how many words the text has.
+        unit: what a token is, ``character`` or ``word``.
+    """
     if window < 1 or batch < 1:
-        raise UsageError(f"windows and batches hold at least 1 {vocabulary.unit}, not {window} and {batch}")
+        raise UsageError(f"windows and batches hold at least 1 {unit}, not {window} and {batch}")
     still: Any = deterministic(model)
 
     @jit
@@ -93,10 +106,10 @@ def evaluate_text(
         return cross_entropy(logits, targets), after
 
     total, count, state = 0.0, 0, None
-    for piece in held_out_windows(vocabulary.encode(text), window, batch, vocabulary.unit):
+    for piece in held_out_windows(tokens, window, batch, unit):
         state = still.zeros(piece.inputs.shape[1]) if state is None else state
         loss, state = score(tensor(piece.inputs), tensor(piece.targets), state)
         leaves, structure = flatten(state)
         state = unflatten(structure, [leaf.detach() for leaf in leaves])
         total, count = total + float(loss) * piece.inputs.size, count + piece.inputs.size
-    return Evaluation(total / count, count, len(text.split()), vocabulary.unit)
+    return Evaluation(total / count, count, words, unit)

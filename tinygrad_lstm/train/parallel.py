@@ -5,23 +5,18 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from tinygrad_lstm.data.text import Corpus
-from tinygrad_lstm.data.windows import Window
+from tinygrad_lstm.data.large import LargeCorpus
+from tinygrad_lstm.data.text import Corpus, Texts
 from tinygrad_lstm.errors import CheckpointError, Error
 from tinygrad_lstm.functions import random
-from tinygrad_lstm.graph.structure import flatten, unflatten
-from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.variables import State
-from tinygrad_lstm.jit.jitted import jit
-from tinygrad_lstm.nn.losses import cross_entropy
-from tinygrad_lstm.optim.clipping import clip_grad_norm
-from tinygrad_lstm.runtime.creation import tensor
 from tinygrad_lstm.train.checkpoint import Array
 from tinygrad_lstm.train.checkpoint_file import CheckpointFile
 from tinygrad_lstm.train.config import TextConfig, TrainConfig
 from tinygrad_lstm.train.language_model import ModelConfig
 from tinygrad_lstm.train.ranks import Ranks
 from tinygrad_lstm.train.trainer import Trainer
+from tinygrad_lstm.train.updating import joined
 
 __all__ = ["ParallelTrainer"]
 
@@ -41,46 +36,25 @@ class ParallelTrainer(Trainer):
         UsageError: when the batch is no multiple of the number of ranks, or MPI is missing.
     """
 
-    def __init__(self, corpus: Corpus, model: ModelConfig, config: TrainConfig, reading: TextConfig) -> None:
+    def __init__(
+        self, corpus: Corpus | LargeCorpus, model: ModelConfig, config: TrainConfig, reading: TextConfig
+    ) -> None:
         self.ranks = Ranks()
-        self._share = self.ranks.share(config.batch)
+        self.ranks.share(config.batch)
+        self._own = self.ranks.share(config.batch * config.accumulate)
+        self._means = self.ranks.means
         super().__init__(corpus, model, config, reading)
-        self._slopes, self._apply = jit(self._deriving), jit(self._applying)
+
+    def _read(self) -> Texts:
+        # One rank writes the tokens of a large text, and the others find them.
+        return self.ranks.in_turn(super()._read) if isinstance(self.corpus, LargeCorpus) else super()._read()
 
     def _take_state(self, state: Any) -> None:
-        leaves, structure = flatten(state)
-        self.state = unflatten(structure, [leaf[:, self._share] for leaf in leaves])
+        super()._take_state(state)
         if self.ranks.rank:
             for name, variable in self.model.named_variables():
                 if isinstance(variable, State) and name.endswith("key") and not variable.leaf.symbolic:
                     variable.assign(random.fold_in(variable, self.ranks.rank))
-
-    def _learned(self, window: Window, state: Any) -> tuple[float, float, Any]:
-        own = self._share
-        batch = own.stop - own.start
-        state = self.model.zeros(batch) if window.first else state
-        loss, slopes, state = self._slopes(tensor(window.inputs[:, own]), tensor(window.targets[:, own]), state)
-        mean, *means = self.ranks.means([loss.numpy(), *[slope.numpy() for slope in slopes]])
-        return float(mean), float(self._apply([tensor(slope) for slope in means])), state
-
-    def _deriving(self, inputs: Tensor, targets: Tensor, state: Any) -> tuple[Tensor, list[Any], Any]:
-        """The loss of this rank's streams, its gradients, and the state after the window."""
-        logits, state = self.model(inputs, state)
-        loss = cross_entropy(logits, targets)
-        self.optimizer.zero_grad()
-        (loss * inputs.shape[0] if self.config.sum_over_time else loss).backward()
-        slopes = [p.grad for p in self.model.parameters()]
-        self.optimizer.zero_grad()
-        return loss, slopes, state
-
-    def _applying(self, slopes: list[Tensor]) -> Tensor:
-        """One update by these gradients; returns their norm."""
-        for p, slope in zip(self.model.parameters(), slopes, strict=True):
-            p.grad = slope
-        norm = clip_grad_norm(self.model.parameters(), self.config.clip)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        return norm
 
     def run(
         self,
@@ -113,12 +87,8 @@ class ParallelTrainer(Trainer):
         # Clocks differ.
         return seconds is not None and bool(self.ranks.agreed(super()._is_over(since, seconds)))
 
-    def _first_fault(self, window: Window, state: Any) -> str:
-        own = self._share
-        return super()._first_fault(Window(window.inputs[:, own], window.targets[:, own], window.first), state)
-
     def _state_to_save(self) -> list[Array]:
-        return [self.ranks.gathered(leaf.numpy(), 1) for leaf in flatten(self.state)[0]]  # type: ignore[misc]
+        return [self.ranks.gathered(leaf, 1) for leaf in joined(self.state)]  # type: ignore[misc]
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """As :meth:`Trainer.save`, on rank 0; all ranks call it.

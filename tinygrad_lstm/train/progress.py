@@ -102,7 +102,7 @@ class Progress:
         # The time of the first step is mostly that of compiling.
         if looked or self._last_line is not None:
             rate, config = self._rate(trainer), trainer.config
-            left = (trainer.steps - trainer.at) * config.window * config.batch / rate if rate else 0.0
+            left = (trainer.steps - trainer.at) * config.window * trainer.batch / rate if rate else 0.0
             parts.append(f"{rate:,.0f} {trainer.vocabulary.unit}s/s, {left:.0f} s left")
         self._last_line = now
         print(", ".join(parts), file=self._stream, flush=True)
@@ -113,7 +113,7 @@ class Progress:
 
     def _rate(self, trainer: "Trainer") -> float:
         """Tokens per second in this run."""
-        count = (trainer.at - self._from) * trainer.config.window * trainer.config.batch
+        count = (trainer.at - self._from) * trainer.config.window * trainer.batch
         return count / max(time.monotonic() - self._started, 1e-9)
 
 

@@ -3,18 +3,19 @@
 import importlib
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
-from tinygrad_lstm.errors import UsageError
+from tinygrad_lstm.errors import DataError, UsageError
 from tinygrad_lstm.train.checkpoint import Array
 
 __all__ = ["Ranks"]
 
+_Result = TypeVar("_Result")
 _BUCKET: Final = 1 << 20
 """So many numbers are summed at a time: large enough for the network, small enough for its buffers."""
 
@@ -90,6 +91,25 @@ class Ranks:
     def agreed(self, value: Any) -> Any:
         """What rank 0 says."""
         return self._world.bcast(value, root=0)
+
+    def in_turn(self, work: Callable[[], _Result]) -> _Result:
+        """What ``work`` returns: rank 0 does it first, so that the others may use what it has written.
+
+        Raises:
+            DataError: on all ranks, when it does so on rank 0.
+        """
+        error = found = None
+        if not self.rank:
+            try:
+                found = work()
+            except DataError as failed:
+                error = failed
+        told = self.agreed(None if error is None else str(error))
+        if error is not None:
+            raise error
+        if told is not None:
+            raise DataError(told)
+        return work() if found is None else found
 
     def end(self) -> None:
         """End all ranks at once: this one cannot go on, and the others would wait for it."""

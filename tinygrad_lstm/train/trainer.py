@@ -6,15 +6,15 @@ import os
 import sys
 import time
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, Final
 
 import numpy as np
 
-from tinygrad_lstm.autodiff.reverse import gradients
-from tinygrad_lstm.data.text import Corpus
-from tinygrad_lstm.data.windows import Window, Windows, held_out_windows, split
+from tinygrad_lstm.data.large import LargeCorpus
+from tinygrad_lstm.data.text import Corpus, Texts
+from tinygrad_lstm.data.windows import TokenSequence, Window, Windows, held_out_windows
 from tinygrad_lstm.errors import AnomalyError, CheckpointError, EvaluationError, UsageError
 from tinygrad_lstm.functions import random
 from tinygrad_lstm.graph.dtypes import as_dtype
@@ -25,10 +25,7 @@ from tinygrad_lstm.jit.jitted import jit
 from tinygrad_lstm.nn.losses import cross_entropy
 from tinygrad_lstm.nn.saving import undrawn
 from tinygrad_lstm.nn.stochastic import deterministic
-from tinygrad_lstm.optim.clipping import clip_grad_norm
-from tinygrad_lstm.runtime.anomaly import detect_anomaly
 from tinygrad_lstm.runtime.creation import tensor
-from tinygrad_lstm.runtime.evaluation import evaluate
 from tinygrad_lstm.train.checkpoint import (
     Array,
     described,
@@ -41,8 +38,9 @@ from tinygrad_lstm.train.checkpoint_file import CheckpointFile
 from tinygrad_lstm.train.config import TextConfig, TrainConfig, learning_rate
 from tinygrad_lstm.train.description import Description
 from tinygrad_lstm.train.language_model import LanguageModel, ModelConfig
-from tinygrad_lstm.train.measuring import Evaluation, evaluate_text
+from tinygrad_lstm.train.measuring import Evaluation, evaluate_tokens
 from tinygrad_lstm.train.progress import Progress, draws_bars
+from tinygrad_lstm.train.updating import Updates, detached, joined, parted
 
 __all__ = ["Trainer"]
 
@@ -79,32 +77,32 @@ class Trainer:
     (30, True)
     """
 
+    _own: slice = slice(None)
+    """The streams of this process."""
+    _means: "Callable[[Sequence[Array]], list[Array]] | None" = None
+
     def __init__(
         self,
-        corpus: Corpus,
+        corpus: Corpus | LargeCorpus,
         model: ModelConfig = _MODEL,
         config: TrainConfig = _TRAINING,
         reading: TextConfig = _READING,
     ) -> None:
-        if not isinstance(corpus, Corpus):
+        if not isinstance(corpus, Corpus | LargeCorpus):
             raise UsageError(
                 f"Trainer takes a Corpus, not {type(corpus).__name__}; write tl.data.Corpus(text, name), or "
                 "tl.data.read_corpus([path])"
             )
         self.corpus, self.config, self.reading = corpus, config, reading
-        self.vocabulary = reading.vocabulary_of(corpus.text)
-        training = self.vocabulary.encode(corpus.text)
-        if corpus.valid is None:
-            training, held_out = split(training)
-        else:
-            held_out = self.vocabulary.encode(corpus.valid)
-        unit = self.vocabulary.unit
-        self._windows = Windows(training, config.window, config.batch, unit)
-        self._held_out = list(held_out_windows(held_out, config.window, config.batch, unit))
+        self._texts = self._read()
+        self.vocabulary = self._texts.vocabulary
+        self._windows = Windows(self._texts.training, config.window, self.batch, self.vocabulary.unit, self._own)
+        next(iter(self._held_out))
         key, dtype = random.key(config.seed), as_dtype(config.precision)
         self.model = LanguageModel(len(self.vocabulary), model, key=key, dtype=dtype)
         self.optimizer = config.optimizer_of(self.model.parameters())
-        self._take_state(self.model.zeros(config.batch))
+        self._updates = Updates(self.model, self.optimizer, config, self._means)
+        self._take_state(self.model.zeros(self.batch))
         self.at = 0
         self.losses = array("d")
         self.validations: list[tuple[int, float]] = []
@@ -112,11 +110,24 @@ class Trainer:
         self.saved_at: int | None = None
         self.saved_to: str | None = None
         self._still = deterministic(self.model)
-        self._learn, self._score = jit(self._learning), jit(self._judging)
+        self._score = jit(self._judging)
+
+    def _read(self) -> Texts:
+        """The texts as numbers."""
+        return self.corpus.texts(self.reading)
 
     def _take_state(self, state: Any) -> None:
         """Go on from this state of all streams."""
-        self.state = state
+        self.state = parted(state, self._own, self.config.accumulate)
+
+    @property
+    def batch(self) -> int:
+        """Streams that are read side by side: those of a batch, as often as gradients are accumulated."""
+        return self.config.batch * self.config.accumulate
+
+    @property
+    def _held_out(self) -> Iterator[Window]:
+        return held_out_windows(self._texts.held_out, self.config.window, self.config.batch, self.vocabulary.unit)
 
     @property
     def steps(self) -> int:
@@ -153,31 +164,22 @@ class Trainer:
             self.state, self.at = state, at
             del self.losses[at:]
             if isinstance(error, EvaluationError) and not isinstance(error, AnomalyError):
-                error.args = (f"{error}{self._first_fault(self._windows[at], state)}",)
+                window = self._windows[at]
+                error.args = (f"{error}{self._updates.fault(window, self._entering(window, state))}",)
                 assign_all(before)
             raise
         finally:
             self.model.zero_grad()
         return loss
 
-    def _first_fault(self, window: Window, state: Any) -> str:
-        """Where the first number of an update that is not finite comes from, found op by op; nothing if all are."""
-        parameters = dict(self.model.named_parameters())
-        entering = self.model.zeros(window.inputs.shape[1]) if window.first else state
-        logits, _ = self.model(tensor(window.inputs), entering)
-        loss = cross_entropy(logits, tensor(window.targets))
-        try:
-            with detect_anomaly():
-                evaluate(loss, *gradients(loss, list(parameters.values())))
-        except AnomalyError as anomaly:
-            spoilt = [name for name, p in parameters.items() if not np.isfinite(p.numpy()).all()]
-            weights = f"{', '.join(spoilt[:3])} held such numbers before; " if spoilt else ""
-            return f". The first that is not finite: {weights}{anomaly}"
-        return ""
+    def _entering(self, window: Window, states: list[Any]) -> list[Any]:
+        """The state of each part in which a window is read."""
+        size = window.inputs.shape[1] // len(states)
+        return [self.model.zeros(size) for _ in states] if window.first else states
 
     def _update(self, window: Window) -> float:
         self.optimizer.lr = learning_rate(self.config, self.at, self.epoch, self.steps)
-        loss, norm, state = self._learned(window, self.state)
+        loss, norm, states = self._updates(window, self._entering(window, self.state))
         # Guessing costs the logarithm of the number of tokens. At a hundred times that the training has diverged.
         bound = 100 * math.log(max(2, len(self.vocabulary)))
         if not loss <= bound or not math.isfinite(norm):
@@ -185,25 +187,8 @@ class Trainer:
                 f"training diverged at step {self.at + 1}: the loss is {loss:.4g} and its gradient has the norm "
                 f"{norm:.4g}; take a smaller lr or clip (--lr, --clip)"
             )
-        self.state = _detached(state)
+        self.state = states
         return loss
-
-    def _learned(self, window: Window, state: Any) -> tuple[float, float, Any]:
-        """One update: the loss before it, the norm of its gradient, and the state after the window."""
-        state = self.model.zeros(window.inputs.shape[1]) if window.first else state
-        loss, norm, state = self._learn(tensor(window.inputs), tensor(window.targets), state)
-        return float(loss), float(norm), state
-
-    def _learning(self, inputs: Tensor, targets: Tensor, state: Any) -> tuple[Tensor, Tensor, Any]:
-        """One update: the loss before it, the norm of its gradient, and the state after the window."""
-        logits, state = self.model(inputs, state)
-        loss = cross_entropy(logits, targets)
-        self.optimizer.zero_grad()
-        (loss * inputs.shape[0] if self.config.sum_over_time else loss).backward()
-        norm = clip_grad_norm(self.model.parameters(), self.config.clip)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        return loss, norm, state
 
     def _judging(self, inputs: Tensor, targets: Tensor, state: Any) -> tuple[Tensor, Any]:
         """The loss over a window without dropout, and the state after it."""
@@ -217,10 +202,11 @@ class Trainer:
             EvaluationError: when it is no finite number.
         """
         total, count = 0.0, 0
-        state = self.model.zeros(self._held_out[0].inputs.shape[1])
+        state: Any = None
         for window in self._held_out:
+            state = self.model.zeros(window.inputs.shape[1]) if window.first else state
             loss, state = self._score(tensor(window.inputs), tensor(window.targets), state)
-            state = _detached(state)
+            state = detached(state)
             total, count = total + float(loss) * window.inputs.size, count + window.inputs.size
         if not math.isfinite(total):
             raise EvaluationError(
@@ -231,12 +217,20 @@ class Trainer:
 
     def evaluate(self, text: str) -> Evaluation:
         """How well the best weights predict ``text``, read in streams as the held-out text is."""
+        return self._evaluate(self.vocabulary.encode(text), len(text.split()))
+
+    def test(self) -> Evaluation | None:
+        """How well the best weights predict the text for the end; None where the corpus has none."""
+        return None if self._texts.test is None else self._evaluate(self._texts.test, self._texts.test_words)
+
+    def _evaluate(self, tokens: TokenSequence, words: int) -> Evaluation:
         model = self.model
         if self.best:
             with undrawn():
                 model = LanguageModel(len(self.vocabulary), model.config, dtype=as_dtype(self.config.precision))
             model.load_state_dict(self.best)
-        return evaluate_text(model, self.vocabulary, text, window=self.config.window, batch=self.config.batch)
+        window, batch = self.config.window, self.config.batch
+        return evaluate_tokens(model, tokens, words, self.vocabulary.unit, window=window, batch=batch)
 
     def run(
         self,
@@ -322,7 +316,7 @@ class Trainer:
         Raises:
             CheckpointError: when it cannot be written; then the path holds what it held.
         """
-        self._write(path, [leaf.numpy() for leaf in flatten(self.state)[0]])
+        self._write(path, joined(self.state))
 
     def _write(self, path: str | os.PathLike[str], state: Sequence[Array]) -> None:
         """Write a checkpoint with the state of all streams."""
@@ -337,7 +331,7 @@ class Trainer:
             self.reading,
             self.vocabulary,
             self.corpus.name,
-            self.corpus.sha256,
+            self._texts.sha256,
             self.at,
             tuple(self.validations),
         )
@@ -345,7 +339,9 @@ class Trainer:
         self.saved_at, self.saved_to = self.at, os.fspath(path)
 
     @classmethod
-    def resume(cls, path: str | os.PathLike[str], corpus: Corpus, wanted: Mapping[str, Any] | None = None) -> "Trainer":
+    def resume(
+        cls, path: str | os.PathLike[str], corpus: Corpus | LargeCorpus, wanted: Mapping[str, Any] | None = None
+    ) -> "Trainer":
         """The trainer as it was when it was saved to ``path``; it goes on bit for bit.
 
         Args:
@@ -386,7 +382,7 @@ class Trainer:
                 raise CheckpointError(f"{path} has another vocabulary than the text it names; train a new model")
             trainer.model.load_state_dict(part(arrays, "model"))
             trainer.optimizer.load_state_dict(part(arrays, "optimizer"))
-            leaves, structure = flatten(trainer.model.zeros(saved.training.batch))
+            leaves, structure = flatten(trainer.model.zeros(trainer.batch))
             state = [tensor(arrays[f"state.{k}"]) for k in range(len(leaves))]
             losses, best = array("d", arrays["losses"].tolist()), part(arrays, "best")
             fits = [s.type for s in state] == [leaf.type for leaf in leaves]
@@ -398,9 +394,3 @@ class Trainer:
         trainer.losses, trainer.validations = losses, list(saved.validations)
         trainer.best = model.state_dict() if saved.validations else {}
         return trainer
-
-
-def _detached(state: Any) -> Any:
-    """The state as leaves without a graph, for the next window."""
-    leaves, structure = flatten(state)
-    return unflatten(structure, [leaf.detach() for leaf in leaves])
