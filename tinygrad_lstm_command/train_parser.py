@@ -201,6 +201,12 @@ def _add_files(parser: Parser) -> None:
         "--checkpoint", type=path, metavar="PATH", help="saved here at each such look (model.safetensors)"
     )
     group.add_argument(
+        "--keep",
+        type=count,
+        metavar="N",
+        help="checkpoints that stay: the newest and N - 1 earlier ones, model.step-250.safetensors, and the best (1)",
+    )
+    group.add_argument(
         "--save-every", type=positive_number, metavar="SECONDS", help="save besides, whenever so many seconds are over"
     )
     group.add_argument(

@@ -12,6 +12,7 @@ from tinygrad_lstm.data import LargeCorpus, large, read_corpus, reading, token_f
 from tinygrad_lstm.data.text import Texts
 from tinygrad_lstm.errors import CheckpointError, DataError, UsageError
 from tinygrad_lstm.train import ModelConfig, TextConfig, TrainConfig, Trainer, evaluate_text
+from tinygrad_lstm_command import main
 
 WORDS = st.lists(st.sampled_from(["a", "b", "rose", "größe", "漢字", "<unk>", "😀"]), min_size=3)
 BLANKS = st.lists(st.sampled_from([" ", "\n", "  ", "\t", "\r\n", ""]), min_size=40, max_size=40)
@@ -93,13 +94,17 @@ def test_training_goes_on_bit_for_bit(text: Path) -> None:
         Trainer.resume(text.with_name("a"), LargeCorpus([text]))
 
 
-def test_a_text_that_has_changed_is_read_again(text: Path) -> None:
+def test_a_text_that_has_changed_is_read_again(text: Path, capsys: pytest.CaptureFixture[str]) -> None:
     corpus = LargeCorpus([text])
     before, files = of(corpus.texts(TextConfig())), list((text.parent / "cache").iterdir())
     assert [large.TOKENS.fullmatch(path.name) is not None for path in files] == [True]
+    assert main(["cache"]) == 0
+    assert "1 file of tokens, " in capsys.readouterr().out
     text.write_text(HAMLET + "§")
     assert of(LargeCorpus([text]).texts(TextConfig())) != before
     assert list((text.parent / "cache").iterdir()) == files
+    assert main(["cache", "--clear"]) == 0
+    assert list((text.parent / "cache").iterdir()) == []
 
 
 @settings(max_examples=40)

@@ -4,6 +4,7 @@ import argparse
 import os
 from contextlib import suppress
 
+from tinygrad_lstm.data.large import TOKENS
 from tinygrad_lstm.runtime.cache import LIMIT, CachedFile, cached_files, configured, directory
 
 __all__ = ["run_cache"]
@@ -18,19 +19,29 @@ def run_cache(arguments: argparse.Namespace) -> int:
         )
         print(f"no program is kept in {reason}")
         return 0
-    found, deleted = cached_files(place), []
+    found, texts = cached_files(place), cached_files(place, TOKENS)
     if arguments.clear:
-        for entry in found:
-            with suppress(OSError):
-                os.unlink(entry.path)
-                deleted.append(entry)
-        print(f"deleted {_counted(deleted)} in {place}")
+        print(f"deleted {_counted(_deleted(found))} in {place}")
+        if texts:
+            print(f"deleted {_counted(_deleted(texts), 'file of tokens', 'files of tokens')} there")
         return 0
     print(f"folder: {place}")
     print(f"holds: {_counted(found)}; beyond {LIMIT / 2**20:.0f} MiB those go that were not used for the longest time")
+    if texts:
+        print(f"holds: {_counted(texts, 'file of tokens', 'files of tokens')} of large texts; these stay")
     return 0
 
 
-def _counted(found: list[CachedFile]) -> str:
+def _deleted(found: list[CachedFile]) -> list[CachedFile]:
+    """Delete entries; returns those that could be."""
+    deleted = []
+    for entry in found:
+        with suppress(OSError):
+            os.unlink(entry.path)
+            deleted.append(entry)
+    return deleted
+
+
+def _counted(found: list[CachedFile], one: str = "compiled program", several: str = "compiled programs") -> str:
     size = sum(entry.size for entry in found) / 2**20
-    return f"{len(found):,} compiled program{'s' * (len(found) != 1)}, {size:.1f} MiB"
+    return f"{len(found):,} {one if len(found) == 1 else several}, {size:.1f} MiB"

@@ -86,7 +86,8 @@ def _train(arguments: argparse.Namespace, kind: type[Trainer]) -> int:
                     progress(trainer)
                     journal(trainer)
 
-                trainer.run(report, checkpoint, save_every=given.get("save_every"), time_limit=given.get("time_limit"))
+                options = {name: given[name] for name in ("keep", "save_every", "time_limit") if name in given}
+                trainer.run(report, checkpoint, **options)
         except KeyboardInterrupt as interrupt:
             interrupt.args = (_how_to_resume(trainer, arguments),)
             raise

@@ -36,7 +36,7 @@ _RANDOM: Final = "[a-z0-9_]{8}"
 
 @dataclass(frozen=True, slots=True, order=True)
 class CachedFile:
-    """A compiled program in the cache.
+    """A file in the cache.
 
     Attributes:
         used: when it was last used, in nanoseconds since 1970.
@@ -110,12 +110,12 @@ def directory() -> Path:
     return path if path is not None and _private(path) and os.access(path, os.W_OK) else _temporary()
 
 
-def cached_files(place: Path) -> list[CachedFile]:
-    """The entries of the cache in ``place``; those used last come last."""
+def cached_files(place: Path, named: re.Pattern[str] = _NAME) -> list[CachedFile]:
+    """The compiled programs in ``place``, or files with other names; those used last come last."""
     found = []
     with suppress(OSError), os.scandir(place) as files:
         for file in files:
-            if _NAME.fullmatch(file.name):
+            if named.fullmatch(file.name):
                 # Another process may have deleted it.
                 with suppress(OSError):
                     status = file.stat(follow_symlinks=False)

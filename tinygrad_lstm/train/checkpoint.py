@@ -30,6 +30,7 @@ __all__ = [
     "check_writable",
     "described",
     "holds_model",
+    "is_sound",
     "load_model",
     "part",
     "read_checkpoint",
@@ -74,6 +75,15 @@ def holds_model(path: str | os.PathLike[str]) -> bool:
         CheckpointError: when it is no file of arrays.
     """
     return _KEY in read_texts(path, "checkpoint")
+
+
+def is_sound(path: str | os.PathLike[str]) -> bool:
+    """Whether a checkpoint can be gone on from."""
+    try:
+        restored_model(path, *read_checkpoint(path))
+    except CheckpointError:
+        return False
+    return True
 
 
 def load_model(path: str | os.PathLike[str]) -> tuple[LanguageModel, TokenVocabulary]:

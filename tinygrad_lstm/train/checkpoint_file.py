@@ -12,12 +12,18 @@ from typing import Any
 from tinygrad_lstm.errors import CheckpointError
 from tinygrad_lstm.graph.scopes import warn
 from tinygrad_lstm.runtime.files import check_writable
+from tinygrad_lstm.train.earlier import Earlier
 
 __all__ = ["CheckpointFile"]
 
 
 class CheckpointFile:
     """Where a run saves: over the file that it found or wrote itself, and over no other.
+
+    Args:
+        keep: how many checkpoints are kept, the newest and earlier ones beside it, and that with the lowest loss.
+        step: from which the run goes on, or None.
+        held: the step of the checkpoint at ``path``, if it is of this run.
 
     Attributes:
         path: of the file; another one once its folder is gone.
@@ -26,13 +32,19 @@ class CheckpointFile:
         CheckpointError: when it cannot be written.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], keep: int = 1, step: int | None = None, held: int | None = None
+    ) -> None:
         check_writable(path)
         self.path = os.fspath(path)
+        self._earlier, self._held = Earlier(self.path, keep, step), held
         self._found = _identity(self.path)
 
-    def save(self, write: Callable[[str], None], step: int) -> None:
+    def save(self, write: Callable[[str], None], step: int, best: int | None = None) -> None:
         """Have ``write`` write the file.
+
+        Args:
+            best: the step with the lowest held-out loss, whose checkpoint is kept.
 
         A file that was deleted is written again. Where the folder was renamed or deleted, the file goes to the working
         directory, or to that of temporary files, and a warning says so.
@@ -42,7 +54,11 @@ class CheckpointFile:
                 kept, and this one is written beside it.
         """
         with uninterrupted():
+            if self._held not in (None, step) and _identity(self.path) == self._found is not None:
+                self._earlier.put(self.path, self._held or 0)
             self._save(write, step)
+            self._held = step
+            self._earlier.prune(self.path, best)
 
     def _save(self, write: Callable[[str], None], step: int) -> None:
         now = _identity(self.path)

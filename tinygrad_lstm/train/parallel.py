@@ -11,7 +11,6 @@ from tinygrad_lstm.errors import CheckpointError, Error
 from tinygrad_lstm.functions import random
 from tinygrad_lstm.graph.variables import State
 from tinygrad_lstm.train.checkpoint import Array
-from tinygrad_lstm.train.checkpoint_file import CheckpointFile
 from tinygrad_lstm.train.config import TextConfig, TrainConfig
 from tinygrad_lstm.train.language_model import ModelConfig
 from tinygrad_lstm.train.ranks import Ranks
@@ -61,6 +60,7 @@ class ParallelTrainer(Trainer):
         report: "Callable[[Trainer], None] | None" = None,
         checkpoint: str | os.PathLike[str] | None = None,
         *,
+        keep: int = 1,
         save_every: float | None = None,
         time_limit: float | None = None,
     ) -> None:
@@ -68,7 +68,7 @@ class ParallelTrainer(Trainer):
 
         A rank that fails ends all, after a sentence; the checkpoint stays as it was written last.
         """
-        file: Any = None if checkpoint is None else CheckpointFile(checkpoint) if not self.ranks.rank else _Follower()
+        file: Any = None if checkpoint is None else _Follower() if self.ranks.rank else self._file(checkpoint, keep)
         try:
             with self.ranks.listening():
                 self._run(report if not self.ranks.rank else None, file, save_every, time_limit)
@@ -112,6 +112,6 @@ class ParallelTrainer(Trainer):
 class _Follower:
     """The checkpoint file on ranks that write none: they only send their part of the state."""
 
-    def save(self, write: Callable[[str], None], step: int) -> None:
+    def save(self, write: Callable[[str], None], step: int, best: int | None = None) -> None:
         """Have ``write`` send what it would write."""
         write("")

@@ -29,6 +29,7 @@ from tinygrad_lstm.runtime.creation import tensor
 from tinygrad_lstm.train.checkpoint import (
     Array,
     described,
+    is_sound,
     part,
     read_checkpoint,
     restored_model,
@@ -37,6 +38,7 @@ from tinygrad_lstm.train.checkpoint import (
 from tinygrad_lstm.train.checkpoint_file import CheckpointFile
 from tinygrad_lstm.train.config import TextConfig, TrainConfig, learning_rate
 from tinygrad_lstm.train.description import Description
+from tinygrad_lstm.train.earlier import earlier
 from tinygrad_lstm.train.language_model import LanguageModel, ModelConfig
 from tinygrad_lstm.train.measuring import Evaluation, evaluate_tokens
 from tinygrad_lstm.train.progress import Progress, draws_bars
@@ -237,6 +239,7 @@ class Trainer:
         report: "Callable[[Trainer], None] | None" = None,
         checkpoint: str | os.PathLike[str] | None = None,
         *,
+        keep: int = 1,
         save_every: float | None = None,
         time_limit: float | None = None,
     ) -> None:
@@ -247,6 +250,8 @@ class Trainer:
                 nothing elsewhere. ``lambda trainer: None`` is nothing everywhere.
             checkpoint: where to save after each validation, and when Ctrl-C ends the run. If its folder goes away
                 meanwhile, the run saves in the working directory, and warns.
+            keep: how many checkpoints stay: that at ``checkpoint``, which is the newest, and earlier ones beside it,
+                ``model.step-250.safetensors``. That with the lowest held-out loss stays besides.
             save_every: seconds after which to save besides, at the next step.
             time_limit: seconds after which the run ends, saving, at the next step.
 
@@ -254,11 +259,14 @@ class Trainer:
             CheckpointError: when the checkpoint cannot be written; that is found out before the first step.
             KeyboardInterrupt: at Ctrl-C, after saving; nothing of the step under way is left.
         """
-        file = None if checkpoint is None else CheckpointFile(checkpoint)
+        file = None if checkpoint is None else self._file(checkpoint, keep)
         with contextlib.ExitStack() as stack:
             if report is None and draws_bars(sys.stderr):
                 report = stack.enter_context(Progress(self, sys.stderr))
             self._run(report, file, save_every, time_limit)
+
+    def _file(self, path: str | os.PathLike[str], keep: int) -> CheckpointFile:
+        return CheckpointFile(path, keep, self.saved_at, self.saved_at if self.saved_to == os.fspath(path) else None)
 
     def _run(
         self,
@@ -279,23 +287,23 @@ class Trainer:
                     if report:
                         report(self)
                     if file is not None:
-                        file.save(self.save, self.at)
+                        file.save(self.save, self.at, self.lowest[0])
                         saved = time.monotonic()
                 elif file is not None and self._is_over(saved, save_every):
-                    file.save(self.save, self.at)
+                    file.save(self.save, self.at, self.lowest[0])
                     saved = time.monotonic()
                 if self.at >= self.steps:
                     return
                 if self._is_over(started, time_limit):
                     if file is not None and self.saved_at != self.at:
-                        file.save(self.save, self.at)
+                        file.save(self.save, self.at, self.lowest[0])
                     return
                 self.step()
                 if report:
                     report(self)
         except KeyboardInterrupt:
             if file is not None:
-                file.save(self.save, self.at)
+                file.save(self.save, self.at, self.lowest[0])
             raise
 
     def _is_over(self, since: float, seconds: float | None) -> bool:
@@ -354,8 +362,15 @@ class Trainer:
                 other settings.
             UsageError: when more steps are done than are wanted.
         """
-        arrays, saved = read_checkpoint(path)
-        model, vocabulary = restored_model(path, arrays, saved)
+        try:
+            arrays, saved = read_checkpoint(path)
+            model, vocabulary = restored_model(path, arrays, saved)
+        except CheckpointError as error:
+            for before in earlier(path):
+                if is_sound(before):
+                    message = f"the one before it is whole: --resume {before} --checkpoint {os.fspath(path)}"
+                    raise CheckpointError(f"{error}; {message}") from None
+            raise
         settings = {**asdict(saved.model), **asdict(saved.training), **asdict(saved.reading)}
         for key, value in (wanted or {}).items():
             if key not in _MAY_CHANGE and settings[key] != value:
