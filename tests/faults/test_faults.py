@@ -20,6 +20,7 @@ from tests.faults.naming import name, of_c, of_page, of_picture
 from tests.faults.notes import Notes
 from tests.faults.poisoning import Poisoned
 from tests.faults.processes import Ended, wrong
+from tests.faults.ranks import mpiexec
 from tests.faults.training import FullDisk, Killed
 from tests.faults.vectors import vector
 from tinygrad_lstm.runtime.files import read_arrays, write_arrays
@@ -43,6 +44,9 @@ def tool(*words: str) -> "subprocess.CompletedProcess[str]":
     ("harness", "count"),
     [
         ("killed", 1),
+        pytest.param(
+            "ranks", 1, marks=pytest.mark.skipif(mpiexec() is None, reason="there is no mpiexec, or no mpi4py")
+        ),
         ("disk", 1),
         ("renamed", 1),
         ("damaged", 25),

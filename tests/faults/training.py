@@ -45,11 +45,13 @@ class Training:
 
     COLD = 0.2
     """The share of runs in a process that is started and imports everything; the others are forked."""
+    MORE: tuple[str, ...] = ()
+    """Further arguments of all runs."""
 
     def __init__(self, folder: Path) -> None:
         self.text = folder / "text"
         self.text.write_text(TEXT, encoding="utf-8")
-        self.words = ["train", str(self.text), *SMALL, "--steps", str(STEPS)]
+        self.words = ["train", str(self.text), *SMALL, "--steps", str(STEPS), *self.MORE]
         begun = time.monotonic()
         ended = self.run([*self.words, "--checkpoint", "whole"], folder)
         if ended.status:
