@@ -47,8 +47,8 @@ bench: $(VENV)/.bench ## Time it beside its peers, into out/ (BENCH="--help" lis
 fuzz: $(VENV)/.dev ## Random programs, plain against compiled (SECONDS=600 SEED=1 FUZZ="--backend both --processes 2")
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) --seed $(SEED) --out "$(OUT)/fuzz" $(FUZZ)
 
-faults: $(VENV)/.dev ## Kills, full disks, damaged files, hostile names and arguments (SECONDS=600 SEED=1 FAULTS="--help")
-	$(BIN)/python -m tests.faults --seconds $(SECONDS) --seed $(SEED) $(FAULTS)
+faults: $(VENV)/.dev ## Kills, full disks, damaged files, hostile names and arguments (SECONDS=600 SEED=1 FAULTS=--full)
+	$(BIN)/python -m tests.faults $(if $(filter --full,$(FAULTS)),,--seconds $(SECONDS)) --seed $(SEED) $(FAULTS)
 
 gpu: ## Try and time the CuPy backend on a GPU, into out/gpu (GPU="--help" lists the options)
 	@"$(or $(PYTHON),$(wildcard $(BIN)/python),python3)" -m benchmarks.gpu_day --out "$(OUT)/gpu" $(GPU)
