@@ -30,6 +30,7 @@ from tinygrad_lstm.train import (
     save_curve,
     shipped_settings,
 )
+from tinygrad_lstm.train.settings import settings_with
 
 GRAMMAR = "the cat sits\nthe cats sit\na dog runs\nthe dogs run\n"
 CORPUS = Corpus(GRAMMAR * 30, "a grammar", GRAMMAR * 4, GRAMMAR * 3)
@@ -369,3 +370,24 @@ def test_the_header_holds_words(tmp_path):
     header = json.loads(json.loads(raw[8 : 8 + size])["__metadata__"]["tinygrad_lstm"])
     assert header["vocabulary"][:2] == ["<eos>", "<unk>"]
     assert header["reading"]["level"] == "word"
+
+
+def test_settings_of_a_file_and_of_the_command(tmp_path):
+    path = tmp_path / "a.toml"
+    path.write_text("[training]\nepochs = 3\nlr = 0.5\n")
+    assert settings_with(path, {}).training.epochs == 3
+    by_steps = settings_with(path, {"steps": 5, "lr": 0.25}).training
+    assert (by_steps.steps, by_steps.epochs, by_steps.lr) == (5, None, 0.25)
+    with pytest.raises(UsageError, match="--steps and --epochs both say how long to train; leave one out"):
+        settings_with(None, {"steps": 5, "epochs": 2})
+    for line, said in (
+        ('lr = "fast"', "lr is a finite number above 0, not 'fast'"),
+        ("window = 2.5", "window is"),
+        ("steps = 3\nepochs = 3", "steps and epochs both say how long"),
+        ('optimizer = "adamm"', "optimizer is one of"),
+    ):
+        path.write_text(f"[training]\n{line}\n")
+        with pytest.raises(UsageError, match=rf"a\.toml: {said}"):
+            settings_with(path, {"hidden": 4})
+    path.write_text("[training]\nmomentum = 0.9\n")
+    assert settings_with(path, {"optimizer": "sgd"}).training.momentum == 0.9

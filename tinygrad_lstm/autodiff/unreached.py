@@ -59,8 +59,9 @@ def without_parameter(order: Sequence[Node]) -> GradientError:
             f"tl.gradients(loss, {names[0]}) gives the graph of the gradient"
         )
     return GradientError(
-        "backward: the loss reaches no Parameter; make one with tl.tensor(…, requires_grad=True). What a function "
-        "under tl.jit returns has no history: call backward inside it"
+        "backward: the loss reaches no Parameter; what is trained is tl.Parameter(value), or of a model, and the "
+        "gradient by any other tensor is tl.gradients(loss, x). What a function under tl.jit returns has no history: "
+        "call backward inside it"
     )
 
 

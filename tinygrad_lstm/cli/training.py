@@ -27,7 +27,7 @@ from tinygrad_lstm.train.parallel import ParallelTrainer
 from tinygrad_lstm.train.progress import Progress
 from tinygrad_lstm.train.ranks import Ranks
 from tinygrad_lstm.train.sampling import beam_search, sample
-from tinygrad_lstm.train.settings import Settings, read_settings
+from tinygrad_lstm.train.settings import settings_with
 from tinygrad_lstm.train.trainer import Trainer
 
 __all__ = ["run_evaluate", "run_inspect", "run_sample", "run_train"]
@@ -58,7 +58,7 @@ def _train(arguments: argparse.Namespace, kind: type[Trainer]) -> int:
     # The path of the checkpoint to resume, or True for that of --checkpoint.
     resumed = given.get("resume")
     checkpoint = given.get("checkpoint") or (resumed if isinstance(resumed, str) else _CHECKPOINT)
-    settings = Settings({**(read_settings(given["config"]) if "config" in given else {}), **given})
+    settings = settings_with(given.get("config"), given)
     check_writable(checkpoint)
     if "curve" in given:
         check_curve(given["curve"])

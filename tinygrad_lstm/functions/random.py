@@ -153,6 +153,8 @@ def uniform(key: Any, shape: Any, low: float = 0.0, high: float = 1.0, dtype: An
     else:
         places = 24 if kind is float32 else 11
         unit = right_shift(bits(key, target), 32 - places).astype(kind) * 2.0**-places
+    if isinstance(low, int | float) and isinstance(high, int | float) and not low <= high:
+        raise UsageError(f"random.uniform: low is at most high, got {low!r} and {high!r}")
     return unit if (low, high) == (0.0, 1.0) else unit * (high - low) + low
 
 
@@ -165,6 +167,8 @@ def normal(key: Any, shape: Any, mean: float = 0.0, std: float = 1.0, dtype: Any
     True
     """
     target = as_shape(shape)
+    if isinstance(std, int | float) and not std >= 0:
+        raise UsageError(f"random.normal: std is a number ≥ 0, not {std!r}")
     both = uniform(key, (2, *target), dtype=dtype)
     unit = sqrt(-2.0 * log(1.0 - both[0])) * cos(2.0 * math.pi * both[1])
     return unit if (mean, std) == (0.0, 1.0) else unit * std + mean
@@ -227,6 +231,8 @@ def bernoulli(key: Any, p: Any = 0.5, shape: Any = None) -> Tensor:
     >>> print(tl.random.bernoulli(tl.random.key(0), [0.0, 1.0]))
     [False  True]
     """
+    if isinstance(p, int | float) and not 0 <= p <= 1:
+        raise UsageError(f"random.bernoulli: p is a probability from 0 to 1, not {p!r}")
     chance = as_tensor(p, device=shared_device(key))
     if not chance.dtype.is_float:
         chance = chance.astype(float32)

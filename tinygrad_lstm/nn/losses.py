@@ -223,6 +223,8 @@ def _wide(x: Tensor) -> Tensor:
 def _classified(name: str, first: str, scores: Any, targets: Any, ignore_index: int | None) -> tuple[Tensor, Tensor]:
     (floats,) = float_operands(scores)
     indices = as_tensor(targets, device=floats.device)
+    if indices.dtype.is_float and as_tensor(scores).dtype.kind in "iu":
+        raise DTypeError(f"{name}: {first} come first, then the class numbers: write {name}({first}, targets)")
     if indices.dtype.kind not in "iu":
         change = "tl.argmax(targets, axis=-1)" if indices.shape == floats.shape else "targets.astype(tl.int64)"
         raise DTypeError(f"{name}: targets are class numbers, got {indices.type}; write {change}")

@@ -1,9 +1,10 @@
 """``Holder``, what has Parameters and States as attributes (modules, optimisers), and ``Module``, of layers."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from reprlib import recursive_repr
 from textwrap import indent
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, Self, TypeVar, cast
 
 from tinygrad_lstm.errors import (
     ArgumentError,
@@ -158,7 +159,8 @@ class Holder:
         if missing or extra:
             parts = [f"missing are {_some(missing)}"] if missing else []
             parts += [f"not known are {_some(extra)}"] if extra else []
-            raise StateDictError(f"the state does not fit {type(self).__name__}: {'; '.join(parts)}")
+            advice = _of_elsewhere(variables, state)
+            raise StateDictError(f"the state does not fit {type(self).__name__}: {'; '.join(parts)}{advice}")
         values = {}
         for path, variable in variables.items():
             try:
@@ -171,7 +173,9 @@ class Holder:
             if values[path].shape != variable.shape or values[path].dtype is not variable.dtype
         ]
         if wrong:
-            raise StateDictError(f"the state does not fit {type(self).__name__}: {'; '.join(wrong)}")
+            turned = any(v.ndim == 2 and values[p].shape == v.shape[::-1] != v.shape for p, v in variables.items())
+            advice = _FROM_PYTORCH if turned else ""
+            raise StateDictError(f"the state does not fit {type(self).__name__}: {'; '.join(wrong)}{advice}")
         assign_all([(variable, values[path]) for path, variable in variables.items()])
 
     def to(self, device: str) -> Self:
@@ -216,6 +220,24 @@ def with_article(name: str) -> str:
     """
     vowels = "AEFHILMNORSX" if name[1:2].isupper() else "AEIOaeio"
     return f"{'an' if name[0] in vowels else 'a'} {name}"
+
+
+_FROM_PYTORCH: Final = "; weights of PyTorch are read by tl.nn.from_pytorch(module, state), with prefix= for a part"
+_PYTORCHS: Final = re.compile(r"(^|\.)(weight|bias)_(ih|hh)(_l\d+(_reverse)?)?$|\.in_proj_weight$|num_batches_tracked$")
+"""Names that PyTorch gives, and this package does not."""
+
+
+def _of_elsewhere(variables: Mapping[str, Any], state: Mapping[Any, Any]) -> str:
+    """What to do with a state whose names are PyTorch's, or those of a whole of which this is a part."""
+    names = [name for name in state if isinstance(name, str)]
+    if any(map(_PYTORCHS.search, names)):
+        return _FROM_PYTORCH
+    path = next(iter(variables), "")
+    prefixes = [name.removesuffix(path) for name in names if path and name.endswith(f".{path}")]
+    for prefix in prefixes:
+        if all(prefix + p in state for p in variables):
+            return f"; of a whole take a part: {{p: state[{prefix!r} + p] for p in module.state_dict()}}"
+    return ""
 
 
 def _some(paths: list[str]) -> str:
@@ -272,7 +294,10 @@ class Module(Holder):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """``forward`` in this module's scope."""
         with scope(self.__dict__.get("_name") or self._title, self.role):
-            return self.forward(*args, **kwargs)
+            result = self.forward(*args, **kwargs)
+        if result is None:
+            raise UsageError(f"{type(self).__name__}.forward gives None; end it with return, and the result behind it")
+        return result
 
     @property
     def _title(self) -> str:

@@ -218,12 +218,17 @@ def misfit(
     if twice:
         return ArgumentError(f"{called} was given {twice[0]} twice, by position and by name; leave one out")
     needed = _needed(parameters)
-    if positions[:1] == ["key"]:
+    if positions[:1] == ["key"] and not (args and _is_key(args[0])) and "key" not in kwargs:
         return ArgumentError(
             f"{called} takes a key first: write {written}({', '.join(['tl.random.key(0)', *needed[1:]])})"
         )
     absent = [p for p in needed[len(args) :] if p not in kwargs]
     return ArgumentError(f"{called} also needs {' and '.join(absent)}: write {written}({', '.join(needed)})")
+
+
+def _is_key(value: Any) -> bool:
+    """Whether an argument is a key of random numbers, which are two words without a sign."""
+    return getattr(value, "shape", None) == (2,) and str(getattr(value, "dtype", "")) == "uint32"
 
 
 def _method(name: str, owner: Any) -> tuple[str, str]:

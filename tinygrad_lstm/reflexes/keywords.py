@@ -186,6 +186,7 @@ OPTIONS: Final[Mapping[str, str]] = {
     "format": "write .save('a.svg') of the result, whose ending says the form",
     "fullgraph": _COMPILED,
     "fused": "all parameters are updated in one evaluation; leave it out",
+    "Tensor.backward.grad": "write (y * g).sum().backward(), or tl.gradients(y, xs, g)",
     "grad": "write p.grad = value",
     "grad_tensors": "write tl.gradients(ys, xs, cotangents)",
     "gradient": "write (y * g).sum().backward(), or tl.gradients(y, xs, g)",

@@ -143,6 +143,17 @@ def _no_numbers(array: np.ndarray[Any, Any]) -> DTypeError:
     """The error for values that are no numbers, or of an element type that is not supported."""
     if array.dtype.kind in "OUSV":
         got = next((v for v in array.flat if not isinstance(v, Real)), array)
+        if got is None:
+            return DTypeError(
+                "tensor: the values are no numbers, got NoneType None, as a function gives that ends without return; "
+                "give numbers, nested lists of them, or a NumPy array"
+            )
+        if callable(getattr(got, "named_parameters", None)):
+            return DTypeError(
+                f"tensor: {type(got).__name__} is a module and no value; gradients by its Parameters are "
+                "tl.gradients(loss, model.parameters()), and its weights are an argument in "
+                "tl.nn.functional_call(model, weights, x)"
+            )
         if is_function(got):
             return DTypeError(f"tensor: {got!r:.60} is a function; call it, or differentiate it by tl.grad")
         return DTypeError(

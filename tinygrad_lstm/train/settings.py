@@ -13,7 +13,7 @@ from tinygrad_lstm.runtime.files import as_path, regular_file
 from tinygrad_lstm.train.config import TextConfig, TrainConfig
 from tinygrad_lstm.train.language_model import ModelConfig
 
-__all__ = ["Settings", "read_settings", "shipped_settings"]
+__all__ = ["Settings", "read_settings", "settings_with", "shipped_settings"]
 
 _TABLES: Final[dict[str, type[Any]]] = {"text": TextConfig, "model": ModelConfig, "training": TrainConfig}
 _SHIPPED: Final = Path(__file__).parent / "configurations"
@@ -109,3 +109,32 @@ def read_settings(name: str | os.PathLike[str]) -> dict[str, Any]:
                 raise UsageError(f"{name}: [{table}] has no {key!r}; {advice}")
             given[key] = value
     return given
+
+
+def settings_with(name: str | os.PathLike[str] | None, given: Mapping[str, Any]) -> Settings:
+    """The settings of a TOML file, if one is named, with those that are ``given`` in their place.
+
+    ``steps`` and ``epochs`` both say how long to train: what is given replaces both of the file.
+
+    Raises:
+        UsageError: as :func:`read_settings`; for a value that a field cannot have, with the file's name if it is from
+            there; and when ``steps`` and ``epochs`` are both given.
+
+    >>> settings_with("zaremba-small", {"steps": 10}).training.epochs is None
+    True
+    """
+    if given.get("steps") is not None and given.get("epochs") is not None:
+        raise UsageError("--steps and --epochs both say how long to train; leave one out")
+    read = {} if name is None else read_settings(name)
+    if "steps" in read and "epochs" in read:
+        raise UsageError(f"{name}: steps and epochs both say how long to train; leave one out")
+    if given.keys() & {"steps", "epochs"}:
+        read = {key: value for key, value in read.items() if key not in ("steps", "epochs")}
+    settings = Settings({**read, **given})
+    try:
+        _ = settings.reading, settings.model, settings.training
+    except UsageError as error:
+        if str(error).partition(" ")[0] in read.keys() - given.keys():  # messages begin with the field
+            raise UsageError(f"{name}: {error}") from None
+        raise
+    return settings

@@ -384,6 +384,8 @@ class Trainer:
                 f"{corpus.name} with {corpus.sha256[:12]}…; name the files it was trained on"
             )
         changes = {key: value for key, value in (wanted or {}).items() if key in _MAY_CHANGE}
+        if "steps" in changes:  # the last word on how long
+            changes.setdefault("epochs", None)
         config = replace(saved.training, **changes)
         with described(path), undrawn():
             trainer = cls(corpus, saved.model, config, saved.reading)
