@@ -4,6 +4,7 @@ In the examples of docstrings ``tl`` and ``np`` are there without an import. Und
 each test are counted (tests/counting.py).
 """
 
+import gc
 import os
 from collections.abc import Generator, Iterator
 
@@ -19,6 +20,18 @@ from tinygrad_lstm.graph.registry import OPS
 os.environ.setdefault("TINYGRAD_LSTM_VERIFY", "1")
 
 COUNTING = pytest.StashKey[Counting]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Tests live to the end, so the collector of garbage need not look at them again and again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(wrapper=True)
