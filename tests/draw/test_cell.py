@@ -225,7 +225,8 @@ def test_hostile_names_come_out_as_that_text(name):
         def forward(self, x, state):
             h, c = state
             with tl.scope(name, role="gate"):
-                f = self.forget(tl.concatenate([h, x], axis=-1)).named(name)
+                f = self.forget(tl.concatenate([h, x], axis=-1))
+                f = (f * f).named(name)
             c = (f * c).named(name + "c")
             return tl.tanh(c).named(name + "h"), c
 

@@ -92,10 +92,10 @@ def test_nothing_stands_on_anything_else(cell):
             assert right <= a or c <= left or top <= b or d <= bottom
 
 
-def test_a_layer_that_looks_at_the_conveyor_alone_hangs_from_it():
+def test_a_normalisation_that_looks_at_the_conveyor_alone_hangs_from_it():
     found = dot.nodes(draw.cell(CELLS["norm"]))
-    (hidden,) = [look for look in found.values() if look.get("tooltip") == "norm" and look["class"] == "layer"]
-    row = {dot.place(look)[1] for look in found.values() if look.get("class") == "layer" and look is not hidden}
+    (hidden,) = [look for look in found.values() if dot.shown(look) == "LN"]
+    row = {dot.place(look)[1] for look in found.values() if look.get("class") == "layer"}
     assert len(row) == 1
     assert dot.place(hidden)[1] > row.pop()
 

@@ -32,14 +32,20 @@ def test_variants_show_their_true_edges_and_no_inner_arithmetic(cell):
     # Normalisation and peepholes are inside of the layers: no mean, root or matmul lies about.
     shown = {dot.shown(look) for look in dot.nodes(drawing).values()}
     normalises = bool([p for p in cell.parameters() if "norm" in p.name])
-    assert any(label.startswith("LN ") for label in shown) == normalises
+    assert any("(LN)" in label for label in shown) == normalises
     assert shown <= {
-        *("LN σ", "LN tanh"),
-        *("relu", "projection", "clip ±3", "clip ±0.5", "dropout"),
-        *("", "σ", "tanh", "×", "+", "1−", "recurrent", "x_t"),
+        *("σ(LN)", "tanh(LN)", "LN"),
+        *("relu", "clip ±3", "clip ±0.5", "dropout"),
+        *("", "σ", "tanh", "×", "+", "1−", "linear", "x_t"),
         *("h_t−1", "C_t−1", "h_t", "C_t"),
         *("f_t", "i_t", "C̃_t", "o_t", "z_t", "r_t", "h̃_t"),
     }
+
+
+def test_what_is_added_to_the_product_of_a_layer_says_so():
+    drawing = draw.cell(nn.GRUCell(3, 4, reset_after=True))
+    assert [dot.shown(look) for name, look in dot.nodes(drawing).items() if name.startswith("mark")] == ["+"]
+    assert not [name for name in dot.nodes(draw.cell(nn.GRUCell(3, 4))) if name.startswith("mark")]
 
 
 def test_variants_have_the_wires_that_make_them():
@@ -52,7 +58,7 @@ def test_variants_have_the_wires_that_make_them():
     assert ("σ", "1−") in coupled
     assert ("1−", "×") in coupled
     after = dot.pairs(draw.cell(VARIANTS["reset after"]))
-    assert {("recurrent", "×"), ("×", "tanh"), ("x_t", "tanh"), ("h_t−1", "recurrent")} <= set(after)
+    assert {("linear", "×"), ("×", "tanh"), ("x_t", "tanh"), ("h_t−1", "linear")} <= set(after)
     assert ("h_t−1", "tanh") not in after
 
 
@@ -65,4 +71,4 @@ def test_options_of_a_cell_are_in_its_picture_and_equations():
     assert "C_t = f_t∘C_{t−1} + i_t∘dropout(C̃_t)." in said["dropout"]
     assert "h_t = (1 − z_t)∘h_{t−1} + z_t∘dropout(h̃_t)." in said["gru dropout"]
     projected = dot.pairs(draw.cell(VARIANTS["projection"]))
-    assert {("×", "projection"), ("projection", "clip ±0.5"), ("+", "clip ±3"), ("clip ±3", "tanh")} <= set(projected)
+    assert {("×", "linear"), ("linear", "clip ±0.5"), ("+", "clip ±3"), ("clip ±3", "tanh")} <= set(projected)

@@ -167,7 +167,8 @@ class _Dissection:
                 self.group.update(dict.fromkeys(self.members[other], target))
                 self.members[target] += self.members[other]
             return target
-        return groups[0] if self._is_function(node) else None
+        # What only normalises is an operation, and the function behind it another one.
+        return groups[0] if self._is_function(node) and _has_product(self.members[groups[0]]) else None
 
     def _is_function(self, node: Node) -> bool:
         plain = len(node.inputs) == 1 and OPS[node.op].kind == "elementwise" and node.op != "negative"
@@ -258,7 +259,10 @@ class _Dissection:
             part.marks[one] = ", ".join(m for m in (part.marks.get(one), mark) if m)
 
     def _mark_weights(self, part: Part, nodes: Sequence[Node], made: Mapping[Any, Part]) -> None:
-        """Say which of the values that a layer reads goes to which weight, where weights have names of their own."""
+        """Say which of the values that a layer reads goes to which weight, where weights have names of their own.
+
+        What is only added to the product says so: without a mark, a layer multiplies by a weight what it reads.
+        """
         of: dict[str, Part] = {}
         products = [n for n in nodes if n.op == "matmul" and len(self.operands(n)) == 1]
         for product in products:
@@ -268,13 +272,25 @@ class _Dissection:
                 of[name] = made[self.operands(product)[0]]
         if 1 < len(products) == len(of) == len(set(of.values())) and part not in of.values():
             part.marks = {source: name for name, source in of.items()}
+        multiplied = {made[x] for product in products for x in self.operands(product)}
+        for node in nodes if products else ():
+            for x in self.operands(node) if node.op in ("add", "subtract") else ():
+                source = made[x]
+                if source is not part and source not in multiplied:
+                    part.marks[source] = "−" if node.op == "subtract" and value_of(node.inputs[1]) is x else "+"
 
     def _layer(self, index: int) -> Part:
         nodes = tuple(self.members[index])
         scope = next((scope for n in reversed(nodes) if (scope := self.layer_scope(n)) is not None), None)
         about = scope.name if scope is not None else "layer"
-        label = self._activation(index) or about
-        return Part("layer", f"LN {label}" if normalising(nodes) else label, nodes, about=about)
+        activation = self._activation(index)
+        norm = bool(normalising(nodes))
+        if not _has_product(nodes):
+            label = f"{activation}(LN)" if activation and norm else "LN" if norm else activation or about
+            return Part("op" if norm else "layer", label, nodes, about=about)
+        if activation is None:
+            return Part("layer", "LN" if norm else "linear" if _is_affine(nodes) else about, nodes, about=about)
+        return Part("layer", f"{activation}(LN)" if norm else activation, nodes, about=about)
 
     def _single(self, node: Node) -> Part:
         scope = around_functions(node.scope)
@@ -336,6 +352,15 @@ class _Dissection:
             return short if node.op not in ("add", "subtract") else f"({short})"
         number = self.unnamed.setdefault(node, len(self.unnamed) + 1)
         return "w" + str(number).translate(_BELOW) if number > 1 else "w"
+
+
+def _has_product(nodes: Iterable[Node]) -> bool:
+    return any(n.op in ("matmul", "contract") for n in nodes)
+
+
+def _is_affine(nodes: Iterable[Node]) -> bool:
+    """Whether nodes are a product with a weight and a bias, and nothing else."""
+    return [n.op for n in nodes if n.op not in PASSED] in (["matmul"], ["matmul", "add"])
 
 
 def _tell_shared(layers: Mapping[Part, Sequence[Node]], active: Collection[Node]) -> None:
