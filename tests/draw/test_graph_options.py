@@ -357,7 +357,7 @@ def test_a_step_of_training_is_a_few_named_parts() -> None:
     words = shown(drawing)
     for part in ("LanguageModel", "cross entropy", "gradient", "Adam"):
         assert [text for text in words if text.startswith(part)], part
-    assert "11 results embedding.weight.grad … output.bias.grad" in words
+    assert "11 gradients ∂L/∂embedding.weight … ∂L/∂output.bias" in words
     assert [text for text in words if text.startswith("33 results") and text.endswith("after")]
     assert len(words) < 20
     assert optimizer.count.item() == 0

@@ -40,7 +40,7 @@ def line():
 def test_the_results_and_what_changes_are_the_ends_of_the_graph(line):
     x = tl.ones(2)
     found = sources(line.step, (x,))
-    assert found.names == ["result", "w.grad", "w after"]
+    assert found.names == ["L", "∂L/∂w", "w after"]
     assert (found.changes, found.results) == (2, found.outputs[:1])
     shown = [y.evaluate(found.bindings).numpy() for y in found.outputs]
     assert line.w.grad is None
@@ -54,7 +54,7 @@ def test_gradients_that_were_there_are_added_to(line):
     x = tl.ones(2)
     (line.w * 5.0).sum().backward()
     found = sources(lambda x: (line.w * x).sum().backward() or x.sum(), (x,))
-    assert found.names == ["result", "w.grad"]
+    assert found.names == ["result", "∂L/∂w"]
     np.testing.assert_allclose(found.outputs[1].evaluate(found.bindings).numpy(), [6.0, 6.0])
 
 
@@ -64,14 +64,14 @@ def test_a_page_plays_a_step_of_training(line, form):
     page = draw.page(f, tl.ones(2))
     assert page.title == ("step" if form == "jitted" else form) + ", step by step"
     view = json.loads(re.search(r'id="data">(.*?)</script>', page.html, re.DOTALL)[1])["views"][0]
-    assert view["note"] == "Gradients are those of result."
+    assert view["note"] == "Gradients are those of L."
     graph = view["graph"]
     items = {x["name"]: x for x in graph["items"] if x["kind"] in ("result", "parameter")}
-    assert {"w", "w.grad", "w after"} <= items.keys()
+    assert {"w", "∂L/∂w", "w after"} <= items.keys()
     grids = {name: graph["values"][item["v"][0]]["grid"] for name, item in items.items()}
-    assert grids["w.grad"] == [[-6.0, -6.0]]
+    assert grids["∂L/∂w"] == [[-6.0, -6.0]]
     # What arrives at the parameter on the way back is what the step computes as its gradient.
-    assert graph["values"][items["w"]["g"][0]]["grid"] == grids["w.grad"]
+    assert graph["values"][items["w"]["g"][0]]["grid"] == grids["∂L/∂w"]
     np.testing.assert_allclose(grids["w after"], [[1.6, 2.6]])
     np.testing.assert_array_equal(line.w.numpy(), [1.0, 2.0])
 
@@ -79,7 +79,7 @@ def test_a_page_plays_a_step_of_training(line, form):
 def test_a_picture_of_a_step_shows_values_and_the_flow_of_the_loss_alone(line):
     x = tl.ones(2)
     assert "w after" in draw.graph(line.step, x, values="numbers").dot
-    assert "w.grad" in draw.graph(line.step, x, flow=True, gradients="together").dot
+    assert "<I>∂L/∂w" in draw.graph(line.step, x, flow=True, gradients="together").dot
     found = sources(line.step, (x,))
     flows = measure(found.outputs, found.bindings, changes=found.changes)
     (w,) = {n for _, n in flows.gradients if n.op == "leaf" and n.shape == (2,)}

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tinygrad_lstm.autodiff.active import active_nodes
+from tinygrad_lstm.autodiff.differentiated import remember
 from tinygrad_lstm.autodiff.table import LOOP_RULES
 from tinygrad_lstm.autodiff.unreached import rightly_constant, unreached, without_parameter, without_rule
 from tinygrad_lstm.errors import DTypeError, GradientError, ShapeError, UsageError
@@ -14,7 +15,7 @@ from tinygrad_lstm.graph.registry import OPS, function
 from tinygrad_lstm.graph.scopes import Scope
 from tinygrad_lstm.graph.structure import flatten, unflatten
 from tinygrad_lstm.graph.tensor import Deriving, Node, Tensor, deriving
-from tinygrad_lstm.graph.variables import Parameter, Variable, settled
+from tinygrad_lstm.graph.variables import Parameter, Variable, settled, tracer
 from tinygrad_lstm.ops.shape import sum_to
 from tinygrad_lstm.ops.source import full_node
 
@@ -70,7 +71,11 @@ def gradients(ys: Any, xs: Any, cotangents: Any = None, *, allow_unused: bool = 
     if flat and not allow_unused and set(flat).isdisjoint(order) and not rightly_constant(flat, order):
         raise unreached(x_leaves, order)
     found_cotangents = iter(_cotangents(seeds, flat, order))
-    return unflatten(x_structure, [_total([next(found_cotangents) for _ in group], group[0]) for group in sources])
+    found = [_total([next(found_cotangents) for _ in group], group[0]) for group in sources]
+    if len(results) == 1:
+        for group, gradient in zip(sources, found, strict=True):
+            remember(gradient, results[0], group[0])
+    return unflatten(x_structure, found)
 
 
 def _check_history(what: str, order: list[Node], sources: Sequence[Node]) -> None:
@@ -224,6 +229,9 @@ def backward(loss: Tensor) -> None:
     for variable, leaves in reached.items():
         g = _total([next(found_cotangents) for _ in leaves], leaves[0])
         new.append(g if variable.grad is None else variable.grad + g)
+    tracing = tracer.get()
+    if tracing is not None:
+        tracing.losses.append(loss)
     _, *grads = settled((loss, *new))
     for variable, leaf in zip(reached, grads, strict=True):
         variable.grad = leaf

@@ -24,6 +24,7 @@ LONGEST = 120
 _NAME = re.compile(r"(?P<base>[^_]+)_(?:\{(?P<braced>[^{}]*)\}|(?P<plain>[^_{}]+))", re.DOTALL)
 _STEP = re.compile(r"\[['\"](?P<key>.*)['\"]\]$|(?:^|\.)(?P<field>[^.\[\]]+)$", re.DOTALL)
 _SPACE = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+_DERIVATIVE = re.compile(r"∂[^∂/_]+/∂(?!.*∂)", re.DOTALL)
 _MARK = re.compile(r"[\u0300-\u036f]")
 
 
@@ -111,7 +112,13 @@ def split_name(text: str) -> tuple[str, str] | None:
 
     >>> split_name("h_{t-1}"), split_name("x"), split_name("forget_gate")
     (('h', 't−1'), ('x', ''), None)
+    >>> split_name("∂L/∂W_f")
+    ('∂L/∂W', 'f')
     """
+    derivative = _DERIVATIVE.match(text)
+    if derivative is not None:
+        rest = split_name(text[derivative.end() :])
+        return (derivative[0] + rest[0], rest[1]) if rest is not None else None
     if len(_MARK.sub("", text)) == 1 and not text.isspace():
         return text, ""
     match = _NAME.fullmatch(text)

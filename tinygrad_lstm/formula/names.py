@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 from typing import Any, Final
 
+from tinygrad_lstm.graph.function import topological
 from tinygrad_lstm.graph.tensor import Node, name_of
 
 __all__ = ["named_values", "weight_letters"]
@@ -37,23 +38,38 @@ def weight_letters(order: Sequence[Node], named: Mapping[Node, Node]) -> dict[No
     A weight is a Parameter that its module calls ``weight`` or ``bias``. One whose layer computes no value with a name
     is left out: its path in the model is its name.
     """
-    readers: dict[Node, list[Node]] = {}
-    for node in order:
-        if node.origin is None:
-            for x in node.inputs:
-                readers.setdefault(x, []).append(node)
     taken = {name for node in order if (name := name_of(node)) is not None}
     letters: dict[Node, str] = {}
-    for node in order:
-        name = name_of(node) or ""
-        if node.variable is None or name.rpartition(".")[2] not in ("weight", "bias"):
-            continue
-        found = _layer(node, readers, named)
+    for node, found in _layers(order, named).items():
         if found is not None:
             kind, below = found
             letters[node] = next(text for text in _candidates(kind, below) if text not in taken)
             taken.add(letters[node])
     return letters
+
+
+def _layers(order: Sequence[Node], named: Mapping[Node, Node]) -> dict[Node, tuple[str, str] | None]:
+    """For each weight in ``order`` or in the body of a loop there, what :func:`_layer` finds."""
+    found: dict[Node, tuple[str, str] | None] = {}
+    pending = [(order, named, dict[Node, Node]())]
+    while pending:
+        order, named, outside = pending.pop()
+        readers: dict[Node, list[Node]] = {}
+        for node in order:
+            if node.origin is None:
+                for x in node.inputs:
+                    readers.setdefault(x, []).append(node)
+        for node in order:
+            weight = outside.get(node, node)
+            if weight.variable is not None and (name_of(weight) or "").rpartition(".")[2] in ("weight", "bias"):
+                layer = _layer(node, readers, named)
+                found[weight] = layer if found.get(weight) is None else found[weight]
+            body = node.attrs.get("body")
+            if body is not None and node.origin is None:
+                inner = topological(body.outputs)
+                given = {s: outside.get(x, x) for s, x in zip(body.inputs, node.inputs, strict=True)}
+                pending.append((inner, named_values(inner), given))
+    return found
 
 
 def _layer(weight: Node, readers: Mapping[Node, list[Node]], named: Mapping[Node, Node]) -> tuple[str, str] | None:

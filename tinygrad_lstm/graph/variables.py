@@ -253,6 +253,7 @@ class Tracer:
         self.contents: dict[Variable, Tensor] = {}
         self.gradients: dict[Parameter, Tensor | None] = {}
         self.stands_for: dict[Tensor, Tensor] = {}
+        self.losses: list[Tensor] = []
 
     def read(self, variable: Variable, held: Tensor) -> Tensor:
         """The content of ``variable``, which outside the trace is ``held``."""

@@ -238,7 +238,8 @@ def _fold_parallel(vertices: list[Vertex], edges: list[Edge]) -> tuple[list[Vert
             continue
         first, last = group[0], group[-1]
         if first.kind == "output":
-            box = Vertex("output", f"{len(group)} results", None, notes=[first.label, "…", last.label])
+            kind = "gradients" if all(v.label.startswith("∂") for v in group) else "results"
+            box = Vertex("output", f"{len(group)} {kind}", None, notes=[first.label, "…", last.label])
         else:
             box = Vertex(first.kind, first.label, first.cluster, times=len(group), gradient=first.gradient)
         box.count = len(group)

@@ -138,6 +138,9 @@ def graph(
     vertices, edges = survey(
         found.inputs, found.outputs, found.names, boxes=loops == "box", together=gradients == "together"
     )
+    for v in vertices:
+        if v.kind == "parameter" and v.node in found.letters:
+            v.names.append(found.letters[v.node])
     vertices, edges = close_functions(vertices, edges, depth)
     description = _described(vertices, found.outputs)
     if at is not None and values is None and not flow:

@@ -1,16 +1,19 @@
 """What a picture or an export is made of: results, the inputs that they are a function of, and their names."""
 
 import inspect
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
+from tinygrad_lstm.draw.graphs.gradient_names import GradientNames
 from tinygrad_lstm.draw.markup import last_name, pretty
 from tinygrad_lstm.errors import Error, UsageError
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.function import Graph, topological
 from tinygrad_lstm.graph.structure import flatten, paths, unflatten
-from tinygrad_lstm.graph.tensor import Tensor, name_of
+from tinygrad_lstm.graph.tensor import Node, Tensor, name_of
 from tinygrad_lstm.graph.trace import resolved, trace
 from tinygrad_lstm.graph.variables import Tracer, Variable
 from tinygrad_lstm.jit.jitted import Jitted
@@ -31,6 +34,7 @@ class Sources:
         called: what to call all of it.
         bindings: the values that a traced function was given, by the symbols that stand for them.
         changes: how many of the outputs are no results.
+        letters: what a gradient calls the weight that it is by, ``W_f``.
     """
 
     inputs: list[Tensor]
@@ -39,6 +43,7 @@ class Sources:
     called: str
     bindings: dict[Tensor, Tensor] = field(default_factory=dict)
     changes: int = 0
+    letters: dict[Node, str] = field(default_factory=dict)
 
     @property
     def results(self) -> list[Tensor]:
@@ -89,14 +94,15 @@ def sources(what: Any, args: tuple[Any, ...] = (), caller: str = "draw.graph") -
     if not leaves or not all(isinstance(v, Tensor | Variable) for v in leaves):
         raise UsageError(_nothing_to_draw(leaves, called, caller))
     outputs = [as_tensor(v) for v in leaves]
-    numbered = _numbered(outputs)
-    names = [last_name(path) or name for path, name in zip(paths(structure), numbered, strict=True)]
+    keys = [last_name(path) for path in paths(structure)]
+    naming = GradientNames(outputs, keys, state)
+    names = _numbered(outputs, naming.known, keys)
     names = [y.attrs["name"] if y.op == "named" else name for y, name in zip(outputs, names, strict=True)]
     listed = ", ".join(pretty(n) for n in names[:3]) + (", …" if len(names) > 3 else "")
-    outputs, changes = _with_history(outputs, state) if state is not None else (outputs, {})
-    return Sources(
-        list(bindings), [*outputs, *changes.values()], [*names, *changes], called or listed, bindings, len(changes)
-    )
+    outputs, changes = _with_history(outputs, state, naming) if state is not None else (outputs, {})
+    names += changes
+    outputs += changes.values()
+    return Sources(list(bindings), outputs, names, called or listed, bindings, len(changes), naming.used)
 
 
 def _of_graph(graph: Graph, called: str) -> Sources:
@@ -107,10 +113,19 @@ def _of_graph(graph: Graph, called: str) -> Sources:
     )
 
 
-def _numbered(outputs: Sequence[Tensor]) -> list[str]:
+def _numbered(
+    outputs: Sequence[Tensor], known: Mapping[Tensor, str] | None = None, keys: Sequence[str | None] = ()
+) -> list[str]:
     """Names for results that have none, gradients apart from others; numbered where there are several of a kind."""
-    kinds = ["gradient" if y.origin is not None else "result" for y in outputs]
-    return [kind if kinds.count(kind) == 1 else f"{kind} {kinds[:k].count(kind)}" for k, kind in enumerate(kinds)]
+    known = known or {}
+    kinds = [known.get(y) or ("gradient" if y.origin is not None else "result") for y in outputs]
+    given = list(zip_longest(kinds, keys))
+    total, seen = Counter(kind for kind, key in given if not key), Counter[str]()
+    names = []
+    for kind, key in given:
+        names.append(key or (kind if total[kind] == 1 else f"{kind} {seen[kind]}"))
+        seen[kind] += not key
+    return names
 
 
 def _title(what: Any) -> str:
@@ -180,9 +195,11 @@ def _traced(
     return traced.result, {stand_ins.get(k, node): node for k, node in enumerate(nodes)}
 
 
-def _with_history(results: list[Tensor], state: Tracer) -> tuple[list[Tensor], dict[str, Tensor]]:
+def _with_history(
+    results: list[Tensor], state: Tracer, naming: GradientNames
+) -> tuple[list[Tensor], dict[str, Tensor]]:
     """Results with what was cut put back, and by name the gradients and contents that changed with the symbols."""
-    changes = {f"{p.name or 'parameter'}.grad": g for p, g in state.gradients.items() if g is not None}
+    changes = {naming.by(p.leaf): g for p, g in state.gradients.items() if g is not None}
     changes |= {f"{variable.name or 'parameter'} after": leaf for variable, leaf in state.contents.items()}
     changes = {name: value for name, value in changes.items() if value.symbolic}
     # A result is shown as it was computed; inside the graph what was cut lets no gradient of a result through. Where
