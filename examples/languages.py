@@ -173,7 +173,7 @@ def draw(model: Reader, asked: Names, found: Any, name: str, path: Path) -> None
     np.add.at(table, (asked.spoken, found), 1)
     shares = table / table.sum(axis=1, keepdims=True)
     left.set_title("Test: the language (row), and the answer", fontsize=11)
-    left.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    left.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for row, column in zip(*np.nonzero(shares >= 0.005), strict=True):
         share = shares[row, column]
         left.text(

@@ -24,12 +24,7 @@ from typing import Any
 import numpy as np
 
 import tinygrad_lstm as tl
-
-try:
-    import matplotlib as mpl
-    import matplotlib.pyplot as plt
-except ImportError:
-    sys.exit("This example draws with matplotlib; get it with: pip install -e '.[plots]'")
+from tinygrad_lstm.tasks.agreement import UnitPicture, threshold_share
 
 NOUNS = (("dog", "dogs"), ("cat", "cats"), ("bird", "birds"), ("girl", "girls"))
 OUTER = (("barks", "bark"), ("sleeps", "sleep"), ("runs", "run"), ("sings", "sing"))
@@ -156,36 +151,21 @@ def number_unit(model: Model) -> tuple[int, float]:
     rows = [["the", noun, *row[2:]] for noun in NOUNS[0] for row in rows]
     values = along(model, rows)["cell"][1:]
     plural = np.broadcast_to(np.arange(len(rows)) >= len(rows) / 2, values.shape[:2]).reshape(-1)
-    shares = []
-    for unit in values.reshape(len(plural), -1).T:
-        above = np.cumsum(np.where(plural[unit.argsort()], 1, -1)[::-1])  # plural less singular above each threshold
-        shares.append(0.5 + np.abs(above).max() / len(plural))
+    shares = [threshold_share(unit, plural) for unit in values.reshape(len(plural), -1).T]
     return int(np.argmax(shares)), float(max(shares))
 
 
 PAIR = [f"the {subject} that the cats near the bird that the girls hear see".split() for subject in NOUNS[0]]
 
 
-def draw_unit(model: Model, unit: int, path: Path) -> Path:
+def draw_unit(model: Model, unit: int) -> UnitPicture:
     """The gates and the state of one unit along two sentences that differ in the number of the subject."""
-    mpl.rcParams["svg.hashsalt"] = "tinygrad_lstm"
+    title = f"Unit {unit} of the LSTM after “the dog” and “the dogs”"
     values = along(model, PAIR)
-    figure, panels = plt.subplots(3, sharex=True, figsize=(7.2, 4.8), layout="constrained", height_ratios=(1, 1, 2))
-    figure.suptitle(f"Unit {unit} of the LSTM after “the dog” and “the dogs”")
-    for axes, name, label in zip(panels, ("forget", "input", "cell"), ("$f_t$", "$i_t$", "$C_t$"), strict=True):
-        axes.plot(values[name][:, 0, unit], "o-", color="#0072b2", label="the dog")
-        axes.plot(values[name][:, 1, unit], "s--", color="#d55e00", label="the dogs")
-        axes.set_ylabel(label, rotation=0, labelpad=14, fontsize=13)
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
-        if name != "cell":
-            axes.set_ylim(-0.05, 1.05)
-    panels[-1].axhline(0, color="#616161", linewidth=0.8)
-    panels[-1].legend(frameon=False)
-    panels[-1].set_xticks(range(len(PAIR[0])), ["the", "dog(s)", *PAIR[0][2:]], rotation=45)
-    figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
-    plt.close(figure)
-    return path
+    ends = " and ".join(f"{float(value):.2f}" for value in values["cell"][-1, :, unit])
+    return UnitPicture(
+        title, f"Gates and state; at the end the state is {ends}", values, unit, PAIR
+    )
 
 
 def draw_gradients(models: dict[str, Model]) -> tl.draw.Figure:
@@ -242,7 +222,7 @@ def main(argv: list[str] | None = None) -> None:
     print(f"at {100 * share:.0f}% of the words between subject and verb, whatever stands there.")
     if options.out is not None:
         options.out.mkdir(parents=True, exist_ok=True)
-        print(draw_unit(models["LSTM"], unit, options.out / "subject_verb_unit.svg"))
+        print(draw_unit(models["LSTM"], unit).save(options.out / "subject_verb_unit.svg"))
         print(draw_gradients(models).save(options.out / "subject_verb_gradient.svg"))
 
 

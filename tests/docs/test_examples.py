@@ -108,7 +108,7 @@ def test_the_unit_is_found_that_tells_the_number_best(monkeypatch: pytest.Monkey
         return {"cell": values}
 
     monkeypatch.setitem(example["number_unit"].__globals__, "along", along)
-    assert example["number_unit"](None) == (5, 1.0)
+    assert example["number_unit"](None) == (5, pytest.approx(1.0))
 
 
 def test_examples_take_the_backend_of_the_session() -> None:

@@ -22,7 +22,7 @@ from tinygrad_lstm.tasks.agreement.sentence_model import Agreement
 from tinygrad_lstm.tasks.sequence_data import Floats
 from tinygrad_lstm.tasks.trial_cells import LSTMTrials
 
-__all__ = ["Clamped", "NumberUnit", "clamp_unit", "find_number_unit", "values_along"]
+__all__ = ["Clamped", "NumberUnit", "clamp_unit", "find_number_unit", "threshold_share", "values_along"]
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def find_number_unit(trained: Agreement, count: int = 200, nouns: int = 3, seed:
     best: NumberUnit | None = None
     for trial in range(trained.model.trials):
         states, plural = _between(values_along(trained, [c.words for c in clauses], trial)["cell"], clauses)
-        shares = np.array([_threshold(unit, plural) for unit in states.T])
+        shares = np.array([threshold_share(unit, plural) for unit in states.T])
         unit = int(shares.argmax())
         if best is None or shares[unit] > best.share:
             low, high = (float(states[plural == number, unit].mean()) for number in (False, True))
@@ -184,8 +184,16 @@ def _between(states: Floats, clauses: Sequence[Clause]) -> tuple[Floats, Floats]
     return np.concatenate(chosen), np.concatenate(plural)
 
 
-def _threshold(values: Floats, plural: Floats) -> float:
-    """The share of words that the best threshold puts on the right side, both numbers counted alike."""
+def threshold_share(values: Floats, plural: Floats) -> float:
+    """The share of words that the best threshold puts on the right side, both numbers counted alike.
+
+    Args:
+        values: of one unit, ``(words,)``.
+        plural: bools ``(words,)``, whether the subject of each is plural.
+
+    >>> threshold_share(np.array([0.1, 0.2, 0.3, 0.4]), np.array([False, True, False, True]))
+    0.75
+    """
     signs = np.where(plural, 0.5 / max(plural.sum(), 1), -0.5 / max((~plural).sum(), 1))
     above = np.cumsum(signs[values.argsort()])
     return float(0.5 + np.abs(above).max())
