@@ -163,9 +163,7 @@ def draw_unit(model: Model, unit: int) -> UnitPicture:
     title = f"Unit {unit} of the LSTM after “the dog” and “the dogs”"
     values = along(model, PAIR)
     ends = " and ".join(f"{float(value):.2f}" for value in values["cell"][-1, :, unit])
-    return UnitPicture(
-        title, f"Gates and state; at the end the state is {ends}", values, unit, PAIR
-    )
+    return UnitPicture(title, f"Gates and state; at the end the state is {ends}", values, unit, PAIR)
 
 
 def draw_gradients(models: dict[str, Model]) -> tl.draw.Figure:

@@ -2,7 +2,7 @@
 
 from tinygrad_lstm.tasks import agreement
 from tinygrad_lstm.tasks.catalogue import TASKS, make_task
-from tinygrad_lstm.tasks.definition import Data, OnTest, Protocol, Published, Recent, Task, endless
+from tinygrad_lstm.tasks.definition import Data, OnTest, Protocol, Published, Recent, Task, endless, modern
 from tinygrad_lstm.tasks.learning import CellResult, Trial, run_trials
 from tinygrad_lstm.tasks.results import machine_name, markdown_table, results_page, results_table, written_page
 from tinygrad_lstm.tasks.sequence_data import Judgement, Sequences
@@ -28,6 +28,7 @@ __all__ = [
     "machine_name",
     "make_task",
     "markdown_table",
+    "modern",
     "results_page",
     "results_table",
     "run_trials",

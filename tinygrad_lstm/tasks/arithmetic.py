@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tinygrad_lstm.tasks.definition import Protocol, Published, Recent, Task, endless
+from tinygrad_lstm.tasks.definition import Protocol, Published, Recent, Task, endless, modern
 from tinygrad_lstm.tasks.sequence_data import Generator, Sequences
 from tinygrad_lstm.tasks.trial_cells import Blocks
 
@@ -70,16 +70,7 @@ def adding(length: int = 100) -> Task:
                 success=Recent(2000, 1, 0.01),
                 published=published,
             ),
-            "modern": Protocol(
-                {"lstm": 16},
-                rate=0.01,
-                limit=300_000,
-                batch=16,
-                optimizer="adam",
-                forget_bias=5.0,
-                clip=1.0,
-                success=Recent(2000, 1, 0.01),
-            ),
+            "modern": modern(16, batch=16, limit=300_000, success=Recent(2000, 1, 0.01), forget_bias=5.0),
         },
     )
 
@@ -115,15 +106,6 @@ def multiplication(length: int = 100) -> Task:
                 success=Recent(2000, 140),
                 published={"lstm": Published("", "482,000", "139 of 2,560")} if length == 100 else {},
             ),
-            "modern": Protocol(
-                {"lstm": 16},
-                rate=0.01,
-                limit=300_000,
-                batch=16,
-                optimizer="adam",
-                forget_bias=5.0,
-                clip=1.0,
-                success=Recent(2000, 13),
-            ),
+            "modern": modern(16, batch=16, limit=300_000, success=Recent(2000, 13), forget_bias=5.0),
         },
     )

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 
 from tinygrad_lstm.errors import UsageError
-from tinygrad_lstm.tasks.definition import Data, OnTest, Protocol, Recent, Task, endless
+from tinygrad_lstm.tasks.definition import Data, OnTest, Recent, Task, endless, modern
 from tinygrad_lstm.tasks.sequence_data import Floats, Generator, Sequences, one_hot_rows
 
 __all__ = ["count_sequences", "counted", "dyck", "dyck_sequences", "parity", "parity_bits"]
@@ -47,9 +47,7 @@ def parity(length: int = 10) -> Task:
         0.5,
         endless(lambda random, count: parity_bits(random, count, length)),
         {
-            "modern": Protocol(
-                {"lstm": 16}, rate=0.01, limit=400_000, batch=32, optimizer="adam", clip=1.0, success=Recent(2000, 1)
-            ),
+            "modern": modern(16, batch=32, limit=400_000, success=Recent(2000, 1)),
         },
     )
 
@@ -100,15 +98,7 @@ def counted(kinds: int, longest: int) -> Task:
         0.5,
         data,
         {
-            "modern": Protocol(
-                {"lstm": 8},
-                rate=0.01,
-                limit=60_000,
-                batch=10,
-                optimizer="adam",
-                clip=1.0,
-                success=OnTest(1.0, 500),
-            ),
+            "modern": modern(8, batch=10, limit=60_000, success=OnTest(1.0, 500)),
         },
     )
 
@@ -159,8 +149,6 @@ def dyck(length: int = 40) -> Task:
         0.5,
         endless(lambda random, count: dyck_sequences(random, count, length, deepest), tested=512),
         {
-            "modern": Protocol(
-                {"lstm": 32}, rate=0.01, limit=100_000, batch=32, optimizer="adam", clip=1.0, success=Recent(2000, 20)
-            ),
+            "modern": modern(32, batch=32, limit=100_000, success=Recent(2000, 20)),
         },
     )

@@ -8,7 +8,7 @@ from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.tasks.sequence_data import Generator, Sequences
 from tinygrad_lstm.tasks.trial_cells import Blocks
 
-__all__ = ["Data", "OnTest", "Protocol", "Published", "Recent", "Task", "endless"]
+__all__ = ["Data", "OnTest", "Protocol", "Published", "Recent", "Task", "endless", "modern"]
 
 ANSWERS: Final = ("number", "class", "bits")
 
@@ -134,6 +134,35 @@ class Protocol:
         size = "1 sequence" if self.batch == 1 else f"{self.batch} sequences"
         clip = "" if self.clip is None else f", gradient clipped to {self.clip:g}"
         return f"{method} with rate {self.rate:g}, {size} an update{clip}; success: {self.success}"
+
+
+def modern(
+    units: int,
+    *,
+    batch: int,
+    limit: int,
+    success: Recent | OnTest,
+    rate: float = 0.01,
+    forget_bias: float = 1.0,
+) -> Protocol:
+    """The protocol of today: Adam, mini-batches, and the gradient of each trial clipped to 1.
+
+    Args:
+        units: of the LSTM.
+
+    >>> str(modern(16, batch=32, limit=10_000, success=OnTest()))
+    'Adam with rate 0.01, 32 sequences an update, gradient clipped to 1; success: all of the test right, ...'
+    """
+    return Protocol(
+        {"lstm": units},
+        rate,
+        limit,
+        batch=batch,
+        optimizer="adam",
+        forget_bias=forget_bias,
+        clip=1.0,
+        success=success,
+    )
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm.errors import UsageError
-from tinygrad_lstm.tasks.definition import Data, OnTest, Protocol, Task
+from tinygrad_lstm.tasks.definition import Data, OnTest, Task, modern
 from tinygrad_lstm.tasks.sequence_data import Floats, Generator, Sequences, one_hot_rows
 
 __all__ = ["digit_sequences", "sequential_digits"]
@@ -71,14 +71,6 @@ def sequential_digits() -> Task:
         None,
         _data,
         {
-            "modern": Protocol(
-                {"lstm": 48},
-                rate=0.005,
-                limit=150_000,
-                batch=64,
-                optimizer="adam",
-                clip=1.0,
-                success=OnTest(0.95, 1437),
-            ),
+            "modern": modern(48, batch=64, limit=150_000, success=OnTest(0.95, 1437), rate=0.005),
         },
     )

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tinygrad_lstm.tasks.arithmetic import PAPER
-from tinygrad_lstm.tasks.definition import Protocol, Published, Recent, Task, endless
+from tinygrad_lstm.tasks.definition import Protocol, Published, Recent, Task, endless, modern
 from tinygrad_lstm.tasks.sequence_data import Generator, Sequences, one_hot_rows
 from tinygrad_lstm.tasks.trial_cells import Blocks
 
@@ -54,16 +54,7 @@ def long_lag_a(length: int = 100) -> Task:
                 success=Recent(10_000, 1),
                 published=paper,
             ),
-            "modern": Protocol(
-                {"lstm": 8},
-                rate=0.01,
-                limit=100_000,
-                batch=16,
-                optimizer="adam",
-                forget_bias=5.0,
-                clip=1.0,
-                success=Recent(2000, 1),
-            ),
+            "modern": modern(8, batch=16, limit=100_000, success=Recent(2000, 1), forget_bias=5.0),
         },
     )
 
@@ -117,15 +108,6 @@ def long_lag_c(length: int = 50) -> Task:
                 success=Recent(10_000, 1),
                 published={"lstm": Published("", paper[length])} if length in paper else {},
             ),
-            "modern": Protocol(
-                {"lstm": 8},
-                rate=0.01,
-                limit=100_000,
-                batch=16,
-                optimizer="adam",
-                forget_bias=5.0,
-                clip=1.0,
-                success=Recent(2000, 1),
-            ),
+            "modern": modern(8, batch=16, limit=100_000, success=Recent(2000, 1), forget_bias=5.0),
         },
     )

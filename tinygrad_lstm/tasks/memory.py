@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tinygrad_lstm.tasks.definition import Protocol, Recent, Task, endless
+from tinygrad_lstm.tasks.definition import Recent, Task, endless, modern
 from tinygrad_lstm.tasks.sequence_data import Generator, Sequences, one_hot_rows
 
 __all__ = ["copy_memory", "copy_sequences"]
@@ -44,8 +44,6 @@ def copy_memory(length: int = 30) -> Task:
         None,
         endless(lambda random, count: copy_sequences(random, count, length)),
         {
-            "modern": Protocol(
-                {"lstm": 32}, rate=0.01, limit=300_000, batch=32, optimizer="adam", clip=1.0, success=Recent(2000, 20)
-            ),
+            "modern": modern(32, batch=32, limit=300_000, success=Recent(2000, 20)),
         },
     )

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 
 from tinygrad_lstm.tasks.arithmetic import PAPER
-from tinygrad_lstm.tasks.definition import Data, OnTest, Protocol, Published, Task
+from tinygrad_lstm.tasks.definition import Data, OnTest, Protocol, Published, Task, modern
 from tinygrad_lstm.tasks.sequence_data import Generator, Sequences, one_hot_rows
 from tinygrad_lstm.tasks.trial_cells import Blocks
 
@@ -99,8 +99,6 @@ def embedded_reber() -> Task:
                 success=OnTest(1.0, 500),
                 published={"lstm": Published("100 %", "8,440"), "rnn": Published("some", "25,000")},
             ),
-            "modern": Protocol(
-                {"lstm": 16}, rate=0.01, limit=60_000, batch=16, optimizer="adam", clip=1.0, success=OnTest(1.0, 512)
-            ),
+            "modern": modern(16, batch=16, limit=60_000, success=OnTest(1.0, 512)),
         },
     )

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tinygrad_lstm.tasks.arithmetic import PAPER
-from tinygrad_lstm.tasks.definition import Protocol, Published, Recent, Task, endless
+from tinygrad_lstm.tasks.definition import Protocol, Published, Recent, Task, endless, modern
 from tinygrad_lstm.tasks.sequence_data import Generator, Sequences, one_hot_rows
 from tinygrad_lstm.tasks.trial_cells import Blocks
 
@@ -76,15 +76,6 @@ def _task(
                 success=Recent(2000, 1, 0.1),
                 published={"lstm": published},
             ),
-            "modern": Protocol(
-                {"lstm": 16},
-                rate=0.01,
-                limit=200_000,
-                batch=16,
-                optimizer="adam",
-                forget_bias=5.0,
-                clip=1.0,
-                success=Recent(2000, 1, 0.1),
-            ),
+            "modern": modern(16, batch=16, limit=200_000, success=Recent(2000, 1, 0.1), forget_bias=5.0),
         },
     )
