@@ -154,6 +154,7 @@ from tinygrad_lstm.functions.statistics import all, any, argmin, cumprod, cumsum
 from tinygrad_lstm.functions.turning import fliplr, flipud, matrix_transpose, rollaxis, rot90
 from tinygrad_lstm.functions.vectors import cross, inner, kron, matrix_power, vecdot
 from tinygrad_lstm.graph.dtypes import (
+    bfloat16,
     bool_,
     float16,
     float32,
@@ -263,6 +264,7 @@ __all__ = [
     "atleast_2d",
     "atleast_3d",
     "backend_names",
+    "bfloat16",
     "bitwise_and",
     "bitwise_invert",
     "bitwise_left_shift",

@@ -12,6 +12,7 @@ from tinygrad_lstm.errors import Error
 from tinygrad_lstm.kernels.table import ArrayFunction, kernels
 from tinygrad_lstm.runtime.failures import failure, out_of_bounds
 from tinygrad_lstm.runtime.host import HostArrays, Turns
+from tinygrad_lstm.runtime.interpreter import bound
 from tinygrad_lstm_c.blas import find_blas
 from tinygrad_lstm_c.printing import Driven, RunItem, Segment, print_c
 from tinygrad_lstm_c.team import BUSY, MOST, processors, team_of
@@ -168,7 +169,7 @@ class CExecutable:
         arrays = [self._view(v) for v in call.reads]
         try:
             with np.errstate(all="ignore"):
-                result = self._kernels[call.node.op](*arrays, **call.attrs)
+                result = bound(self._kernels[call.node.op], call.node)(*arrays)
         except Error:
             raise
         except Exception as error:

@@ -16,7 +16,7 @@ from tinygrad_lstm_cupy.device import Device
 from tinygrad_lstm_cupy.executable import CupyExecutable, unrecordable
 from tinygrad_lstm_cupy.model import estimated
 from tinygrad_lstm_cupy.probe import working_cupy
-from tinygrad_lstm_cupy.rows import rows
+from tinygrad_lstm_cupy.rows import check_known, rows
 
 __all__ = ["CupyBackend", "backend"]
 
@@ -95,6 +95,7 @@ class CupyBackend:
             DeviceError: when there is no such GPU.
             EvaluationError: when its memory does not suffice.
         """
+        check_known(array.dtype.name)
         self._copies.note(array, device)
         with self.running(device), _fitting(f"a copy of {array.nbytes / 2**30:.3g} GiB"):
             return self.cupy.array(array, order="C")
@@ -113,6 +114,7 @@ class CupyBackend:
 
     def empty(self, shape: tuple[int, ...], dtype: Any, device: str) -> Any:
         """An array of undefined content."""
+        check_known(dtype.name)
         with self.running(device), _fitting(f"an array of {math.prod(shape) * dtype.itemsize / 2**30:.3g} GiB"):
             return self.cupy.empty(shape, dtype=dtype.name)
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from tinygrad_lstm.errors import DTypeError
 from tinygrad_lstm.kernels import casts
 from tinygrad_lstm.kernels.halves import widened
 
@@ -80,8 +81,15 @@ def _floor_divide(cp: Any, a: Any, b: Any) -> Any:
     return cp.where(b == 0, ratio, signed)
 
 
+def check_known(name: str) -> None:
+    """Raise DTypeError for an element type that CuPy does not have."""
+    if name == "bfloat16":
+        raise DTypeError("CuPy has no bfloat16; on the GPU write .astype(tl.float16) or .astype(tl.float32)")
+
+
 def _cast(cp: Any, x: Any, *, dtype: Any) -> Any:
     """A cast that does not test the values first, since the processor would have to wait for the device."""
+    check_known(dtype.name)
     if x.dtype.kind == "f" and dtype.name in casts.BOUNDS:
         return casts.truncated(cp, x, dtype.name)
     return x.astype(dtype.name)

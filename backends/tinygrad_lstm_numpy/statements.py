@@ -7,7 +7,6 @@ pieces of the scratch memory, ``c`` are numbers.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from math import prod
 from typing import Any
 
@@ -23,6 +22,7 @@ from tinygrad_lstm.codegen.program import (
     View,
     written_buffers,
 )
+from tinygrad_lstm.runtime.interpreter import bound
 from tinygrad_lstm_numpy.functions import FUNCTIONS
 from tinygrad_lstm_numpy.kernels import KernelPrinter
 from tinygrad_lstm_numpy.views import Lines, Names, Open, dense
@@ -117,7 +117,7 @@ class _Printer:
         block.add(f"scatter_add({updates}, {indices}, {out}, {self._value('node', step.node)})")
 
     def _call(self, step: Call, block: Lines) -> None:
-        f = partial(self.table[step.node.op], **step.attrs) if step.attrs else self.table[step.node.op]
+        f = bound(self.table[step.node.op], step.node)
         name = self._value(f"op_{step.node.op}", f)
         out = self.names.view(step.out)
         block.add(f"copyto({out}, {name}({', '.join(map(self._operand, step.reads))}))")

@@ -223,7 +223,7 @@ HEADERS = {
     "infinite": {"x": {"dtype": "F32", "shape": [1e400], "data_offsets": [0, 4]}},
     "texts": {"__metadata__": {"a": 1}},
     "list": [],
-    "half": {"x": {"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]}},
+    "eighth": {"x": {"dtype": "F8_E4M3", "shape": [4], "data_offsets": [0, 4]}},
     "tiny": {"x": {"dtype": "F4", "shape": [8], "data_offsets": [0, 4]}},
     "complex": {"x": {"dtype": "C64", "shape": [1], "data_offsets": [0, 8]}},
     "nothing": {"x": {"dtype": "nothing", "shape": [1], "data_offsets": [0, 4]}},

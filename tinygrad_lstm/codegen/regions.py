@@ -19,7 +19,7 @@ from tinygrad_lstm.codegen.operations import (
 )
 from tinygrad_lstm.codegen.program import identity
 from tinygrad_lstm.codegen.references import at_time, broadcast, canonical
-from tinygrad_lstm.graph.dtypes import DType, bool_, float16
+from tinygrad_lstm.graph.dtypes import DType, bool_
 from tinygrad_lstm.graph.function import Graph, slot_of, topological
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.tensor import Node
@@ -118,8 +118,8 @@ class Builder:
         return whole_result(self.add(block, "call", node.shape, node.dtype, args=args, node=node))
 
     def elementwise(self, node: Any, refs: list[Reference], block: Block) -> Reference:
-        """The result of an elementwise op; float16 goes to the backend's own kernel unless programs compute with it."""
-        if float16 not in self.floats and float16 in (node.dtype, *[x.dtype for x in node.inputs]):
+        """The result of an elementwise op; floats that programs do not compute with go to the backend's own kernel."""
+        if any(t.is_float and t not in self.floats for t in (node.dtype, *[x.dtype for x in node.inputs])):
             return self.call(node, refs, block)
         if node.op == "cast" and node.dtype is node.inputs[0].dtype:
             return refs[0]

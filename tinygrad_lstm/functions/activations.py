@@ -6,7 +6,7 @@ from typing import Any
 from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.compositions import composition
 from tinygrad_lstm.graph.convert import as_tensor, float_operands
-from tinygrad_lstm.graph.dtypes import float16, float32
+from tinygrad_lstm.graph.dtypes import float32
 from tinygrad_lstm.graph.registry import function
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.ops.elementwise import maximum, minimum, sigmoid, softplus, tanh
@@ -132,8 +132,8 @@ def softmax(x: Any, axis: int = -1) -> Tensor:
     [0.5 0.5]
     """
     (node,) = float_operands(x)
-    if node.dtype is float16:
-        return softmax(node.astype(float32), axis).astype(float16)
+    if node.dtype.is_half:
+        return softmax(node.astype(float32), axis).astype(node.dtype)
     return log_softmax(node, axis).exp()
 
 
@@ -148,8 +148,8 @@ def log_softmax(x: Any, axis: int = -1) -> Tensor:
     (node,) = float_operands(x)
     if node.size == 0:
         return node
-    if node.dtype is float16:
-        return log_softmax(node.astype(float32), axis).astype(float16)
+    if node.dtype.is_half:
+        return log_softmax(node.astype(float32), axis).astype(node.dtype)
     # The largest element is subtracted first: near 10,000 a float32 has no digits left for the logarithm.
     shifted = node - stop_gradient(max(node, axis, keepdims=True))
     return shifted - logsumexp(shifted, axis, keepdims=True)

@@ -10,7 +10,7 @@ from tinygrad_lstm.functions.filling import eye
 from tinygrad_lstm.functions.predicates import not_equal
 from tinygrad_lstm.graph.compositions import composition
 from tinygrad_lstm.graph.convert import as_tensor, float_operands
-from tinygrad_lstm.graph.dtypes import float16, float32, int64
+from tinygrad_lstm.graph.dtypes import float32, int64
 from tinygrad_lstm.graph.registry import function
 from tinygrad_lstm.graph.tensor import Tensor, make
 from tinygrad_lstm.ops.elementwise import sqrt
@@ -68,9 +68,9 @@ def eigh(a: Any, UPLO: str = "L") -> Eigh:
     if UPLO not in ("L", "U"):
         raise UsageError(f"eigh: UPLO is 'L' or 'U', the triangle that is read, not {UPLO!r}")
     (node,) = float_operands(a)
-    if node.dtype is float16:
+    if node.dtype.is_half:
         values, vectors = eigh(node.astype(float32), UPLO)
-        return Eigh(values.astype(float16), vectors.astype(float16))
+        return Eigh(values.astype(node.dtype), vectors.astype(node.dtype))
     joined = make("eigh", swapaxes(node, -1, -2) if UPLO == "U" else node)
     return Eigh(joined[..., 0], joined[..., 1:])
 
@@ -109,9 +109,9 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
     [4. 3.]
     """
     (node,) = float_operands(a)
-    if node.dtype is float16:
+    if node.dtype.is_half:
         parts = svd(node.astype(float32), full_matrices, compute_uv)
-        return SVD(*[p.astype(float16) for p in parts]) if compute_uv else parts.astype(float16)
+        return SVD(*[p.astype(node.dtype) for p in parts]) if compute_uv else parts.astype(node.dtype)
     joined = make("svd", node)
     rows, columns = node.shape[-2:]
     if not compute_uv:
@@ -157,8 +157,8 @@ def pinv(a: Any, rcond: float | None = None, *, rtol: float | None = None) -> Te
     if rcond is not None and rtol is not None:
         raise UsageError("pinv: rcond and rtol are two names of one number; give one of them")
     (node,) = float_operands(a)
-    if node.dtype is float16:
-        return pinv(node.astype(float32), rcond, rtol=rtol).astype(float16)
+    if node.dtype.is_half:
+        return pinv(node.astype(float32), rcond, rtol=rtol).astype(node.dtype)
     share = rcond if rcond is not None else rtol
     return make("pinv", node, rtol=_share(node) if share is None else float(share))
 
@@ -219,9 +219,9 @@ def qr(a: Any, mode: str = "reduced") -> Any:
     (node,) = float_operands(a)
     if node.ndim < 2:
         raise ShapeError(f"qr({node.type}): matrices are expected, at least two axes")
-    if node.dtype is float16:
+    if node.dtype.is_half:
         parts = qr(node.astype(float32), mode)
-        return parts.astype(float16) if mode == "r" else QR(*[p.astype(float16) for p in parts])
+        return parts.astype(node.dtype) if mode == "r" else QR(*[p.astype(node.dtype) for p in parts])
     rows, columns = node.shape[-2:]
     least = rows if rows < columns else columns
     flat = reshape(node, (math.prod(node.shape[:-2]), rows, columns))

@@ -6,7 +6,7 @@ import numpy as np
 
 from tinygrad_lstm.errors import DTypeError, UsageError
 from tinygrad_lstm.graph.convert import is_scalar
-from tinygrad_lstm.graph.dtypes import DTYPES, DType, as_dtype, promote, weak_dtype
+from tinygrad_lstm.graph.dtypes import DTYPES, DType, as_dtype, float_info, promote, weak_dtype
 from tinygrad_lstm.graph.number import lone_dtype, number_kind
 from tinygrad_lstm.graph.registry import apply, function
 from tinygrad_lstm.graph.tensor import Tensor
@@ -41,7 +41,7 @@ def finfo(dtype: Any) -> Any:
     own = _type_of(dtype)
     if not own.is_float:
         raise DTypeError(f"finfo: {own} is no type of floats; the limits of integers are tl.iinfo({own!r})")
-    return np.finfo(own.name)
+    return float_info(own)
 
 
 def iinfo(dtype: Any) -> Any:

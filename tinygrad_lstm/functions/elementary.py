@@ -10,7 +10,7 @@ from tinygrad_lstm.errors import DTypeError
 from tinygrad_lstm.functions.predicates import isfinite, isinf
 from tinygrad_lstm.graph.compositions import composition
 from tinygrad_lstm.graph.convert import as_tensor, float_operands, operands
-from tinygrad_lstm.graph.dtypes import DType, bool_, float16, float32, float64
+from tinygrad_lstm.graph.dtypes import DType, bfloat16, bool_, float16, float32, float64
 from tinygrad_lstm.graph.registry import function
 from tinygrad_lstm.graph.tensor import Tensor, make
 from tinygrad_lstm.ops.elementwise import abs, cos, exp, log, maximum, minimum, power, sin, sqrt
@@ -58,7 +58,7 @@ def positive(x: Any) -> Tensor:
     return node
 
 
-_LARGE: Final[dict[DType, float]] = {float16: 2.0**6, float32: 2.0**13, float64: 2.0**27}
+_LARGE: Final[dict[DType, float]] = {bfloat16: 2.0**5, float16: 2.0**6, float32: 2.0**13, float64: 2.0**27}
 """From here on ``x² + 1`` rounds to ``x²``."""
 
 

@@ -11,7 +11,7 @@ from tinygrad_lstm.functions.decomposition import svdvals
 from tinygrad_lstm.functions.elementary import root_of_squares
 from tinygrad_lstm.graph.compositions import composition
 from tinygrad_lstm.graph.convert import float_operands
-from tinygrad_lstm.graph.dtypes import float16, float32
+from tinygrad_lstm.graph.dtypes import float32
 from tinygrad_lstm.graph.registry import function
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.types import listed, normalize_axis
@@ -44,8 +44,8 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> T
     5.0 7.0 4.0
     """
     (node,) = float_operands(x)
-    if node.dtype is float16:
-        return norm(node.astype(float32), ord, axis, keepdims).astype(float16)
+    if node.dtype.is_half:
+        return norm(node.astype(float32), ord, axis, keepdims).astype(node.dtype)
     given = listed(axis)
     wanted = range(node.ndim) if axis is None else given if isinstance(given, Sequence) else (given,)
     axes = [normalize_axis(a, node.ndim) for a in wanted]

@@ -11,7 +11,7 @@ from tinygrad_lstm.errors import DTypeError, ShapeError, UsageError
 from tinygrad_lstm.functions.arrangement import expand_dims, stack
 from tinygrad_lstm.functions.quantile import normal_quantile
 from tinygrad_lstm.graph.convert import as_tensor, constant, shared_device
-from tinygrad_lstm.graph.dtypes import as_dtype, float32, float64, int64, uint32
+from tinygrad_lstm.graph.dtypes import as_dtype, bfloat16, float32, float64, int64, uint32
 from tinygrad_lstm.graph.registry import apply
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.types import as_shape, normalize_axis, whole
@@ -151,7 +151,7 @@ def uniform(key: Any, shape: Any, low: float = 0.0, high: float = 1.0, dtype: An
         high_part = right_shift(words[..., 0], 5).astype(float64)
         unit = (high_part * 2.0**26 + right_shift(words[..., 1], 6).astype(float64)) * 2.0**-53
     else:
-        places = 24 if kind is float32 else 11
+        places = {float32: 24, bfloat16: 8}.get(kind, 11)
         unit = right_shift(bits(key, target), 32 - places).astype(kind) * 2.0**-places
     if isinstance(low, int | float) and isinstance(high, int | float) and not low <= high:
         raise UsageError(f"random.uniform: low is at most high, got {low!r} and {high!r}")

@@ -6,7 +6,7 @@ from tinygrad_lstm.errors import DTypeError, UsageError
 from tinygrad_lstm.functions.predicates import isfinite
 from tinygrad_lstm.graph.compositions import composition
 from tinygrad_lstm.graph.convert import as_tensor, operands
-from tinygrad_lstm.graph.dtypes import bool_, float16, float32
+from tinygrad_lstm.graph.dtypes import bool_, float32
 from tinygrad_lstm.graph.registry import function
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.types import whole
@@ -75,8 +75,8 @@ def round(x: Any, decimals: int = 0) -> Tensor:
         return node if places >= 0 else _rounded_to_multiple(node, 10**-places)
     if not places:
         return _rounded(node)
-    if node.dtype is float16:
-        return round(node.astype(float32), places).astype(float16)
+    if node.dtype.is_half:
+        return round(node.astype(float32), places).astype(node.dtype)
     scaled = node * 10.0**places if places > 0 else node / 10.0**-places
     nearest = _rounded(scaled)
     back = nearest / 10.0**places if places > 0 else nearest * 10.0**-places

@@ -11,7 +11,7 @@ from tinygrad_lstm.functions.filling import full
 from tinygrad_lstm.functions.predicates import not_equal, truth
 from tinygrad_lstm.graph.compositions import composition
 from tinygrad_lstm.graph.convert import as_tensor, float_operands
-from tinygrad_lstm.graph.dtypes import as_dtype, float16, float32
+from tinygrad_lstm.graph.dtypes import as_dtype, float32
 from tinygrad_lstm.graph.registry import function
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.types import normalize_axes, normalize_axis
@@ -37,8 +37,8 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False, *, dtype: Any = None)
     if dtype is not None and not as_dtype(dtype).is_float:
         return mean(as_type(x, dtype), axis, keepdims).astype(dtype)
     (node,) = float_operands(as_type(x, dtype))
-    if node.dtype is float16:
-        return mean(node.astype(float32), axis, keepdims).astype(float16)
+    if node.dtype.is_half:
+        return mean(node.astype(float32), axis, keepdims).astype(node.dtype)
     count = math.prod([node.shape[a] for a in normalize_axes(axis, node.ndim)])
     return sum(node, axis, keepdims) / count
 
@@ -56,8 +56,8 @@ def var(x: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False, *, co
     """
     (node,) = float_operands(x)
     ddof = _correction(ddof, correction)
-    if node.dtype is float16:
-        return var(node.astype(float32), axis, ddof, keepdims).astype(float16)
+    if node.dtype.is_half:
+        return var(node.astype(float32), axis, ddof, keepdims).astype(node.dtype)
     count = math.prod([node.shape[a] for a in normalize_axes(axis, node.ndim)])
     off = node - mean(node, axis, keepdims=True)
     return sum(off * off, axis, keepdims) / (count - ddof if count > ddof else 0)
@@ -76,8 +76,8 @@ def std(x: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False, *, co
     """
     (node,) = float_operands(x)
     ddof = _correction(ddof, correction)
-    if node.dtype is float16:
-        return std(node.astype(float32), axis, ddof, keepdims).astype(float16)
+    if node.dtype.is_half:
+        return std(node.astype(float32), axis, ddof, keepdims).astype(node.dtype)
     return root_of_squares(var(node, axis, ddof, keepdims))
 
 
@@ -138,8 +138,8 @@ def prod(x: Any, axis: Any = None, keepdims: bool = False, *, dtype: Any = None)
     [3. 8.]
     """
     node = summands(x, dtype)
-    if node.dtype is float16:
-        return prod(node.astype(float32), axis, keepdims).astype(float16)
+    if node.dtype.is_half:
+        return prod(node.astype(float32), axis, keepdims).astype(node.dtype)
     axes = normalize_axes(axis, node.ndim)
     kept = [a for a in range(node.ndim) if a not in axes]
     count = math.prod([node.shape[a] for a in axes])
@@ -210,8 +210,8 @@ def _running(
     Args:
         neutral: the neutral element of ``combine``; for a sum −0.0, since −0.0 + 0.0 is 0.0.
     """
-    if node.dtype is float16:
-        return _running(combine, node.astype(float32), axis, neutral, reverse, exclusive).astype(float16)
+    if node.dtype.is_half:
+        return _running(combine, node.astype(float32), axis, neutral, reverse, exclusive).astype(node.dtype)
     node = ravel(node) if axis is None or not node.shape else node
     place = normalize_axis(0 if axis is None else axis, node.ndim)
     if reverse:

@@ -1,5 +1,6 @@
 """Element types, and how they combine."""
 
+import importlib
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal, NoReturn
 
@@ -8,14 +9,17 @@ import numpy as np
 from tinygrad_lstm.errors import DTypeError, UsageError
 
 __all__ = [
+    "ALL_DTYPES",
     "DTYPES",
     "REAL_ALONE",
     "DType",
     "as_dtype",
+    "bfloat16",
     "bool_",
     "float16",
     "float32",
     "float64",
+    "float_info",
     "int8",
     "int16",
     "int32",
@@ -50,12 +54,17 @@ class DType:
         >>> np.zeros(2, dtype=tl.float16)
         array([0., 0.], dtype=float16)
         """
-        return np.dtype(self.name)
+        return np.dtype(_ready(self).name)
 
     @property
     def is_float(self) -> bool:
         """Whether values of this type have derivatives."""
         return self.kind == "f"
+
+    @property
+    def is_half(self) -> bool:
+        """Whether a float has 16 bits: sums and functions of such are computed in float32, and rounded at the end."""
+        return self.kind == "f" and self.itemsize == 2
 
     answers_calls: ClassVar[bool] = True
 
@@ -96,6 +105,7 @@ uint16: Final = DType("uint16", "u", 2, "u16")
 uint32: Final = DType("uint32", "u", 4, "u32")
 uint64: Final = DType("uint64", "u", 8, "u64")
 float16: Final = DType("float16", "f", 2, "f16")
+bfloat16: Final = DType("bfloat16", "f", 2, "bf16")
 float32: Final = DType("float32", "f", 4, "f32")
 float64: Final = DType("float64", "f", 8, "f64")
 
@@ -110,6 +120,8 @@ DTYPES: Final = {
         *(float16, float32, float64),
     )
 }
+ALL_DTYPES: Final = {**DTYPES, "bfloat16": bfloat16}
+"""Those that NumPy has, and bfloat16, which the package ml_dtypes adds to it."""
 _PYTHON: Final[dict[type, DType]] = {bool: bool_, int: int64, float: float32}
 
 
@@ -141,20 +153,43 @@ def as_dtype(value: Any) -> DType:
         DTypeError: for a type that is not supported.
     """
     if isinstance(value, DType):
-        return value
+        return _ready(value)
     if isinstance(value, type) and value in _PYTHON:
         return _PYTHON[value]
     name = value if isinstance(value, str) else getattr(value, "name", getattr(value, "__name__", None))
-    if name in DTYPES:
-        return DTYPES[name]
+    if name in ALL_DTYPES:
+        return _ready(ALL_DTYPES[name])
     # What torch.float32 is called, and Python's and PyTorch's other names.
     own = str(name or value).rpartition(".")[2]
-    if (meant := DTYPES.get(_OTHER_NAMES.get(own, own))) is not None:
+    if (meant := ALL_DTYPES.get(_OTHER_NAMES.get(own, own))) is not None:
         raise DTypeError(f"dtype {name or value!r} is called {meant!r} here, or {meant.name!r}")
     if isinstance(name, str) and name.startswith(("complex", "clongdouble", "csingle")):
         raise DTypeError(REAL_ALONE)
     sized = f" (a shape of several sizes is one tuple, such as (2, {value}))" if isinstance(value, int) else ""
     raise DTypeError(f"dtype {name or value!r} is not supported; use one of {', '.join(DTYPES)}{sized}")
+
+
+def _ready(dtype: DType) -> DType:
+    """The type itself, once NumPy knows it.
+
+    Raises:
+        DTypeError: for bfloat16 where ml_dtypes is not installed.
+    """
+    if dtype is bfloat16:
+        try:
+            importlib.import_module("ml_dtypes")
+        except ModuleNotFoundError:
+            raise DTypeError(
+                "bfloat16 needs the package ml_dtypes, which is not installed: pip install 'tinygrad-lstm[bfloat16]'"
+            ) from None
+    return dtype
+
+
+def float_info(dtype: DType) -> Any:
+    """The limits of a type of floats, as NumPy's ``finfo``."""
+    if dtype is bfloat16:
+        return importlib.import_module("ml_dtypes").finfo(dtype.name)
+    return np.finfo(dtype.name)
 
 
 def whole_limits(dtype: DType) -> tuple[int, int]:
@@ -169,7 +204,7 @@ def whole_limits(dtype: DType) -> tuple[int, int]:
 
 def limits(dtype: DType) -> tuple[float, float]:
     """The least and the largest finite number of a type of floats."""
-    info = np.finfo(dtype.name)
+    info = float_info(dtype)
     return float(info.min), float(info.max)
 
 

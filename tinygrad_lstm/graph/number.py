@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_lstm.errors import TraceError
 from tinygrad_lstm.graph.device import current_device
-from tinygrad_lstm.graph.dtypes import DTYPES, DType, bool_, float64, int64, weak_dtype
+from tinygrad_lstm.graph.dtypes import ALL_DTYPES, DType, bool_, float64, int64, weak_dtype
 from tinygrad_lstm.graph.function import fresh_symbol
 from tinygrad_lstm.graph.operators import Operators
 from tinygrad_lstm.graph.registry import apply
@@ -61,7 +61,7 @@ def _own_dtype(value: Any) -> DType | None:
     """The element type that a NumPy scalar, or what stands for one, has where it meets no tensor."""
     if isinstance(value, Number):
         return value.own
-    return DTYPES.get(value.dtype.name) if isinstance(value, np.generic) else None
+    return ALL_DTYPES.get(value.dtype.name) if isinstance(value, np.generic) else None
 
 
 class Number(Operators[Tensor]):
@@ -156,7 +156,7 @@ class NumberArgument(Number):
     __slots__ = ("_owner", "name")
 
     def __init__(self, kind: type, name: str, owner: str) -> None:
-        own = DTYPES[np.dtype(kind).name] if issubclass(kind, np.generic) else None
+        own = ALL_DTYPES[np.dtype(kind).name] if issubclass(kind, np.generic) else None
         python = kind if own is None else float if own.is_float else int
         super().__init__(python, f"symbol {name!r}", own)
         self.name, self._owner = name, owner
@@ -204,7 +204,7 @@ def _scalar_of(name: str, kind: type, values: Iterable[Any]) -> DType | None:
     if not own or name in _COMPARISONS:
         return None
     joint = np.result_type(*own)
-    return DTYPES[joint.name] if joint.kind == "f" or kind is not float else float64
+    return ALL_DTYPES[joint.name] if joint.kind == "f" or kind is not float else float64
 
 
 def _arguments(number: Number) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final, NoReturn, Self
 
 from tinygrad_lstm.errors import DTypeError, ShapeError, UsageError
 from tinygrad_lstm.graph.device import as_device
-from tinygrad_lstm.graph.dtypes import DType, float16, float32
+from tinygrad_lstm.graph.dtypes import DType, float32
 from tinygrad_lstm.graph.function import fresh_symbol
 from tinygrad_lstm.graph.operators import Operators
 from tinygrad_lstm.graph.registry import apply, function
@@ -228,8 +228,8 @@ def _check_gradient(p: Parameter, value: Any) -> None:
         raise UsageError(f"{name}.grad is a tensor or None, not {type(value).__name__}; make one with tl.tensor(…)")
     if value.shape != p.shape or value.device != p.device:
         raise ShapeError(f"{name}.grad: the Parameter is {p.leaf.type} on {p.device}, this gradient is {value.type}")
-    # What was float16 may be divided by the scale of a loss, and is float32 from then on.
-    if value.dtype is not p.dtype and (p.dtype, value.dtype) != (float16, float32):
+    # What had 16 bits may be divided by the scale of a loss, and is float32 from then on.
+    if value.dtype is not p.dtype and not (p.dtype.is_half and value.dtype is float32):
         raise DTypeError(f"{name}.grad: the Parameter is {p.leaf.type}, this gradient is {value.type}")
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from tinygrad_lstm.errors import DTypeError, Error, UsageError
 from tinygrad_lstm.graph.device import current_device
-from tinygrad_lstm.graph.dtypes import DTYPES, REAL_ALONE
+from tinygrad_lstm.graph.dtypes import ALL_DTYPES, DTYPES, REAL_ALONE
 from tinygrad_lstm.graph.number import number_class
 from tinygrad_lstm.graph.operators import Operators
 from tinygrad_lstm.graph.structure import Structure, flatten, paths, unflatten
@@ -270,7 +270,7 @@ def _type_of(leaf: Any) -> TensorType | type | None:
     if isinstance(leaf, Tensor):
         return leaf.type
     if isinstance(leaf, np.ndarray | np.bool_):
-        dtype = DTYPES.get(leaf.dtype.name)
+        dtype = ALL_DTYPES.get(leaf.dtype.name)
         if dtype is None and leaf.dtype.kind == "c":
             raise DTypeError(REAL_ALONE)
         if dtype is None:

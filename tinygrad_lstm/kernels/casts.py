@@ -22,9 +22,29 @@ def cast(xp: Any, x: Any, name: str) -> Any:
     >>> cast(numpy, numpy.array([-1.5, 2.7]), "int32")
     array([-1,  2], dtype=int32)
     """
+    if x.dtype.name == "bfloat16":
+        x = x.astype("float32")
+    if name == "bfloat16":
+        return _odd(xp, x).astype(name)
     if x.dtype.kind != "f" or name not in BOUNDS or fits(x, name):
         return x.astype(name)
     return truncated(xp, x, name)
+
+
+def _odd(xp: Any, x: Any) -> Any:
+    """float32 that rounds to the bfloat16 that ``x`` is nearest to.
+
+    What float32 does not hold is rounded to odd: then the second rounding cannot turn a near miss into a tie.
+    """
+    if x.dtype.kind in "iu":
+        x = x.astype("float64")
+    near = x.astype("float32")
+    if x.dtype.name != "float64":
+        return near
+    inexact = (near != x) & xp.isfinite(near)
+    away = inexact & (xp.abs(near.astype("float64")) > xp.abs(x))
+    bits = near.view("uint32") - away.astype("uint32")
+    return xp.where(inexact, bits | xp.uint32(1), bits).view("float32")
 
 
 def fits(x: Any, name: str) -> bool:

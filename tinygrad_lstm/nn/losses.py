@@ -14,7 +14,7 @@ from tinygrad_lstm.functions.indexing import take_along_last
 from tinygrad_lstm.functions.statistics import mean
 from tinygrad_lstm.graph.compositions import composition
 from tinygrad_lstm.graph.convert import as_tensor, float_operands
-from tinygrad_lstm.graph.dtypes import float16, float32
+from tinygrad_lstm.graph.dtypes import float32
 from tinygrad_lstm.graph.scopes import scope
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.types import broadcast_shapes
@@ -217,7 +217,7 @@ def _beside(what: str, logits: Tensor, weights: Any) -> Tensor:
 
 def _wide(x: Tensor) -> Tensor:
     """``x`` with float16 as float32, since the square of 256, or the sum before a mean, may be beyond float16."""
-    return x.astype(float32) if x.dtype is float16 else x
+    return x.astype(float32) if x.dtype.is_half else x
 
 
 def _classified(name: str, first: str, scores: Any, targets: Any, ignore_index: int | None) -> tuple[Tensor, Tensor]:

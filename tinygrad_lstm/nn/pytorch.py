@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from tinygrad_lstm.errors import Error, StateDictError, UsageError
-from tinygrad_lstm.graph.dtypes import DType, float64
+from tinygrad_lstm.graph.dtypes import DType, float64, limits
 from tinygrad_lstm.graph.scopes import warn
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.variables import Variable, assign_all
@@ -262,5 +262,5 @@ def _warn_of_what_is_not_finite(name: str, array: Array, dtype: DType) -> None:
     """Warn where values are nan or infinite, or become so in the element type of the module."""
     if not np.isfinite(array).all():
         warn(f"from_pytorch: {name} has values that are nan or infinite")
-    elif array.size and np.abs(array).max() > np.finfo(dtype.name).max:
+    elif array.size and np.abs(array).max() > limits(dtype)[1]:
         warn(f"from_pytorch: {name} has values beyond those of {dtype}, which become infinite")

@@ -6,7 +6,7 @@ Each op has one result, so that the parts of a decomposition are joined to one a
 from typing import Any
 
 from tinygrad_lstm.errors import DTypeError, ShapeError
-from tinygrad_lstm.graph.dtypes import float16, int64
+from tinygrad_lstm.graph.dtypes import int64
 from tinygrad_lstm.graph.registry import define
 from tinygrad_lstm.graph.tensor import Tensor, make
 from tinygrad_lstm.graph.types import TensorType
@@ -23,7 +23,7 @@ __all__: list[str] = []
 
 def _matrices(x: TensorType) -> tuple[int, int]:
     """The sizes of the last two axes."""
-    if not x.dtype.is_float or x.dtype is float16:
+    if not x.dtype.is_float or x.dtype.is_half:
         raise DTypeError(f"float32 or float64 is expected, not {x.dtype}; convert with .astype(tl.float32)")
     if len(x.shape) < 2:
         raise ShapeError(f"matrices are expected, at least two axes, got {x}")

@@ -7,7 +7,7 @@ from typing import Any
 
 from tinygrad_lstm.errors import DeviceError, UsageError
 from tinygrad_lstm.functions.filling import full, zeros
-from tinygrad_lstm.graph.dtypes import float16, float32, float64
+from tinygrad_lstm.graph.dtypes import float32, float64
 from tinygrad_lstm.graph.scopes import scope
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.variables import Parameter, State, Variable, assign_all
@@ -53,7 +53,7 @@ class Optimizer(Holder):
         _check_rate(type(self).__name__, lr)
         # float64 whatever the parameters are: 0.1 in float32 is another number for a parameter of float64.
         self.rate = State(full((), float(lr), float64, self._device), "lr")
-        halves = [(k, p) for k, p in enumerate(self.parameters_to_update) if p.dtype is float16]
+        halves = [(k, p) for k, p in enumerate(self.parameters_to_update) if p.dtype.is_half]
         self.master = {k: State(p.astype(float32), f"master.{k}") for k, p in halves}
 
     @property
@@ -138,7 +138,7 @@ class Optimizer(Holder):
 def at_least_float32(x: Variable | Tensor) -> Tensor:
     """A float16 value as float32; other values as they are."""
     leaf = x.leaf if isinstance(x, Variable) else x
-    return leaf.astype(float32) if leaf.dtype is float16 else leaf
+    return leaf.astype(float32) if leaf.dtype.is_half else leaf
 
 
 def _check_rate(kind: str, lr: Any) -> None:

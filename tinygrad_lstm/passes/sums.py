@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tinygrad_lstm.graph.dtypes import float16
 from tinygrad_lstm.graph.tensor import Node, Tensor
 from tinygrad_lstm.passes.rewriting import is_zero
 
@@ -24,7 +23,7 @@ def may_leave(init: Tensor, terms: Sequence[Tensor]) -> bool:
     What stays in the loop and each term that leaves it are added up separately. In float16 one of these sums may be
     out of range though the total is not. There the terms leave only if they form one sum.
     """
-    if init.dtype is not float16:
+    if not init.dtype.is_half:
         return True
     return is_zero(init) and len(terms) == 1 and _is_one_sum(terms[0])
 

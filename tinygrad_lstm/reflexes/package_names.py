@@ -24,7 +24,6 @@ FRAMEWORK: Final[Mapping[str, str]] = {
     "autograd": "write tl.gradients(ys, xs), or tl.grad(f)",
     "backends": "write tl.backend_names(), or tl.describe_backends()",
     "bernoulli": "write tl.random.bernoulli(key, p, shape)",
-    "bfloat16": "there is tl.float16",
     "block_until_ready": "what is read is ready; leave it out",
     "cat": "write tl.concatenate(arrays, axis)",
     "clip_grad_norm_": "it is tl.optim.clip_grad_norm(parameters, norm)",

@@ -14,7 +14,7 @@ ARRAYS: Final[Mapping[str, str]] = {
     "add_": "a tensor never changes: write x = x + y",
     "apply_": "a function of arrays works on all elements at once: write f(x)",
     "aval": "read x.shape, x.dtype and x.device",
-    "bfloat16": "there is tl.float16",
+    "bfloat16": "element types are changed by .astype(tl.bfloat16)",
     "block_until_ready": "what is read is ready; leave it out",
     "bool": "element types are changed by .astype(tl.bool_)",
     "byte": "element types are changed by .astype(tl.bool_)",

@@ -88,7 +88,7 @@ def _name(node: Node) -> str:
 def _range(array: Any) -> str:
     if not array.size:
         return "is empty"
-    if array.dtype.kind != "f":
+    if array.dtype.kind != "f" and array.dtype.name != "bfloat16":
         return f"is between {array.min()} and {array.max()}"
     finite = np.isfinite(array)
     if not finite.all():

@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_lstm.errors import DeviceError, DTypeError, ShapeError, UsageError
 from tinygrad_lstm.graph.convert import as_tensor, holds_tensors
 from tinygrad_lstm.graph.device import as_device
-from tinygrad_lstm.graph.dtypes import DTYPES, REAL_ALONE, as_dtype
+from tinygrad_lstm.graph.dtypes import ALL_DTYPES, DTYPES, REAL_ALONE, as_dtype
 from tinygrad_lstm.graph.number import Number
 from tinygrad_lstm.graph.registry import apply, function
 from tinygrad_lstm.graph.tensor import Tensor, make_leaf
@@ -135,7 +135,9 @@ def _check_numbers(array: np.ndarray[Any, Any]) -> None:
     if array.dtype.kind == "c":
         raise DTypeError(f"tensor: the values are {array.dtype}, whose imaginary part would be lost; give their .real")
     objects = array.flat if array.dtype == object else ()
-    if array.dtype.kind not in "biufO" or not all(isinstance(v, Real | Decimal | np.bool_) for v in objects):
+    if (array.dtype.kind not in "biufO" and array.dtype.name != "bfloat16") or not all(
+        isinstance(v, Real | Decimal | np.bool_) for v in objects
+    ):
         raise _no_numbers(array)
 
 
@@ -186,14 +188,14 @@ def _holds_numpy(value: Any) -> bool:
 
 def _dtype_of(array: np.ndarray[Any, Any]) -> Any:
     """The element type of an array; raises where it is not supported."""
-    if array.dtype.name not in DTYPES:
+    if array.dtype.name not in ALL_DTYPES:
         if array.dtype == object and array.size and all(isinstance(v, Real) for v in array.flat):
             raise DTypeError(
                 f"tensor: the array holds numbers as Python objects, such as {array.flat[0]!r:.60}; "
                 "give a dtype, such as dtype=tl.float32"
             )
         raise DTypeError(f"tensor: {REAL_ALONE}") if array.dtype.kind == "c" else _no_numbers(array)
-    return DTYPES[array.dtype.name]
+    return ALL_DTYPES[array.dtype.name]
 
 
 def _nearest(dtype: np.dtype[Any]) -> str | None:

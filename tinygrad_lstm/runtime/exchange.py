@@ -7,7 +7,7 @@ import numpy as np
 from tinygrad_lstm.errors import DeviceError, DTypeError, Error, UsageError
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.device import as_device
-from tinygrad_lstm.graph.dtypes import DTYPES, REAL_ALONE
+from tinygrad_lstm.graph.dtypes import ALL_DTYPES, DTYPES, REAL_ALONE, bfloat16
 from tinygrad_lstm.graph.registry import function
 from tinygrad_lstm.graph.tensor import Tensor, make_leaf
 from tinygrad_lstm.graph.types import TensorType
@@ -60,11 +60,11 @@ def from_dlpack(x: Any, *, device: str | None = None, copy: bool | None = None) 
         raise
     except (BufferError, RuntimeError) as error:
         raise DTypeError(f"from_dlpack: {error}") from None
-    if array.dtype.name not in DTYPES:
+    if array.dtype.name not in ALL_DTYPES:
         if array.dtype.kind == "c":
             raise DTypeError(f"from_dlpack: {REAL_ALONE}")
         raise DTypeError(f"from_dlpack: dtype {array.dtype} is not supported; use one of {', '.join(DTYPES)}")
-    leaf = make_leaf(array, TensorType(array.shape, DTYPES[array.dtype.name], home))
+    leaf = make_leaf(array, TensorType(array.shape, ALL_DTYPES[array.dtype.name], home))
     if device is not None and as_device(device) != home:
         if copy is False:
             raise UsageError(f"from_dlpack: copy=False, and from {home} to {as_device(device)} a copy is needed")
@@ -82,6 +82,8 @@ def to_dlpack(x: Any, **options: Any) -> Any:
     [1. 2.]
     """
     node = as_tensor(x)
+    if node.dtype is bfloat16:
+        raise DTypeError("NumPy exchanges no bfloat16 by DLPack; give x.astype(tl.float32)")
     value = evaluated((node,))[0].value
     version = options.get("max_version")
     if node.device == "cpu" and version is not None and version[0] >= 1:

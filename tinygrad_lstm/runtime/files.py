@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from tinygrad_lstm.errors import CheckpointError, Error
+from tinygrad_lstm.graph.dtypes import as_dtype
 from tinygrad_lstm.runtime.leftovers import sweep
 
 __all__ = [
@@ -168,7 +169,10 @@ def read_arrays(path: str | os.PathLike[str], what: str = "file") -> tuple[dict[
             kind.
     """
     with _opened(path, what) as file:
-        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        names = list(file.keys())
+        if any(file.get_slice(name).get_dtype() == "BF16" for name in names):
+            as_dtype("bfloat16")
+        arrays = {name: file.get_tensor(name) for name in names}
         texts = dict(file.metadata() or {})
     written = texts.get(CHECKSUM)
     if (written is None) is (_MARK in texts) or (

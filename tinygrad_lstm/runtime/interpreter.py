@@ -19,11 +19,12 @@ from tinygrad_lstm.errors import (
 from tinygrad_lstm.graph.function import Graph, slot_of, topological
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.tensor import Node, Tensor, set_value
+from tinygrad_lstm.kernels.halves import of_bfloat16
 from tinygrad_lstm.runtime.anomaly import at_step, detecting, watched
 from tinygrad_lstm.runtime.backend import Backend
 from tinygrad_lstm.runtime.failures import failure
 
-__all__ = ["RegisterProgram", "register_program", "without_kernel"]
+__all__ = ["RegisterProgram", "bound", "register_program", "without_kernel"]
 
 Instruction = tuple[Callable[..., Any], tuple[int, ...], int]
 
@@ -186,7 +187,13 @@ def _kernel(node: Node, backend: Backend) -> Callable[..., Any]:
         f = backend.kernels[node.op]
     except KeyError:
         raise without_kernel(node.op, backend) from None
-    return partial(f, **node.attrs) if node.attrs else f
+    return bound(f, node)
+
+
+def bound(f: Callable[..., Any], node: Node) -> Callable[..., Any]:
+    """The kernel of a node's op as a function of arrays alone."""
+    types = (getattr(x.type, "dtype", None) for x in (node, *node.inputs))
+    return of_bfloat16(partial(f, **node.attrs) if node.attrs else f, *types)
 
 
 def without_kernel(op: str, backend: Backend) -> BackendError:

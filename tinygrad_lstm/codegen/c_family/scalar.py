@@ -5,6 +5,8 @@ import struct
 from collections.abc import Iterable
 from typing import Any, Final
 
+import numpy as np
+
 from tinygrad_lstm.codegen import program
 from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm.graph.registry import OPS
@@ -32,6 +34,7 @@ STORAGE: Final = {
     "uint16": "uint16_t",
     "uint32": "uint32_t",
     "uint64": "uint64_t",
+    "bfloat16": "uint16_t",
     "float16": "uint16_t",
     "float32": "float",
     "float64": "double",
@@ -76,6 +79,9 @@ def literal(value: Any, dtype: DType) -> str:
         text = f"{wrapped}ULL" if dtype.kind == "u" else f"{wrapped}LL" if wrapped != -(2**63) else "INT64_MIN"
         return f"(({STORAGE[dtype.name]}){text})"
     number = float(value)
+    if dtype.name == "bfloat16":
+        # Programs only move such numbers.
+        return f"((uint16_t){int(np.asarray(number, 'float32').astype(dtype.dtype).view('uint16'))}U)"
     if math.isnan(number):
         return "(-NAN)" if math.copysign(1, number) < 0 else "NAN"
     try:
