@@ -21,10 +21,12 @@ tables of the code. **Kind**: `elementwise` ops broadcast; a `view` moves no dat
 PRIMITIVES = {name: op for name, op in OPS.items() if op.kind != "compiled"}
 
 WITHOUT_FUNCTION = {
+    "branch": "A graph that is computed only where a condition holds; see `cond`.",
     "call": "A graph that is computed as one step, and again for its gradient; see `checkpoint`.",
     "constant": "A scalar that stands in the graph itself, such as the 2 in `2·x`.",
     "item": "One result of an op with several, by its number.",
     "leaf": "An evaluated value, such as the content of a Parameter.",
+    "pullback": "What forward mode makes of a `while_loop`, and differentiates; it has no value.",
     "slice": "`x[start:stop:step]` along every axis, with steps above 0; see `x[…]`.",
     "stacked": "What a value of a loop's body was at each step.",
 }

@@ -22,6 +22,22 @@ def _softmax(x: Any) -> Any:
     return e / e.sum(-1, keepdims=True)
 
 
+def _tl_alternating(a: Any, b: Any) -> Any:
+    """A loop that ends by what it computes, and a branch in each of its steps."""
+
+    def step(value: Any) -> Any:
+        count, x = value
+        return count + 1, tl.cond(count % 2 == 0, lambda: tl.sin(x) * b, lambda: tl.cos(x) - b)
+
+    return tl.while_loop(lambda value: value[0] < 3, step, (0, a), bound=5)[1]
+
+
+def _alternating(a: Any, b: Any) -> Any:
+    for count in range(3):
+        a = np.sin(a) * b if count % 2 == 0 else np.cos(a) - b
+    return a
+
+
 def _dots(m: Any) -> Callable[..., Any]:
     """A sum of products that have no axes."""
     return lambda a, b: a * 0.5 + (m.sin(a) @ m.tanh(b) + m.sin(b) @ m.sin(b) + m.cos(a) @ m.tanh(b))
@@ -75,6 +91,12 @@ SMOOTH: dict[str, tuple[int, Callable[..., Any], Callable[..., Any]]] = {
     "named": (1, lambda x: tl.named(x, "n"), lambda x: x),
     "checkpoint": (1, tl.checkpoint(lambda x: tl.sin(tl.tanh(x)) * x), lambda x: np.sin(np.tanh(x)) * x),
     "scan": (2, lambda a, b: tl.scan(_tl_step, b, a)[1], lambda a, b: _steps(a, b)),
+    "cond": (
+        2,
+        lambda a, b: tl.cond(tl.sum(a * a) < 0, lambda a, b: tl.log(a), lambda a, b: tl.sin(a) * b, a, b),
+        lambda a, b: np.sin(a) * b,
+    ),
+    "while_loop": (2, _tl_alternating, _alternating),
     "arctan": (1, tl.arctan, np.arctan),
     "arctan2": (2, lambda a, b: tl.arctan2(a, tl.tanh(b) + 2), lambda a, b: np.arctan2(a, np.tanh(b) + 2)),
     "arcsin": (1, lambda x: tl.arcsin(tl.sin(x) / 2), lambda x: np.arcsin(np.sin(x) / 2)),

@@ -182,6 +182,7 @@ from tinygrad_lstm.interchange.formulas import from_sympy, to_sympy
 from tinygrad_lstm.jit.jitted import jit
 from tinygrad_lstm.nn.observing import observe
 from tinygrad_lstm.nn.saving import load, save
+from tinygrad_lstm.ops.branch import cond
 from tinygrad_lstm.ops.elementwise import (
     abs,
     add,
@@ -210,7 +211,7 @@ from tinygrad_lstm.ops.linalg import matmul
 from tinygrad_lstm.ops.logic import bitwise_and, bitwise_or, equal, invert, less, less_equal, where
 from tinygrad_lstm.ops.loop import scan
 from tinygrad_lstm.ops.reduce import argmax, logsumexp, max, min, sum
-from tinygrad_lstm.ops.repeating import fori_loop
+from tinygrad_lstm.ops.repeating import fori_loop, while_loop
 from tinygrad_lstm.ops.shape import broadcast_to, concatenate, flip, reshape, transpose
 from tinygrad_lstm.ops.sorting import argsort
 from tinygrad_lstm.ops.source import named, stop_gradient, symbol
@@ -286,6 +287,7 @@ __all__ = [
     "column_stack",
     "concat",
     "concatenate",
+    "cond",
     "copysign",
     "cos",
     "cosh",
@@ -516,6 +518,7 @@ __all__ = [
     "vsplit",
     "vstack",
     "where",
+    "while_loop",
     "zeros",
     "zeros_like",
 ]

@@ -130,6 +130,8 @@ class CExecutable:
             elif isinstance(item, Driven):
                 times = range(item.length)
                 for t in reversed(times) if item.reverse else times:
+                    if item.condition is not None and not self._view(item.condition)[()]:
+                        break
                     self._times[item.place] = t
                     self._run(item.items)
             else:

@@ -42,12 +42,17 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Driven:
-    """A loop with a ``Call`` in it, which Python runs: ``items`` once for each time index ``times[place]``."""
+    """A loop with a ``Call`` in it, which Python runs: ``items`` once for each time index ``times[place]``.
+
+    Attributes:
+        condition: what is read before each step, and ends the loop if it is false.
+    """
 
     place: int
     length: int
     reverse: bool
     items: "tuple[RunItem, ...]"
+    condition: View | None
 
 
 RunItem = Segment | Driven | Call
@@ -137,7 +142,7 @@ class _Printer:
             elif isinstance(step, Loop):
                 place = len(self.loops)
                 self.loops.append(step.number)
-                items.append(Driven(place, step.length, step.reverse, self._items(step.steps)))
+                items.append(Driven(place, step.length, step.reverse, self._items(step.steps), step.condition))
         return (*items, *self._segment(run))
 
     def _segment(self, steps: Sequence[Step]) -> list[Segment]:
@@ -174,6 +179,8 @@ class _Printer:
                 alone = "" if shared else "if (w->worker == 0) "
                 lines.text.append(f"{pad}{alone}for (int64_t {turns}) {{")
                 lines.last = "none" if shared else "one"
+                if step.condition is not None:
+                    self._ask(step.condition, shared, lines, pad)
                 self._steps(step.steps, lines, depth + 1)
                 if shared:
                     # No step of the loop begins before every worker has finished the one before.
@@ -182,6 +189,15 @@ class _Printer:
                 lines.text.append(f"{pad}}}")
             else:
                 self._step(step, shared, lines, pad)
+
+    def _ask(self, condition: View, shared: bool, lines: _Lines, pad: str) -> None:
+        """Print what ends a loop. All workers read the condition before one of them begins the step that changes it."""
+        lines.buffers.add(condition.buffer)
+        if shared:
+            lines.text.append(f"{pad}  const int go = *({_address(condition)}) != 0;")
+            lines.text += [f"{pad}  WAIT", f"{pad}  if (!go) break;"]
+        else:
+            lines.text.append(f"{pad}  if (!*({_address(condition)}) || w->fault) break;")
 
     def _pack(self, loop: Loop, shared: bool, lines: _Lines, pad: str) -> None:
         """Print, before a loop, the packing of right operands of its products that its steps do not change."""

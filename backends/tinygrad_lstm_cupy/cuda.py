@@ -22,7 +22,7 @@ from tinygrad_lstm_cupy.cuda_parts import LaunchMemory, parts
 from tinygrad_lstm_cupy.cuda_prelude import PRELUDE
 from tinygrad_lstm_cupy.cuda_steps import Product, gather_functions, product_launches, scatter_functions
 
-__all__ = ["CudaFunction", "Launch", "PrintedCuda", "Product", "Repeat", "RunItem", "print_cuda"]
+__all__ = ["CudaFunction", "Launch", "PrintedCuda", "Product", "Repeat", "RunItem", "print_cuda", "turns"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +46,17 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """Runs ``items`` once for each time index of the loop ``number``."""
+    """Runs ``items`` once for each time index of the loop ``number``.
+
+    Attributes:
+        condition: what is read before each step, and ends the loop if it is false.
+    """
 
     number: int
     length: int
     reverse: bool
     items: "tuple[RunItem, ...]"
+    condition: View | None
 
 
 RunItem = Launch | Product | Call | Repeat
@@ -70,7 +75,7 @@ class PrintedCuda:
         arena: the bytes that all temporaries together take.
         fault: the buffer for an index out of range: the number of the step in ``checked``, from 1, and the index.
         checked: the steps with indices.
-        launches: how many launches and products one run takes.
+        launches: how many launches and products one run takes, with one step of each loop that a condition ends.
     """
 
     prelude: str
@@ -123,7 +128,9 @@ class _Printer:
             self.scratch.begin()
             match step:
                 case Loop():
-                    items.append(Repeat(step.number, step.length, step.reverse, self._items(step.steps)))
+                    items.append(
+                        Repeat(step.number, step.length, step.reverse, self._items(step.steps), step.condition)
+                    )
                 case Call():
                     items.append(step)
                 case Kernel():
@@ -155,4 +162,9 @@ class _Printer:
 
 
 def _launches(items: Sequence[RunItem]) -> int:
-    return sum(i.length * _launches(i.items) if isinstance(i, Repeat) else 1 for i in items)
+    return sum(turns(i) * _launches(i.items) if isinstance(i, Repeat) else 1 for i in items)
+
+
+def turns(loop: Repeat) -> int:
+    """How many steps a loop makes, as far as that is known before: one where a condition ends it."""
+    return loop.length if loop.condition is None else 1

@@ -22,9 +22,9 @@ class CupyExecutable:
 
     The first run launches them one by one, which also loads what they need. The second records them as a CUDA graph
     with inputs and outputs at fixed places, and from then on the graph is replayed: one launch from Python for the
-    whole program. What cannot be recorded, since it calls array functions, is too long, the fixed places do not fit
-    into memory, or the driver refuses, is launched one by one at each run, without waiting in between; the results are
-    the same.
+    whole program. What cannot be recorded, since it calls array functions, reads conditions, is too long, the fixed
+    places do not fit into memory, or the driver refuses, is launched one by one at each run, without waiting in between
+    except for a condition; the results are the same.
 
     Attributes:
         source: the CUDA text, but for the functions that every text begins with.
@@ -172,10 +172,13 @@ class CupyExecutable:
 
     def _turns(self, loop: Repeat) -> Callable[[], None]:
         steps = [self._step(i) for i in loop.items]
+        asked = loop.condition
         times = range(loop.length - 1, -1, -1) if loop.reverse else range(loop.length)
 
         def run() -> None:
             for t in times:
+                if asked is not None and not self._arrays[asked.buffer][asked.offset : asked.offset + 1].tolist()[0]:
+                    break
                 self._times[loop.number] = t
                 for step in steps:
                     step()
@@ -234,6 +237,8 @@ def unrecordable(printed: PrintedCuda) -> str:
     calls = sorted(set(_calls(printed.items)))
     if calls:
         return f"it calls array functions for {', '.join(calls)}"
+    if _asks(printed.items):
+        return "its conditions are read between launches"
     if printed.launches > _MOST_NODES:
         return f"{printed.launches:,} launches are more than {_MOST_NODES:,}"
     return "" if printed.launches > 1 else "one launch needs no graph"
@@ -246,6 +251,11 @@ def _calls(items: Sequence[RunItem]) -> Iterator[str]:
             yield item.node.op
         elif isinstance(item, Repeat):
             yield from _calls(item.items)
+
+
+def _asks(items: Sequence[RunItem]) -> bool:
+    """Whether a loop has a condition."""
+    return any(isinstance(i, Repeat) and (i.condition is not None or _asks(i.items)) for i in items)
 
 
 def _only(items: Sequence[RunItem], kind: type[Launch] | type[Product]) -> list[RunItem]:

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Final
 
 from tinygrad_lstm.codegen.program import Call, View
-from tinygrad_lstm_cupy.cuda import PrintedCuda, Product, Repeat, RunItem
+from tinygrad_lstm_cupy.cuda import PrintedCuda, Product, Repeat, RunItem, turns
 
 __all__ = ["Estimate", "Figures", "estimated", "figures_of"]
 
@@ -175,7 +175,7 @@ class _Tally:
         for item in items:
             match item:
                 case Repeat():
-                    self.add(item.items, times * item.length)
+                    self.add(item.items, times * turns(item))
                 case Product():
                     operations = 2 * math.prod(item.size) * item.batch
                     peak = "tf32" if self._tf32 and item.dtype.name == "float32" else item.dtype.name

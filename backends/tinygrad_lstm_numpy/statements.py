@@ -134,7 +134,10 @@ class _Printer:
         self._steps(step.steps, inner)
         self.names.open.pop()
         scope = f": {step.scope}" if step.scope else ""
-        block.add(f"# {step.length} steps{', from the last to the first' if step.reverse else ''}{scope}")
+        if step.condition is not None:
+            block.add(f"# {'if the condition holds' if step.length == 1 else 'while the condition holds'}{scope}")
+        else:
+            block.add(f"# {step.length} steps{', from the last to the first' if step.reverse else ''}{scope}")
         for line in entered.before:
             block.add(line)
         wholes = [whole for whole, _ in entered.rows.values()]
@@ -145,6 +148,8 @@ class _Printer:
             block.add(f"for {rows[0]} in {wholes[0]}:")
         else:
             block.add(f"for {', '.join(rows)} in zip({', '.join(wholes)}):")
+        if step.condition is not None:
+            block.lines += [f"{inner.indent}if not {self.names.view(step.condition)}[0]:", f"{inner.indent}    break"]
         block.lines += inner.lines or [inner.indent + "pass"]
 
     def _value(self, stem: str, value: Any) -> str:

@@ -57,6 +57,8 @@ class _Run:
             if isinstance(step, Loop):
                 order = range(step.length)
                 for t in reversed(order) if step.reverse else order:
+                    if step.condition is not None and not self.array(step.condition, times):
+                        break
                     self.steps(step.steps, {**times, step.number: t})
             else:
                 RUNNERS[type(step)](self, step, times)

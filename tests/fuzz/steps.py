@@ -115,6 +115,31 @@ def choice(s: Scope) -> Drawn:
     return "tl.where({0}, {1}, {2})", (condition, a, b)
 
 
+def condition(s: Scope) -> Drawn:
+    """What is computed only where something holds, or as often as it does."""
+    a, flags = s.pick(is_float), s.pick(lambda t: t[1] == "bool")
+    b = s.pick(lambda t: t == s.types[a])
+    # A default argument reads from outside what is read there, also where only the type of the result is asked for.
+    match s.random.randrange(5):
+        case 0:
+            then, other = "lambda u, v: tl.tanh(u) * v", "lambda u, v: u - v * 2.0"
+            return f"tl.cond(tl.any({{0}}), {then}, {other}, {{1}}, {{2}})", (flags, a, b)
+        case 1:
+            then, other = "lambda p={1}: tl.sin(p)", "lambda p={1}, q={2}: p * q + 1.0"
+            return f"tl.cond(tl.all({{0}}), {then}, {other})", (flags, a, b)
+        case 2:
+            other = "lambda u, q={2}: tl.exp(-u * u) + q"
+            return f"tl.cond(tl.any({{0}}), lambda u: u, {other}, {{1}})", (flags, a, b)
+        case 3:
+            test = "lambda v, n={0}: v[0] < tl.sum(n) % 4"
+            step = "lambda v, q={2}: (v[0] + 1, tl.tanh(v[1] + q))"
+            return f"tl.while_loop({test}, {step}, (0, {{1}}), bound=3)[1]", (flags, a, b)
+        case _:
+            test = "lambda v, n={0}: (v[0] < 3) & tl.any(n)"
+            step = "lambda v: (v[0] + 1, tl.sin(v[1] * 2.0), v[1])"
+            return f"tl.while_loop({test}, {step}, (0, {{1}}, {{2}}), bound=4)[2]", (flags, a, b)
+
+
 def cast(s: Scope) -> Drawn:
     a, dtype = s.pick(), s.random.choice(DTYPES)
     name = "bool_" if dtype == "bool" else dtype
@@ -345,6 +370,7 @@ DRAWN: tuple[tuple[Callable[[Scope], Any], int], ...] = (
     (binary, 18),
     (on_integers, 6),
     (choice, 4),
+    (condition, 4),
     (cast, 4),
     (view, 30),
     (reduction, 12),

@@ -4,13 +4,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tinygrad_lstm.batching.nodes import batched
-from tinygrad_lstm.graph.function import Graph, close, fresh_symbol, reaching, slot_of, topological
+from tinygrad_lstm.functions.statistics import any as one_true
+from tinygrad_lstm.graph.dtypes import bool_
+from tinygrad_lstm.graph.function import Graph, close, fresh_symbol, reaching, slot_of, substitute, topological
 from tinygrad_lstm.graph.registry import OPS
-from tinygrad_lstm.graph.tensor import Node, Tensor, in_place_of, origin_of, remake
+from tinygrad_lstm.graph.tensor import Node, Tensor, in_place_of, make, origin_of, remake
 from tinygrad_lstm.graph.types import TensorType
+from tinygrad_lstm.ops.branch import branch_items
 from tinygrad_lstm.ops.call import call_items
+from tinygrad_lstm.ops.index import take
+from tinygrad_lstm.ops.logic import bitwise_and, where
 from tinygrad_lstm.ops.loop import loop_items, loop_node, stacked
-from tinygrad_lstm.ops.shape import for_each, moved
+from tinygrad_lstm.ops.reduce import argmax
+from tinygrad_lstm.ops.repeating import while_items
+from tinygrad_lstm.ops.shape import for_each, moved, reshape
 
 __all__ = ["mapped_graph"]
 
@@ -72,6 +79,10 @@ class _Mapping:
             self.results[node] = self._scan(node, inputs, mapped, slots)
         elif node.op == "call":
             self.results[node] = self._call(node, inputs, mapped)
+        elif node.op == "branch":
+            self.results[node] = self._branch(node, inputs, mapped)
+        elif node.op == "while_loop":
+            self.results[node] = self._while_loop(node, inputs, mapped)
         else:
             self.new[node] = batched(node, self.count, inputs, mapped)
             self.mapped.add(node)
@@ -83,6 +94,85 @@ class _Mapping:
         new, operands = close(symbols, [inner.new.get(y, y) for y in body.outputs], _OWNER)
         items = call_items(new, [*inputs, *operands])
         return {k: (items[k], y in inner.mapped) for k, y in enumerate(body.outputs)}
+
+    def _branch(self, branch: Node, inputs: list[Tensor], mapped: list[bool]) -> Results:
+        """A branch for all examples; where they choose for themselves, it is computed if one of them has chosen it.
+
+        Then those that have not take part with the operands of one that has: results and gradients of theirs are not
+        used, and must not be nan.
+        """
+        body: Graph = branch.attrs["body"]
+        count = len(body.outputs)
+        condition, otherwise, operands = inputs[0], inputs[1 : 1 + count], inputs[1 + count :]
+        if mapped[0]:
+            chosen = _Chosen(condition)
+            condition = chosen.any
+            operands = [chosen.like_one(x) if own else x for x, own in zip(operands, mapped[1 + count :], strict=True)]
+        inner, symbols = self._body(body, body.nodes(), mapped[1 + count :])
+        each = [mapped[0] or own or y in inner.mapped for y, own in zip(body.outputs, mapped[1:], strict=False)]
+        new, further = close(
+            symbols,
+            [
+                for_each(inner.new.get(y, y), self.count, y in inner.mapped) if flag else inner.new.get(y, y)
+                for y, flag in zip(body.outputs, each, strict=True)
+            ],
+            _OWNER,
+        )
+        before = [
+            for_each(x, self.count, own) if flag else x
+            for x, own, flag in zip(otherwise, mapped[1:], each, strict=False)
+        ]
+        items = branch_items(condition, before, new, [*operands, *further])
+        if mapped[0]:
+            items = [chosen.where(y, x) for y, x in zip(items, before, strict=True)]
+        return dict(enumerate(zip(items, each, strict=True)))
+
+    def _while_loop(self, loop: Node, inputs: list[Tensor], mapped: list[bool]) -> Results:
+        """A loop that goes on while an example does; those that are done keep their carries."""
+        body: Graph = loop.attrs["body"]
+        n = loop.attrs["carries"]
+        go, init, operands = inputs[0], inputs[1 : 1 + n], inputs[1 + n :]
+        order = body.nodes()
+        flags = _carried(body, n, order, mapped[1:], first=1)
+        reached = reaching(order, [x for x, own in zip(body.inputs, flags, strict=True) if own])
+        alone = mapped[0] or body.outputs[0] in reached
+        if alone:
+            flags = [k < n or own for k, own in enumerate(flags)]
+        inner, symbols = self._body(body, order, flags)
+        outputs = [inner.new.get(y, y) for y in body.outputs]
+        for k in range(n):
+            if flags[k]:
+                outputs[1 + k] = for_each(outputs[1 + k], self.count, body.outputs[1 + k] in inner.mapped)
+        init = [
+            for_each(x, self.count, own) if flag else x for x, own, flag in zip(init, mapped[1:], flags, strict=False)
+        ]
+        graph, further = close(symbols, outputs, _OWNER)
+        if alone:
+            init.insert(0, for_each(go, self.count, mapped[0]))
+            go = one_true(init[0])
+            going = body.outputs[0] in inner.mapped
+            graph, more = self._while_one_does(graph, n, flags, going, len(symbols))
+            further = [*further, *more]
+        items = while_items(go, init, graph, [*operands, *further])[alone:]
+        return dict(enumerate(zip(items, flags, strict=False)))
+
+    def _while_one_does(
+        self, body: Graph, n: int, flags: list[bool], going: bool, own: int
+    ) -> tuple[Graph, list[Tensor]]:
+        """The body of a loop whose first carry says which examples go on.
+
+        Args:
+            going: whether the condition in ``body`` has an axis of examples.
+        """
+        goes = fresh_symbol("goes", TensorType((self.count,), bool_, body.outputs[0].device), _OWNER)
+        state = [fresh_symbol(str(x.attrs["name"]), x.type, _OWNER) for x in body.inputs]
+        chosen = _Chosen(goes)
+        mapped = [*flags, *[False] * (len(state) - own)]
+        safe = [chosen.like_one(x) if each else x for x, each in zip(state, mapped, strict=True)]
+        again, *new = substitute(body.outputs, dict(zip(body.inputs, safe, strict=True)))
+        then = bitwise_and(goes, for_each(again, self.count, going))
+        kept = [chosen.where(y, x) for y, x in zip(new, state[:n], strict=True)]
+        return close([goes, *state], [one_true(then), then, *kept], _OWNER)
 
     def _scan(self, loop: Node, inputs: list[Tensor], mapped: list[bool], slots: Sequence[Any]) -> Results:
         """A loop in which each step goes for all examples.
@@ -132,12 +222,37 @@ class _Mapping:
         return inner, symbols
 
 
-def _carried(body: Graph, carries: int, order: Sequence[Node], mapped: Sequence[bool]) -> list[bool]:
-    """For each input of a loop's body whether it has an axis of examples at some step."""
+class _Chosen:
+    """Which examples have chosen something.
+
+    Attributes:
+        any: whether one has.
+    """
+
+    def __init__(self, flags: Tensor) -> None:
+        self.flags = flags
+        self.any = one_true(flags)
+        self._first = reshape(argmax(flags), (1,)) if flags.shape[0] else None
+
+    def where(self, x: Tensor, y: Tensor) -> Tensor:
+        """``x`` for the examples that have, ``y`` for the others."""
+        return where(reshape(self.flags, (self.flags.shape[0], *(1,) * (x.ndim - 1))), x, y)
+
+    def like_one(self, x: Tensor) -> Tensor:
+        """``x``, where those that have not have what one that has; no gradient flows to it from there."""
+        return x if self._first is None else self.where(x, make("stop_gradient", take(x, self._first, 0)))
+
+
+def _carried(body: Graph, carries: int, order: Sequence[Node], mapped: Sequence[bool], first: int = 0) -> list[bool]:
+    """For each input of a loop's body whether it has an axis of examples at some step.
+
+    Args:
+        first: where among the outputs of the body the carries begin.
+    """
     flags = list(mapped)
     while True:
         reached = reaching(order, [x for x, own in zip(body.inputs, flags, strict=True) if own])
-        more = [k for k in range(carries) if not flags[k] and body.outputs[k] in reached]
+        more = [k for k in range(carries) if not flags[k] and body.outputs[first + k] in reached]
         if not more:
             return flags
         for k in more:

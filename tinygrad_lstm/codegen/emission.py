@@ -199,6 +199,9 @@ class _Emission:
         body: Block = op.attr
         start = self.clock
         self.touched.append(set())
+        condition = None
+        if body.conditional:
+            condition = self.view(self.place_of(self.placed.form.regions[body].carried[0].symbol), ())
         steps = self.block(body)
         self.clock += 1
         for storage in self.touched.pop():
@@ -206,7 +209,8 @@ class _Emission:
                 first, last = self.intervals[storage]
                 self.intervals[storage] = (min(first, start), max(last, self.clock))
                 self.touched[-1].add(storage)
-        return [Loop(body.number, body.length, body.reverse, steps, _scope([op]))] if steps else []
+        loop = Loop(body.number, body.length, body.reverse, steps, _scope([op]), condition)
+        return [loop] if steps else []
 
     def kernel(self, draft: Draft, block: Block) -> list[Step]:
         """A fused kernel, after the copies that its reads need; nothing where none of its members is stored."""

@@ -149,6 +149,8 @@ def _operation(op: Operation, names: _Names) -> str:
 
 
 def _loop(block: Block) -> str:
+    if block.conditional:
+        return f"t{block.number} {'if' if block.length == 1 else 'while'} its first carry is true"
     return f"t{block.number} = " + (f"{block.length - 1} … 0" if block.reverse else f"0 … {block.length - 1}")
 
 

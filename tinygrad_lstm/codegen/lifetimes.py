@@ -54,10 +54,13 @@ class _Clock:
         inner: dict[int, tuple[int, int]] = {}
         clock = _Clock(inner)
         clock.now = start
+        if loop.condition is not None:
+            clock.touch(loop.condition.buffer)
         clock.steps(loop.steps)
         self.now = clock.now + 1
         for buffer, (first, last) in inner.items():
-            if buffer in before or not _written_first(loop.steps, buffer, loop.number):
+            asked = loop.condition is not None and loop.condition.buffer == buffer
+            if asked or buffer in before or not _written_first(loop.steps, buffer, loop.number):
                 first, last = start, self.now
             known = self.spans.get(buffer, (first, last))
             self.spans[buffer] = (min(known[0], first), max(known[1], last))

@@ -27,6 +27,7 @@ __all__ = [
     "meaning_of_call",
     "meaning_of_constant",
     "picked",
+    "trips",
 ]
 
 Numbers = NDArray[np.uint64]
@@ -88,6 +89,11 @@ def elements(shape: tuple[int, ...], strides: tuple[int, ...]) -> NDArray[np.int
     return where
 
 
+def trips(length: int, conditional: bool) -> int:
+    """How many steps of a loop are run. What a condition says is not known here, and its body is the same each time."""
+    return min(length, 2) if conditional else length
+
+
 class Values:
     """The values of all operations, at the present step of each loop.
 
@@ -147,7 +153,7 @@ class Values:
         region, outer = self.form.regions[body], self.times(op.block)
         carries = [self.of(c.initial) for c in region.carried]
         rows: dict[Operation, dict[int, Numbers]] = {stack: {} for stack, _ in region.stacks}
-        steps = range(body.length)
+        steps = range(trips(body.length, body.conditional))
         for t in reversed(steps) if body.reverse else steps:
             self.clock[body.number] = t
             times = self.times(body)

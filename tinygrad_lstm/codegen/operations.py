@@ -54,6 +54,8 @@ class Block:
         length: how many steps the loop has.
         reverse: whether it runs from the last step to the first.
         depth: how many loops the block lies in, its own among them.
+        conditional: whether each step is made only if the first carry of the region is true; then ``length`` is the
+            most steps that there may be.
     """
 
     parent: "Block | None" = None
@@ -61,6 +63,7 @@ class Block:
     length: int = 1
     reverse: bool = False
     depth: int = 0
+    conditional: bool = False
 
 
 @dataclass(frozen=True, eq=False, slots=True)

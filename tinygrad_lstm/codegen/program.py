@@ -7,12 +7,13 @@ printer knows. Nothing is allocated while it runs: each temporary has its place 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import inf
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm.graph.tensor import Node
 
 __all__ = [
+    "UNBOUNDED",
     "Buffer",
     "Call",
     "Gather",
@@ -32,6 +33,8 @@ __all__ = [
 ]
 
 Combine = Literal["add", "maximum", "minimum"]
+UNBOUNDED: Final = 2**62
+"""The length of a loop that only its condition ends."""
 
 
 def identity(combine: str, dtype: DType) -> float | int | bool:
@@ -199,13 +202,19 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """``steps`` once for each time index, 0 … length − 1, or from the last to the first."""
+    """``steps`` once for each time index, 0 … length − 1, or from the last to the first.
+
+    Attributes:
+        condition: one bool. Before each step it is read, and if it is false, neither this step is made nor any other.
+            No view moves with such a loop.
+    """
 
     number: int
     length: int
     reverse: bool
     steps: "tuple[Step, ...]"
     scope: str = ""
+    condition: View | None = None
 
 
 Step = Kernel | Gemm | Gather | Scatter | Call | Loop

@@ -14,7 +14,8 @@ class Counts:
     """How many steps of each kind a program has, or one step of a loop.
 
     Attributes:
-        bytes_moved: the bytes that its steps read and write, each element of a view once, all steps of a loop included.
+        bytes_moved: the bytes that its steps read and write, each element of a view once, all steps of a loop included;
+            of a loop with a condition one step.
         arena: bytes of memory for temporaries.
         loops: for each loop the counts of one step.
     """
@@ -42,7 +43,7 @@ def counts(program: Program) -> Counts:
 
 def _counted(program: Program, steps: Sequence[Step]) -> Counts:
     loops = tuple([_counted(program, step.steps) for step in steps if isinstance(step, Loop)])
-    lengths = [step.length for step in steps if isinstance(step, Loop)]
+    lengths = [step.length if step.condition is None else 1 for step in steps if isinstance(step, Loop)]
     moved = sum([prod(view.shape) * _width(program, view) for step in steps for view in _views(step)])
     moved += sum([inner.bytes_moved * length for inner, length in zip(loops, lengths, strict=True)])
     return Counts(
@@ -113,12 +114,18 @@ def _lines(steps: Sequence[Step], indent: str) -> list[str]:
         if isinstance(step, str):
             lines.append(space + step)
         elif isinstance(step, Loop):
-            order = f"{step.length - 1} … 0" if step.reverse else f"0 … {step.length - 1}"
-            lines.append(f"{space}for t{step.number} = {order}{_scope(step.scope)}")
+            lines.append(f"{space}{_head(step)}{_scope(step.scope)}")
             pending += [(inner, space + "  ") for inner in reversed(step.steps)]
         else:
             lines += [space + line for line in printed_step(step)]
     return lines
+
+
+def _head(loop: Loop) -> str:
+    """How often a loop runs its steps."""
+    if loop.condition is not None:
+        return f"{'if' if loop.length == 1 else 'while'} {printed_view(loop.condition)}"
+    return f"for t{loop.number} = " + (f"{loop.length - 1} … 0" if loop.reverse else f"0 … {loop.length - 1}")
 
 
 def printed_step(step: Step) -> list[str]:

@@ -17,7 +17,7 @@ from tinygrad_lstm.codegen.operations import (
     wanted,
     whole_result,
 )
-from tinygrad_lstm.codegen.program import identity
+from tinygrad_lstm.codegen.program import UNBOUNDED, identity
 from tinygrad_lstm.codegen.references import at_time, broadcast, canonical
 from tinygrad_lstm.graph.dtypes import DType, bool_
 from tinygrad_lstm.graph.function import Graph, slot_of, topological
@@ -90,6 +90,10 @@ class Builder:
                 environment[node] = whole_result(op)
             elif node.op == "scan":
                 environment[node] = self.scan(node, list(requested.get(node, ())), environment, block)
+            elif node.op in ("branch", "while_loop"):
+                slots = list(requested.get(node, ()))
+                make = self.branch if node.op == "branch" else self.while_loop
+                environment[node] = make(node, slots, environment, block)
             elif node.op == "call":
                 inner = dict(zip(node.attrs["body"].inputs, [environment[x] for x in node.inputs], strict=True))
                 ys = node.attrs["body"].outputs
@@ -231,6 +235,77 @@ class Builder:
             results[k] = whole_result(last)
         for k in range(n):
             results.setdefault(k, refs[k])
+        return results
+
+    def branch(self, node: Node, slots: list[Any], outer: Environment, block: Block) -> dict[Any, Reference]:
+        """The results in ``slots`` of a branch: of a loop of one step, or of none where its condition does not hold."""
+        graph: Graph = node.attrs["body"]
+        go, *refs = [outer[x] for x in node.inputs]
+        count = len(graph.outputs)
+        environment: Environment = dict(zip(graph.inputs, refs[count:], strict=True))
+
+        def step(body: Block, _: list[Operation]) -> list[Reference]:
+            self.visit([graph.outputs[k] for k in slots], environment, body)
+            return [self.constant(False, bool_, body), *[environment[graph.outputs[k]] for k in slots]]
+
+        last = self.conditional(node, 1, [go, *[refs[k] for k in slots]], step, block)
+        return dict(zip(slots, last[1:], strict=True))
+
+    def while_loop(self, node: Node, slots: list[Any], outer: Environment, block: Block) -> dict[Any, Reference]:
+        """The last carries in ``slots`` of a loop that goes on while its condition holds; others are left out."""
+        graph: Graph = node.attrs["body"]
+        n, outs = node.attrs["carries"], graph.outputs[1:]
+        go, *refs = [outer[x] for x in node.inputs]
+        needed: set[Node] = set()
+        kept = set(slots)
+        while True:
+            needed = set(topological([graph.outputs[0], *[outs[k] for k in kept]]))
+            more = {k for k in range(n) if graph.inputs[k] in needed} - kept
+            if not more:
+                break
+            kept |= more
+        changing = [k for k in sorted(kept) if outs[k] is not graph.inputs[k]]
+        environment: Environment = dict(zip(graph.inputs, refs, strict=True))
+
+        def step(body: Block, symbols: list[Operation]) -> list[Reference]:
+            for k, symbol in zip(changing, symbols[1:], strict=True):
+                environment[graph.inputs[k]] = whole_result(symbol)
+            self.visit([graph.outputs[0], *[outs[k] for k in changing]], environment, body)
+            return [environment[graph.outputs[0]], *[environment[outs[k]] for k in changing]]
+
+        last = self.conditional(node, UNBOUNDED, [go, *[refs[k] for k in changing]], step, block)
+        found = dict(zip(changing, last[1:], strict=True))
+        return {k: found.get(k, refs[k]) for k in slots}
+
+    def conditional(
+        self,
+        node: Node,
+        length: int,
+        starts: list[Reference],
+        step: Callable[[Block, list[Operation]], list[Reference]],
+        block: Block,
+    ) -> list[Reference]:
+        """The last carries of a loop whose first carry is the condition of its steps.
+
+        Args:
+            step: from the body and the carries, which it makes the operations of, to the next carries.
+        """
+        number = len(self.lengths)
+        self.lengths[number] = length
+        body = Block(block, number, length, False, block.depth + 1, conditional=True)
+        self._operations[body] = []
+        self.carried[body], self._stacks[body] = [], []
+        symbols = [self.add(body, "carry", ref.shape, ref.operation.dtype, node=node) for ref in starts]
+        new = step(body, symbols)
+        initial = [self.copy(ref, block, node) for ref in starts]
+        loop = self.add(
+            block, "loop", (), bool_, args=tuple([whole_result(x) for x in initial]), attr=body, node=node
+        )  # fmt: skip
+        results = []
+        for start, symbol, ref in zip(initial, symbols, new, strict=True):
+            last = self.add(block, "last", symbol.shape, symbol.dtype, attr=loop, node=node)
+            self.carried[body].append(Carried(start, symbol, self.copy(ref, body, node), last))
+            results.append(whole_result(last))
         return results
 
     def nothing(self, value: Any, block: Block) -> Reference:

@@ -24,6 +24,7 @@ from tinygrad_lstm.codegen.meaning import (
     meaning_of_call,
     meaning_of_constant,
     picked,
+    trips,
 )
 from tinygrad_lstm.codegen.operations import Operations, Reference
 from tinygrad_lstm.codegen.program import Call, Gather, Gemm, Kernel, Loop, Program, Scatter, Step, View
@@ -68,6 +69,8 @@ def views_of(step: Step) -> list[View]:
         return [step.source, step.indices, step.out]
     if isinstance(step, Scatter):
         return [step.updates, step.indices, step.out]
+    if isinstance(step, Loop):
+        return [step.condition] if step.condition is not None else []
     return [*step.reads, step.out] if isinstance(step, Call) else []
 
 
@@ -78,7 +81,8 @@ def _numbered(steps: Sequence[Step]) -> Iterator[tuple[Step, tuple[tuple[int, in
         step, loops = pending.pop()
         yield step, loops
         if isinstance(step, Loop):
-            pending += [(inner, (*loops, (step.number, step.length))) for inner in reversed(step.steps)]
+            count = trips(step.length, step.condition is not None)
+            pending += [(inner, (*loops, (step.number, count))) for inner in reversed(step.steps)]
 
 
 def _points(step: Step) -> int:
@@ -137,7 +141,7 @@ class _Run:
         for step in steps:
             k = self.numbers[id(step)]
             if isinstance(step, Loop):
-                times = range(step.length)
+                times = range(trips(step.length, step.condition is not None))
                 for t in reversed(times) if step.reverse else times:
                     self.values.clock[step.number] = t
                     self.steps(step.steps)

@@ -13,6 +13,7 @@ from tinygrad_lstm.graph.function import topological
 from tinygrad_lstm.graph.registry import function
 from tinygrad_lstm.graph.tensor import Node, Tensor
 from tinygrad_lstm.graph.variables import Variable
+from tinygrad_lstm.passes.inline_branches import inline_branches
 from tinygrad_lstm.passes.pipeline import simplified
 
 __all__ = ["Formula", "expressed", "latex", "node_texts", "text", "typeset"]
@@ -101,7 +102,7 @@ def node_texts(order: Iterable[Node], references: Mapping[Node, str]) -> dict[No
 
 
 def _written(what: Any, notation: Notation, caller: str, scale: int) -> str:
-    roots = simplified(*_tensors(what, caller), keep_names=True)
+    roots = simplified(*inline_branches(_tensors(what, caller)), keep_names=True)
     ancestors = topological(roots)
     for k, root in enumerate(roots):
         while root.op == "named":

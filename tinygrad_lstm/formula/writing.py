@@ -180,10 +180,17 @@ def _scan(writing: Writing, node: Any, inputs: list[Expression]) -> Expression:
     return Expression(writing.notation.call("scan", operands, []), ATOM, weight_of(inputs))
 
 
+def _while_loop(writing: Writing, node: Any, inputs: list[Expression]) -> Expression:
+    """A loop as a call with its first carries; the body is not written."""
+    symbols, name = node.attrs["body"].inputs[: node.attrs["carries"]], writing.notation.name
+    carries = [f"{name(str(s.attrs['name']))} = {x.text}" for s, x in zip(symbols, inputs[1:], strict=False)]
+    return Expression(writing.notation.call("while", carries, []), ATOM, weight_of(inputs))
+
+
 def _projection(writing: Writing, node: Any, inputs: list[Expression]) -> Expression:
     loop = node.inputs[0]
     body, index = loop.attrs["body"], node.attrs.get("index")
-    if index is not None and loop.op == "scan" and index < loop.attrs["carries"]:
+    if index is not None and index < loop.attrs.get("carries", 0):
         part = writing.notation.name(body.inputs[index].attrs["name"])
     elif index is not None:
         part = writing.notation.name(f"y_{index - loop.attrs.get('carries', 0)}")
@@ -231,6 +238,7 @@ _FORMS: Final[dict[str, _Form]] = {
     "reshape": _reshape,
     "slice": _slice,
     "scan": _scan,
+    "while_loop": _while_loop,
     "item": _projection,
     "stacked": _projection,
 }

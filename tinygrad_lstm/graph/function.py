@@ -4,7 +4,7 @@ No walk is recursive, so that depth is bounded by memory alone. ``verify`` runs 
 in the pass before.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -84,17 +84,26 @@ def fresh_symbol(name: str, type_: TensorType, owner: str = "") -> Tensor:
     return result
 
 
-def close(inputs: Sequence[Tensor], outputs: Iterable[Tensor], owner: str) -> tuple[Graph, list[Tensor]]:
+def close(
+    inputs: Sequence[Tensor], outputs: Iterable[Tensor], owner: str, made: Set[Node] | None = None
+) -> tuple[Graph, list[Tensor]]:
     """Make ``outputs`` a function of ``inputs`` alone.
 
     Whatever depends on none of the inputs becomes a further input: the largest such subgraphs are replaced by fresh
     symbols, and returned as the operands for them. Scalar constants stay inside.
+
+    Args:
+        made: nodes that stay inside although they depend on none of the inputs, unless they hold data.
     """
     outputs = list(outputs)
     own: set[Node] = set(inputs)
-    # Nothing before a node that is not symbolic can depend on a symbol, so the walk stops there.
-    order = topological(outputs, stop=lambda n: not n.symbolic)
-    inner = set(own)
+    if made is None:
+        # Nothing before a node that is not symbolic can depend on a symbol, so the walk stops there.
+        order = topological(outputs, stop=lambda n: not n.symbolic)
+        inner = set(own)
+    else:
+        inner = {n for n in made if n.value is None and n.op not in ("symbol", "leaf")} | own
+        order = topological(outputs, stop=lambda n: n not in inner and not n.symbolic)
     for node in order:
         if node not in inner and any(x in inner for x in node.inputs):
             inner.add(node)
@@ -129,7 +138,9 @@ def slot_of(projection: Node) -> Any:
 def slot_value(projection: Node) -> Tensor:
     """The node of the body whose value, or whose values over time, a projection reads."""
     slot = slot_of(projection)
-    value: Tensor = projection.inputs[0].attrs["body"].outputs[slot] if isinstance(slot, int) else slot
+    loop = projection.inputs[0]
+    # The first output of a `while_loop`'s body is the condition of the next step.
+    value: Tensor = loop.attrs["body"].outputs[slot + (loop.op == "while_loop")] if isinstance(slot, int) else slot
     return value
 
 

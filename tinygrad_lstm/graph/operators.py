@@ -246,7 +246,7 @@ class Operators(Methods[R]):
         if getattr(self, "symbolic", False):
             raise TraceError(
                 f"{self!r} has no value yet, so Python cannot branch on it; "
-                "choose between values with tl.where, repeat steps with tl.scan"
+                "choose with tl.where or tl.cond, repeat with tl.scan or tl.while_loop"
             )
         return bool(self.item())
 

@@ -19,6 +19,7 @@ __all__ = [
     "Deriving",
     "Node",
     "Tensor",
+    "being_made",
     "bind_variable",
     "deriving",
     "in_place_of",
@@ -243,7 +244,14 @@ def _build(
     _set_origin(node, origin)
     _set_variable(node, None)
     set_value(node, None)
+    made = being_made.get()
+    if made is not None:
+        made.add(node)
     return node
+
+
+being_made: Final[ContextVar[set[Node] | None]] = ContextVar("being_made", default=None)
+"""Where somebody wants to know what is made, such as in a branch: the nodes so far."""
 
 
 class Deriving:

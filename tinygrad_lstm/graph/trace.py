@@ -1,6 +1,6 @@
 """Tracing: a Python function, called once on symbols, becomes a graph."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -42,9 +42,9 @@ class Traced:
     arguments: tuple[Any, ...]
     result: Any
 
-    def closed(self, outputs: Iterable[Any]) -> tuple[Graph, list[Tensor]]:
+    def closed(self, outputs: Iterable[Any], made: Set[Node] | None = None) -> tuple[Graph, list[Tensor]]:
         """The graph from the arguments to ``outputs``; with the operands for its further inputs, see :func:`close`."""
-        return close(self.arguments, [as_tensor(y) for y in outputs], self.owner)
+        return close(self.arguments, [as_tensor(y) for y in outputs], self.owner, made)
 
 
 def trace(

@@ -263,13 +263,20 @@ def _numbers(stage: PassResult) -> tuple[str, str, str, str]:
 
 def _loop_figures(loop: ProgramLoop, inner: Counts, indent: str) -> list[str]:
     lines = [
-        f"{indent}each of {_several(loop.length, 'step')}{f' of {loop.scope}' if loop.scope else ' of a loop'}: "
+        f"{indent}{_turns(loop)}{f' of {loop.scope}' if loop.scope else ' of a loop'}: "
         f"{_steps(inner)}; {_size(inner.bytes_moved)} moved"
     ]
     nested = [step for step in loop.steps if isinstance(step, ProgramLoop)]
     for below, its in zip(nested, inner.loops, strict=True):
         lines += _loop_figures(below, its, indent + "  ")
     return lines
+
+
+def _turns(loop: ProgramLoop) -> str:
+    """Whose figures those of a step are."""
+    if loop.condition is None:
+        return f"each of {_several(loop.length, 'step')}"
+    return "where its condition holds, the part" if loop.length == 1 else "each step, as many as its condition allows,"
 
 
 def _rows(graph: Graph, known: frozenset[Node]) -> list[Row]:

@@ -6,7 +6,6 @@ from typing import Any, TypeAlias
 
 from tinygrad_lstm.functions.filling import zeros
 from tinygrad_lstm.graph.function import Graph, fresh_symbol, substitute, topological
-from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.scopes import Scope
 from tinygrad_lstm.graph.tensor import Node, Tensor, rebuilt, remake
 from tinygrad_lstm.graph.types import TensorType
@@ -106,7 +105,7 @@ class _Nudging:
             loops += node.op == "scan"
 
     def _visited(self, node: Any, loop: int) -> Any:
-        if OPS[node.op].kind == "loop" and node.origin is None:
+        if node.op in ("scan", "call") and node.origin is None:
             return self._loop(node, loop)
         if node.op == "stacked" and node.inputs[0] in self.bodies:
             inner = self.bodies[node.inputs[0]].new

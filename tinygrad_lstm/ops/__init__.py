@@ -1,6 +1,7 @@
 """PRIMITIVES, one file for each family: the record of each op, and the function that users call."""
 
 from tinygrad_lstm.ops import (
+    branch,
     call,
     elementwise,
     exponential,
@@ -20,6 +21,7 @@ from tinygrad_lstm.ops import (
 )
 
 __all__ = [
+    "branch",
     "call",
     "elementwise",
     "exponential",

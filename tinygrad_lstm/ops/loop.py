@@ -17,7 +17,7 @@ from tinygrad_lstm.graph.variables import Repeated
 from tinygrad_lstm.ops.several_steps import at_once, several_at_once
 from tinygrad_lstm.reflexes import is_function
 
-__all__ = ["loop_items", "loop_node", "scan", "stacked"]
+__all__ = ["checked_carries", "loop_items", "loop_node", "scan", "short_name", "stacked"]
 
 
 def _scan(*types: TensorType, body: Graph, carries: int, xs: int, length: int, reverse: bool) -> NodeType:
@@ -90,7 +90,7 @@ def scan(
     sequences = [as_tensor(v, device=device) for v in x_leaves]
     steps = _length(sequences, paths(x_structure, "xs"), length)
 
-    names = [_short(p) for p in paths(carry_structure, "carry")]
+    names = [short_name(p) for p in paths(carry_structure, "carry")]
     slices = [TensorType(s.shape[1:], s.dtype, s.device) for s in sequences]
     count, owner = len(first), name_body("scan")
 
@@ -100,7 +100,7 @@ def scan(
                 f, unflatten(carry_structure, arguments[:count]), unflatten(x_structure, arguments[count:])
             ),
             [*types, *slices],
-            [*names, *[_short(p) for p in paths(x_structure, "x")]],
+            [*names, *[short_name(p) for p in paths(x_structure, "x")]],
             owner,
             repeats=Repeated(
                 owner, "at each step", "let the value be part of the carry, and assign what the scan gives"
@@ -124,7 +124,9 @@ def scan(
     if not isinstance(result, tuple) or len(result) != 2:
         raise StructureError(f"scan body: return a pair (carry, y), not {type(result).__name__}; y may be None")
     new_leaves, new_structure = flatten(result[0])
-    new = _checked_carries(names, list(traced.arguments[:count]), new_leaves, carry_structure, new_structure)
+    new = checked_carries(
+        "scan body", names, list(traced.arguments[:count]), new_leaves, carry_structure, new_structure
+    )
     y_leaves, y_structure = flatten(result[1])
     body, operands = traced.closed([*new, *y_leaves])
     together = at_once(unroll, steps)
@@ -244,23 +246,23 @@ def _length(sequences: list[Tensor], names: list[str], length: int | None) -> in
     return steps
 
 
-def _checked_carries(
-    names: list[str], old: list[Tensor], new: list[Any], entered: Structure, left: Structure
+def checked_carries(
+    what: str, names: list[str], old: list[Tensor], new: list[Any], entered: Structure, left: Structure
 ) -> list[Tensor]:
-    """The new carries as tensors of the types of the old ones; raises where one has another type or structure."""
+    """The new carries of ``what`` as tensors of the types of the old ones; raises where one has another form."""
     if not entered.fits(left):
         at_first, at_last = entered.told_from(left)
         raise StructureError(
-            f"scan body: the carry enters as {at_first} but leaves as {at_last}; return the entry structure"
+            f"{what}: the carry enters as {at_first} but leaves as {at_last}; return the entry structure"
         )
     nodes = [as_tensor(v, like=o) for v, o in zip(new, old, strict=True)]
     for name, before, after in zip(names, old, nodes, strict=True):
         if before.dtype.kind in "iub" and after.dtype.is_float:
             raise DTypeError(
-                f"scan body: carry {name!r} enters as {before.type} but leaves as {after.type}; start with "
+                f"{what}: carry {name!r} enters as {before.type} but leaves as {after.type}; start with "
                 + ("a float, such as 0.0" if after.dtype is float32 else f"tl.tensor(…, dtype={after.dtype!r})")
             )
-        message = f"scan body: carry {name!r} enters as {before.type} but leaves as {after.type}"
+        message = f"{what}: carry {name!r} enters as {before.type} but leaves as {after.type}"
         if after.shape != before.shape:
             raise ShapeError(f"{message}; return the entry shape")
         if after.dtype is not before.dtype:
@@ -268,7 +270,7 @@ def _checked_carries(
     return nodes
 
 
-def _short(path: str) -> str:
+def short_name(path: str) -> str:
     """``carry.h`` as ``h``: the last name that the user gave, or the whole path where there is none."""
     tail = path.rsplit(".", 1)[-1]
     return tail if "." in path and "[" not in tail else path

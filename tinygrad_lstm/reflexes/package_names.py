@@ -30,7 +30,6 @@ FRAMEWORK: Final[Mapping[str, str]] = {
     "compile": "write tl.jit(f), or @tl.jit",
     "complex128": "there are no complex numbers here",
     "complex64": "there are no complex numbers here",
-    "cond": "choose between values with tl.where(condition, a, b)",
     "config": ("the backend is chosen by tl.set_backend(name), the element type by dtype= where a value is made"),
     "convolve": "write tl.stack([x[k : k + n] for k in range(len(w))], axis=1) @ w, with the weights reversed",
     "cuda": "tl.describe_backends() lists what works here, and tl.set_backend('cupy') takes the GPU",
@@ -101,7 +100,7 @@ FRAMEWORK: Final[Mapping[str, str]] = {
     "set_num_threads": "write tl.blas_threads(n)",
     "set_printoptions": "a value is printed as NumPy prints it: np.set_printoptions(precision=3)",
     "summary": "write print(model), which lists its layers and their sizes",
-    "switch": "choose between values with tl.where(condition, a, b)",
+    "switch": "write tl.cond(index == 0, f, lambda: …), one for each case",
     "symbols": "write x, y = tl.symbol('x'), tl.symbol('y')",
     "tensor_split": "write tl.split(x, parts, axis)",
     "tree_flatten": (
@@ -115,7 +114,6 @@ FRAMEWORK: Final[Mapping[str, str]] = {
     "utils": ("clipping is tl.optim.clip_grad_norm, text and windows are in tl.data, checkpoints are tl.checkpoint(f)"),
     "vectorize": "functions of tensors work on all elements at once: write f(x)",
     "visualize": "write tl.draw.graph(y)",
-    "while_loop": "write tl.scan over a number of steps that is known, and tl.where for what is done no longer",
     "zeros_tensor": "write tl.zeros(shape)",
 }
 """Names in the package itself."""

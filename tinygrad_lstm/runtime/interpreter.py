@@ -268,4 +268,39 @@ def _call(node: Node, slots: list[Any], backend: Backend, keep: bool) -> Callabl
     return call
 
 
-_BODIES = {"scan": _loop, "call": _call}
+def _branch(node: Node, slots: list[Any], backend: Backend, keep: bool) -> Callable[..., Mapping[Any, Any]]:
+    """A function that computes the results in ``slots`` of a branch where its condition holds, and hands on what stands
+    for them otherwise.
+    """
+    count = len(node.attrs["body"].outputs)
+    run = _call(node, slots, backend, keep)
+
+    def branch(condition: Any, *operands: Any) -> Mapping[Any, Any]:
+        return run(*operands[count:]) if bool(condition) else {k: operands[k] for k in slots}
+
+    return branch
+
+
+def _while_loop(node: Node, slots: list[Any], backend: Backend, keep: bool) -> Callable[..., Mapping[Any, Any]]:
+    """A function that runs a loop as long as its condition holds."""
+    body, n = node.attrs["body"], node.attrs["carries"]
+    program = register_program(body.outputs, dict.fromkeys(body.inputs), backend)
+    enters = [program.registers[x] for x in body.inputs]
+    leaves = [program.registers[y] for y in body.outputs]
+
+    def loop(condition: Any, *operands: Any) -> Mapping[Any, Any]:
+        registers = program.fresh()
+        for i, value in zip(enters, operands, strict=True):
+            registers[i] = value
+        carries: Sequence[Any] = operands[:n]
+        while bool(condition):
+            for i, value in zip(enters[:n], carries, strict=True):
+                registers[i] = value
+            program.run(registers)
+            condition, *carries = [registers[i] for i in leaves]
+        return {k: backend.finished(carry) for k, carry in enumerate(carries)}
+
+    return loop
+
+
+_BODIES = {"scan": _loop, "call": _call, "branch": _branch, "while_loop": _while_loop}

@@ -26,6 +26,14 @@ def add() -> None:
     smooth("item", lambda x: tl.scan(lambda c, v: (c, v), x[0], x)[1], lambda x: x, x)
     smooth("call", tl.checkpoint(lambda x: tl.sin(x) * x), lambda x: np.sin(x) * x, x, ulps=6)
     smooth("call", tl.checkpoint(lambda x: tl.sin(x) * x), lambda x: np.sin(x) * x, x, ulps=4)
+    for sign in (1, -1):
+
+        def chosen(x: tl.Tensor, sign: int = sign) -> tl.Tensor:
+            return tl.cond((x * x).sum() * sign > 0, lambda x: tl.sin(x) * x, lambda x: tl.cos(x) + x, x)
+
+        then, other = (lambda x: np.sin(x) * x), (lambda x: np.cos(x) + x)
+        smooth("branch", chosen, then if sign == 1 else other, x, ulps=6)
+    case("while_loop", lambda x: tl.while_loop(lambda v: tl.max(v) < 50, lambda v: v * 2, x), doubled, x)
     zero = np.zeros(2, np.uint32)
     drawn = np.array([0x6B200159, 0x99BA4EFE], np.uint32)
     case("threefry2x32", tl.threefry2x32, lambda key, counters: drawn, zero, zero)
@@ -34,6 +42,12 @@ def add() -> None:
         return tl.gradients(tl.scan(lambda c, v: (tl.sin(tl.sin(c) * v), None), x[0], x)[0], x)
 
     smooth("stacked", slope, slope_of_sines, x, ulps=16, absolute=8.0)
+
+
+def doubled(x: Array) -> Array:
+    while x.max() < 50:
+        x = x * 2
+    return x
 
 
 def looped(x: Array) -> tuple[Array, Array]:

@@ -1,5 +1,5 @@
 """GRADIENT RULES that take a page: those of the loop and of the call. The other ops have theirs in their records."""
 
-from tinygrad_lstm.autodiff.rules import call, loop
+from tinygrad_lstm.autodiff.rules import branch, call, loop, while_loop
 
-__all__ = ["call", "loop"]
+__all__ = ["branch", "call", "loop", "while_loop"]

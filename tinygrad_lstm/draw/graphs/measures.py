@@ -11,6 +11,7 @@ from tinygrad_lstm.draw.graphs.unrolling import Path, Stack, Unrolled, unroll
 from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.function import fresh_symbol, topological
 from tinygrad_lstm.graph.registry import OPS
+from tinygrad_lstm.graph.scopes import at_line
 from tinygrad_lstm.graph.tensor import Node, Tensor, make
 from tinygrad_lstm.runtime.evaluation import evaluated
 
@@ -77,6 +78,11 @@ def measure(
     results = [y for y in unrolled.outputs[: len(outputs) - changes] if y.dtype.is_float and y.origin is None]
     if not results:
         raise UsageError(f"{caller}: no result is a float tensor of the forward pass, so there is no gradient to show")
+    endless = next((n for n in topological(results) if n.op == "while_loop"), None)
+    if endless is not None:
+        raise UsageError(
+            f"{caller}: a while_loop has gradients only with bound=, the most steps it makes{at_line(endless.line)}"
+        )
     return Measures(values, *_gradients(unrolled, results, at, found))
 
 

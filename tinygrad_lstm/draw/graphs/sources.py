@@ -19,6 +19,7 @@ from tinygrad_lstm.graph.variables import Tracer, Variable
 from tinygrad_lstm.jit.jitted import Jitted
 from tinygrad_lstm.nn.module import Module
 from tinygrad_lstm.ops.source import stop_gradient
+from tinygrad_lstm.passes.inline_branches import inline_branches
 
 __all__ = ["Sources", "sources"]
 
@@ -102,6 +103,7 @@ def sources(what: Any, args: tuple[Any, ...] = (), caller: str = "draw.graph") -
     outputs, changes = _with_history(outputs, state, naming) if state is not None else (outputs, {})
     names += changes
     outputs += changes.values()
+    outputs = inline_branches(outputs)
     return Sources(list(bindings), outputs, names, called or listed, bindings, len(changes), naming.used)
 
 
@@ -109,7 +111,10 @@ def _of_graph(graph: Graph, called: str) -> Sources:
     numbered = _numbered(graph.outputs)
     names = [name_of(y) if y.op == "named" else None for y in graph.outputs]
     return Sources(
-        list(graph.inputs), list(graph.outputs), [n or k for n, k in zip(names, numbered, strict=True)], called
+        list(graph.inputs),
+        inline_branches(graph.outputs),
+        [n or k for n, k in zip(names, numbered, strict=True)],
+        called,
     )
 
 

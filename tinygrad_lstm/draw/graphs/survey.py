@@ -233,12 +233,14 @@ class _Survey:
     def _loop(self, loop: Node, frame: _Frame) -> None:
         body: Graph = loop.attrs["body"]
         carries, xs = loop.attrs.get("carries", 0), loop.attrs.get("xs", 0)
+        # In front of the carries of a `while_loop` stands its condition.
+        first = int(loop.op == "while_loop")
         around = self._cluster(loop, frame)
         reads = [(frame.path, loop, slot) for slot in range(len(loop.inputs))]
         if self.boxes:
             box = self.add(loop, "loop", _loop_label(loop), frame, around)
             for slot, x in enumerate(loop.inputs):
-                note = "first" if slot < carries else "each step" if slot < carries + xs else ""
+                note = "first" if slot < first + carries else "each step" if slot < first + carries + xs else ""
                 self.connect(frame.env[x], box, x, note, reads[slot])
             self.bodies[id(frame.env), loop] = box
             return
@@ -247,8 +249,13 @@ class _Survey:
         names = [s.name for s, _ in self._scopes(loop)]
         outer = (*frame.outer, *names[_shared(names, frame.outer) :])
         inner = _Frame({}, cluster, outer, (*frame.path, loop))
+        if first:
+            going = Vertex("carry", "go on?", cluster, type=loop.inputs[0].type, path=inner.path)
+            going.gradient = loop.origin is not None
+            self.vertices.append(going)
+            self.connect(frame.env[loop.inputs[0]], going, loop.inputs[0], "first")
         entering: list[Vertex] = []
-        for k, (symbol, given) in enumerate(zip(body.inputs, loop.inputs, strict=True)):
+        for k, (symbol, given) in enumerate(zip(body.inputs, loop.inputs[first:], strict=True)):
             if k >= carries + xs:
                 inner.env[symbol] = frame.env[given]
                 continue
@@ -261,7 +268,13 @@ class _Survey:
             inner.env[symbol] = _Value(vertex)
             entering.append(vertex)
         self.walk(body.outputs, inner)
-        for vertex, symbol, result in zip(entering[:carries], body.inputs, body.outputs, strict=False):
+        if first:
+            again = inner.env[body.outputs[0]]
+            if again.vertex is None:
+                self.connect(again, going, body.outputs[0], "next")
+            else:
+                self.edges.append(Edge(again.vertex, going, None, "next", back=True))
+        for vertex, symbol, result in zip(entering[:carries], body.inputs, body.outputs[first:], strict=False):
             value = inner.env[result]
             reader = (inner.path, symbol, -1)
             if value.vertex is None:
@@ -320,6 +333,8 @@ def _data_label(leaf: Any) -> str:
 def _loop_label(loop: Node) -> str:
     if loop.op == "call":
         return "computed again" if loop.origin is not None else "computed again for the gradient"
+    if loop.op == "while_loop":
+        return "while the condition holds"
     length = loop.attrs["length"]
     return f"scan: {length} step{'s' * (length != 1)}{' backwards' * bool(loop.attrs['reverse'])}"
 

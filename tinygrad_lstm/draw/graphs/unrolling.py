@@ -14,6 +14,7 @@ from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.scopes import Scope
 from tinygrad_lstm.graph.tensor import Deriving, Node, Tensor, deriving, make, origin_of
 from tinygrad_lstm.graph.types import TensorType
+from tinygrad_lstm.ops.loop import loop_items
 from tinygrad_lstm.ops.source import full_node
 
 __all__ = ["Path", "Stack", "Unrolled", "body_of", "unroll"]
@@ -137,7 +138,7 @@ class _Unrolling:
         for node in order:
             if node not in env:
                 if OPS[node.op].kind == "loop":
-                    run = self.scan if node.op == "scan" else self.call
+                    run = {"scan": self.scan, "call": self.call}.get(node.op, self.kept)
                     results[node] = run(node, order, env, path, steps, inside, depth)
                     continue
                 if OPS[node.op].kind == "projection":
@@ -256,6 +257,13 @@ class _Unrolling:
         made: Tensor = getitem(values, t)
         self.result.slices.add(made)
         return made
+
+    def kept(
+        self, node: Node, around: list[Node], env: dict[Node, Any], path: Path, steps: Steps, inside: Any, depth: int
+    ) -> dict[Any, Any]:
+        """The results by slot of a loop that stays one: nothing says how many steps it has."""
+        with self.in_place_of(node, steps, inside, depth):
+            return dict(enumerate(loop_items(make(node.op, *[_tensor(env[x]) for x in node.inputs], **node.attrs))))
 
     def call(
         self, node: Node, around: list[Node], env: dict[Node, Any], path: Path, steps: Steps, inside: Any, depth: int

@@ -8,9 +8,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.formula.notation import power_of
 from tinygrad_lstm.graph.function import slot_value, topological
 from tinygrad_lstm.graph.registry import OPS
+from tinygrad_lstm.graph.scopes import at_line
 from tinygrad_lstm.graph.tensor import Node, Tensor, name_of
 
 __all__ = ["Box", "Item", "ItemKind", "PageGraph", "PageWire", "ShownLoop", "Site", "page_graph_of", "reading_order"]
@@ -209,6 +211,11 @@ class _Building:
         program: list[Item | ShownLoop],
     ) -> dict[Node, Item]:
         """The items of a loop's body."""
+        if node.op == "while_loop":
+            raise UsageError(
+                "draw.page: nothing says how many steps this while_loop has, and a page shows each; give it bound=, or "
+                f"draw it with draw.graph{at_line(node.line)}"
+            )
         body = node.attrs["body"]
         stacks = [p.attrs["value"] for p in projections if "value" in p.attrs]
         loop = ShownLoop(
