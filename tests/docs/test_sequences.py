@@ -72,7 +72,7 @@ def test_music_of_the_user_is_read(
     assert "| LSTM " in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("pool", ["joblib", "dask"])
+@pytest.mark.parametrize("pool", ["joblib", pytest.param("dask", marks=pytest.mark.slow)])
 def test_a_pool_of_processes_runs_the_jobs_of_a_sweep(
     pool: str, loaded: Callable[[str], dict[str, Any]], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -19,6 +19,7 @@ from tinygrad_lstm.ops.loop import scan
 from tinygrad_lstm.runtime.creation import tensor
 from tinygrad_lstm.tasks.agreement.grammar import INDEX, STEPS, Clause, clause
 from tinygrad_lstm.tasks.agreement.sentence_model import Agreement
+from tinygrad_lstm.tasks.agreement.sentences import word_numbers
 from tinygrad_lstm.tasks.sequence_data import Floats
 from tinygrad_lstm.tasks.trial_cells import LSTMTrials
 
@@ -82,10 +83,7 @@ def values_along(trained: Agreement, sentences: Sequence[Sequence[str]], trial: 
     def along(words: Tensor) -> Any:
         return scan(step, cell.nothing(words.shape[2]), model.embedded(words))[1]
 
-    rows = max(map(len, sentences))
-    words = np.zeros((rows, model.trials, len(sentences)), np.int32)
-    for k, sentence in enumerate(sentences):
-        words[: len(sentence), :, k] = np.array([INDEX[word] for word in sentence])[:, None]
+    words = _for_all_trials(trained, sentences, max(map(len, sentences)))
     return {name: value.numpy()[:, trial] for name, value in along(tensor(words)).items()}
 
 
@@ -133,10 +131,9 @@ def clamp_unit(trained: Agreement, found: NumberUnit, attractors: int = 2, count
 def _holding(trained: Agreement, clauses: Sequence[Clause], trial: int, values: Floats) -> Any:
     """A function of the units that are held at ``values``, ``(count, units)``: whether each verb is plural."""
     model, cell = trained.model, _lstm(trained)
-    words = np.zeros((STEPS, model.trials, len(clauses)), np.int32)
+    words = _for_all_trials(trained, [one.words for one in clauses], STEPS)
     behind = np.zeros((STEPS, 1, len(clauses), 1), bool)
     for k, one in enumerate(clauses):
-        words[: len(one.words), :, k] = np.array([INDEX[word] for word in one.words])[:, None]
         behind[one.subject :, 0, k] = True
     last = np.array([len(one.words) - 1 for one in clauses])
 
@@ -160,6 +157,11 @@ def _holding(trained: Agreement, clauses: Sequence[Clause], trial: int, values: 
         return plural
 
     return held
+
+
+def _for_all_trials(trained: Agreement, sentences: Sequence[Sequence[str]], steps: int) -> Floats:
+    """Words as integers ``(steps, trials, count)``, the same for each trial."""
+    return np.repeat(word_numbers(sentences, INDEX, steps)[:, None], trained.model.trials, axis=1)
 
 
 def _lstm(trained: Agreement) -> LSTMTrials:

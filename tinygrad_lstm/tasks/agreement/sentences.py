@@ -24,7 +24,7 @@ from tinygrad_lstm.tasks.agreement.grammar import (
 )
 from tinygrad_lstm.tasks.sequence_data import Floats, Generator
 
-__all__ = ["AgreementCorpus", "Encoded", "encode", "from_grammar", "read_dependencies"]
+__all__ = ["AgreementCorpus", "Encoded", "encode", "from_grammar", "read_dependencies", "word_numbers"]
 
 _COLUMNS: Final = ("sentence", "verb_pos", "subj_index", "verb_index", "n_intervening", "n_diff_intervening")
 _NUMBERS: Final = {"VBZ": False, "VBP": True}
@@ -86,14 +86,24 @@ class AgreementCorpus:
         return encode(verbs, full, INDEX, self.steps)
 
 
+def word_numbers(sentences: Sequence[Sequence[str]], index: dict[str, int], steps: int) -> Floats:
+    """Words as integers ``(steps, count)``, short sentences filled up with the word 0; unknown words are ``<unk>``.
+
+    >>> word_numbers([["a", "b"], ["b"]], {"a": 1, "b": 2}, 3).T.tolist()
+    [[1, 2, 0], [2, 0, 0]]
+    """
+    numbers = np.zeros((steps, len(sentences)), np.int32)
+    unknown = index.get(_UNKNOWN, 0)
+    for k, sentence in enumerate(sentences):
+        numbers[: len(sentence), k] = [index.get(word, unknown) for word in sentence]
+    return numbers
+
+
 def encode(
     verbs: Sequence[tuple[int, bool]], full: Sequence[Sequence[str]], index: dict[str, int], steps: int
 ) -> Encoded:
-    """Sentences as integers, each with place and number of the verb that is asked for; unknown words are ``<unk>``."""
-    words = np.zeros((steps, len(full)), np.int32)
-    unknown = index.get(_UNKNOWN, 0)
-    for k, sentence in enumerate(full):
-        words[: len(sentence), k] = [index.get(word, unknown) for word in sentence]
+    """Sentences as integers, each with place and number of the verb that is asked for."""
+    words = word_numbers(full, index, steps)
     last, plural = np.array([place - 1 for place, _ in verbs]), np.array([number for _, number in verbs])
     return Encoded(words, last, plural, np.array([len(sentence) for sentence in full]))
 
