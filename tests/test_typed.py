@@ -25,19 +25,15 @@ from tinygrad_lstm.errors import Error
 TABLES = sorted(Path(__file__).with_name("typed").glob("*.txt"))
 
 
-def entries() -> list[tuple[str, str, str]]:
-    """All lines: the code, the sign, and what must come."""
+def entries(table: Path) -> list[tuple[str, str, str]]:
+    """The lines of a table: the code, the sign, and what must come."""
     found = []
-    for table in TABLES:
-        for line in table.read_text(encoding="utf-8").splitlines():
-            if line and not line.startswith("# "):
-                match = re.fullmatch(r"(.*?)  ([=>!]) ?(.*)", line)
-                assert match, line
-                found.append((match[1].replace(r"\n", "\n"), match[2], match[3]))
+    for line in table.read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("# "):
+            match = re.fullmatch(r"(.*?)  ([=>!]) ?(.*)", line)
+            assert match, line
+            found.append((match[1].replace(r"\n", "\n"), match[2], match[3]))
     return found
-
-
-ENTRIES = entries()
 
 
 class OfTorch:
@@ -73,8 +69,8 @@ def names(code: str) -> dict[str, Any]:
     return MODULES | {"p": p} | {name: value(p) for name, value in VALUES.items() if name in named}
 
 
-@pytest.mark.parametrize(("code", "sign", "expected"), ENTRIES, ids=[e[0][:60] for e in ENTRIES])
-def test_what_is_typed(code: str, sign: str, expected: str) -> None:
+def came(code: str) -> tuple[str, Any, str]:
+    """What a line prints, its value, and the message of its error."""
     printed, value, message = io.StringIO(), None, ""
     with contextlib.redirect_stdout(printed):
         try:
@@ -86,18 +82,29 @@ def test_what_is_typed(code: str, sign: str, expected: str) -> None:
                 value = eval(compiled, names(code))
         except Error as error:
             message = str(error)
-    if sign == "!":
-        assert expected in message
-        assert expected
-        assert "\n" not in message, "one sentence"
-        assert len(message) < 500
-    else:
-        assert message == ""
-        assert sign == ">" or repr(value) == expected
-        assert sign == "=" or not expected or printed.getvalue().strip() == expected
+        except Exception as error:
+            error.add_note(f"of the line {code!r}")
+            raise
+    return printed.getvalue().strip(), value, message
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.stem)
+def test_what_is_typed(table: Path) -> None:
+    for code, sign, expected in entries(table):
+        printed, value, message = came(code)
+        if sign == "!":
+            assert expected, code
+            assert expected in message, code
+            assert "\n" not in message, f"{code}: one sentence"
+            assert len(message) < 500, code
+        else:
+            assert message == "", code
+            assert sign == ">" or repr(value) == expected, code
+            assert sign == "=" or not expected or printed == expected, code
 
 
 def test_the_tables_are_large_and_have_no_line_twice() -> None:
-    codes = [code for code, _, _ in ENTRIES]
-    assert sum(sign == "!" for _, sign, _ in ENTRIES) >= 300
+    lines = [line for table in TABLES for line in entries(table)]
+    codes = [code for code, _, _ in lines]
+    assert sum(sign == "!" for _, sign, _ in lines) >= 300
     assert len(set(codes)) == len(codes)
