@@ -8,12 +8,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 
+import tinygrad_lstm as tl
+from tests.backends.fake_cupy import FakeCupy
 from tinygrad_lstm.errors import CheckpointError, UsageError
 from tinygrad_lstm.train.checkpoint import read_checkpoint
+from tinygrad_lstm.train.nccl import Nccl
 from tinygrad_lstm.train.ranks import Ranks
 
 # The programs of this environment come before those of the system.
@@ -163,3 +167,26 @@ def test_a_checkpoint_that_cannot_be_written_ends_all_ranks(folder):
     assert err.count("error: ") == 1
     with pytest.raises(CheckpointError):
         read_checkpoint(folder / "place")
+
+
+class OfTwo:
+    """``cupyx.distributed`` of two ranks that have the same arrays, but for a sign."""
+
+    def init_process_group(self, size, rank, use_mpi):
+        assert (size, rank, use_mpi) == (2, 1, True)
+        return self
+
+    def all_reduce(self, own, total, op):
+        assert op == "sum"
+        np.add(own, -3 * own, out=total)
+
+
+def test_gradients_on_gpus_are_averaged_by_nccl(monkeypatch):
+    for name, module in {"cupy": FakeCupy(), "cupyx": ModuleType("cupyx"), "cupyx.distributed": OfTwo()}.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    slopes = [tl.tensor([[1.0, 2.0], [3.0, 4.0]]), tl.tensor(5.0), tl.tensor([6.0])]
+    means = Nccl(1, 2).means(slopes)
+    assert [mean.numpy().tolist() for mean in means] == [(-slope.numpy()).tolist() for slope in slopes]
+    monkeypatch.setitem(sys.modules, "cupyx.distributed", None)
+    with pytest.raises(UsageError, match="pip install nvidia-nccl-cu12"):
+        Nccl(1, 2)

@@ -39,7 +39,11 @@ def run_train(arguments: argparse.Namespace) -> int:
     """Train a model, from the start or from a checkpoint."""
     if not arguments.data_parallel:
         return _train(arguments, Trainer)
-    if not Ranks().rank:
+    ranks = Ranks()
+    if arguments.backend == "cupy":
+        # Each process has a GPU of its own.
+        arguments.backend = f"cupy:{ranks.local}"
+    if not ranks.rank:
         return _train(arguments, ParallelTrainer)
     # What rank 0 says, the others need not repeat.
     with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):

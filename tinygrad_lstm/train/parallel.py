@@ -41,7 +41,7 @@ class ParallelTrainer(Trainer):
         self.ranks = Ranks()
         self.ranks.share(config.batch)
         self._own = self.ranks.share(config.batch * config.accumulate)
-        self._means = self.ranks.means
+        self._means = self.ranks.averaged
         super().__init__(corpus, model, config, reading)
 
     def _read(self) -> Texts:

@@ -11,7 +11,10 @@ from typing import Any, Final, TypeVar
 import numpy as np
 
 from tinygrad_lstm.errors import DataError, UsageError
+from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.runtime.creation import tensor
 from tinygrad_lstm.train.checkpoint import Array
+from tinygrad_lstm.train.nccl import Nccl
 
 __all__ = ["Ranks"]
 
@@ -42,6 +45,12 @@ class Ranks:
         self.rank: int = self._world.Get_rank()
         self.size: int = self._world.Get_size()
         self._asked = 0
+        self._nccl: Nccl | None = None
+
+    @property
+    def local(self) -> int:
+        """The number of this process among those of its machine, by which it takes a GPU."""
+        return int(self._world.Split_type(self._mpi.COMM_TYPE_SHARED).Get_rank())
 
     def share(self, count: int) -> slice:
         """The part of ``count`` streams that this rank reads.
@@ -82,6 +91,21 @@ class Ranks:
             positions[array.dtype] = at + array.size
             found.append(flat[array.dtype][at : at + array.size].reshape(array.shape))
         return found
+
+    def averaged(self, loss: float, slopes: Sequence[Tensor]) -> tuple[float, list[Tensor]]:
+        """The mean of a loss and of gradients over all ranks; that of gradients on GPUs without a copy to the host.
+
+        Raises:
+            KeyboardInterrupt: as :meth:`means`.
+            UsageError: on GPUs, when NCCL is missing.
+        """
+        number = np.array(loss, slopes[0].dtype.name)
+        if all(slope.device == "cpu" for slope in slopes):
+            mean, *means = self.means([number, *[slope.numpy() for slope in slopes]])
+            return float(mean), [tensor(slope) for slope in means]
+        mean = self.means([number])[0]
+        self._nccl = self._nccl or Nccl(self.rank, self.size)
+        return float(mean), self._nccl.means(slopes)
 
     def gathered(self, array: Array, axis: int) -> Array | None:
         """The arrays of all ranks, joined along ``axis``, on rank 0; None on the others."""

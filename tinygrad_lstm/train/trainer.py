@@ -42,7 +42,7 @@ from tinygrad_lstm.train.earlier import earlier
 from tinygrad_lstm.train.language_model import LanguageModel, ModelConfig
 from tinygrad_lstm.train.measuring import Evaluation, evaluate_tokens
 from tinygrad_lstm.train.progress import Progress, draws_bars
-from tinygrad_lstm.train.updating import Updates, detached, joined, parted
+from tinygrad_lstm.train.updating import Means, Updates, detached, joined, parted
 
 __all__ = ["Trainer"]
 
@@ -81,7 +81,7 @@ class Trainer:
 
     _own: slice = slice(None)
     """The streams of this process."""
-    _means: "Callable[[Sequence[Array]], list[Array]] | None" = None
+    _means: Means | None = None
 
     def __init__(
         self,

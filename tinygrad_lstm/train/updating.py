@@ -22,7 +22,9 @@ from tinygrad_lstm.train.checkpoint import Array
 from tinygrad_lstm.train.config import TrainConfig
 from tinygrad_lstm.train.language_model import LanguageModel
 
-__all__ = ["Updates", "detached", "joined", "parted", "parts_of"]
+__all__ = ["Means", "Updates", "detached", "joined", "parted", "parts_of"]
+
+Means = Callable[[float, list[Tensor]], tuple[float, list[Tensor]]]
 
 
 class Updates:
@@ -32,7 +34,7 @@ class Updates:
     part is in memory at a time.
 
     Args:
-        means: of arrays over several processes, for streams that are shared among them.
+        means: of a loss and of gradients over several processes, for streams that are shared among them.
     """
 
     def __init__(
@@ -40,7 +42,7 @@ class Updates:
         model: LanguageModel,
         optimizer: Optimizer,
         config: TrainConfig,
-        means: "Callable[[Sequence[Array]], list[Array]] | None" = None,
+        means: Means | None = None,
     ) -> None:
         self._model, self._optimizer, self._config, self._means = model, optimizer, config, means
         self.whole, self._slopes, self._apply = jit(self._learning), jit(self._deriving), jit(self._applying)
@@ -58,9 +60,7 @@ class Updates:
             behind.append(detached(after))
         total /= len(states)
         if self._means is not None:
-            dtype = self._config.precision
-            mean, *means = self._means([np.array(total, dtype), *[slope.numpy() for slope in slopes]])
-            total, slopes = float(mean), [tensor(slope) for slope in means]
+            total, slopes = self._means(total, slopes)
         return total, float(self._apply(slopes)), behind
 
     def fault(self, window: Window, states: Sequence[Any]) -> str:
