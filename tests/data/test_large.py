@@ -153,3 +153,29 @@ def test_a_large_text_is_evaluated(text: Path, level: str) -> None:
     tokens, words = large.tokens_of(text, trainer.vocabulary, text.with_name("tokens"))
     assert np.asarray(tokens).tolist() == trainer.vocabulary.encode(HAMLET).tolist()
     assert words == evaluate_text(trainer.model, trainer.vocabulary, HAMLET).words
+
+
+def test_the_command_reads_a_large_text_in_pieces(
+    text: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(text.parent)
+    small = ["--steps", "4", "--hidden", "5", "--embedding", "4", "--window", "8", "--batch", "4", "--test", "text"]
+
+    def said(*words: str) -> tuple[list[str], str]:
+        assert main(["train", "text", *small, "--checkpoint", words[0], *words[1:]]) == 0
+        assert main(["evaluate", words[0], "text"]) == 0
+        out, err = capsys.readouterr()
+        return [line for line in out.splitlines() if "saved in" not in line and "load_model" not in line], err
+
+    whole, err = said("a")
+    assert "piece by piece" not in err
+    monkeypatch.setattr(large, "LARGE", 100)
+    parts, err = said("b")
+    assert parts == whole
+    assert err.count("counting: a large text is read piece by piece") == 2
+    monkeypatch.undo()
+    monkeypatch.chdir(text.parent)
+    small[:0] = ["--tokens", "tokens"]
+    assert said("c")[0] == whole
+    assert main(["train", "--tokens", "tokens", *small[2:-2], "--checkpoint", "d"]) == 0
+    assert "text: tokens" in capsys.readouterr().out
