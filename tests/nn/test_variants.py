@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import tinygrad_lstm as tl
+from tests.codegen.small_programs import needs_c
 from tests.covering import covering
 from tests.nn.test_recurrent import KINDS, TOLERANCE, assert_near
 from tests.reference import variants
@@ -250,3 +251,37 @@ def test_lengths_out_of_range_are_refused_whether_they_are_known_or_not(dtype: s
                 call()
         with pytest.raises(IndexingError, match=r"lengths, each 0 … 5.*out of bounds"):
             graph.evaluate({n: given})
+
+
+@pytest.mark.parametrize("backend", ["numpy", pytest.param("c", marks=needs_c)])
+@pytest.mark.parametrize(
+    ("kind", "options", "lengths"),
+    [
+        (
+            "lstm",
+            {"proj_size": 2, "cell_clip": 0.3, "proj_clip": 0.2, "bidirectional": True, "learn_initial": True},
+            None,
+        ),
+        ("lstm", {"recurrent_dropout": 0.4, "candidate_dropout": 0.3, "num_layers": 2, "reverse": True}, [4, 2, 0]),
+        ("rnn", {"nonlinearity": "relu", "recurrent_dropout": 0.4, "batch_first": True}, [4, 2, 0]),
+    ],
+    ids=named,
+)
+def test_compiled_layers_give_what_plain_ones_give(
+    kind: str, options: dict[str, Any], lengths: Any, backend: str
+) -> None:
+    x = tl.random.normal(tl.random.key(2), (BATCH, 4, 3) if options.get("batch_first") else (4, BATCH, 3))
+    plain, compiled = (KINDS[kind](3, 4, key=tl.random.key(1), **options) for _ in range(2))
+
+    def loss(model: Any, x: Any) -> Any:
+        total = (model(x, lengths=lengths)[0] ** 2).sum()
+        total.backward()
+        return total
+
+    with tl.use_backend(backend):
+        step = tl.jit(lambda x: loss(compiled, x))
+        for _ in range(2):  # each call has its own masks
+            assert_near(step(x), loss(plain, x).numpy(), 1e-5, "the loss")
+            for p, q in zip(plain.parameters(), compiled.parameters(), strict=True):
+                assert_near(q.grad, p.grad.numpy(), 1e-4, f"the gradient by {p.name}")
+                p.grad = q.grad = None
