@@ -2,13 +2,15 @@
 
 import io
 import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 import tinygrad_lstm as tl
 from tinygrad_lstm.draw.drawing import Drawing
-from tinygrad_lstm.draw.themes import THEMES, contrast, dark_rules, themed
+from tinygrad_lstm.draw.themes import THEMES, contrast, dark_rules, darkened, themed
 from tinygrad_lstm.draw.time.plotting import PALETTES
 from tinygrad_lstm.errors import UsageError
 
@@ -137,3 +139,21 @@ def test_a_page_begins_as_it_was_asked_to():
 def test_other_looks_are_refused(name, option, said):
     with pytest.raises(UsageError, match=rf"draw\.\w+: {said} "):
         PICTURES[name](**option)
+
+
+def test_every_light_picture_of_the_documentation_has_a_dark_form():
+    """Figures and the picture of the rooms have colours of their own; the site turns those round."""
+    docs = Path(__file__).parent.parent.parent / "docs"
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in docs.glob("*/*.svg")}
+    drawn = {name for name, svg in texts.items() if 'id="graph0"' in svg and name not in ("packages", "rnn_values")}
+    assert len(drawn) > 20
+    for name in drawn:
+        dark = darkened(texts[name])
+        assert dark is not None, name
+        ET.fromstring(dark)
+        paints = {paint for _, paint in re.findall(r'(fill|stroke)="(#[0-9a-f]{6}|white|black)"', dark)}
+        assert not paints & {"#ffffff", "white", "black", "#000000"}, name
+    assert {name for name in texts if darkened(texts[name]) is not None} == drawn
+    redrawn = themed(tl.draw.cell(tl.nn.LSTMCell(3, 4), legend=True).dot, "dark")
+    wanted = set(re.findall(r'color="?(#[0-9a-f]{6})"?', redrawn)) | {THEMES["dark"].background}
+    assert set(re.findall(r'(?:fill|stroke)="(#[0-9a-f]{6})"', darkened(texts["lstm_cell"]))) <= wanted

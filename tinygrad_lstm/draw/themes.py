@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-__all__ = ["SHAPES", "THEMES", "Theme", "ThemeName", "between", "dark_rules", "themed"]
+__all__ = ["SHAPES", "THEMES", "Theme", "ThemeName", "between", "dark_rules", "darkened", "themed"]
 
 ThemeName = Literal["light", "dark"]
 
@@ -150,6 +150,7 @@ _TEXTBOOK: Final = {
 }
 """The colours of cells, which are the textbook's, and what each is in the dark."""
 _COLOR: Final = re.compile(r'(?<=color=")#[0-9a-f]{6}(?=")', re.IGNORECASE)
+_PAINT: Final = re.compile(r'(fill|stroke|stop-color)="([^"]+)"')
 _GROUND: Final = re.compile(r"(?<=[ \[]bgcolor=)white(?=[ \]])")
 
 
@@ -181,6 +182,37 @@ def dark_rules(scope: str) -> str:
     ]
     ground = f"{scope} .graph > polygon:first-of-type {{ fill: none; }}"
     return "\n".join([ground, f"{scope} text:not([fill]) {{ fill: {ends['black']}; }}", *rules])
+
+
+def darkened(svg: str) -> str | None:
+    """A light picture by Graphviz in the dark colours; None for one in other colours, such as a figure or a dark one.
+
+    >>> darkened('<polygon fill="white"/><polygon fill="#fff59d" stroke="black"/>')
+    '<polygon fill="#12161b"/><polygon fill="#574908" stroke="#f5f7f9"/>'
+    >>> darkened('<rect fill="#123456"/>') is None
+    True
+    """
+    known = _light_to_dark()
+    if not _PAINT.search(svg) or any(paint.lower() not in known for _, paint in _PAINT.findall(svg)):
+        return None
+    # What is behind all comes first, and boxes of the same white have a lighter dark.
+    ground = re.sub('fill="(?:white|#ffffff)"', f'fill="{_DARK.background}"', svg, count=1)
+    shown = _PAINT.sub(lambda match: f'{match[1]}="{known[match[2].lower()]}"', ground)
+    # Words without a colour are black.
+    return re.sub(r"<text (?![^>]*fill=)", f'<text fill="{_DARK.text}" ', shown)
+
+
+def _light_to_dark() -> dict[str, str]:
+    found = {_LIGHT.background: _DARK.fills["op"][0], "white": _DARK.fills["op"][0], "black": _DARK.text}
+    found |= {paint: paint for paint in ("none", "transparent", _DARK.background)}
+    pairs = [(_LIGHT.soft, _DARK.soft), (_LIGHT.edge, _DARK.edge), (_LIGHT.lent, _DARK.lent)]
+    pairs += [(_LIGHT.gradient, _DARK.gradient), *zip(_LIGHT.heat, _DARK.heat, strict=True)]
+    pairs += zip(_LIGHT.flow, _DARK.flow, strict=True)
+    for light, dark in ((_LIGHT.fills, _DARK.fills), (_LIGHT.tints, _DARK.tints)):
+        pairs += [(a, b) for key in light for a, b in zip(light[key], dark[key], strict=True)]
+    for a, b in (*_TEXTBOOK.items(), *pairs):
+        found.setdefault(a, b)
+    return found
 
 
 def between(colors: Sequence[str], at: float) -> str:
