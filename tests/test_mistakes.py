@@ -130,7 +130,7 @@ MISTAKES: list[tuple[str, Callable[[], Any], type[Error], tuple[str, ...]]] = [
     ("convert words", lambda: tl.tensor("a", dtype=tl.float32), DTypeError, ("no numbers, got str_", "'a'")),
     ("convert objects", lambda: tl.tensor(object(), dtype=tl.int32), DTypeError, ("no numbers, got object",)),
     ("convert large", lambda: tl.tensor(2**70, dtype=tl.int64), DTypeError, ("do not convert to int64",)),
-    ("integer parameter", lambda: tl.Parameter(N), DTypeError, ("holds floats, not int64", ".astype")),
+    ("integer parameter", lambda: tl.Parameter(N), DTypeError, ("holds floats, not int64", "dtype=tl.float32")),
     # values and symbols
     ("ragged", lambda: tl.tensor([[1.0], [1.0, 2.0]]), ShapeError, ("same lengths", "pad")),
     ("tensors in a list", lambda: tl.tensor([X, X]), UsageError, ("tl.stack or tl.concatenate",)),

@@ -30,6 +30,7 @@ TABLES = {
     "tl.optim.schedules": (tl.optim.schedules, reflexes.SCHEDULES),
     "tl.random": (tl.random, reflexes.RANDOM),
     "tl.draw": (tl.draw, reflexes.DRAW),
+    "a Drawing": (tl.draw.graph(tl.symbol("x")), reflexes.DRAWINGS),
     "tl.data": (tl.data, reflexes.DATA),
     "tl.train": (tl.train, reflexes.TRAIN),
     "tl.testing": (tl.testing, reflexes.TESTING),

@@ -3,6 +3,7 @@
 import argparse
 import math
 import re
+import sys
 from difflib import get_close_matches
 from typing import Any, Final, NoReturn
 
@@ -44,15 +45,18 @@ class Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As argparse's, but what is left over is refused here, where its command and its options are known."""
+        self._given = [*sys.argv[1:]] if args is None else list(args)
         found, extras = super().parse_known_args(args, namespace)
         if extras:
-            options = [option for option in self._option_string_actions if option.startswith("--")]
-            given = extras[0].partition("=")[0]
-            starting = [option for option in options if len(given) > 3 and option.startswith(given)]
-            near = starting or get_close_matches(given, options, 1)
-            advice = f"; did you mean {near[0]}?" if near else ""
-            self.error(f"unrecognized arguments: {' '.join(extras)}{advice}")
+            self.error(f"unrecognized arguments: {' '.join(extras)}{self._nearest(extras[0])}")
         return found, extras
+
+    def _nearest(self, option: str) -> str:
+        options = [known for known in self._option_string_actions if known.startswith("--")]
+        given = option.partition("=")[0]
+        starting = [known for known in options if len(given) > 3 and known.startswith(given)]
+        near = starting or get_close_matches(given, options, 1)
+        return f"; did you mean {near[0]}?" if near else ""
 
     def error(self, message: str) -> NoReturn:
         """Raise instead of printing the usage and ending the program.
@@ -60,7 +64,14 @@ class Parser(argparse.ArgumentParser):
         Raises:
             ArgumentsError: always.
         """
+        if message.startswith("the following arguments are required"):
+            # What is missing may be there, misspelt; argparse looks for that later.
+            named = [word for word in getattr(self, "_given", []) if word.startswith("--")]
+            unknown = [word for word in named if word.partition("=")[0] not in self._option_string_actions]
+            message += "".join(f"; {word} is no option{self._nearest(word)}" for word in unknown[:1])
         wrong = _CHOICE.search(message)
+        if wrong and wrong["given"] in ("help", "version"):
+            message += f"; write {self.prog} --{wrong['given']}"
         near = get_close_matches(wrong["given"], re.findall(r"'([^']*)'", wrong["known"]), 1) if wrong else []
         message += f"; did you mean {near[0]}?" if near else ""
         more = f"{'' if message.endswith('?') else ';'} see `{self.prog} --help`"

@@ -492,3 +492,16 @@ def test_a_model_of_words_by_flags(run, tmp_path):
     assert (status, "--layer is at most 1" in err) == (2, True)
     status, out, _ = run("train train --valid valid --test test --checkpoint model --resume --epochs 4")
     assert (status, "going on from step" in out) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("help", "write tinygrad-lstm --help"),
+        ("version", "write tinygrad-lstm --version"),
+        ("draw lstm --out x.svg", "--out is no option; did you mean --output?"),
+    ],
+)
+def test_what_was_meant(line: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(line.split()) == 2
+    assert said in capsys.readouterr().err

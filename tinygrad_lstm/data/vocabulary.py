@@ -55,6 +55,8 @@ class TokenVocabulary(ABC):
         Raises:
             DataError: for a number that the vocabulary does not have.
         """
+        if isinstance(indices, str):
+            raise DataError(f"decode takes numbers, such as encode gives, not the text {indices!r:.40}")
         numbers = [int(i) for i in indices]
         if any(not 0 <= i < len(self) for i in numbers):
             raise DataError(f"a vocabulary of {len(self):,} {self.unit}s has the numbers 0 to {len(self) - 1:,}")

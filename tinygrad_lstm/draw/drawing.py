@@ -8,13 +8,14 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tinygrad_lstm.draw.output import check_folder, fitted, open_in_browser, write_picture
 from tinygrad_lstm.draw.render import Engine, render
 from tinygrad_lstm.draw.tikz import latex_document
 from tinygrad_lstm.errors import DrawingError, UsageError
 from tinygrad_lstm.graph.scopes import legal_text
+from tinygrad_lstm.reflexes import DRAWINGS, unknown
 from tinygrad_lstm.runtime.files import as_path
 
 __all__ = ["Drawing"]
@@ -56,6 +57,11 @@ class Drawing:
     def __repr__(self) -> str:
         lines = len(self.dot.splitlines())
         return f"<Drawing {self.title!r}: {lines} line{'s' * (lines != 1)} of DOT for {self.engine}>"
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            unknown("a Drawing", name, DRAWINGS, self)
 
     def svg(self, *, timeout: float = 20.0) -> str:
         """The picture as one ``<svg>`` element, to be written to a file or put into a page as it is.

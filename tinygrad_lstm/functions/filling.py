@@ -126,7 +126,8 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, devic
     first, last = (0, start) if stop is None else (start, stop)
     for v in (first, last, step):
         if isinstance(v, bool) or not isinstance(v, numbers.Real):
-            raise UsageError(f"arange takes numbers, not {v!r}: they decide a shape, known before any value")
+            given = f"an array of shape {list(v.shape)}" if hasattr(v, "shape") else repr(v)
+            raise UsageError(f"arange takes numbers, not {given}: they decide a shape, known before any value")
     if step == 0 or not all(math.isfinite(v) for v in (first, last, step)):
         raise UsageError(f"arange({first}, {last}, {step}): the step is not 0, and all are finite")
     whole = all(isinstance(v, numbers.Integral) for v in (first, last, step))

@@ -75,7 +75,12 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Tens
     """
     table, values = operands(a, v)
     if table.ndim != 1 or side not in ("left", "right"):
-        raise UsageError(f"searchsorted({table.type}, side={side!r}): a is a vector, and side 'left' or 'right'")
+        wrong = (
+            f"a is {table.type}, and is to be a vector"
+            if table.ndim != 1
+            else f"side is 'left' or 'right', not {side!r}"
+        )
+        raise UsageError(f"searchsorted: {wrong}")
     if sorter is not None:
         table = take(table, sorter, 0)
     columns = expand_dims(values, -1)

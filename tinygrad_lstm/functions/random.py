@@ -84,6 +84,8 @@ def _drawn(f: Callable[P, Tensor]) -> Callable[P, Tensor]:
 
     @functools.wraps(f)
     def drawing(*args: P.args, **kwargs: P.kwargs) -> Tensor:
+        if len(args) > 1 and _is_key(args[1]) and not _is_key(args[0]):
+            raise UsageError(f"random.{f.__name__}: the key comes first, tl.random.{f.__name__}(key, …)")
         result = f(*args, **kwargs)
         others = (*args[1:], *(value for name, value in kwargs.items() if name != "key"))
         if result.symbolic or tracer.get() is not None or any(isinstance(v, Tensor | Variable) for v in others):
@@ -91,6 +93,10 @@ def _drawn(f: Callable[P, Tensor]) -> Callable[P, Tensor]:
         return settled((result,))[0]
 
     return drawing
+
+
+def _is_key(value: Any) -> bool:
+    return isinstance(value, Tensor | Variable) and value.dtype is uint32 and value.shape == (2,)
 
 
 @_drawn

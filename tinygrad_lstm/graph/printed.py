@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tinygrad_lstm.errors import printable
+from tinygrad_lstm.errors import UsageError, printable
 from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm.graph.function import Graph, slot_of, topological
 from tinygrad_lstm.graph.tensor import Node, name_of
 from tinygrad_lstm.graph.types import TensorType
+from tinygrad_lstm.graph.variables import Variable
 
 __all__ = ["printed", "printed_lines"]
 
@@ -20,6 +21,9 @@ def printed(*what: Node | Graph, scopes: bool = False) -> str:
 
     Args:
         scopes: whether each line ends in the scope that it was made in.
+
+    Raises:
+        UsageError: for anything else.
 
     >>> x = tl.symbol("x", (3,))
     >>> print(tl.printed(tl.tanh(x * 2.0)))
@@ -34,6 +38,11 @@ def printed(*what: Node | Graph, scopes: bool = False) -> str:
 
 def printed_lines(*what: Node | Graph, scopes: bool = False) -> list[_Row]:
     """The lines of :func:`printed`, each with its node."""
+    strange = next((w for w in what if not isinstance(w, Node | Graph | Variable)), None)
+    if strange is not None or not what:
+        given = "nothing" if strange is None else type(strange).__name__
+        raise UsageError(f"printed writes the graph of tensors, or of one traced function, f.graph(x), not {given}")
+    what = tuple(w.leaf if isinstance(w, Variable) else w for w in what)
     graph = what[0] if what and isinstance(what[0], Graph) else None
     inputs = graph.inputs if graph else ()
     outputs = graph.outputs if graph else tuple(n for n in what if isinstance(n, Node))

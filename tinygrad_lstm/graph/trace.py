@@ -5,6 +5,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.function import Graph, close, fresh_symbol
 from tinygrad_lstm.graph.number import NumberArgument
@@ -24,6 +25,12 @@ def followed(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     token = following.set(True)
     try:
         return f(*args, **kwargs)
+    except TypeError as error:
+        trace = error.__traceback__
+        if type(error) is not TypeError or trace is None or trace.tb_next is not None:
+            raise
+        # The call itself failed, before the first line of f ran.
+        raise UsageError(f"the function that is differentiated does not take these arguments: {error}") from None
     finally:
         following.reset(token)
 

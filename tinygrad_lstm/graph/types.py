@@ -85,7 +85,8 @@ def as_shape(shape: Any) -> Shape:
     for item in items:
         size = whole(item)
         if size is None:
-            raise UsageError(f"a shape is an integer or a tuple of integers, not {shape!r}")
+            given = f"an array of shape {list(shape.shape)}" if hasattr(shape, "shape") else repr(shape)
+            raise UsageError(f"a shape is an integer or a tuple of integers, not {given}")
         sizes.append(size)
     if any(size < 0 for size in sizes):
         raise ShapeError(f"a shape has no negative sizes, got {tuple(sizes)}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, ClassVar, Final, NoReturn, Self
 
-from tinygrad_lstm.errors import DTypeError, ShapeError, UsageError
+from tinygrad_lstm.errors import DTypeError, ShapeError, UnknownNameError, UsageError
 from tinygrad_lstm.graph.device import as_device
 from tinygrad_lstm.graph.dtypes import DType, float32
 from tinygrad_lstm.graph.function import fresh_symbol
@@ -68,6 +68,11 @@ class Variable(Operators[Tensor]):
         try:
             object.__setattr__(self, name, value)
         except AttributeError:
+            if hasattr(type(self), name):
+                raise UnknownNameError(
+                    f"the {name} of a {type(self).__name__} cannot be set: make another with "
+                    f"tl.{type(self).__name__}(value)"
+                ) from None
             unknown_of_array(f"a {type(self).__name__}", name, self._elsewhere, self)
 
     def hold(self, leaf: Tensor) -> None:
@@ -191,7 +196,10 @@ class Parameter(Variable):
     def __init__(self, value: Any, name: str | None = None) -> None:
         super().__init__(value, name)
         if not self.dtype.is_float:
-            raise DTypeError(f"a Parameter holds floats, not {self.dtype}; convert with .astype(tl.float32)")
+            raise DTypeError(
+                f"a Parameter holds floats, not {self.dtype}; write 1.0 in place of 1, or convert with "
+                "tl.tensor(value, dtype=tl.float32)"
+            )
         self._grad: Tensor | None = None
 
     @property

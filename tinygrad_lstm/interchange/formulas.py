@@ -28,7 +28,7 @@ def to_sympy(tensor: Any, symbols: Mapping[Tensor, Any] | None = None) -> Any:
     >>> tl.to_sympy(tl.gradients(tl.sin(x**2), x))
     2*x*cos(x**2)
     """
-    return _module("to_sympy", "sympy_expressions").expression(tensor, {} if symbols is None else symbols)
+    return _module("to_sympy", "sympy_expressions").sympy_expression(tensor, {} if symbols is None else symbols)
 
 
 def from_sympy(expression: Any, symbols: Any = None) -> Tensor:

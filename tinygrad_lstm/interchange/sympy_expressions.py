@@ -19,13 +19,13 @@ from tinygrad_lstm.kernels.table import ArrayFunction, kernels
 from tinygrad_lstm.runtime.host import HostArrays
 from tinygrad_lstm.runtime.interpreter import register_program
 
-__all__ = ["expression"]
+__all__ = ["sympy_expression"]
 
 _DYADIC: Final = 1024
 """A float that is a fraction with a power of two up to this below the line is written as that fraction."""
 
 
-def expression(tensor: Any, symbols: Mapping[Tensor, Any]) -> Any:
+def sympy_expression(tensor: Any, symbols: Mapping[Tensor, Any]) -> Any:
     """What :func:`to_sympy` gives."""
     node = as_tensor(tensor)
     known = _known(node, symbols)
@@ -34,8 +34,8 @@ def expression(tensor: Any, symbols: Mapping[Tensor, Any]) -> Any:
     program.run(registers)
     result = _array(registers[program.registers[node]])
     if not node.shape:
-        return number(result.item())
-    return sympy.Array([number(v) for v in result.flat], node.shape)
+        return exact(result.item())
+    return sympy.Array([exact(v) for v in result.flat], node.shape)
 
 
 def _known(output: Tensor, symbols: Mapping[Tensor, Any]) -> dict[Node, Any]:
@@ -90,7 +90,7 @@ def _array(value: Any) -> Any:
     return result
 
 
-def number(value: Any) -> Any:
+def exact(value: Any) -> Any:
     """A number of Python's as SymPy's, exact where it can be; a formula as it is."""
     if isinstance(value, np.ndarray):  # one without axes, which a loop put into an array of objects
         value = value.item()
@@ -225,7 +225,7 @@ _MOVING: Final = frozenset(("reshape", "transpose", "broadcast_to", "flip", "con
 """Ops whose kernels for NumPy do as well with arrays of formulas."""
 
 
-_NUMBERS: Final = np.frompyfunc(number, 1, 1)
+_NUMBERS: Final = np.frompyfunc(exact, 1, 1)
 
 
 class _Kernels(dict[str, ArrayFunction]):

@@ -236,7 +236,10 @@ def _length(sequences: list[Tensor], names: list[str], length: int | None) -> in
     first = "length"
     for sequence, name in zip(sequences, names, strict=True):
         if not sequence.shape:
-            raise ShapeError(f"scan: {name} is {sequence.type} and has no axis to step along")
+            advice = "; a list holds arrays to step through side by side, one array of numbers is tl.tensor(xs)"
+            raise ShapeError(
+                f"scan: {name} is {sequence.type} and has no axis to step along{advice if '[' in name else ''}"
+            )
         if steps is None:
             steps, first = sequence.shape[0], name
         elif sequence.shape[0] != steps:

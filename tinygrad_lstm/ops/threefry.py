@@ -56,4 +56,6 @@ def as_key(value: Any) -> Tensor:
     """A key as a tensor."""
     if isinstance(value, int):
         raise DTypeError(f"a key is u32[2], not the number {value}; make one with tl.random.key({value})")
+    if isinstance(value, str | float):
+        raise DTypeError(f"a key is u32[2], not {value!r}; make one with tl.random.key(0)")
     return as_tensor(value)

@@ -10,7 +10,17 @@ from tinygrad_lstm.reflexes.answers import (
     unknown_of_array,
 )
 from tinygrad_lstm.reflexes.module_names import INITIALISERS, LAYERS, MODULES, OPTIM, OPTIMISERS, SCHEDULES
-from tinygrad_lstm.reflexes.package_names import COMPILED, DATA, DRAW, FRAMEWORK, RANDOM, TESTING, TRAIN, UPDATES
+from tinygrad_lstm.reflexes.package_names import (
+    COMPILED,
+    DATA,
+    DRAW,
+    DRAWINGS,
+    FRAMEWORK,
+    RANDOM,
+    TESTING,
+    TRAIN,
+    UPDATES,
+)
 from tinygrad_lstm.reflexes.tensor_names import ARRAYS, SHARED, VARIABLES
 
 __all__ = [
@@ -18,6 +28,7 @@ __all__ = [
     "COMPILED",
     "DATA",
     "DRAW",
+    "DRAWINGS",
     "FRAMEWORK",
     "INITIALISERS",
     "LAYERS",

@@ -254,6 +254,7 @@ OPTIONS: Final[Mapping[str, str]] = {
 """Keywords without a counterpart of the same meaning, and what to do."""
 
 CALLS: Final[Mapping[str, str]] = {
+    "tl.detect_anomaly": "write with tl.detect_anomaly(): around what is watched",
     ".backward": "write (y * g).sum().backward(), or tl.gradients(y, xs, g)",
     ".evaluate": "give values to symbols by a dict: y.evaluate({x: 1.0})",
     ".flatten": "write x.reshape(sizes), where -1 stands for what is left",

@@ -86,6 +86,7 @@ LAYERS: Final[Mapping[str, str]] = {
 """Names in ``tl.nn``."""
 
 MODULES: Final[Mapping[str, str]] = {
+    "load": "write model.load_state_dict(tl.load(path))",
     "add_module": "assign it: self.name = module",
     "all_weights": (
         "each cell has its layers by name, as in model.cells[0].forget.weight; tl.nn.to_pytorch(model) names "
@@ -192,6 +193,7 @@ OPTIM: Final[Mapping[str, str]] = {
 """Names in ``tl.optim``."""
 
 OPTIMISERS: Final[Mapping[str, str]] = {
+    "backward": "write loss.backward(), and then optimizer.step()",
     "add_param_group": "make another optimiser for the other parameters",
     "apply_gradients": "write loss.backward() and optimizer.step()",
     "defaults": "settings are attributes, such as optimizer.lr",

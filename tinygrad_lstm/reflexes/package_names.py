@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-__all__ = ["COMPILED", "DATA", "DRAW", "FRAMEWORK", "RANDOM", "TESTING", "TRAIN"]
+__all__ = ["COMPILED", "DATA", "DRAW", "DRAWINGS", "FRAMEWORK", "RANDOM", "TESTING", "TRAIN"]
 
 FRAMEWORK: Final[Mapping[str, str]] = {
     "DataLoader": "batches of a text are tl.data.Windows; of arrays write x[start : start + size] in a loop",
@@ -155,6 +155,19 @@ DRAW: Final[Mapping[str, str]] = {
     "show": "write tl.draw.graph(y).show()",
 }
 """Names in ``tl.draw``."""
+
+DRAWINGS: Final[Mapping[str, str]] = {
+    "export": "write .save('a.svg'), whose ending says the form",
+    "pipe": "write .svg(), or .save('a.png')",
+    "plot": "write .show(), or .save('a.svg')",
+    "render": "write .save('a.svg'), whose ending says the form",
+    "savefig": "write .save('a.svg'), whose ending says the form",
+    "source": "it is .dot",
+    "view": "write .show()",
+    "write": "write .save('a.svg'), whose ending says the form",
+    "write_png": "write .save('a.png')",
+}
+"""Attributes of a drawing."""
 
 DATA: Final[Mapping[str, str]] = {
     "DataLoader": "batches of a text are tl.data.Windows; of arrays write x[start : start + size] in a loop",

@@ -72,6 +72,8 @@ def write_arrays(
     except (OSError, ValueError) as error:
         # A ValueError comes from a path with a NUL byte.
         reason = getattr(error, "strerror", None) or error
+        if isinstance(error, FileNotFoundError):
+            reason = f"there is no folder {Path(target).parent}; make it first"
         raise CheckpointError(f"{path} cannot be written: {reason}") from error
 
 

@@ -78,7 +78,9 @@ def check_gradients(
 def _floats(name: str, value: Any) -> Array:
     array = np.asarray(value)
     if array.dtype.kind != "f":
-        raise DTypeError(f"check_gradients: {name} holds {array.dtype}, not floats; let f close over it instead")
+        raise DTypeError(
+            f"check_gradients: {name} holds {array.dtype}, not floats; write 1.0 in place of 1, or let f close over it"
+        )
     return array.astype(np.float64)
 
 
