@@ -27,7 +27,15 @@ def test_the_first_cases_and_one_of_each_name_are_counted(monkeypatch: pytest.Mo
     switch: Any = Switch()
     counting = Counting(switch)
     counted = []
-    cases = ["a.py::f", "a.py::g[add-1]", "a.py::g[add-2]", "a.py::g[add-3]", "a.py::g[add]", "a.py::g[tl.sin(x)]"]
+    cases = [
+        "a.py::f",
+        "tests/docs/a.py::f",
+        "a.py::g[add-1]",
+        "a.py::g[add-2]",
+        "a.py::g[add-3]",
+        "a.py::g[add]",
+        "a.py::g[tl.sin(x)]",
+    ]
     cases += [
         "a.py::g[tl.sin(y)]",
         "a.py::h",
@@ -43,5 +51,5 @@ def test_the_first_cases_and_one_of_each_name_are_counted(monkeypatch: pytest.Mo
         if switch.on:
             counted.append(case)
     assert [case for case in cases if case not in counted] == [
-        "a.py::g[add-3]", "a.py::g[add]", "a.py::g[tl.sin(y)]", "a.py::k[-3]"
+        "tests/docs/a.py::f", "a.py::g[add-3]", "a.py::g[add]", "a.py::g[tl.sin(y)]", "a.py::k[-3]"
     ]  # fmt: skip

@@ -14,9 +14,10 @@ import tinygrad_lstm as tl
 from tests.codegen.lstm_program import lstm_program
 from tests.codegen.test_lowering import symbols
 from tests.codegen.traced import cell
-from tests.covering import covering
+from tests.covering import covering, parted
 from tests.nn.test_variants import CELLS, named
-from tests.ops.cases import CASES
+from tests.ops.cases import CASES, Case
+from tests.ops.cases.forms import forms
 from tests.ops.test_cases import of_floats
 from tinygrad_lstm.codegen.lowering import lower
 from tinygrad_lstm.codegen.program import Program
@@ -26,8 +27,6 @@ from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.structure import flatten
 from tinygrad_lstm.passes import optimize
 from tinygrad_lstm.runtime import cache
-
-PARTS = 6
 
 
 def _missing() -> str:
@@ -41,11 +40,11 @@ def _missing() -> str:
 pytestmark = pytest.mark.skipif(bool(_missing()), reason=f"no NVRTC: {_missing()}")
 
 
-def assert_compiles(program: Program) -> None:
+def assert_compiles(program: Program, capabilities: Sequence[int] = (80, 90)) -> None:
     printed = print_cuda(program)
     if not printed.functions:
         return
-    for capability in (80, 90):
+    for capability in capabilities:
         text = f"{printed.prelude}\n{printed.source}"
         code = machine_code(importlib.import_module("cupy"), text, capability)
         assert code.startswith(b"\x7fELF")
@@ -67,9 +66,18 @@ def test_cells(kind: str, options: dict[str, Any], dtype: str) -> None:
     assert_compiles(lower(optimize(Graph(tuple(inputs), tuple(outputs))), halves=True))
 
 
+def parts() -> list[Any]:
+    """The covering set for both generations, and the other cases for the one or the other."""
+    quick, others = parted(CASES, forms)
+    return [
+        *[pytest.param(quick[k::2], (80, 90), id=f"covering-{k}") for k in range(2)],
+        *[pytest.param(others[k::4], (80 if k % 2 else 90,), id=f"others-{k}") for k in range(4)],
+    ]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("part", range(PARTS))
-def test_the_table_of_cases(part: int) -> None:
+@pytest.mark.parametrize(("cases", "capabilities"), parts())
+def test_the_table_of_cases(cases: Sequence[Case], capabilities: Sequence[int]) -> None:
     """Values of all types, and first and second derivatives."""
     xs: list[Any] = []
     ys: list[Any] = []
@@ -78,7 +86,7 @@ def test_the_table_of_cases(part: int) -> None:
         xs.extend(inputs)
         ys.extend(outputs)
 
-    for case in CASES[part::PARTS]:
+    for case in cases:
         own = symbols(case.inputs)
         add(own, flatten(case.f(*own))[0])
         if case.smooth:
@@ -87,7 +95,7 @@ def test_the_table_of_cases(part: int) -> None:
             outputs = flatten(f(*own))[0]
             first = tl.gradients(outputs, own, allow_unused=True)
             add(own, [*outputs, *first, *tl.gradients(first, own, allow_unused=True)])
-    assert_compiles(lower(Graph(tuple(xs), tuple(ys)), halves=True))
+    assert_compiles(lower(Graph(tuple(xs), tuple(ys)), halves=True), capabilities)
 
 
 def ptx(outputs: Any, *inputs: Any) -> bytes:

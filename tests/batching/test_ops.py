@@ -8,7 +8,7 @@ import pytest
 
 import tinygrad_lstm as tl
 from tests.batching.looping import agree, looped, weighed
-from tests.covering import covering
+from tests.covering import covering, parted
 from tests.ops.cases import CASES, Array, Case
 from tests.ops.cases.forms import forms
 from tests.ops.test_cases import over_time
@@ -43,20 +43,33 @@ def test_values(case: Case) -> None:
         agree(got, looped(case.f, axes)(*args))
 
 
-@pytest.mark.parametrize("case", covering([c for c in CASES if c.smooth], forms), ids=str)
-def test_derivatives(case: Case) -> None:
-    """Of each example, and through the examples; and those of the derivatives."""
+SMOOTH = [c for c in CASES if c.smooth]
+
+
+@pytest.mark.parametrize(
+    ("case", "every"),
+    [
+        *[pytest.param(c, False, id=str(c)) for c in parted(SMOOTH, forms)[0]],
+        *[pytest.param(c, True, id=f"{c}-every choice", marks=pytest.mark.slow) for c in SMOOTH],
+    ],
+)
+def test_derivatives(case: Case, every: bool) -> None:
+    """Of each example, and through the examples; and those of the derivatives.
+
+    With every choice of arguments, or with all mapped behind and the last alone.
+    """
     f = weighed(case.f)
     floats = tuple(k for k, x in enumerate(case.inputs) if x.dtype.kind == "f")
     first = tl.grad(f, floats)
     second = tl.grad(weighed(first), floats)
-    for args, axes in choices(case):
-        every, loop = tl.vmap(first, tuple(axes)), looped(first, axes)
-        agree(every(*args), loop(*args), 1e4)
+    chosen = list(choices(case))
+    for args, axes in chosen if every else [chosen[1], *chosen[3:][-1:]]:
+        mapped, loop = tl.vmap(first, tuple(axes)), looped(first, axes)
+        agree(mapped(*args), loop(*args), 1e4)
         agree(tl.vmap(second, tuple(axes))(*args), looped(second, axes)(*args), 1e6)
         through, of_loop = (tl.grad(weighed(g), floats) for g in (tl.vmap(case.f, tuple(axes)), looped(case.f, axes)))
         agree(through(*args), of_loop(*args), 1e4)
-        twice, of_both = (tl.grad(weighed(g), floats) for g in (every, loop))
+        twice, of_both = (tl.grad(weighed(g), floats) for g in (mapped, loop))
         agree(twice(*args), of_both(*args), 1e6)
 
 
