@@ -17,8 +17,9 @@ from tinygrad_lstm.graph.scopes import scope
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.variables import Parameter
 from tinygrad_lstm.nn.composing import Identity, LayerNorm
+from tinygrad_lstm.nn.inputs import expect_last
 from tinygrad_lstm.nn.layers import Linear
-from tinygrad_lstm.nn.module import Module, expect_last
+from tinygrad_lstm.nn.module import Module
 from tinygrad_lstm.nn.stochastic import Dropout
 from tinygrad_lstm.ops.elementwise import sigmoid, tanh
 from tinygrad_lstm.ops.shape import concatenate

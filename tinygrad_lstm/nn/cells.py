@@ -18,8 +18,9 @@ from tinygrad_lstm.graph.scopes import Role, scope
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.nn.cell_variants import CellLayer, candidate_reset_after, dropped, varied_gates
 from tinygrad_lstm.nn.composing import Identity, LayerNorm
+from tinygrad_lstm.nn.inputs import expect_shape
 from tinygrad_lstm.nn.layers import Linear, sizes
-from tinygrad_lstm.nn.module import Module, device_of, expect_shape
+from tinygrad_lstm.nn.module import Module, device_of
 from tinygrad_lstm.nn.stochastic import Dropout
 from tinygrad_lstm.ops.elementwise import sigmoid, tanh
 from tinygrad_lstm.ops.shape import concatenate

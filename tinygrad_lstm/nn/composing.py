@@ -11,8 +11,9 @@ from tinygrad_lstm.graph.dtypes import float32
 from tinygrad_lstm.graph.scopes import Role, scope
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.variables import Parameter
+from tinygrad_lstm.nn.inputs import beside, expect_last
 from tinygrad_lstm.nn.layers import sizes
-from tinygrad_lstm.nn.module import Module, beside, expect_last
+from tinygrad_lstm.nn.module import Module
 from tinygrad_lstm.ops.elementwise import sqrt
 from tinygrad_lstm.reflexes import is_function
 

@@ -12,7 +12,8 @@ from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.types import normalize_axis, whole
 from tinygrad_lstm.graph.variables import Parameter
 from tinygrad_lstm.nn.initializers import Initializer, uniform
-from tinygrad_lstm.nn.module import Module, beside, expect_last
+from tinygrad_lstm.nn.inputs import beside, expect_last
+from tinygrad_lstm.nn.module import Module
 from tinygrad_lstm.ops.index import take
 from tinygrad_lstm.ops.logic import equal, where
 from tinygrad_lstm.ops.source import stop_gradient

@@ -12,8 +12,9 @@ from tinygrad_lstm.graph.scopes import Role, scope
 from tinygrad_lstm.graph.structure import Structure, flatten, unflatten
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.variables import Parameter, Variable
+from tinygrad_lstm.nn.inputs import beside, expect_width
 from tinygrad_lstm.nn.layers import sizes
-from tinygrad_lstm.nn.module import Module, beside, expect_width
+from tinygrad_lstm.nn.module import Module
 from tinygrad_lstm.nn.stepping import (
     listed_cells,
     spread_over,

@@ -11,7 +11,8 @@ from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.types import normalize_axes
 from tinygrad_lstm.graph.variables import State, Variable, repeated, settled
 from tinygrad_lstm.nn.copying import twin
-from tinygrad_lstm.nn.module import Module, beside
+from tinygrad_lstm.nn.inputs import beside
+from tinygrad_lstm.nn.module import Module
 from tinygrad_lstm.ops.logic import where
 
 __all__ = ["Dropout", "deterministic"]

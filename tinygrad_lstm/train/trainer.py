@@ -7,7 +7,6 @@ import sys
 import time
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
 from typing import Any, Final
 
 import numpy as np
@@ -42,6 +41,7 @@ from tinygrad_lstm.train.earlier import earlier
 from tinygrad_lstm.train.language_model import LanguageModel, ModelConfig
 from tinygrad_lstm.train.measuring import Evaluation, evaluate_tokens
 from tinygrad_lstm.train.progress import Progress, draws_bars
+from tinygrad_lstm.train.resuming import resumed_config
 from tinygrad_lstm.train.updating import Means, Updates, detached, joined, parted
 
 __all__ = ["Trainer"]
@@ -50,7 +50,6 @@ __all__ = ["Trainer"]
 _MODEL: Final = ModelConfig()
 _TRAINING: Final = TrainConfig()
 _READING: Final = TextConfig()
-_MAY_CHANGE: Final = frozenset(("steps", "epochs", "validate_every"))
 
 
 class Trainer:
@@ -371,22 +370,7 @@ class Trainer:
                     message = f"the one before it is whole: --resume {before} --checkpoint {os.fspath(path)}"
                     raise CheckpointError(f"{error}; {message}") from None
             raise
-        settings = {**asdict(saved.model), **asdict(saved.training), **asdict(saved.reading)}
-        for key, value in (wanted or {}).items():
-            if key not in _MAY_CHANGE and settings[key] != value:
-                raise CheckpointError(
-                    f"{path} was trained with {key} {settings[key]}, not {value}; "
-                    f"leave that out to go on, or train a new model"
-                )
-        if saved.sha256 != corpus.sha256:
-            raise CheckpointError(
-                f"{path} was trained on another text, {saved.text} with SHA-256 {saved.sha256[:12]}…, and this is "
-                f"{corpus.name} with {corpus.sha256[:12]}…; name the files it was trained on"
-            )
-        changes = {key: value for key, value in (wanted or {}).items() if key in _MAY_CHANGE}
-        if "steps" in changes:  # the last word on how long
-            changes.setdefault("epochs", None)
-        config = replace(saved.training, **changes)
+        config = resumed_config(path, saved, corpus, wanted or {})
         with described(path), undrawn():
             trainer = cls(corpus, saved.model, config, saved.reading)
         if saved.step > trainer.steps:
