@@ -7,7 +7,7 @@ from typing import Any
 
 from tinygrad_lstm.data.large import LargeCorpus
 from tinygrad_lstm.data.text import Corpus, Texts
-from tinygrad_lstm.errors import CheckpointError, Error
+from tinygrad_lstm.errors import CheckpointError, DataError, Error
 from tinygrad_lstm.functions import random
 from tinygrad_lstm.graph.variables import State
 from tinygrad_lstm.train.checkpoint import Array
@@ -72,16 +72,20 @@ class ParallelTrainer(Trainer):
         try:
             with self.ranks.listening():
                 self._run(report if not self.ranks.rank else None, file, save_every, time_limit)
+        except DataError as error:
+            # A file of tokens is damaged in the part that this rank reads.
+            self._end(str(error))
         except Error:
             # It is raised on all ranks: they have seen the same numbers, and the same checkpoint.
             raise
         except Exception as error:
-            print(
-                f"tinygrad-lstm: rank {self.ranks.rank} failed, and ends all: {error!r}",
-                file=sys.__stderr__,
-                flush=True,
-            )
-            self.ranks.end()
+            self._end(repr(error))
+
+    def _end(self, why: str) -> None:
+        """End all ranks with a sentence."""
+        message = f"tinygrad-lstm: rank {self.ranks.rank} failed, and ends all: {why}"
+        print(message, file=sys.__stderr__, flush=True)
+        self.ranks.end()
 
     def _is_over(self, since: float, seconds: float | None) -> bool:
         # Clocks differ.
