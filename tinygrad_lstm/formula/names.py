@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 from typing import Any, Final
 
-from tinygrad_lstm.graph.function import topological
+from tinygrad_lstm.graph.function import read_by_body, topological
 from tinygrad_lstm.graph.tensor import Node, name_of
 
 __all__ = ["named_values", "weight_letters"]
@@ -67,7 +67,7 @@ def _layers(order: Sequence[Node], named: Mapping[Node, Node]) -> dict[Node, tup
             body = node.attrs.get("body")
             if body is not None and node.origin is None:
                 inner = topological(body.outputs)
-                given = {s: outside.get(x, x) for s, x in zip(body.inputs, node.inputs, strict=True)}
+                given = {s: outside.get(x, x) for s, x in zip(body.inputs, read_by_body(node), strict=True)}
                 pending.append((inner, named_values(inner), given))
     return found
 

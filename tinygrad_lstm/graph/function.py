@@ -13,7 +13,18 @@ from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.tensor import Node, Tensor, make, name_of, rebuilt
 from tinygrad_lstm.graph.types import TensorType
 
-__all__ = ["Graph", "close", "fresh_symbol", "reaching", "slot_of", "slot_value", "substitute", "topological", "verify"]
+__all__ = [
+    "Graph",
+    "close",
+    "fresh_symbol",
+    "reaching",
+    "read_by_body",
+    "slot_of",
+    "slot_value",
+    "substitute",
+    "topological",
+    "verify",
+]
 
 
 def topological(outputs: Iterable[Node], stop: Callable[[Node], bool] | None = None) -> list[Node]:
@@ -128,6 +139,11 @@ def close(
         lift(y)
     body = substitute(outputs, mapping) if mapping else outputs
     return Graph((*inputs, *mapping.values()), tuple(body)), operands
+
+
+def read_by_body(node: Node) -> tuple[Tensor, ...]:
+    """What the inputs of a node's body stand for: inputs of the node, but for those in front that say if it runs."""
+    return node.inputs[len(node.inputs) - len(node.attrs["body"].inputs) :]
 
 
 def slot_of(projection: Node) -> Any:

@@ -66,7 +66,7 @@ def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any],
         ShapeError, DTypeError, StructureError: when the functions give different forms.
         UsageError: when ``pred`` is more than one value, or a function changes a Parameter or State.
 
-    >>> root = lambda x: tl.cond(x > 0, tl.sqrt, lambda x: x * 0.0, x)
+    >>> root = lambda x: tl.cond(x > 0, tl.sqrt, lambda x: 0.0, x)
     >>> print(root(4.0), root(-1.0), tl.grad(root)(4.0), tl.grad(root)(-1.0))
     2.0 0.0 0.25 0.0
     """

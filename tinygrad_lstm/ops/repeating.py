@@ -90,7 +90,7 @@ def while_loop(
     192.0
     >>> def root(a):  # Newton's method
     ...     return tl.while_loop(lambda x: tl.abs(x * x - a) > 1e-5, lambda x: (x + a / x) / 2, a, bound=20)
-    >>> print(root(4.0), tl.grad(root)(4.0))
+    >>> print(root(4.0), tl.grad(root)(4.0).round(4))
     2.0 0.25
     """
     for what, f in (("cond_fun", cond_fun), ("body_fun", body_fun)):

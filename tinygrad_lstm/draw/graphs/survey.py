@@ -13,7 +13,7 @@ from tinygrad_lstm.draw.graphs.unrolling import Path
 from tinygrad_lstm.draw.graphs.vertices import TO_THE_NEXT_STEP, Cluster, Edge, Vertex, VertexKind
 from tinygrad_lstm.draw.marks import attribute_note, operand_marks
 from tinygrad_lstm.formula.notation import power_of
-from tinygrad_lstm.graph.function import Graph, slot_value, topological
+from tinygrad_lstm.graph.function import Graph, read_by_body, slot_value, topological
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.scopes import Scope
 from tinygrad_lstm.graph.tensor import Node, name_of, origin_of
@@ -255,7 +255,7 @@ class _Survey:
             self.vertices.append(going)
             self.connect(frame.env[loop.inputs[0]], going, loop.inputs[0], "first")
         entering: list[Vertex] = []
-        for k, (symbol, given) in enumerate(zip(body.inputs, loop.inputs[first:], strict=True)):
+        for k, (symbol, given) in enumerate(zip(body.inputs, read_by_body(loop), strict=True)):
             if k >= carries + xs:
                 inner.env[symbol] = frame.env[given]
                 continue
