@@ -1,5 +1,6 @@
 """Marks of operands in cells: each stands free of the others, of wires, and of the heads of wires."""
 
+import math
 import random
 from itertools import combinations, pairwise
 
@@ -9,10 +10,11 @@ import tinygrad_lstm as tl
 from tests.draw.test_cell_pairs import H, X, cell_of, program
 from tinygrad_lstm.draw.cells.anatomy import dissect
 from tinygrad_lstm.draw.cells.columns import in_columns
-from tinygrad_lstm.draw.cells.curves import flattened
+from tinygrad_lstm.draw.cells.curves import flattened, interrupted
 from tinygrad_lstm.draw.cells.marking import mark_spots
 from tinygrad_lstm.draw.cells.picture import placed_cell
 from tinygrad_lstm.draw.cells.timestep import trace_step
+from tinygrad_lstm.draw.markup import width_of
 
 
 class Drawn(tl.nn.Module):
@@ -55,7 +57,7 @@ class Drawn(tl.nn.Module):
 def boxes_of(placed):
     """What no mark may stand on: the marks, and the heads of wires."""
     marks = {
-        wire: (x - 3.4 * len(mark), y - 6, x + 3.4 * len(mark), y + 6)
+        wire: (x - width_of(mark, 18) / 2, y - 6, x + width_of(mark, 18) / 2, y + 6)
         for wire, (x, y) in mark_spots(placed).items()
         if (mark := wire.target.marks[wire.source])
     }
@@ -113,3 +115,20 @@ def test_marks_stand_apart(make, seed):
     else:
         cell = cell_of(program(random.Random(seed)))
         check_marks(placed_cell(dissect(trace_step(cell, tl.tensor(X), tl.tensor(H)))))
+
+
+def test_curved_wires_have_gaps_where_others_cross():
+    for seed in (0, 4, 12):
+        placed = in_columns(dissect(trace_step(Drawn(seed))))
+        crossed = [wire for wire in placed.wires if wire.gaps]
+        assert crossed
+        assert not any(wire.bold for wire in crossed)
+        for wire in crossed:
+            others = [p for other in placed.wires if other.source is not wire.source for p in points_on(other)]
+            pieces = interrupted(wire.way, wire.gaps)
+            assert len(pieces) > 1
+            assert pieces[0][0] == wire.way[0]
+            assert pieces[-1][-1] == wire.way[-1]
+            for at in wire.gaps:
+                assert min(math.dist(at, p) for p in others) < 2
+                assert min(math.dist(at, p) for piece in pieces for p in flattened(piece, 16)) > 7

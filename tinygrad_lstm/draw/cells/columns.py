@@ -9,6 +9,7 @@ from collections.abc import Hashable
 from typing import Any, Final
 
 from tinygrad_lstm.draw.cells.anatomy import Anatomy, Part
+from tinygrad_lstm.draw.cells.crossings import with_gaps_at_crossings
 from tinygrad_lstm.draw.cells.curves import Point
 from tinygrad_lstm.draw.cells.placement import Spot, find_conveyors, half_of, half_of_name, spread
 from tinygrad_lstm.draw.cells.wires import Plan, Wire
@@ -21,7 +22,7 @@ MARGIN: Final = 18.0
 NAME: Final = 13.0
 """How far the middle of a name stands over its wire."""
 CHANNEL: Final = 34.0
-MARKED: Final = 20.0
+MARKED: Final = 24.0
 """How far apart wires with marks end."""
 TURN: Final = 22.0
 """In how much room wires with marks merge."""
@@ -136,7 +137,7 @@ class _Columns:
             wires.append(
                 self._wire(shown.reads[0], shown, [*way, *curve_of([way[-1], (x, way[-1][1]), (x, y)], RADIUS)[1:]])
             )
-        return Plan(spots, tuple(wires), tuple(labels), self.box)
+        return Plan(spots, tuple(with_gaps_at_crossings(wires)), tuple(labels), self.box)
 
     def _inside(self, source: Part, target: Part, spots: dict[Part, Spot]) -> Wire:
         way, spot = self._from(source, target, spots), spots[target]

@@ -1,11 +1,16 @@
 """Rectangular lines with rounded corners and gaps, as cubic Bézier curves."""
 
+import math
 from collections.abc import Sequence
+from itertools import pairwise
+from typing import Final
 
-__all__ = ["GAP", "RADIUS", "Point", "flattened", "shortened_curve", "splines"]
+__all__ = ["GAP", "RADIUS", "Point", "flattened", "interrupted", "shortened_curve", "splines"]
 
 Point = tuple[float, float]
 RADIUS, GAP = 15.0, 8.0
+_STEPS: Final = 64
+"""How finely a curve is searched for the ends of its gaps."""
 KAPPA = 0.5523  # the cubic Bézier curve nearest to a quarter of a circle
 
 
@@ -91,6 +96,43 @@ def _on(piece: Sequence[Point], t: float) -> Point:
     return sum(p * x for p, (x, _) in zip(parts, piece, strict=True)), sum(
         p * y for p, (_, y) in zip(parts, piece, strict=True)
     )
+
+
+def interrupted(curve: Sequence[Point], gaps: Sequence[Point]) -> list[list[Point]]:
+    """The pieces of a curve that are left when it is interrupted round some points on it."""
+    pieces: list[list[Point]] = []
+    for k in range(1, len(curve), 3):
+        piece = (curve[k - 1], *curve[k : k + 3])
+        steps = [j / _STEPS for j in range(_STEPS + 1)]
+        free = [all(_far(_on(piece, t), gap) > GAP for gap in gaps) for t in steps]
+        for first in (j for j in range(_STEPS) if free[j] and (j == 0 or not free[j - 1])):
+            last = next((j for j in range(first, _STEPS) if not free[j + 1]), _STEPS)
+            if first == last:
+                continue
+            part = _part(piece, steps[first], steps[last])
+            if pieces and _far(pieces[-1][-1], part[0]) < 1e-6:
+                pieces[-1] += part[1:]
+            else:
+                pieces.append(part)
+    return pieces
+
+
+def _part(piece: Sequence[Point], start: float, stop: float) -> list[Point]:
+    """A part of a cubic Bézier curve, by de Casteljau's construction."""
+    if stop < 1:
+        piece = _halves(piece, stop)[0]
+    return list(_halves(piece, start / stop)[1] if start else piece)
+
+
+def _halves(piece: Sequence[Point], t: float) -> tuple[list[Point], list[Point]]:
+    rows = [list(piece)]
+    while len(rows[-1]) > 1:
+        rows.append([(a[0] + (b[0] - a[0]) * t, a[1] + (b[1] - a[1]) * t) for a, b in pairwise(rows[-1])])
+    return [row[0] for row in rows], [row[-1] for row in reversed(rows)]
+
+
+def _far(a: Point, b: Point) -> float:
+    return math.hypot(a[0] - b[0], a[1] - b[1])
 
 
 def _length(a: Point, b: Point) -> float:

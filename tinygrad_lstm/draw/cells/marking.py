@@ -7,16 +7,19 @@ from typing import Final
 from tinygrad_lstm.draw.cells.curves import Point, flattened
 from tinygrad_lstm.draw.cells.placement import Spot, half_of_name
 from tinygrad_lstm.draw.cells.wires import Plan, Wire
+from tinygrad_lstm.draw.markup import width_of
 
-__all__ = ["HIGH", "WIDE", "mark_spots"]
+__all__ = ["mark_spots"]
 
-WIDE: Final = 3.4
-"""Half the width of a letter of a mark."""
+SIZE: Final = 18.0
+"""The size of the letters, in the units of the plan."""
 HIGH: Final = 6.0
 """Half the height of a mark."""
+CLOSE: Final = 5.0
+"""A mark that is so close to another wire than its own might be taken for that of the other."""
 ARROW: Final = (13.0, 5.0)
 """Length and half width of an arrowhead."""
-FURTHER: Final = (0.0, 6.0, 13.0, 20.0, 28.0)
+FURTHER: Final = (0.0, 6.0, 13.0, 20.0, 28.0, 36.0, 45.0, 55.0)
 """How far back along its wire a mark is tried."""
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom."""
@@ -33,13 +36,16 @@ def mark_spots(placed: Plan) -> dict[Wire, Point]:
         mark = wire.target.marks.get(wire.source)
         if not mark:
             continue
-        half = WIDE * len(mark)
+        half = width_of(mark, SIZE) / 2
 
-        def cost(spot: Point, half: float = half) -> int:
-            box = _box(spot, half, HIGH)
+        def cost(spot: Point, own: Wire = wire, half: float = half) -> float:
+            box, around = _box(spot, half, HIGH), _box(spot, half + CLOSE, HIGH + CLOSE)
+            # In columns the lines that merge come side by side, each with its mark.
+            others = (line for other, line in lines.items() if not own.curved and other.source is not own.source)
+            close = sum(any(_meets(around, a, b) for a, b in pairwise(line)) for line in others)
             crossed = sum(any(_meets(box, a, b) for a, b in pairwise(line)) for line in lines.values())
             covered = sum(_covers(box, part.kind == "pointwise", s) for part, s in placed.spots.items() if s.w > 1)
-            return crossed + 3 * covered + 2 * sum(_overlap(box, other) for other in taken)
+            return 2 * crossed + 6 * covered + 4 * sum(_overlap(box, other) for other in taken) + 0.4 * close
 
         # The first of the best: they are tried from the usual place outwards.
         found[wire] = min(_candidates(placed, wire, lines[wire], half), key=cost)
@@ -61,16 +67,16 @@ def _candidates(placed: Plan, wire: Wire, line: Sequence[Point], half: float) ->
     for back in FURTHER:
         for side in (1, -1):
             if upright:
-                yield x - side * (9.0 + half), y + (16.0 + back if y < y0 else -16.0 - back)
+                yield x - side * (8.0 + half), y + (16.0 + back if y < y0 else -16.0 - back)
             else:
-                over = -side * (10.5 if not below else -10.5)
-                gap = 11.6 + 1.2 * half + back
+                over = -side * (11.5 if not below else -11.5)
+                gap = 16.0 + half + back
                 yield x + (-gap if x > x0 else gap), y + over
     # Beside a level line a little higher or lower, where a circle leaves room at its corner.
     for back in FURTHER:
         for over in (-14.0, 14.0):
             if not upright:
-                gap = 11.6 + 1.2 * half + back
+                gap = 16.0 + half + back
                 yield x + (-gap if x > x0 else gap), y + over
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import graphviz
 
-from tinygrad_lstm.draw.cells.curves import Point, shortened_curve, splines
+from tinygrad_lstm.draw.cells.curves import Point, interrupted, shortened_curve, splines
 from tinygrad_lstm.draw.cells.placement import Spot
 from tinygrad_lstm.draw.markup import FONT, plain, rich
 
@@ -105,6 +105,8 @@ class Canvas:
         size = 0.7 if peephole else 0.9
         arrow = 10 * size / SCALE if pointed else 0.0
         pieces, tip = shortened_curve(way, arrow) if curved else splines(way, gaps, arrow)
+        if curved and gaps:
+            pieces = interrupted(pieces[0], gaps)
         drawn = [" ".join(_point(p) for p in piece) for piece in pieces]
         if tip is not None:
             drawn[-1] = f"e,{_point(tip)} {drawn[-1]}"
