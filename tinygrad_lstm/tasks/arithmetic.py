@@ -106,6 +106,6 @@ def multiplication(length: int = 100) -> Task:
                 success=Recent(2000, 140),
                 published={"lstm": Published("", "482,000", "139 of 2,560")} if length == 100 else {},
             ),
-            "modern": modern(16, batch=16, limit=300_000, success=Recent(2000, 13), forget_bias=5.0),
+            "modern": modern(32, batch=16, limit=300_000, success=Recent(2000, 13), forget_bias=5.0),
         },
     )
