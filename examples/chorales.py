@@ -201,6 +201,8 @@ def main(argv: list[str] | None = None) -> None:
     options = parser.parse_args(argv)
     if options.steps < 1 or options.seed < 0:
         parser.error("--steps is at least 1, and --seed at least 0")
+    if options.page is not None and not options.page.parent.is_dir():
+        parser.error(f"there is no folder {options.page.parent}; make it, or name a file elsewhere")
     music = made_by_rules(options.seed) if options.file is None else read_piano_rolls(options.file)
     started = time.perf_counter()
     with tl.use_backend(options.backend), tl.blas_threads(1):

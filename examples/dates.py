@@ -169,6 +169,8 @@ def main(argv: list[str] | None = None) -> None:
     options = parser.parse_args(argv)
     if options.steps < 1 or options.seed < 0:
         parser.error("--steps is at least 1, and --seed at least 0")
+    if options.page is not None and not options.page.parent.is_dir():
+        parser.error(f"there is no folder {options.page.parent}; make it, or name a file elsewhere")
     days = np.random.default_rng([options.seed, 0]).permutation(np.arange(FIRST, LAST))
     with tl.use_backend(options.backend), tl.blas_threads(1):
         model = Normaliser(tl.random.key(options.seed))

@@ -207,6 +207,8 @@ def main(argv: list[str] | None = None) -> None:
     options = parser.parse_args(argv)
     if options.steps < 1 or options.seed < 0:
         parser.error("--steps is at least 1, and --seed at least 0")
+    if options.page is not None and not options.page.parent.is_dir():
+        parser.error(f"there is no folder {options.page.parent}; make it, or name a file elsewhere")
     known, asked = names_of(options.seed)
     print(f"{len(known.texts):,} names for training, {len(asked.texts):,} for the test")
     started = time.perf_counter()

@@ -156,6 +156,8 @@ def main(argv: list[str] | None = None) -> None:
     options = parser.parse_args(argv)
     if options.steps < 1 or options.networks < 1 or options.seed < 0:
         parser.error("--steps and --networks are at least 1, and --seed at least 0")
+    if options.page is not None and not options.page.parent.is_dir():
+        parser.error(f"there is no folder {options.page.parent}; make it, or name a file elsewhere")
     data = sunspots.load().data
     years, numbers = data["YEAR"].to_numpy().astype(int), data["SUNACTIVITY"].to_numpy()
     learned = int((years <= LAST_LEARNED).sum())
