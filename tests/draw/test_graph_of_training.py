@@ -143,3 +143,15 @@ def test_a_stop_that_the_user_wrote_is_shown():
 
     words = [dot.shown(look) for look in dot.nodes(draw.graph(halved, tl.tensor(3.0))).values()]
     assert words.count("stop ∂") == 1
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_of_parameters_that_are_updated_alike_one_is_shown(depth):
+    drawing = draw.graph(step_of(kind=tl.optim.Adam), TOKENS, TOKENS, depth=depth)
+    found = [text for text, _ in outlines(drawing)]
+    (rest,) = [text for text in found if " like " in text]
+    assert re.fullmatch(r"10 like embedding.weight \S+ … output.bias \d+ nodes", rest)
+    assert not [text for text in found if text.startswith("recurrent.cells.0")]
+    assert "stretches" not in drawing.description
+    results = [dot.shown(look) for look in dot.nodes(drawing).values() if look["class"] == "output"]
+    assert [text for text in results if text.startswith("30 results")]

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tinygrad_lstm.draw.graphs.alike import alike_scopes
 from tinygrad_lstm.draw.graphs.repeats import LEAST, repeated_blocks
 from tinygrad_lstm.draw.graphs.vertices import (
     LEAVES,
@@ -68,6 +69,9 @@ def fold_graph(
         # As of a step of training, which changes all parameters: what leads to them is shown in large, unless
         # scopes are asked for.
         limit = min(limit, results + MANY)
+    if results > MANY and depth and repeats is not False:
+        vertices, edges, text = _fold_alike(vertices, edges)
+        said.append(text)
     if len(vertices) > min(limit, READABLE) and repeats is None:
         # What fits may still be a hundred times the same.
         for fold in (_fold_repeats, _fold_runs):
@@ -104,6 +108,13 @@ def _fold_repeats(
     standing = repeated_blocks(vertices, edges, least)
     boxes = dict.fromkeys(standing.values())
     text = "; ".join(f"{_count(b.count, 'node')} in {b.times} repetitions, {b.label}, {b.notes[0]}" for b in boxes)
+    return *_replaced(vertices, edges, standing), text
+
+
+def _fold_alike(vertices: list[Vertex], edges: list[Edge]) -> tuple[list[Vertex], list[Edge], str]:
+    standing = alike_scopes(vertices, edges)
+    boxes = dict.fromkeys(standing.values())
+    text = "; ".join(f"{_count(box.count, 'node')} in {box.label}" for box in boxes)
     return *_replaced(vertices, edges, standing), text
 
 
@@ -271,7 +282,9 @@ def _fold_stretches(vertices: list[Vertex], edges: list[Edge], pieces: int) -> t
     for start in range(0, len(inner), size):
         part = inner[start : start + size]
         name, small = _named(part)
-        box = Vertex("folded", name, None, gradient=computes_gradient(part), count=sum(v.count for v in part))
+        # Of numbers alone only the scope says that a gradient needs them.
+        gradient = computes_gradient(part) or name.startswith(f"{BACKWARD} of ")
+        box = Vertex("folded", name, None, gradient=gradient, count=sum(v.count for v in part))
         box.notes += small
         made.append(box)
         standing.update(dict.fromkeys(part, made[-1]))
