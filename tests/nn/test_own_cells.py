@@ -327,3 +327,28 @@ class Gives(tl.nn.Module):
 def test_mistakes(error: type[Exception], message: str, call: Any) -> None:
     with pytest.raises(error, match=message):
         call()
+
+
+class Dropping(tl.nn.Module):
+    """A state that is what the dropout leaves of ones; with ``step_keys`` each step has a mask of its own."""
+
+    def __init__(self, own: bool) -> None:
+        self.dropout = tl.nn.Dropout(0.5, key=tl.random.key(0))
+        if own:
+            self.step_keys = self.dropout.keys
+
+    def zeros(self, batch: int) -> Any:
+        return tl.zeros((batch, 50))
+
+    def forward(self, x: Any, state: Any, key: Any = None) -> Any:
+        return self.dropout(tl.ones_like(state), key)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_dropout_in_a_cell_has_one_mask_or_one_for_each_step(own: bool) -> None:
+    layer = tl.nn.Recurrent(Dropping(own))
+    for lengths in (None, [3, 3]):
+        outputs = layer(tl.ones((3, 2, 1)), lengths=lengths)[0].numpy()
+        assert set(outputs.ravel()) == {0.0, 2.0}
+        assert (outputs[0] == outputs[1]).all() != own
+    assert (tl.nn.deterministic(Dropping(False))(None, tl.zeros((1, 50))).numpy() == 1).all()
