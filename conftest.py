@@ -52,6 +52,6 @@ def _no_ops_left_behind() -> Iterator[None]:
         del OPS[name]
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="session")
 def _names(doctest_namespace: dict[str, object]) -> None:
     doctest_namespace.update(tl=tl, np=np)
