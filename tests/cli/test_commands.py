@@ -137,7 +137,7 @@ def test_ctrl_c_before_there_is_a_model(run, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tinygrad_lstm.cli.training.read_corpus", interrupt)
+    monkeypatch.setattr("tinygrad_lstm.cli.texts.read_corpus", interrupt)
     assert run(train()) == (130, "", "tinygrad-lstm: interrupted\n")
 
 
@@ -443,7 +443,7 @@ def test_what_the_system_can_not_do_is_one_line(run, monkeypatch, failure, said)
     def fail(*_):
         raise failure
 
-    monkeypatch.setattr("tinygrad_lstm.cli.training.default_corpus", fail)
+    monkeypatch.setattr("tinygrad_lstm.cli.texts.default_corpus", fail)
     assert run("train") == (2, "", f"tinygrad-lstm: error: {said}\n")
 
 
