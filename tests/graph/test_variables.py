@@ -127,7 +127,7 @@ def test_assign_all_changes_everything_or_nothing() -> None:
 
 
 def test_a_parameter_holds_floats() -> None:
-    with pytest.raises(DTypeError, match="a Parameter holds floats, not int64; write 1.0"):
+    with pytest.raises(DTypeError, match=r"a Parameter holds floats, not int64; write 1\.0"):
         tl.Parameter([1, 2])
     assert isinstance(tl.tensor([1.0], requires_grad=True), tl.Parameter)
     with pytest.raises(DTypeError, match="holds floats"):
