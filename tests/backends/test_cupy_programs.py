@@ -100,6 +100,18 @@ def test_a_loop_with_calls_in_it_is_launched_from_python() -> None:
     agrees([xs], [last, ys], values, 10)
 
 
+def test_conditions_are_read_between_launches() -> None:
+    x = tl.symbol("x", (4,))
+
+    def step(x: Any) -> Any:
+        return tl.cond(x[0] > 0, lambda: x * 1.5 + 1, lambda: tl.sin(x) - x)
+
+    y = tl.while_loop(lambda x: tl.max(tl.abs(x)) < 20, step, x, bound=9)
+    _, slope = tl.jvp(lambda x: tl.while_loop(lambda x: tl.max(tl.abs(x)) < 20, step, x), (x,), (tl.ones(4),))
+    for sign in (1, -1):
+        agrees([x], [y, tl.gradients(y, x), slope], [np.linspace(0.1, 1, 4, dtype=np.float32) * sign], 100)
+
+
 def test_half_precision() -> None:
     """Stored in 16 bits, computed in 32: the gradient of a small network."""
     x, w, v = (tl.symbol(n, s, "float16") for n, s in (("x", (6, 8)), ("w", (8, 5)), ("v", (5,))))

@@ -151,3 +151,14 @@ def test_sympy_is_imported_when_it_is_asked_for() -> None:
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
     assert "to_sympy needs SymPy" in done.stdout
     assert "pip install 'tinygrad-lstm[sympy]'" in done.stdout
+
+
+def test_a_branch_is_a_case_and_an_endless_loop_is_refused() -> None:
+    x = tl.symbol("x")
+    found = tl.to_sympy(tl.cond(x > 0, tl.log, lambda x: tl.sin(x) * 2, x))
+    for value in (2.0, -1.0):
+        assert float(found.subs(sympy.Symbol("x"), value)) == pytest.approx(
+            np.log(value) if value > 0 else 2 * np.sin(value)
+        )
+    with pytest.raises(UsageError, match=r"to_sympy: a while_loop makes as many steps as its values say"):
+        tl.to_sympy(tl.while_loop(lambda v: v < 5, lambda v: v * 2, x))

@@ -13,9 +13,11 @@ from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.dtypes import DType
 from tinygrad_lstm.graph.function import reaching, topological
 from tinygrad_lstm.graph.registry import apply
+from tinygrad_lstm.graph.scopes import at_line
 from tinygrad_lstm.graph.tensor import Node, Tensor, name_of
 from tinygrad_lstm.kernels.movement import pad
 from tinygrad_lstm.kernels.table import ArrayFunction, kernels
+from tinygrad_lstm.passes.inline_branches import inline_branches
 from tinygrad_lstm.runtime.host import HostArrays
 from tinygrad_lstm.runtime.interpreter import register_program
 
@@ -27,8 +29,14 @@ _DYADIC: Final = 1024
 
 def sympy_expression(tensor: Any, symbols: Mapping[Tensor, Any]) -> Any:
     """What :func:`to_sympy` gives."""
-    node = as_tensor(tensor)
+    (node,) = inline_branches([as_tensor(tensor)])
     known = _known(node, symbols)
+    endless = next((n for n in topological([node], stop=known.__contains__) if n.op == "while_loop"), None)
+    if endless is not None:
+        raise UsageError(
+            "to_sympy: a while_loop makes as many steps as its values say, and formulas say nothing; write tl.scan or "
+            f"tl.fori_loop over a number of steps that is known{at_line(endless.line)}"
+        )
     program = register_program([node], known, _FORMULAS)
     registers = program.fresh()
     program.run(registers)

@@ -17,10 +17,13 @@ from tinygrad_lstm.graph.dtypes import DTYPES, float16, float32, float64, uint32
 from tinygrad_lstm.graph.registry import OPS
 from tinygrad_lstm.graph.tensor import Tensor, make
 from tinygrad_lstm.kernels.table import kernels
+from tinygrad_lstm.ops.branch import cond
 from tinygrad_lstm.ops.elementwise import sigmoid, sin, tanh
 from tinygrad_lstm.ops.index import scatter_add, take
+from tinygrad_lstm.ops.logic import equal, less
 from tinygrad_lstm.ops.loop import scan
 from tinygrad_lstm.ops.reduce import logsumexp
+from tinygrad_lstm.ops.repeating import while_loop
 from tinygrad_lstm.runtime.backend import Backend, load_backend, use_backend
 from tinygrad_lstm.runtime.creation import tensor
 from tinygrad_lstm.runtime.evaluation import evaluate
@@ -268,6 +271,18 @@ def _counts() -> list[Tensor]:
     return [count, *ys]
 
 
+def _conditions() -> list[Tensor]:
+    x = _data(4)
+
+    def step(value: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        count, y = value
+        return count + 1, cond(equal(count, 1), lambda: sin(y) * x, lambda: tanh(y) + x)
+
+    count, y = while_loop(lambda value: less(value[0], 3), step, (tensor(0), x))
+    _, bounded = while_loop(lambda value: less(value[0], 3), step, (tensor(0), x), bound=5)
+    return [count, y, bounded, *gradients(bounded, [x])]
+
+
 def _infinities() -> list[Tensor]:
     x = tensor(np.array([0.0, -1.0, 1e30, np.inf], np.float32))
     return [x / 0.0, x * 1e30, x - x, 1.0 / x]
@@ -280,6 +295,7 @@ _GRAPHS: Final[dict[str, Build]] = {
     "scan in a scan": _nested,
     "scan of integers and bools": _counts,
     "gradient of a network": _learned,
+    "conditions": _conditions,
 }
 
 
