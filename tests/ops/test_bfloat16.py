@@ -133,6 +133,9 @@ class TheirTensor:
     def detach(self) -> Any:
         return self
 
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        return self.numpy()
+
 
 def test_weights_of_pytorch() -> None:
     layer = tl.nn.Linear(2, 1, dtype=tl.bfloat16)
@@ -146,6 +149,8 @@ def test_what_is_refused_says_what_to_write(monkeypatch: pytest.MonkeyPatch) -> 
         x * tl.tensor(np.ones(2, "float32"))
     with pytest.raises(DTypeError, match=r"no bfloat16 by DLPack; give x\.astype\(tl\.float32\)"):
         np.from_dlpack(x)
+    with pytest.raises(DTypeError, match=r"no array of torch\.bfloat16 \(Got unsupported .*; give value\.float\(\)"):
+        tl.tensor(TheirTensor([1.0]))
     with pytest.raises(DTypeError, match="there are no complex numbers here"):
         x.astype("complex64")
     monkeypatch.setitem(sys.modules, "ml_dtypes", None)

@@ -111,6 +111,15 @@ def _as_array(value: Any) -> np.ndarray[Any, Any]:
         if "inhomogeneous" in str(error):
             raise ShapeError("tensor: nested lists must all have the same lengths; pad the shorter ones") from None
         raise UsageError(f"tensor: {error}") from None
+    except TypeError as error:
+        # What another library's array says, such as PyTorch of its bfloat16.
+        if not hasattr(value, "__array__"):
+            raise
+        said = str(error).partition("\n")[0]
+        given = getattr(value, "dtype", type(value).__name__)
+        raise DTypeError(
+            f"tensor: NumPy takes no array of {given} ({said}); give value.float(), and write .astype behind tl.tensor"
+        ) from None
     return native(array)
 
 
