@@ -15,7 +15,7 @@ from tinygrad_lstm.train.config import TextConfig, TrainConfig
 from tinygrad_lstm.train.language_model import ModelConfig
 from tinygrad_lstm.train.ranks import Ranks
 from tinygrad_lstm.train.trainer import Trainer
-from tinygrad_lstm.train.updating import joined
+from tinygrad_lstm.train.updating import whole_state
 
 __all__ = ["ParallelTrainer"]
 
@@ -92,7 +92,7 @@ class ParallelTrainer(Trainer):
         return seconds is not None and bool(self.ranks.agreed(super()._is_over(since, seconds)))
 
     def _state_to_save(self) -> list[Array]:
-        return [self.ranks.gathered(leaf, 1) for leaf in joined(self.state)]  # type: ignore[misc]
+        return [self.ranks.gathered(leaf, 1) for leaf in whole_state(self.state)]  # type: ignore[misc]
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """As :meth:`Trainer.save`, on rank 0; all ranks call it.

@@ -42,7 +42,7 @@ from tinygrad_lstm.train.language_model import LanguageModel, ModelConfig
 from tinygrad_lstm.train.measuring import Evaluation, evaluate_tokens
 from tinygrad_lstm.train.progress import Progress, draws_bars
 from tinygrad_lstm.train.resuming import resumed_config
-from tinygrad_lstm.train.updating import Means, Updates, detached, joined, parted
+from tinygrad_lstm.train.updating import Means, Updates, detached, parted, whole_state
 
 __all__ = ["Trainer"]
 
@@ -323,7 +323,7 @@ class Trainer:
         Raises:
             CheckpointError: when it cannot be written; then the path holds what it held.
         """
-        self._write(path, joined(self.state))
+        self._write(path, whole_state(self.state))
 
     def _write(self, path: str | os.PathLike[str], state: Sequence[Array]) -> None:
         """Write a checkpoint with the state of all streams."""

@@ -22,7 +22,7 @@ from tinygrad_lstm.train.checkpoint import Array
 from tinygrad_lstm.train.config import TrainConfig
 from tinygrad_lstm.train.language_model import LanguageModel
 
-__all__ = ["Means", "Updates", "detached", "joined", "parted", "parts_of"]
+__all__ = ["Means", "Updates", "detached", "parted", "parts_of", "whole_state"]
 
 Means = Callable[[float, list[Tensor]], tuple[float, list[Tensor]]]
 
@@ -129,7 +129,7 @@ def parted(state: Any, own: slice, count: int) -> list[Any]:
     return [unflatten(structure, [tensor(a[:, k * size : (k + 1) * size]) for a in arrays]) for k in range(count)]
 
 
-def joined(states: Sequence[Any]) -> list[Array]:
+def whole_state(states: Sequence[Any]) -> list[Array]:
     """The leaves of the state of all parts."""
     leaves = [[leaf.numpy() for leaf in flatten(state)[0]] for state in states]
     return leaves[0] if len(leaves) == 1 else [np.concatenate(parts, axis=1) for parts in zip(*leaves, strict=True)]
