@@ -293,7 +293,16 @@ class Module(Holder):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """``forward`` in this module's scope."""
         with scope(self.__dict__.get("_name") or self._title, self.role):
-            result = self.forward(*args, **kwargs)
+            try:
+                result = self.forward(*args, **kwargs)
+            except TypeError as error:
+                trace = error.__traceback__
+                if type(error) is not TypeError or trace is None or trace.tb_next is not None:
+                    raise
+                # The call itself failed, before the first line of forward ran.
+                raise ArgumentError(
+                    f"{type(self).__name__}: {error}; forward has self first, and then what the module is called with"
+                ) from None
         if result is None:
             raise UsageError(f"{type(self).__name__}.forward gives None; end it with return, and the result behind it")
         return result
