@@ -47,7 +47,7 @@ def test_python_can_not_read_what_is_traced() -> None:
         lambda x: tl.evaluate(x),
     ]
     for f in readings:
-        with pytest.raises(TraceError, match=r"no value yet, so Python cannot .*tl\.where, repeat steps with tl\.scan"):
+        with pytest.raises(TraceError, match=r"no value yet, so Python cannot .*tl\.cond, repeat with tl\.scan"):
             tl.jit(f)(2.0)
     with pytest.raises(TraceError, match=r"cannot use it as an index, a count.*name 'n' in static_argnames"):
         tl.jit(lambda n: list(range(n)))(3)

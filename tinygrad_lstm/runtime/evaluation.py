@@ -68,8 +68,8 @@ def evaluated(tensors: tuple[Tensor, ...], bindings: Mapping[Tensor, Any] | None
 
 def _traced(tensor: Tensor, owner: str) -> TraceError:
     return TraceError(
-        f"{tensor!r} is traced in {owner} and has no value yet, so Python cannot read it; choose between values with "
-        f"tl.where, repeat steps with tl.scan, and return what you want to see{at_line(user_line())}"
+        f"{tensor!r} is traced in {owner} and has no value yet, so Python cannot read it; choose with tl.where or "
+        f"tl.cond, repeat with tl.scan or tl.while_loop, and return what you want to see{at_line(user_line())}"
     )
 
 
