@@ -207,6 +207,27 @@ def test_steps_of_gradients_are_single_boxes_or_open_as_a_depth_says():
     assert not any("sums" in label for label in labels)
 
 
+def test_folded_steps_stand_below_each_other_and_what_comes_after_the_gradients_beside_them():
+    x = tl.symbol("x", (9, 1, 3))
+    layer = nn.RNN(3, 4, key=KEY)
+    loss = (layer(x)[0][-1] ** 2).sum()
+    after = [
+        p - 0.1 * slope for p, slope in zip(layer.parameters(), tl.gradients(loss, layer.parameters()), strict=True)
+    ]
+    drawing = draw.graph([loss, *after], loops="unrolled", repeats=True)
+    check_nothing_stands_on_anything_else(drawing)
+    check_wires_end_at_their_vertices_and_run_over_no_other(drawing)
+    frames = [(look["tooltip"], dot.place(look)[0]) for n, look in dot.nodes(drawing).items() if n.startswith("step")]
+    forward = dict(item for item in frames if not item[0].startswith("gradient"))
+    assert list(forward) == ["step 0", "step 1", "step 8"]
+    assert all(abs(x - forward[name.removeprefix("gradient of ")]) < 0.2 for name, x in frames)
+    folded = [dot.place(look)[0] for look in vertices(drawing).values() if "×6" in dot.shown(look)]
+    assert len(folded) == 2
+    assert abs(folded[0] - folded[1]) < 0.2
+    parameters = [dot.place(look)[0] for look in vertices(drawing).values() if look["class"] == "parameter"]
+    assert max(parameters) < min(forward.values())
+
+
 def test_what_has_no_name_gets_one_where_a_gradient_reads_it():
     f, args = with_gradients(*CASES["attention"])
     labels = [dot.shown(look) for look in vertices(draw.graph(f, *args, loops="unrolled")).values()]
@@ -218,9 +239,10 @@ def test_what_has_no_name_gets_one_where_a_gradient_reads_it():
 
 def test_what_goes_past_the_steps_goes_over_them():
     layer = nn.RNN(3, 3, key=KEY)
-    drawing = draw.graph(lambda x: layer(x)[0] + tl.sin(x), tl.ones((3, 1, 3)), loops="unrolled")
-    assert drawing.engine == "nop2"
-    check_wires_end_at_their_vertices_and_run_over_no_other(drawing)
+    f, args = with_gradients(lambda x: layer(x)[0] + tl.sin(x), (tl.ones((3, 1, 3)),))
+    for drawing in (draw.graph(lambda x: f(x)[0], *args, loops="unrolled"), draw.graph(f, *args, loops="unrolled")):
+        assert drawing.engine == "nop2"
+        check_wires_end_at_their_vertices_and_run_over_no_other(drawing)
 
 
 def test_the_conveyor_runs_straight_through_all_steps():

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Final
 
-from tinygrad_lstm.draw.graphs.step_folding import Moment, TimeRow
+from tinygrad_lstm.draw.graphs.step_folding import Moment
 from tinygrad_lstm.draw.graphs.timeline import Timeline
 from tinygrad_lstm.draw.graphs.vertices import Edge, Vertex
 from tinygrad_lstm.draw.layered import Curve, Point, Size
@@ -68,19 +68,16 @@ def last_step_first(line: Timeline, other: Timeline) -> Timeline:
 
     What computes a gradient runs from left to right then, as the loops of the forward half do.
     """
-    last = max(len(row.names) for row in (*line.rows, *other.rows)) - 1
-    rows = [
-        TimeRow(
-            row.loop,
-            [*[""] * (last + 1 - len(row.names)), *reversed(row.names)],
-            row.role,
-            not row.reverse,
-            row.carries,
-        )
-        for row in line.rows
-    ]
-    at = {v: Moment(m.row, last - m.at, m.key) for v, m in line.at.items()}
-    return replace(line, rows=rows, at=at)
+    times = sorted({m.at for one in (line, other) for m in one.at.values()})
+    turned = dict(zip(times, reversed(times), strict=True))
+    rows = []
+    for row in line.rows:
+        names = [""] * (times[-1] + 1)
+        for at in times:
+            names[turned[at]] = row.names[at] if at < len(row.names) else ""
+        rows.append(replace(row, names=names, reverse=not row.reverse))
+    moments = {v: Moment(m.row, turned[m.at], m.key) for v, m in line.at.items()}
+    return replace(line, rows=rows, at=moments)
 
 
 def mirrored(places: Places, right: float) -> Places:

@@ -168,7 +168,8 @@ class StepFolding:
             last = len(rows[m.row].names) - 1
             if KEPT <= m.at < last and len(rows[m.row].names) == length:
                 if m.row not in middle:
-                    box = Vertex("folded", f"step {KEPT} … step {last - 1}", None, times=last - KEPT, count=0)
+                    said = f"{'gradient of ' * self.back}step {KEPT} … step {last - 1}"
+                    box = Vertex("folded", said, None, times=last - KEPT, count=0, gradient=self.back)
                     box.role = rows[m.row].role
                     middle[m.row] = box
                     moments[box] = Moment(m.row, KEPT, BETWEEN)

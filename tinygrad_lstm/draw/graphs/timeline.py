@@ -246,11 +246,13 @@ class _Sorting(StepFolding):
             before.setdefault(e.target, []).append(e.source)
         behind = reached(list(result.at), after)
         ahead = reached(list(result.at), before)
-        for v in result.vertices:
-            if v not in result.at:
-                if v in behind and v in ahead:
-                    return False
-                result.outside[v] = v not in behind
+        if any(v in behind and v in ahead for v in result.vertices if v not in result.at):
+            return False
+        # What needs no step, and no step needs, stands with what it is connected to on the left, else on the right.
+        free = {v for v in result.vertices if v not in result.at and v not in behind}
+        around_free = {v: [o for o in (*after.get(v, ()), *before.get(v, ())) if o in free] for v in free}
+        left = (ahead & free) | reached(list(ahead & free), around_free)
+        result.outside.update((v, v in left) for v in result.vertices if v not in result.at)
         return all(_passable(e, result) for e in result.edges)
 
 
