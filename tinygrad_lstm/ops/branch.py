@@ -79,7 +79,7 @@ def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any],
     condition = as_condition(pred, "cond: pred")
     leaves, form = flatten(operands)
     given = unflatten(form, [v if is_scalar(v) else as_tensor(v, device=condition.device) for v in leaves])
-    parts = [_Part.of(f, given, name) for f, name in ((true_fun, "then"), (false_fun, "else"))]
+    parts = [_Choice.of(f, given, name) for f, name in ((true_fun, "then"), (false_fun, "else"))]
     structure = _alike(*parts)
     then, other = [part.closed() for part in parts]
     if then.free is not None:
@@ -133,7 +133,7 @@ class _Closed:
 
 
 @dataclass(slots=True)
-class _Part:
+class _Choice:
     """One of the two functions, called on symbols."""
 
     name: str
@@ -144,7 +144,7 @@ class _Part:
     structure: Structure
 
     @classmethod
-    def of(cls, f: Callable[..., Any], operands: tuple[Any, ...], name: str) -> "_Part":
+    def of(cls, f: Callable[..., Any], operands: tuple[Any, ...], name: str) -> "_Choice":
         leaves, structure = flatten(operands)
         places = [k for k, v in enumerate(leaves) if not is_scalar(v)]
         arguments: list[Tensor] = [leaves[k] for k in places]
@@ -186,7 +186,7 @@ def _called(f: Callable[..., Any], name: str, operands: Any) -> Any:
         raise UsageError(f"cond calls {which} with the {len(operands)} operands behind it, but {error}") from None
 
 
-def _alike(then: _Part, other: _Part) -> Structure:
+def _alike(then: _Choice, other: _Choice) -> Structure:
     """The structure of the results of both functions, whose numbers become tensors; raises where they differ."""
     if not then.structure.fits(other.structure):
         of_then, of_other = then.structure.told_from(other.structure)
