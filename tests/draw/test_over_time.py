@@ -240,7 +240,8 @@ def test_what_has_no_name_gets_one_where_a_gradient_reads_it():
 def test_what_goes_past_the_steps_goes_over_them():
     layer = nn.RNN(3, 3, key=KEY)
     f, args = with_gradients(lambda x: layer(x)[0] + tl.sin(x), (tl.ones((3, 1, 3)),))
-    for drawing in (draw.graph(lambda x: f(x)[0], *args, loops="unrolled"), draw.graph(f, *args, loops="unrolled")):
+    for what, values in ((lambda x: f(x)[0], None), (f, None), (f, "statistics")):
+        drawing = draw.graph(what, *args, loops="unrolled", values=values)
         assert drawing.engine == "nop2"
         check_wires_end_at_their_vertices_and_run_over_no_other(drawing)
 

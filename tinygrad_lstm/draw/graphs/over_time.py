@@ -166,6 +166,9 @@ class _Rows:
                 down = max(down, min(0.0, self.middle[-1] + self.blocks[-1].top - BUS) - plan.top)
             begins = [self.size(v)[0] for v in self.initial]
             room = GAP + 14 + max(begins, default=0.0) if before else GAP + 22
+            # Lines go down to the steps beside what enters the first one.
+            halves = [self.size(v)[0] / 2 for v in line.entering if line.at[v].at == self.times[0]]
+            room = max([room, *[half + GAP for half in halves]]) if before else room
             x = -room - plan.wide if before else self.right + room
             for v in group:
                 self.places.spots[v] = (plan.places[v][0] + x, plan.places[v][1] + down)
