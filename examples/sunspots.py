@@ -13,7 +13,7 @@ are square roots of numbers, in which the height of a cycle disturbs less. Sever
 weights, give one forecast, their mean.
 
 Sources: H. Tong, K. Lim, "Threshold autoregression, limit cycles and cyclical data", 1980, and A. Weigend, B. Huberman,
-D. Rumelhart, "Predicting the future: a connectionist approach", 1990, for the years, the error, and the figures.
+D. Rumelhart, "Predicting the future: a connectionist approach", 1990, for the years and the error.
 
 Run it with ``python examples/sunspots.py``; ``--out FOLDER`` leaves a picture.
 """
@@ -45,10 +45,6 @@ HIDDEN, LAGS, SEASON, NOISE, RATE = 8, 9, 11, 0.1, 0.01
 VARIANCE = 1535.0
 LAST_LEARNED = 1920
 SPANS = ((1921, 1955), (1956, 1979), (1980, 2008))
-PUBLISHED = {
-    "threshold AR, Tong & Lim 1980": ("0.097", "0.28", "–"),
-    "feed-forward network, Weigend et al. 1990": ("0.086", "0.35", "–"),
-}
 AHEAD_FROM, MOST = 1985, 320
 
 
@@ -187,7 +183,6 @@ def main(argv: list[str] | None = None) -> None:
     rows.append(
         ["one LSTM alone", *[f"{low:.3f} … {high:.3f}" for low, high in zip(each.min(0), each.max(0), strict=True)]]
     )
-    rows += [[name, *said] for name, said in PUBLISHED.items()]
     table = markdown_table(["error a year ahead", *[f"{low}–{high}" for low, high in SPANS]], rows)
     print(table)
     if options.out is not None:

@@ -38,7 +38,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, Any]]:
     ("name", "options", "pictures", "rows"),
     [
         ("dates", ["--steps", "2"], ["dates_attention.svg"], 13),
-        ("sunspots", ["--steps", "2", "--networks", "1"], ["sunspots.svg"], 7),
+        ("sunspots", ["--steps", "2", "--networks", "1"], ["sunspots.svg"], 5),
         ("languages", ["--steps", "2"], ["languages.svg"], 3),
         ("chorales", ["--steps", "2"], ["chorales.svg", "chorale.mid"], 3),
     ],
