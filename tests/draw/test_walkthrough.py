@@ -267,3 +267,10 @@ def test_no_stage_is_empty_and_every_equation_has_one(ops):
     names = [e.text.partition(" ")[0] for stage in stages for e in stage.equations]
     assert all(stage.equations for stage in stages)
     assert sorted(names) == sorted({"C_t", "h_t", *(f"g{k}_t" for k, (_, named, _) in enumerate(ops) if named)})
+
+
+def test_numbers_are_broken_on_a_phone_and_no_words_are_small():
+    page = tl.draw.walkthrough(tl.nn.LSTMCell(3, 4), tl.ones((1, 3))).page().html
+    style = page.partition("<style>")[2].partition("</style>")[0]
+    assert "white-space: pre-wrap" in style
+    assert float(re.search(r"pre {[^}]*font: ([0-9.]+)rem", style)[1]) * 16 >= 14

@@ -32,12 +32,14 @@ __all__ = ["Stage", "Walkthrough", "walkthrough"]
 
 _STYLE: Final = """
 :root { color-scheme: light; --ink: #1b2430; --paper: #ffffff; --ground: #f4f6f8; --line: #b5c0ca; }
-body { color: var(--ink); background: var(--paper); font: 16px/1.5 system-ui, sans-serif; max-width: 46rem;
+html { font-size: clamp(16px, 10px + 0.6vw, 24px); }
+body { color: var(--ink); background: var(--paper); font: 1rem/1.5 system-ui, sans-serif; max-width: 46rem;
   margin: 0 auto; padding: 1rem; }
 section { border-top: 1px solid var(--line); break-inside: avoid; }
 svg { display: block; max-width: 100%; height: auto; margin: 0 auto; }
 p { font: italic 1.15rem/1.6 "STIX Two Math", "Cambria Math", Georgia, serif; margin: .2rem 0; overflow-x: auto; }
-pre { background: var(--ground); font: 13px/1.45 ui-monospace, monospace; padding: .6rem .8rem; overflow-x: auto; }
+pre { background: var(--ground); font: .875rem/1.45 ui-monospace, monospace; padding: .6rem .8rem;
+  white-space: pre-wrap; overflow-wrap: anywhere; }
 """
 _DARK: Final = ":root { color-scheme: dark; --ink: #e8edf2; --paper: #12161b; --ground: #1b232c; --line: #3f4c59; }"
 _BELOW: Final = re.compile(r"_(?:\{([^{}]*)\}|(\w))")
