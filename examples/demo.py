@@ -17,7 +17,7 @@ import numpy as np
 
 import tinygrad_lstm as tl
 from tinygrad_lstm.data import Vocabulary, default_corpus
-from tinygrad_lstm.train import LanguageModel, ModelConfig, Progress, TrainConfig, Trainer, bits, sample
+from tinygrad_lstm.train import LanguageModel, LanguageModelTrainer, ModelConfig, Progress, TrainConfig, bits, sample
 
 try:
     import matplotlib as mpl
@@ -118,7 +118,7 @@ within one of them, for any number of steps. At full size: <a href="loss.svg">th
 """
 
 
-def draw_curve(trainer: Trainer, path: Path) -> None:
+def draw_curve(trainer: LanguageModelTrainer, path: Path) -> None:
     """The loss of each update, smoothed, and the held-out loss."""
     mpl.rcParams["svg.hashsalt"] = "tinygrad_lstm"
     losses = np.array(trainer.losses)
@@ -241,7 +241,7 @@ def main(argv: list[str] | None = None) -> None:
 
     corpus = default_corpus()
     print(f"Text: {corpus.name}, {len(corpus.text):,} characters")
-    trainer = Trainer(corpus, ModelConfig(), TrainConfig(steps=options.steps))
+    trainer = LanguageModelTrainer(corpus, ModelConfig(), TrainConfig(steps=options.steps))
     print(f"Training {options.steps:,} updates; the held-out text is its last tenth.")
     started = time.perf_counter()
     with tl.blas_threads(1), Progress(trainer, sys.stderr) as progress:

@@ -233,15 +233,15 @@ def test_training_is_resumed_on_the_other(gpu: FakeCupy, tmp_path: Path, first: 
     model = tl.train.ModelConfig(hidden=4, embedding=3)
     config = tl.train.TrainConfig(steps=6, window=6, batch=3, validate_every=3)
     path = tmp_path / "model.safetensors"
-    whole = tl.train.Trainer(text, model, config)
+    whole = tl.train.LanguageModelTrainer(text, model, config)
     whole.run()
     with tl.use_backend(first):
-        begun = tl.train.Trainer(text, model, config)
+        begun = tl.train.LanguageModelTrainer(text, model, config)
         for _ in range(3):
             begun.step()
         begun.save(path)
     with tl.use_backend(then):
-        resumed = tl.train.Trainer.resume(path, text)
+        resumed = tl.train.LanguageModelTrainer.resume(path, text)
         device = {"numpy": "cpu", "cupy": "cuda:0"}[then]
         assert {variable.device for variable in resumed._variables()} == {device}
         resumed.run()

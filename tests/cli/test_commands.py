@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 from tinygrad_lstm import draw, nn
 from tinygrad_lstm.cli import pictures
 from tinygrad_lstm.errors import EvaluationError
-from tinygrad_lstm.train import ModelConfig, TextConfig, TrainConfig, Trainer, language_model
+from tinygrad_lstm.train import LanguageModelTrainer, ModelConfig, TextConfig, TrainConfig, language_model
 from tinygrad_lstm.train.config import LEVELS, OPTIMIZERS, PRECISIONS, SCHEDULES
 from tinygrad_lstm_command import draw_parser, main, parser
 
@@ -69,7 +69,7 @@ def test_training_reports_and_saves(run):
 
 def test_a_text_that_is_learned_by_heart(run, monkeypatch):
     losses = iter([9.0, 10.0, 11.0])
-    monkeypatch.setattr(Trainer, "validate", lambda self: next(losses))
+    monkeypatch.setattr(LanguageModelTrainer, "validate", lambda self: next(losses))
     status, out, err = run(train(20))
     assert status == 0
     assert "after 20 steps\nit was lowest after 8 steps, 9.0000 nats = 12.9843 bits; that model is kept\n" in out
@@ -113,7 +113,7 @@ def test_a_model_that_will_be_replaced_is_named(run):
 
 def test_ctrl_c_saves_and_says_how_to_go_on(run, monkeypatch):
     run(train(12, "--checkpoint whole"))
-    step = Trainer.step
+    step = LanguageModelTrainer.step
 
     def interrupted(self):
         if self.at == 7:
@@ -121,7 +121,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(run, monkeypatch):
         return step(self)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "step", interrupted)
+        patch.setattr(LanguageModelTrainer, "step", interrupted)
         status, _, err = run(train(12, "--threads 2 --checkpoint 'my model'"))
     assert status == 130
     assert err.partition("\n")[2] == (
@@ -145,7 +145,7 @@ def test_ctrl_c_while_the_checkpoint_is_written_tells_what_is_saved(run, monkeyp
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tinygrad_lstm.train.trainer.write_checkpoint", interrupt)
+    monkeypatch.setattr("tinygrad_lstm.train.language_model_trainer.write_checkpoint", interrupt)
     status, _, err = run(train(3))
     assert status == 130
     assert err.splitlines()[-1] == "tinygrad-lstm: interrupted before there was anything to save"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tinygrad_lstm.data import LargeCorpus, large, read_corpus, reading, token_file
 from tinygrad_lstm.data.text import Texts
 from tinygrad_lstm.errors import CheckpointError, DataError, UsageError
-from tinygrad_lstm.train import ModelConfig, TextConfig, TrainConfig, Trainer, evaluate_text
+from tinygrad_lstm.train import LanguageModelTrainer, ModelConfig, TextConfig, TrainConfig, evaluate_text
 from tinygrad_lstm_command import main
 
 WORDS = st.lists(st.sampled_from(["a", "b", "rose", "größe", "漢字", "<unk>", "😀"]), min_size=3)
@@ -70,8 +70,8 @@ def test_training_has_the_same_bits(text: Path, read: TextConfig, monkeypatch: p
     small_pieces(monkeypatch)
     config = TrainConfig(steps=20, window=4, batch=3, validate_every=10)
 
-    def trained(corpus: object) -> Trainer:
-        trainer = Trainer(corpus, ModelConfig(hidden=5, embedding=4), config, read)
+    def trained(corpus: object) -> LanguageModelTrainer:
+        trainer = LanguageModelTrainer(corpus, ModelConfig(hidden=5, embedding=4), config, read)
         trainer.run()
         return trainer
 
@@ -83,15 +83,17 @@ def test_training_has_the_same_bits(text: Path, read: TextConfig, monkeypatch: p
 
 def test_training_goes_on_bit_for_bit(text: Path) -> None:
     model, config = ModelConfig(hidden=5, embedding=4), TrainConfig(steps=20, window=4, batch=3)
-    whole = Trainer(LargeCorpus([text]), model, config)
+    whole = LanguageModelTrainer(LargeCorpus([text]), model, config)
     whole.run()
-    Trainer(LargeCorpus([text]), model, TrainConfig(steps=11, window=4, batch=3)).run(checkpoint=text.with_name("a"))
-    resumed = Trainer.resume(text.with_name("a"), LargeCorpus([text]), {"steps": 20})
+    LanguageModelTrainer(LargeCorpus([text]), model, TrainConfig(steps=11, window=4, batch=3)).run(
+        checkpoint=text.with_name("a")
+    )
+    resumed = LanguageModelTrainer.resume(text.with_name("a"), LargeCorpus([text]), {"steps": 20})
     resumed.run()
     assert resumed.losses == whole.losses
     text.write_text(HAMLET + "!")
     with pytest.raises(CheckpointError, match="trained on another text"):
-        Trainer.resume(text.with_name("a"), LargeCorpus([text]))
+        LanguageModelTrainer.resume(text.with_name("a"), LargeCorpus([text]))
 
 
 def test_a_text_that_has_changed_is_read_again(text: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -148,8 +150,8 @@ def test_files_that_are_none(text: Path) -> None:
 
 @pytest.mark.parametrize("level", ["char", "word"])
 def test_a_large_text_is_evaluated(text: Path, level: str) -> None:
-    trainer = Trainer(LargeCorpus([text]), ModelConfig(hidden=5, embedding=4), TrainConfig(1, window=4, batch=3),
-                      TextConfig(level))  # fmt: skip
+    model, config = ModelConfig(hidden=5, embedding=4), TrainConfig(1, window=4, batch=3)
+    trainer = LanguageModelTrainer(LargeCorpus([text]), model, config, TextConfig(level))
     tokens, words = large.tokens_of(text, trainer.vocabulary, text.with_name("tokens"))
     assert np.asarray(tokens).tolist() == trainer.vocabulary.encode(HAMLET).tolist()
     assert words == evaluate_text(trainer.model, trainer.vocabulary, HAMLET).words

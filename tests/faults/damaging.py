@@ -23,7 +23,7 @@ from tests.faults.training import SMALL, TEXT
 from tinygrad_lstm.data import Corpus
 from tinygrad_lstm.errors import CheckpointError, UsageError
 from tinygrad_lstm.runtime.files import read_arrays, write_arrays
-from tinygrad_lstm.train import ModelConfig, TrainConfig, Trainer, load_model
+from tinygrad_lstm.train import LanguageModelTrainer, ModelConfig, TrainConfig, load_model
 
 __all__ = ["Damaged"]
 
@@ -45,7 +45,7 @@ TEXTS = [
 """JSON that is written as it stands."""
 
 
-def _words(trainer: Trainer) -> list[str]:
+def _words(trainer: LanguageModelTrainer) -> list[str]:
     return ["train", *SMALL, "--steps", str(trainer.config.steps)]
 
 
@@ -104,7 +104,7 @@ class Damaged:
         self.corpus = Corpus(TEXT, "Hamlet")
         (folder / "text").write_text(TEXT, encoding="utf-8")
         config = TrainConfig(steps=40, window=8, batch=5, validate_every=20)
-        trainer = Trainer(self.corpus, ModelConfig(hidden=6, embedding=5), config)
+        trainer = LanguageModelTrainer(self.corpus, ModelConfig(hidden=6, embedding=5), config)
         trainer.run(checkpoint=folder / "a")
         self.checkpoint = (folder / "a").read_bytes()
         self.weights = {
@@ -158,7 +158,7 @@ class Damaged:
         return self._read(lambda: self._as_before(path, load_model(path)))
 
     def _resume(self, path: Path) -> int:
-        return self._read(lambda: self._as_before(path, Trainer.resume(path, self.corpus)))
+        return self._read(lambda: self._as_before(path, LanguageModelTrainer.resume(path, self.corpus)))
 
     def _read(self, read: Callable[[], int]) -> int:
         """The status for what a reader does; its message has to be one sentence."""

@@ -276,7 +276,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("trained") / "model.safetensors"
     text = tl.data.Corpus("to be or not to be, that is the question: " * 20, "a question")
     config = tl.train.TrainConfig(steps=2, window=8, batch=4)
-    tl.train.Trainer(text, tl.train.ModelConfig(hidden=8, embedding=4), config).run(checkpoint=path)
+    tl.train.LanguageModelTrainer(text, tl.train.ModelConfig(hidden=8, embedding=4), config).run(checkpoint=path)
     return path
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from tinygrad_lstm.data import Corpus
-from tinygrad_lstm.train import ModelConfig, TrainConfig, Trainer
+from tinygrad_lstm.train import LanguageModelTrainer, ModelConfig, TrainConfig
 
 TEXT = "To be, or not to be, that is the question:\nWhether 'tis nobler in the mind to suffer\n" * 6
 
@@ -19,4 +19,6 @@ def trainer(corpus):
 
 def make(corpus, cell="lstm", layers=1, **training):
     settings = {"steps": 20, "window": 8, "batch": 5, "validate_every": 8, "decay": 10, **training}
-    return Trainer(corpus, ModelConfig(cell, hidden=6, embedding=5, layers=layers), TrainConfig(**settings))
+    return LanguageModelTrainer(
+        corpus, ModelConfig(cell, hidden=6, embedding=5, layers=layers), TrainConfig(**settings)
+    )

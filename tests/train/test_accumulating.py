@@ -6,7 +6,7 @@ import pytest
 from tests.train.test_parallel import assert_alike, folder, needs_mpi, run
 from tinygrad_lstm.data import Corpus
 from tinygrad_lstm.errors import EvaluationError
-from tinygrad_lstm.train import ModelConfig, TrainConfig, Trainer
+from tinygrad_lstm.train import LanguageModelTrainer, ModelConfig, TrainConfig
 
 __all__ = ["folder"]
 
@@ -15,7 +15,7 @@ TEXT = Corpus("To be, or not to be, that is the question:\nWhether 'tis nobler i
 
 def made(batch, accumulate, **more):
     config = TrainConfig(steps=25, window=4, batch=batch, accumulate=accumulate, precision="float64", **more)
-    return Trainer(TEXT, ModelConfig(hidden=6, embedding=5, layers=2), config)
+    return LanguageModelTrainer(TEXT, ModelConfig(hidden=6, embedding=5, layers=2), config)
 
 
 @pytest.mark.parametrize("more", [{}, {"sum_over_time": True, "clip": 0.5, "optimizer": "sgd"}])
@@ -34,10 +34,10 @@ def test_parts_make_the_update_of_the_whole(accumulate, more):
 
 def test_a_run_in_parts_goes_on_bit_for_bit(tmp_path):
     model, settings = ModelConfig(hidden=6, embedding=5, dropout_output=0.3), {"window": 4, "batch": 3, "accumulate": 3}
-    whole = Trainer(TEXT, model, TrainConfig(steps=20, **settings))
+    whole = LanguageModelTrainer(TEXT, model, TrainConfig(steps=20, **settings))
     whole.run()
-    Trainer(TEXT, model, TrainConfig(steps=9, **settings)).run(checkpoint=tmp_path / "a")
-    resumed = Trainer.resume(tmp_path / "a", TEXT, {"steps": 20})
+    LanguageModelTrainer(TEXT, model, TrainConfig(steps=9, **settings)).run(checkpoint=tmp_path / "a")
+    resumed = LanguageModelTrainer.resume(tmp_path / "a", TEXT, {"steps": 20})
     resumed.run()
     assert resumed.losses == whole.losses
 

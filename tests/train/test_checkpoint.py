@@ -12,7 +12,7 @@ from safetensors.numpy import load, save
 from tests.train.conftest import TEXT, make
 from tinygrad_lstm.data import Corpus, Vocabulary
 from tinygrad_lstm.errors import CheckpointError
-from tinygrad_lstm.train import ModelConfig, TextConfig, TrainConfig, Trainer, load_model
+from tinygrad_lstm.train import LanguageModelTrainer, ModelConfig, TextConfig, TrainConfig, load_model
 from tinygrad_lstm.train.checkpoint import check_writable, read_checkpoint, write_checkpoint
 from tinygrad_lstm.train.description import Description
 
@@ -125,7 +125,7 @@ def test_a_header_with_a_byte_changed_is_read_or_refused(tmp_path_factory, whole
     changed = bytearray(whole)
     changed[at] = data.draw(st.integers(0, 255))
     path.write_bytes(changed)
-    for read in (load_model, lambda p: Trainer.resume(p, Corpus(TEXT, "Hamlet"))):
+    for read in (load_model, lambda p: LanguageModelTrainer.resume(p, Corpus(TEXT, "Hamlet"))):
         with contextlib.suppress(CheckpointError):
             read(path)
 
@@ -206,7 +206,7 @@ def test_a_description_that_does_not_fit_the_arrays(tmp_path, whole, change, sai
 def test_a_description_that_can_not_be_resumed(tmp_path, whole, change, said):
     (tmp_path / "a").write_bytes(edited(whole, change))
     with pytest.raises(CheckpointError, match=said):
-        Trainer.resume(tmp_path / "a", Corpus(TEXT, "Hamlet"))
+        LanguageModelTrainer.resume(tmp_path / "a", Corpus(TEXT, "Hamlet"))
 
 
 JSON = st.recursive(
@@ -234,7 +234,7 @@ def test_a_description_with_anything_in_a_place_is_read_or_refused_in_a_sentence
 
     path = tmp_path_factory.mktemp("anything") / "a"
     path.write_bytes(edited(whole, change))
-    for read in (load_model, lambda p: Trainer.resume(p, Corpus(TEXT, "Hamlet"))):
+    for read in (load_model, lambda p: LanguageModelTrainer.resume(p, Corpus(TEXT, "Hamlet"))):
         try:
             read(path)
         except CheckpointError as error:
@@ -250,7 +250,7 @@ def test_a_model_is_read_without_drawing_one_first(tmp_path, whole, monkeypatch)
     with monkeypatch.context() as patch:
         # What is drawn with a key is evaluated at once, other than in a trace.
         patch.setattr("tinygrad_lstm.functions.random.settled", drawn)
-        resumed = Trainer.resume(tmp_path / "a", Corpus(TEXT, "Hamlet"))
+        resumed = LanguageModelTrainer.resume(tmp_path / "a", Corpus(TEXT, "Hamlet"))
     assert resumed.step() == make(Corpus(TEXT, "Hamlet")).step()
 
 
@@ -286,7 +286,7 @@ def test_the_model_that_is_read_is_the_best_one(tmp_path, monkeypatch):
     assert (trainer.validations, trainer.lowest) == ([(8, 2.0), (16, 1.0), (20, 3.0)], (16, 1.0))
     model, _ = load_model(tmp_path / "a")
     assert np.array_equal(model.output.weight.numpy(), seen[16])
-    resumed = Trainer.resume(tmp_path / "a", trainer.corpus, {"steps": 30})
+    resumed = LanguageModelTrainer.resume(tmp_path / "a", trainer.corpus, {"steps": 30})
     assert np.array_equal(resumed.model.output.weight.numpy(), seen[20])
     assert np.array_equal(resumed.best["output.weight"].numpy(), seen[16])
     resumed.save(tmp_path / "b")

@@ -12,14 +12,14 @@ import pytest
 from tests.train.conftest import TEXT, make
 from tinygrad_lstm.data import Corpus
 from tinygrad_lstm.errors import CheckpointError, EvaluationError
-from tinygrad_lstm.train import Trainer
+from tinygrad_lstm.train import LanguageModelTrainer
 from tinygrad_lstm_command.signals import ending
 
 CORPUS = Corpus(TEXT, "Hamlet")
 
 
 def at_step(step: int, act: Any) -> Any:
-    def report(trainer: Trainer) -> None:
+    def report(trainer: LanguageModelTrainer) -> None:
         if trainer.at == step and trainer.saved_at != step:
             act()
 
@@ -28,7 +28,7 @@ def at_step(step: int, act: Any) -> Any:
 
 def same_weights(path: str | Path) -> bool:
     """Whether the run that saved to ``path`` ended as an undisturbed one."""
-    whole, saved = make(CORPUS), Trainer.resume(path, CORPUS)
+    whole, saved = make(CORPUS), LanguageModelTrainer.resume(path, CORPUS)
     whole.run()
     return saved.at == whole.at and all(
         value.numpy().tobytes() == saved.model.state_dict()[name].numpy().tobytes()
@@ -110,7 +110,7 @@ def test_a_file_that_another_program_wrote_is_kept(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"another program has written .* its step 16 is in .*/a\.\d+$"):
         make(CORPUS).run(at_step(13, act), path)
     assert path.read_text() == "of another program"
-    assert Trainer.resume(f"{path}.{os.getpid()}", CORPUS).at == 16
+    assert LanguageModelTrainer.resume(f"{path}.{os.getpid()}", CORPUS).at == 16
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for a single process")
@@ -136,7 +136,7 @@ def test_a_signal_while_a_file_is_saved_waits_until_it_is(
     monkeypatch.undo()
     assert sent == [number]
     assert getattr(ended.value, "status", 130) == 128 + number
-    resumed = Trainer.resume(tmp_path / "a", CORPUS)
+    resumed = LanguageModelTrainer.resume(tmp_path / "a", CORPUS)
     assert resumed.at == 8
     resumed.run(checkpoint=tmp_path / "a")
     assert same_weights(tmp_path / "a")
@@ -156,13 +156,13 @@ def test_the_command_says_where_it_saves(tmp_path: Path) -> None:
     (tmp_path / "text").write_text(TEXT)
     program = (
         "import os, sys\n"
-        "from tinygrad_lstm.train import Trainer\n"
+        "from tinygrad_lstm.train import LanguageModelTrainer\n"
         "from tinygrad_lstm_command import main\n"
-        "step = Trainer.step\n"
+        "step = LanguageModelTrainer.step\n"
         "def stepped(self):\n"
         "    if self.at == 13: os.rename('runs', 'renamed')\n"
         "    return step(self)\n"
-        "Trainer.step = stepped\n"
+        "LanguageModelTrainer.step = stepped\n"
         "sys.exit(main('train text --hidden 6 --embedding 5 --window 8 --batch 5 --validate-every 8 --steps 20 "
         "--checkpoint runs/a'.split()))\n"
     )
@@ -175,4 +175,4 @@ def test_the_command_says_where_it_saves(tmp_path: Path) -> None:
         f"tinygrad-lstm: warning: the folder of runs/a is gone; this run saves in {tmp_path}/a from here on"
     ]
     assert f"saved in {tmp_path}/a; write with it: tinygrad-lstm sample {tmp_path}/a\n" in done.stdout
-    assert Trainer.resume(tmp_path / "a", Corpus(TEXT, "text")).at == 20
+    assert LanguageModelTrainer.resume(tmp_path / "a", Corpus(TEXT, "text")).at == 20

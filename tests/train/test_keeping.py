@@ -5,7 +5,7 @@ import pytest
 from tests.faults.training import difference
 from tinygrad_lstm.data import Corpus
 from tinygrad_lstm.errors import CheckpointError
-from tinygrad_lstm.train import ModelConfig, TrainConfig, Trainer
+from tinygrad_lstm.train import LanguageModelTrainer, ModelConfig, TrainConfig
 from tinygrad_lstm.train.checkpoint import read_checkpoint
 from tinygrad_lstm_command import main
 
@@ -14,7 +14,7 @@ TEXT = Corpus("To be, or not to be, that is the question:\nWhether 'tis nobler i
 
 def made(steps=20):
     config = TrainConfig(steps=steps, window=4, batch=3, validate_every=2)
-    return Trainer(TEXT, ModelConfig(hidden=5, embedding=4), config)
+    return LanguageModelTrainer(TEXT, ModelConfig(hidden=5, embedding=4), config)
 
 
 def kept(folder):
@@ -31,10 +31,10 @@ def test_the_newest_and_the_best_stay(tmp_path, monkeypatch, links):
         monkeypatch.setattr("tinygrad_lstm.train.earlier.os.link", no_link)
     trainer = made()
     losses = iter([3.0, 2.0, 1.0, *[2.5] * 7, *[2.6] * 5])
-    monkeypatch.setattr(Trainer, "validate", lambda _: next(losses))
+    monkeypatch.setattr(LanguageModelTrainer, "validate", lambda _: next(losses))
     trainer.run(checkpoint=tmp_path / "a.st", keep=3)
     assert kept(tmp_path) == {"a.st": 20, "a.step-18.st": 18, "a.step-16.st": 16, "a.step-6.st": 6}
-    resumed = Trainer.resume(tmp_path / "a.st", TEXT, {"steps": 24})
+    resumed = LanguageModelTrainer.resume(tmp_path / "a.st", TEXT, {"steps": 24})
     resumed.run(checkpoint=tmp_path / "a.st", keep=2)
     assert kept(tmp_path) == {"a.st": 24, "a.step-22.st": 22, "a.step-6.st": 6}
     # A new run deletes none of another one.
@@ -58,7 +58,7 @@ def test_of_a_damaged_one_the_one_before_it_is_named(tmp_path, seed, capsys, mon
     (tmp_path / "a").write_bytes(whole[: len(whole) * seed // 3])
     (tmp_path / "a.step-4").write_bytes(b"")
     with pytest.raises(CheckpointError, match=r"the one before it is whole: --resume a\.step-2 --checkpoint a"):
-        Trainer.resume("a", Corpus(TEXT.text, "text"))
+        LanguageModelTrainer.resume("a", Corpus(TEXT.text, "text"))
     assert main(["train", "text", "--resume", "a"]) == 2
     assert "--resume a.step-2 --checkpoint a" in capsys.readouterr().err
     (tmp_path / "a").unlink()

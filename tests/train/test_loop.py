@@ -12,7 +12,7 @@ from tinygrad_lstm.errors import AnomalyError, CheckpointError, DataError, Evalu
 from tinygrad_lstm.graph.structure import flatten
 from tinygrad_lstm.graph.variables import Variable
 from tinygrad_lstm.nn.losses import cross_entropy
-from tinygrad_lstm.train import TrainConfig, Trainer, learning_rate
+from tinygrad_lstm.train import LanguageModelTrainer, TrainConfig, learning_rate
 
 
 def everything(trainer):
@@ -49,7 +49,7 @@ def test_a_resumed_run_goes_on_bit_for_bit(corpus, tmp_path, cell, layers):
         part.step()
     part.save(tmp_path / "a")
     part.validations.append((8, part.validate()))  # what is done after saving is not in the checkpoint
-    resumed = Trainer.resume(tmp_path / "a", corpus)
+    resumed = LanguageModelTrainer.resume(tmp_path / "a", corpus)
     assert (resumed.at, resumed.saved_at, resumed.validations) == (10, 10, [])
     resumed.run()
     # It did not look at the held-out text at step 8.
@@ -62,12 +62,14 @@ def test_a_run_that_is_prolonged_is_as_one_that_was_planned_so_long(corpus, tmp_
     whole = make(corpus, steps=20, validate_every=5)
     whole.run()
     make(corpus, steps=10, validate_every=5).run(checkpoint=tmp_path / "a")
-    prolonged = Trainer.resume(tmp_path / "a", corpus, {"steps": 20})
+    prolonged = LanguageModelTrainer.resume(tmp_path / "a", corpus, {"steps": 20})
     prolonged.run()
     assert everything(prolonged) == everything(whole)
 
 
-@pytest.mark.parametrize("place", ["updating.cross_entropy", "updating.clip_grad_norm", "trainer.learning_rate"])
+@pytest.mark.parametrize(
+    "place", ["updating.cross_entropy", "updating.clip_grad_norm", "language_model_trainer.learning_rate"]
+)
 def test_a_first_step_that_is_interrupted_leaves_nothing(trainer, corpus, monkeypatch, place):
     before = everything(trainer)
 
@@ -124,7 +126,7 @@ def test_an_interrupted_run_is_saved_and_goes_on_bit_for_bit(corpus, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         trainer.run(interrupt, tmp_path / "a")
     assert trainer.saved_at == 13
-    resumed = Trainer.resume(tmp_path / "a", corpus)
+    resumed = LanguageModelTrainer.resume(tmp_path / "a", corpus)
     resumed.run(checkpoint=tmp_path / "a")
     assert everything(resumed) == everything(whole)
 
@@ -140,7 +142,7 @@ def test_an_interruption_while_validating_costs_no_validation(corpus, tmp_path, 
     monkeypatch.setattr(trainer, "validate", interrupt)
     with pytest.raises(KeyboardInterrupt):
         trainer.run(checkpoint=tmp_path / "a")
-    resumed = Trainer.resume(tmp_path / "a", corpus)
+    resumed = LanguageModelTrainer.resume(tmp_path / "a", corpus)
     assert (resumed.at, resumed.validations) == (8, [])
     resumed.run()
     assert everything(resumed) == everything(whole)
@@ -171,7 +173,7 @@ def test_a_run_is_compiled_once_for_each_shape_of_a_window(trainer, monkeypatch)
         traced.append(targets.shape)
         return cross_entropy(logits, targets)
 
-    for module in ("trainer", "updating"):
+    for module in ("language_model_trainer", "updating"):
         monkeypatch.setattr(f"tinygrad_lstm.train.{module}.cross_entropy", counting)
     trainer.run()
     held_out = dict.fromkeys(window.targets.shape for window in trainer._held_out)
@@ -253,21 +255,21 @@ def test_the_learning_rate_depends_on_the_step_alone():
 def test_a_checkpoint_of_other_settings_is_not_resumed(trainer, corpus, tmp_path, wanted, said):
     trainer.save(tmp_path / "a")
     with pytest.raises(CheckpointError, match=said):
-        Trainer.resume(tmp_path / "a", corpus, wanted)
+        LanguageModelTrainer.resume(tmp_path / "a", corpus, wanted)
 
 
 def test_settings_that_are_the_checkpoints_may_be_said_again(trainer, corpus, tmp_path):
     trainer.save(tmp_path / "a")
-    resumed = Trainer.resume(tmp_path / "a", corpus, {"hidden": 6, "steps": 30, "validate_every": 4})
+    resumed = LanguageModelTrainer.resume(tmp_path / "a", corpus, {"hidden": 6, "steps": 30, "validate_every": 4})
     assert (resumed.config.steps, resumed.config.validate_every, resumed.config.window) == (30, 4, 8)
     with pytest.raises(UsageError, match="steps"):
-        Trainer.resume(tmp_path / "a", corpus, {"steps": 0})
+        LanguageModelTrainer.resume(tmp_path / "a", corpus, {"steps": 0})
 
 
 def test_fewer_steps_than_are_done_are_refused(trainer, corpus, tmp_path):
     trainer.run(checkpoint=tmp_path / "a")
     with pytest.raises(UsageError, match=r"is at step 20 already, and steps, which .*, is 5; .*--steps"):
-        Trainer.resume(tmp_path / "a", corpus, {"steps": 5})
+        LanguageModelTrainer.resume(tmp_path / "a", corpus, {"steps": 5})
 
 
 @pytest.mark.parametrize(("length", "looks"), [(60, [25, 50, 60]), (60 * 5, [60])])
@@ -294,17 +296,17 @@ def test_an_interruption_right_after_the_checkpoint_was_written_does_no_harm(tra
 def test_a_checkpoint_of_another_text_is_not_resumed(trainer, tmp_path):
     trainer.save(tmp_path / "a")
     with pytest.raises(CheckpointError, match=r"another text, Hamlet with SHA-256 .* this is Macbeth"):
-        Trainer.resume(tmp_path / "a", Corpus(TEXT[::-1], "Macbeth"))
+        LanguageModelTrainer.resume(tmp_path / "a", Corpus(TEXT[::-1], "Macbeth"))
 
 
 def test_a_text_that_is_too_short_says_so():
     with pytest.raises(DataError, match="--batch, --window"):
-        Trainer(Corpus("short", "a word"))
+        LanguageModelTrainer(Corpus("short", "a word"))
 
 
 def test_a_text_that_is_no_corpus_says_how_to_make_one():
     with pytest.raises(UsageError, match=r"a Corpus, not str; write tl\.data\.Corpus\(text, name\)"):
-        Trainer(TEXT)
+        LanguageModelTrainer(TEXT)
 
 
 @pytest.mark.parametrize(
@@ -329,7 +331,7 @@ def test_settings_out_of_range(wrong):
 
 def test_numbers_of_numpy_are_settings_that_can_be_saved(corpus, tmp_path):
     make(corpus, lr=np.float32(0.5), clip=np.float64(2), seed=np.int64(3)).save(tmp_path / "a")
-    config = Trainer.resume(tmp_path / "a", corpus).config
+    config = LanguageModelTrainer.resume(tmp_path / "a", corpus).config
     assert (config.lr, config.clip, config.seed) == (0.5, 2.0, 3)
 
 
@@ -348,7 +350,7 @@ def test_the_vocabulary_is_of_the_whole_text(corpus):
 def test_the_path_may_be_a_string(trainer, corpus, tmp_path):
     trainer.save(str(tmp_path / "a"))
     assert Path(tmp_path / "a").stat().st_size > 0
-    assert Trainer.resume(str(tmp_path / "a"), corpus).at == 0
+    assert LanguageModelTrainer.resume(str(tmp_path / "a"), corpus).at == 0
 
 
 def test_saving_every_so_many_seconds_goes_on_to_the_same_bits(corpus, tmp_path):
@@ -365,7 +367,7 @@ def test_saving_every_so_many_seconds_goes_on_to_the_same_bits(corpus, tmp_path)
 
     with pytest.raises(EndError):
         make(corpus).run(end, path, save_every=0.0)
-    resumed = Trainer.resume(path, corpus)
+    resumed = LanguageModelTrainer.resume(path, corpus)
     # What was saved before the end, not only at the look at step 8.
     assert resumed.at == 12
     resumed.run()
@@ -394,5 +396,5 @@ def test_a_time_limit_ends_a_run_after_saving(corpus, tmp_path):
     trainer = make(corpus, steps=10**6, validate_every=10**6)
     trainer.run(checkpoint=tmp_path / "a", time_limit=0.2)
     assert 0 < trainer.at == trainer.saved_at < 10**6
-    resumed = Trainer.resume(tmp_path / "a", corpus)
+    resumed = LanguageModelTrainer.resume(tmp_path / "a", corpus)
     assert everything(resumed)[:4] == everything(trainer)[:4]

@@ -14,11 +14,11 @@ from tinygrad_lstm.errors import CheckpointError, DataError, UsageError
 from tinygrad_lstm.train import (
     Journal,
     LanguageModel,
+    LanguageModelTrainer,
     ModelConfig,
     Settings,
     TextConfig,
     TrainConfig,
-    Trainer,
     beam_search,
     evaluate_text,
     learning_rate,
@@ -59,7 +59,7 @@ TRAININGS = {
 
 def make(model=MODELS["tied"], **training):
     settings = {"epochs": 2, "window": 6, "batch": 4, "decay": 10, **training}
-    return Trainer(CORPUS, model, TrainConfig(**settings), WORDS)
+    return LanguageModelTrainer(CORPUS, model, TrainConfig(**settings), WORDS)
 
 
 QUICK = [("tied", "sgd"), ("variational", "adamw"), ("gru", "float64"), ("projected", "adagrad"), ("relu", "adamw")]
@@ -78,7 +78,7 @@ def test_every_option_trains_and_resumes_bit_for_bit(tmp_path, model, training):
     for _ in range(len(whole.losses) // 2):
         part.step()
     part.save(tmp_path / "a")
-    resumed = Trainer.resume(tmp_path / "a", CORPUS)
+    resumed = LanguageModelTrainer.resume(tmp_path / "a", CORPUS)
     resumed.run()
     assert everything(resumed)[:4] == everything(whole)[:4]
     assert resumed.config == whole.config
@@ -261,7 +261,7 @@ def test_the_journal_goes_on_where_the_run_does(tmp_path):
     for _ in range(trainer.steps // 2):
         half.step()
     half.save(tmp_path / "a")
-    resumed = Trainer.resume(tmp_path / "a", CORPUS)
+    resumed = LanguageModelTrainer.resume(tmp_path / "a", CORPUS)
     with Journal(resumed, log) as journal:
         resumed.run(journal)
     assert [line["step"] for line in read_journal(log)] == sorted({line["step"] for line in read_journal(log)})
@@ -310,11 +310,11 @@ def test_a_checkpoint_of_words_with_another_vocabulary_is_refused(tmp_path):
     trainer.step()
     trainer.save(tmp_path / "a")
     with pytest.raises(CheckpointError, match="another text"):
-        Trainer.resume(tmp_path / "a", Corpus(CORPUS.text + "x\n", "b", CORPUS.valid, CORPUS.test))
+        LanguageModelTrainer.resume(tmp_path / "a", Corpus(CORPUS.text + "x\n", "b", CORPUS.valid, CORPUS.test))
     with pytest.raises(CheckpointError, match="was trained with level word, not char"):
-        Trainer.resume(tmp_path / "a", CORPUS, {"level": "char"})
+        LanguageModelTrainer.resume(tmp_path / "a", CORPUS, {"level": "char"})
     with pytest.raises(DataError, match="held-out text has 1 words"):
-        Trainer(Corpus(GRAMMAR * 30, "a", "the"), config=TrainConfig(window=4, batch=2), reading=WORDS)
+        LanguageModelTrainer(Corpus(GRAMMAR * 30, "a", "the"), config=TrainConfig(window=4, batch=2), reading=WORDS)
 
 
 def scores(count, seed):

@@ -22,13 +22,13 @@ from tinygrad_lstm.runtime.creation import tensor
 from tinygrad_lstm.runtime.threads import blas_threads
 from tinygrad_lstm.train.checkpoint import check_writable, holds_model, load_model
 from tinygrad_lstm.train.journal import Journal, check_curve, save_curve
+from tinygrad_lstm.train.language_model_trainer import LanguageModelTrainer
 from tinygrad_lstm.train.measuring import bits, evaluate_text, evaluate_tokens
 from tinygrad_lstm.train.parallel import ParallelTrainer
 from tinygrad_lstm.train.progress import Progress
 from tinygrad_lstm.train.ranks import Ranks
 from tinygrad_lstm.train.sampling import beam_search, sample
 from tinygrad_lstm.train.settings import settings_with
-from tinygrad_lstm.train.trainer import Trainer
 
 __all__ = ["run_evaluate", "run_inspect", "run_sample", "run_train"]
 
@@ -38,7 +38,7 @@ _CHECKPOINT = "model.safetensors"
 def run_train(arguments: argparse.Namespace) -> int:
     """Train a model, from the start or from a checkpoint."""
     if not arguments.data_parallel:
-        return _train(arguments, Trainer)
+        return _train(arguments, LanguageModelTrainer)
     ranks = Ranks()
     if arguments.backend == "cupy":
         # Each process has a GPU of its own.
@@ -57,7 +57,7 @@ def run_train(arguments: argparse.Namespace) -> int:
             return 2
 
 
-def _train(arguments: argparse.Namespace, kind: type[Trainer]) -> int:
+def _train(arguments: argparse.Namespace, kind: type[LanguageModelTrainer]) -> int:
     given = vars(arguments)
     # The path of the checkpoint to resume, or True for that of --checkpoint.
     resumed = given.get("resume")
@@ -86,7 +86,7 @@ def _train(arguments: argparse.Namespace, kind: type[Trainer]) -> int:
                 Journal(trainer, given.get("log"), given.get("tensorboard")) as journal,
             ):
 
-                def report(trainer: Trainer) -> None:
+                def report(trainer: LanguageModelTrainer) -> None:
                     progress(trainer)
                     journal(trainer)
 
@@ -188,7 +188,7 @@ def run_inspect(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _describe(trainer: Trainer) -> None:
+def _describe(trainer: LanguageModelTrainer) -> None:
     corpus, config = trainer.corpus, trainer.model.config
     tokens, unit = len(trainer.vocabulary), trainer.vocabulary.unit
     numbers = sum(p.leaf.size for p in trainer.model.parameters())
@@ -201,7 +201,7 @@ def _describe(trainer: Trainer) -> None:
     sys.stdout.flush()
 
 
-def _conclude(trainer: Trainer) -> None:
+def _conclude(trainer: LanguageModelTrainer) -> None:
     (step, held_out), (best, lowest) = trainer.validations[-1], trainer.lowest
     tokens, unit = len(trainer.vocabulary), trainer.vocabulary.unit
     print(f"held-out text: {_cost(trainer, held_out)} per {unit} after {step:,} steps")
@@ -220,7 +220,7 @@ def _conclude(trainer: Trainer) -> None:
     print(f"in Python: import tinygrad_lstm as tl; model, vocabulary = tl.train.load_model({path!r})")
 
 
-def _cost(trainer: Trainer, nats: float) -> str:
+def _cost(trainer: LanguageModelTrainer, nats: float) -> str:
     if trainer.vocabulary.unit == "word":
         return f"{nats:.4f} nats, perplexity {math.exp(min(nats, 700.0)):,.2f}"
     return _both(nats)
@@ -230,7 +230,7 @@ def _both(nats: float) -> str:
     return f"{nats:.4f} nats = {bits(nats):.4f} bits"
 
 
-def _how_to_resume(trainer: Trainer, arguments: argparse.Namespace, why: str = "interrupted") -> str:
+def _how_to_resume(trainer: LanguageModelTrainer, arguments: argparse.Namespace, why: str = "interrupted") -> str:
     if trainer.saved_to is None:
         return f"{why} before there was anything to save"
     # The checkpoint does not record the backend, so the command must name it.

@@ -178,9 +178,9 @@ DATA: Final[Mapping[str, str]] = {
 """Names in ``tl.data``."""
 
 TRAIN: Final[Mapping[str, str]] = {
-    "fit": "write tl.train.Trainer(corpus).run()",
-    "save_checkpoint": "tl.train.Trainer writes them by itself",
-    "train": "write tl.train.Trainer(corpus).run()",
+    "fit": "write tl.train.LanguageModelTrainer(corpus).run()",
+    "save_checkpoint": "tl.train.LanguageModelTrainer writes them by itself",
+    "train": "write tl.train.LanguageModelTrainer(corpus).run()",
 }
 """Names in ``tl.train``."""
 

@@ -99,7 +99,7 @@ def load_model(path: str | os.PathLike[str]) -> tuple[LanguageModel, TokenVocabu
     >>> text = tl.data.Corpus("to be or not to be, that is the question: " * 20, "a question")
     >>> config = tl.train.TrainConfig(steps=30, window=8, batch=4)
     >>> with TemporaryDirectory() as folder:
-    ...     tl.train.Trainer(text, config=config).run(checkpoint=f"{folder}/model.safetensors")
+    ...     tl.train.LanguageModelTrainer(text, config=config).run(checkpoint=f"{folder}/model.safetensors")
     ...     model, vocabulary = tl.train.load_model(f"{folder}/model.safetensors")
     >>> logits, state = model(vocabulary.encode("to be")[:, None])
     >>> logits.shape == (5, 1, len(vocabulary))

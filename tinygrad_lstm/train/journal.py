@@ -11,7 +11,7 @@ from typing import IO, Any, Final
 
 from tinygrad_lstm.errors import CheckpointError, UsageError
 from tinygrad_lstm.runtime.files import as_path, regular_file, write_whole
-from tinygrad_lstm.train.trainer import Trainer
+from tinygrad_lstm.train.language_model_trainer import LanguageModelTrainer
 
 __all__ = ["Journal", "check_curve", "read_journal", "save_curve"]
 
@@ -34,7 +34,8 @@ class Journal:
         UsageError: when the file cannot be written, or tensorboardX is not installed.
 
     >>> from tempfile import TemporaryDirectory
-    >>> trainer = Trainer(tl.data.Corpus("abc " * 50, "abc"), config=tl.train.TrainConfig(steps=2, window=4, batch=2))
+    >>> corpus, config = tl.data.Corpus("abc " * 50, "abc"), tl.train.TrainConfig(steps=2, window=4, batch=2)
+    >>> trainer = LanguageModelTrainer(corpus, config=config)
     >>> with TemporaryDirectory() as folder:
     ...     with Journal(trainer, f"{folder}/log.jsonl") as journal:
     ...         trainer.run(journal)
@@ -43,7 +44,7 @@ class Journal:
     """
 
     def __init__(
-        self, trainer: Trainer, path: str | os.PathLike[str] | None = None, tensorboard: str | None = None
+        self, trainer: LanguageModelTrainer, path: str | os.PathLike[str] | None = None, tensorboard: str | None = None
     ) -> None:
         self._started, self._written, self._told = time.monotonic(), trainer.at, len(trainer.validations)
         self._file: IO[str] | None = None
@@ -69,7 +70,7 @@ class Journal:
             if stream is not None:
                 stream.close()
 
-    def __call__(self, trainer: Trainer) -> None:
+    def __call__(self, trainer: LanguageModelTrainer) -> None:
         """Note the progress of ``trainer``."""
         looked, self._told = len(trainer.validations) > self._told, len(trainer.validations)
         due = trainer.at - self._written >= _EVERY
@@ -151,7 +152,7 @@ def check_curve(path: str | os.PathLike[str]) -> None:
     _imported("matplotlib.figure", "plots")
 
 
-def save_curve(trainer: Trainer, path: str | os.PathLike[str]) -> None:
+def save_curve(trainer: LanguageModelTrainer, path: str | os.PathLike[str]) -> None:
     """Draw the loss of training, and that over the held-out text, over the steps, into an SVG, PNG or PDF file.
 
     Raises:

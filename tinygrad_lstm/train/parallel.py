@@ -13,15 +13,17 @@ from tinygrad_lstm.graph.variables import State
 from tinygrad_lstm.train.checkpoint import Array
 from tinygrad_lstm.train.config import TextConfig, TrainConfig
 from tinygrad_lstm.train.language_model import ModelConfig
+from tinygrad_lstm.train.language_model_trainer import LanguageModelTrainer
 from tinygrad_lstm.train.ranks import Ranks
-from tinygrad_lstm.train.trainer import Trainer
 from tinygrad_lstm.train.updating import whole_state
 
 __all__ = ["ParallelTrainer"]
 
 
-class ParallelTrainer(Trainer):
-    """A :class:`Trainer` for programs that ``mpiexec`` starts: ``mpiexec -n 4 tinygrad-lstm train … --data-parallel``.
+class ParallelTrainer(LanguageModelTrainer):
+    """A :class:`LanguageModelTrainer` for programs that ``mpiexec`` starts.
+
+    ``mpiexec -n 4 tinygrad-lstm train … --data-parallel`` is one.
 
     The streams of a batch are shared by the ranks. After each backward pass the gradients are averaged over them, so
     that all make the same step, which is that of one process with the whole batch, to rounding. Dropout has masks of
@@ -57,14 +59,14 @@ class ParallelTrainer(Trainer):
 
     def run(
         self,
-        report: "Callable[[Trainer], None] | None" = None,
+        report: "Callable[[LanguageModelTrainer], None] | None" = None,
         checkpoint: str | os.PathLike[str] | None = None,
         *,
         keep: int = 1,
         save_every: float | None = None,
         time_limit: float | None = None,
     ) -> None:
-        """As :meth:`Trainer.run`; a signal to one rank ends all of them after the same step, and saves.
+        """As :meth:`LanguageModelTrainer.run`; a signal to one rank ends all of them after the same step, and saves.
 
         A rank that fails ends all, after a sentence; the checkpoint stays as it was written last.
         """
@@ -95,7 +97,7 @@ class ParallelTrainer(Trainer):
         return [self.ranks.gathered(leaf, 1) for leaf in whole_state(self.state)]  # type: ignore[misc]
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """As :meth:`Trainer.save`, on rank 0; all ranks call it.
+        """As :meth:`LanguageModelTrainer.save`, on rank 0; all ranks call it.
 
         Raises:
             CheckpointError: on all ranks, when it cannot be written.

@@ -10,7 +10,7 @@ from tqdm import tqdm
 from tinygrad_lstm.train.measuring import bits
 
 if TYPE_CHECKING:
-    from tinygrad_lstm.train.trainer import Trainer
+    from tinygrad_lstm.train.language_model_trainer import LanguageModelTrainer
 
 __all__ = ["Progress", "draws_bars"]
 
@@ -38,15 +38,15 @@ class Progress:
 
     >>> import sys
     >>> from tinygrad_lstm.data.text import Corpus
-    >>> from tinygrad_lstm.train import TrainConfig, Trainer
-    >>> trainer = Trainer(Corpus("abc " * 50, "abc"), config=TrainConfig(steps=1, window=4, batch=2))
+    >>> from tinygrad_lstm.train import TrainConfig, LanguageModelTrainer
+    >>> trainer = LanguageModelTrainer(Corpus("abc " * 50, "abc"), config=TrainConfig(steps=1, window=4, batch=2))
     >>> with Progress(trainer, sys.stdout) as progress:
     ...     trainer.run(progress)
     step 1 of 1: loss ...
     step 1 of 1: loss ..., held-out ... nats (... bits per character), ... characters/s, 0 s left
     """
 
-    def __init__(self, trainer: "Trainer", stream: IO[str]) -> None:
+    def __init__(self, trainer: "LanguageModelTrainer", stream: IO[str]) -> None:
         self._stream = stream
         self._started, self._from = time.monotonic(), trainer.at
         self._told, self._warned = len(trainer.validations), False
@@ -69,7 +69,7 @@ class Progress:
     ) -> None:
         self._bar.close()
 
-    def __call__(self, trainer: "Trainer") -> None:
+    def __call__(self, trainer: "LanguageModelTrainer") -> None:
         """Report the progress of ``trainer``."""
         looked, self._told = len(trainer.validations) > self._told, len(trainer.validations)
         if self._bar.disable:
@@ -91,7 +91,7 @@ class Progress:
                 file=self._stream,
             )
 
-    def _lines(self, trainer: "Trainer", looked: bool) -> None:
+    def _lines(self, trainer: "LanguageModelTrainer", looked: bool) -> None:
         now = time.monotonic()
         if not looked and self._last_line is not None and now < self._last_line + _PATIENCE:
             return
@@ -107,17 +107,17 @@ class Progress:
         self._last_line = now
         print(", ".join(parts), file=self._stream, flush=True)
 
-    def _loss(self, trainer: "Trainer") -> float:
+    def _loss(self, trainer: "LanguageModelTrainer") -> float:
         recent = trainer.losses[-_RECENT:]
         return sum(recent) / len(recent)
 
-    def _rate(self, trainer: "Trainer") -> float:
+    def _rate(self, trainer: "LanguageModelTrainer") -> float:
         """Tokens per second in this run."""
         count = (trainer.at - self._from) * trainer.config.window * trainer.batch
         return count / max(time.monotonic() - self._started, 1e-9)
 
 
-def _also(trainer: "Trainer", nats: float, per: str) -> str:
+def _also(trainer: "LanguageModelTrainer", nats: float, per: str) -> str:
     """A loss as people who model characters, or words, compare it."""
     if trainer.vocabulary.unit == "word":
         return f"perplexity {math.exp(min(nats, 700.0)):,.1f}"

@@ -44,7 +44,7 @@ from tinygrad_lstm.train.progress import Progress, draws_bars
 from tinygrad_lstm.train.resuming import resumed_config
 from tinygrad_lstm.train.updating import Means, Updates, detached, parted, whole_state
 
-__all__ = ["Trainer"]
+__all__ = ["LanguageModelTrainer"]
 
 
 _MODEL: Final = ModelConfig()
@@ -52,7 +52,7 @@ _TRAINING: Final = TrainConfig()
 _READING: Final = TextConfig()
 
 
-class Trainer:
+class LanguageModelTrainer:
     """Trains a model on a text.
 
     Updates and validations are compiled by ``jit`` for the backend in use, once for each shape of a window.
@@ -72,7 +72,8 @@ class Trainer:
         UsageError: when it is no Corpus.
 
     >>> text = Corpus("to be or not to be, that is the question: " * 20, "a question")
-    >>> trainer = Trainer(text, ModelConfig(hidden=8, embedding=4), TrainConfig(steps=30, window=8, batch=4))
+    >>> config = TrainConfig(steps=30, window=8, batch=4)
+    >>> trainer = LanguageModelTrainer(text, ModelConfig(hidden=8, embedding=4), config)
     >>> trainer.run()
     >>> trainer.at, trainer.losses[-1] < trainer.losses[0]
     (30, True)
@@ -91,8 +92,8 @@ class Trainer:
     ) -> None:
         if not isinstance(corpus, Corpus | LargeCorpus):
             raise UsageError(
-                f"Trainer takes a Corpus, not {type(corpus).__name__}; write tl.data.Corpus(text, name), or "
-                "tl.data.read_corpus([path])"
+                f"LanguageModelTrainer takes a Corpus, not {type(corpus).__name__}; "
+                "write tl.data.Corpus(text, name), or tl.data.read_corpus([path])"
             )
         self.corpus, self.config, self.reading = corpus, config, reading
         self._texts = self._read()
@@ -235,7 +236,7 @@ class Trainer:
 
     def run(
         self,
-        report: "Callable[[Trainer], None] | None" = None,
+        report: "Callable[[LanguageModelTrainer], None] | None" = None,
         checkpoint: str | os.PathLike[str] | None = None,
         *,
         keep: int = 1,
@@ -269,7 +270,7 @@ class Trainer:
 
     def _run(
         self,
-        report: "Callable[[Trainer], None] | None",
+        report: "Callable[[LanguageModelTrainer], None] | None",
         file: CheckpointFile | None,
         save_every: float | None,
         time_limit: float | None,
@@ -348,7 +349,7 @@ class Trainer:
     @classmethod
     def resume(
         cls, path: str | os.PathLike[str], corpus: Corpus | LargeCorpus, wanted: Mapping[str, Any] | None = None
-    ) -> "Trainer":
+    ) -> "LanguageModelTrainer":
         """The trainer as it was when it was saved to ``path``; it goes on bit for bit.
 
         Args:
