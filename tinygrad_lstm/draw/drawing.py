@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tinygrad_lstm.draw.output import check_folder, fitted, open_in_browser, write_picture
+from tinygrad_lstm.draw.output import check_folder, fitted, in_notebook, open_in_browser, write_picture
 from tinygrad_lstm.draw.render import Engine, render
 from tinygrad_lstm.draw.tikz import latex_document
 from tinygrad_lstm.errors import DrawingError, UsageError
@@ -181,14 +181,13 @@ class Drawing:
         """
         return open_in_browser(self.svg().encode("utf-8"), ".svg")
 
-    def _repr_svg_(self) -> str:
-        return fitted(self.svg())
-
     def _repr_mimebundle_(
         self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
     ) -> dict[str, Any]:
         # A notebook shows what can be shown: the words, where there is no Graphviz.
         try:
-            return {"image/svg+xml": fitted(self.svg()), "text/plain": repr(self)}
+            svg = self.svg()
         except DrawingError as error:
             return {"text/plain": f"{self!r}\n{self.description}\n{error}"}
+        shown = in_notebook(svg, f"{self.title}. {self.description}".strip())
+        return {"text/html": shown, "image/svg+xml": fitted(svg), "text/plain": repr(self)}

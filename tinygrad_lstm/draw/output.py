@@ -1,5 +1,7 @@
 """Pictures and pages in files."""
 
+import base64
+import html
 import os
 import tempfile
 import webbrowser
@@ -9,11 +11,11 @@ from typing import Final
 from tinygrad_lstm.errors import DrawingError
 from tinygrad_lstm.runtime.files import replaceable, write_whole
 
-__all__ = ["check_folder", "fitted", "open_in_browser", "write_picture"]
+__all__ = ["check_folder", "fitted", "in_notebook", "open_in_browser", "write_picture"]
 
 _FITTED: Final = (
-    "svg.fitted-picture { max-width: 100%; height: auto; cursor: zoom-in; } "
-    "svg.fitted-picture:focus { max-width: none; cursor: zoom-out; outline: none; }"
+    ".fitted-picture { max-width: 100%; height: auto; cursor: zoom-in; } "
+    "TAG.fitted-picture:focus { max-width: none; cursor: zoom-out; outline: none; }"
 )
 
 
@@ -54,7 +56,23 @@ def fitted(svg: str) -> str:
     """
     start, end = svg.split(">", 1)
     head = start.replace("<svg", '<svg class="fitted-picture" tabindex="0"', 1)
-    return f"{head}><style>{_FITTED}</style>{end}"
+    return f"{head}><style>{_FITTED.replace('TAG', 'svg')}</style>{end}"
+
+
+def in_notebook(svg: str, said: str) -> str:
+    """A picture as HTML for a notebook, with its words for who cannot see it.
+
+    JupyterLab and nbconvert put a mere SVG into an image without words, which is cut where the page ends. An image
+    of HTML stays in notebooks that are not trusted, too.
+
+    >>> in_notebook("<svg></svg>", "A circle.")[-106:]
+    '<img class="fitted-picture" tabindex="0" alt="A circle." src="data:image/svg+xml;base64,PHN2Zz48L3N2Zz4=">'
+    """
+    data = base64.b64encode(svg.encode("utf-8")).decode("ascii")
+    return (
+        f"<style>{_FITTED.replace('TAG', 'img')}</style>"
+        f'<img class="fitted-picture" tabindex="0" alt="{html.escape(said)}" src="data:image/svg+xml;base64,{data}">'
+    )
 
 
 def open_in_browser(content: bytes, suffix: str) -> Path:

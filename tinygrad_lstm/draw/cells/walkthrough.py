@@ -17,7 +17,7 @@ from tinygrad_lstm.draw.drawing import Drawing
 from tinygrad_lstm.draw.markup import pretty
 from tinygrad_lstm.draw.moving import MOVING, Animation
 from tinygrad_lstm.draw.options import check_look
-from tinygrad_lstm.draw.output import check_folder, write_picture
+from tinygrad_lstm.draw.output import check_folder, in_notebook, write_picture
 from tinygrad_lstm.draw.pages.page import Page
 from tinygrad_lstm.draw.slides import Slide, animated, in_one_pdf, in_one_zip, slides
 from tinygrad_lstm.draw.themes import ThemeName, dark_rules
@@ -77,7 +77,8 @@ class Stage:
 
     def _repr_html_(self) -> str:
         shown = "".join(f"<p>$$ {html.escape(equation.latex)} $$</p>" for equation in self.equations)
-        return f"<h3>{html.escape(self.title)}</h3>\n{self.drawing._repr_svg_()}\n{shown}\n{self.numbers()}"
+        picture = in_notebook(self.drawing.svg(), self.drawing.description)
+        return f"<h3>{html.escape(self.title)}</h3>\n{picture}\n{shown}\n{self.numbers()}"
 
     def numbers(self) -> str:
         """The values as HTML."""

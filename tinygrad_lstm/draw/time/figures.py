@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from tinygrad_lstm.draw.options import check_dpi
-from tinygrad_lstm.draw.output import check_folder, fitted, open_in_browser, write_picture
+from tinygrad_lstm.draw.output import check_folder, fitted, in_notebook, open_in_browser, write_picture
 from tinygrad_lstm.draw.themes import ThemeName
 from tinygrad_lstm.draw.time import plotting
 from tinygrad_lstm.draw.time.frames import (
@@ -204,6 +204,9 @@ class Figure:
             DrawingError: when there is no browser.
         """
         return open_in_browser(self.svg().encode("utf-8"), ".svg")
+
+    def _repr_html_(self) -> str:
+        return in_notebook(self.svg(), f"{self.title}. {self.description}")
 
     def _repr_svg_(self) -> str:
         return fitted(self.svg())
