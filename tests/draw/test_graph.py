@@ -252,24 +252,24 @@ def unrolled(steps):
 
 
 def test_depth_closes_scopes():
-    drawing = draw.graph(unrolled(3), depth=0)
+    drawing = draw.graph(unrolled(3), depth=0, direction="TB")
     assert labels(drawing).count("RNNCell 6 nodes") == 2
     assert "… folded: 19 nodes in 3 scopes" in drawing.dot
     assert drawing.description.endswith("Folded: 19 nodes in 3 scopes.")
-    within = draw.graph(unrolled(3), depth=1)
+    within = draw.graph(unrolled(3), depth=1, direction="TB")
     assert within.dot.count("subgraph") == 3
     assert "hidden layer" in within.dot
 
 
 def test_many_nodes_are_folded_by_scope():
-    assert "folded" not in draw.graph(unrolled(3)).dot
-    drawing = draw.graph(unrolled(3), fold=20)
+    assert "folded" not in draw.graph(unrolled(3), direction="TB").dot
+    drawing = draw.graph(unrolled(3), fold=20, direction="TB")
     assert len(dot.nodes(drawing)) <= 20
     assert "in 3 scopes" in drawing.description
 
 
 def test_large_pictures_get_bounded_settings_and_no_labels_on_edges():
-    drawing = draw.graph(unrolled(30), repeats=False)
+    drawing = draw.graph(unrolled(30), repeats=False, direction="TB")
     assert len(dot.nodes(drawing)) > 150
     assert "nslimit=1" in drawing.dot
     assert not [look for _, _, look in dot.edges(drawing) if "label" in look]

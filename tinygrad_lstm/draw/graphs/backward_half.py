@@ -155,6 +155,10 @@ class _Backward:
         begun += [v for v in outside if v not in weights]
         # What a gradient depends on: it is worth a line. All else in a step is a factor.
         gradient = {*begun, *reached(begun, onward)}
+        # What is one at any step is one at the last too, where the gradient of a sum begins with a plain 1.
+        alike = {place[:2] for v in gradient if (place := self.places.of(v)) is not None}
+        begun += [v for v in steps if v not in gradient and (place := self.places.of(v)) and place[:2] in alike]
+        gradient |= {*begun, *reached(begun, onward)}
         written: dict[Vertex, _Written] = dict(weights)
         hidden: dict[Vertex, int] = {}
         for v in self.vertices:
@@ -164,6 +168,16 @@ class _Backward:
                 if found is not None:
                     written[v] = found
                     hidden[v] = 1 + sum(hidden.get(e.source, e.source.kind in LEAVES) for e in self.reads[v])
+        # What the gradient begins with at one step alone is one thing, however many read it.
+        times: dict[Any, int] = {}
+        for v in steps:
+            if (place := self.places.of(v)) is not None:
+                times[place[:2]] = times.get(place[:2], 0) + 1
+        for v in [v for v in written if v in steps and sum(r in gradient for r in onward.get(v, ())) > 1]:
+            place = self.places.of(v)
+            if place is not None and times[place[:2]] == 1:
+                begins = written.pop(v)
+                v.label, v.lent, v.count, self.reads[v] = begins.text, begins.of, hidden.pop(v), []
         gone = set(written)
         kept = [v for v in self.vertices if v not in gone]
         lines: list[Edge] = []

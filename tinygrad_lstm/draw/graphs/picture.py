@@ -6,6 +6,7 @@ from typing import Any, Final, Literal, get_args
 
 from tinygrad_lstm.draw.drawing import Drawing
 from tinygrad_lstm.draw.graphs.annotations import ValueStyle, annotate_flow, annotate_values
+from tinygrad_lstm.draw.graphs.called_steps import called_steps
 from tinygrad_lstm.draw.graphs.closing import close_functions
 from tinygrad_lstm.draw.graphs.dot import Style, dot_text
 from tinygrad_lstm.draw.graphs.exports import as_json
@@ -14,10 +15,11 @@ from tinygrad_lstm.draw.graphs.measures import Measures, measure
 from tinygrad_lstm.draw.graphs.mermaid import mermaid
 from tinygrad_lstm.draw.graphs.numbering import number_nodes
 from tinygrad_lstm.draw.graphs.sources import Sources, sources
+from tinygrad_lstm.draw.graphs.step_places import StepPlaces
 from tinygrad_lstm.draw.graphs.survey import survey
-from tinygrad_lstm.draw.graphs.timeline import timeline
-from tinygrad_lstm.draw.graphs.unrolling import unroll
-from tinygrad_lstm.draw.graphs.vertices import Vertex, node_in_words
+from tinygrad_lstm.draw.graphs.timeline import Timeline, timeline
+from tinygrad_lstm.draw.graphs.unrolling import Unrolled, unroll
+from tinygrad_lstm.draw.graphs.vertices import Edge, Vertex, node_in_words
 from tinygrad_lstm.draw.options import check_at, check_look, check_title
 from tinygrad_lstm.draw.render import Engine
 from tinygrad_lstm.draw.themes import THEMES, ThemeName
@@ -82,6 +84,7 @@ def graph(
             that hold no steps, are one node each as long as ``depth`` opens none. Gradients stand in another row below,
             each step under its forward step; they read values of the forward pass by their names, and what they
             compute of such values alone is written as its formula. Sums of gradients over all steps are one line.
+            Calls of one cell in a Python loop, each on the state that the one before gave, are drawn so by default.
         gradients: whether the backward pass stands ``"apart"`` or ``"together"`` with the scopes it belongs to.
         ties: whether dotted lines tie the nodes of the backward pass to those of the forward pass they belong to.
         values: computes the graph and puts on each node its first ``"numbers"``, the same and under them those of the
@@ -156,8 +159,8 @@ def graph(
         if flow:
             scales.append(annotate_flow(edges, measures))
     line = None
-    if unrolled is not None and direction == "LR" and not ties:
-        line = timeline(vertices, edges, unrolled, depth, fold, repeats)
+    if direction == "LR" and not ties:
+        line = _over_time(vertices, edges, unrolled, gradients, depth, fold, repeats)
     folded = line.folded() if line is not None else fold_graph(vertices, edges, depth, fold, repeats)
     if folded.said:
         description += f" Folded: {folded.said}."
@@ -176,6 +179,30 @@ def graph(
     title = title if title is not None else f"Computation graph of {found.called}"
     engine: Engine = "dot" if line is None else "nop2"
     return Drawing(dot, engine, title, description, _Content(found, title, measures, folded, style))
+
+
+def _over_time(
+    vertices: list[Vertex],
+    edges: list[Edge],
+    unrolled: Unrolled | None,
+    gradients: Gradients,
+    depth: int | None,
+    fold: int,
+    repeats: bool | None,
+) -> Timeline | None:
+    """The steps of unrolled loops, or of loops in Python, where they can stand in rows."""
+    if unrolled is not None and unrolled.copies:
+        line = timeline(vertices, edges, StepPlaces(unrolled), depth, fold, repeats)
+        if line is not None:
+            return line
+    called = called_steps(vertices, edges) if gradients == "apart" else None
+    if called is None:
+        return None
+    line = timeline(vertices, edges, called, depth, fold, repeats)
+    if line is None or len(line.folded().vertices) > fold:
+        called.forget()
+        return None
+    return line
 
 
 def _check(**options: tuple[Any, Any]) -> None:

@@ -106,11 +106,30 @@ class StepFolding:
                     boxes[t].count += v.count
                     standing[v] = boxes[t]
             one = min(sums)
+            self._begin_sums(row, sums, boxes)
             for e, k in self.carried.items():
                 if k in sums and self.place[e.target][0][-1] is loop:
                     self.carried[e] = one
             self.bundled[row] = one
         return standing
+
+    def _begin_sums(self, row: int, sums: Mapping[int, Node], boxes: dict[int, Vertex]) -> None:
+        """Where sums begin with the first thing that is added, it is drawn as what it is at the other steps."""
+        nodes = set(sums.values())
+        for e in [e for e, k in self.carried.items() if k in sums and e.target in self.moments]:
+            place = self.place.get(e.source)
+            if place is None or place[1] in nodes or self.moments[e.target].row != row:
+                continue
+            t = place[2][0]
+            if t not in boxes:
+                chain = around(e.source.cluster)
+                cluster = chain[after_step(chain, t) - 1] if chain else None
+                box = boxes[t] = Vertex("pointwise", "+", cluster, gradient=True, count=0)
+                box.notes = [f"{len(sums)} sums"]
+                self.vertices.append(box)
+                self.moments[box] = Moment(row, t, self._key(("sums", self.loops[row])))
+            self.edges.append(Edge(e.source, boxes[t], e.type))
+            e.source = boxes[t]
 
     def _closed(self, moments: dict[Vertex, Moment]) -> dict[Vertex, Vertex]:
         """For vertices in a gate or layer of a step, what stands for it."""
@@ -122,11 +141,12 @@ class StepFolding:
                 members.setdefault(inside[0], []).append(v)
         standing: dict[Vertex, Vertex] = {}
         for cluster, group in members.items():
-            if sum(v.kind not in LEAVES for v in group) < 2 and len(group) < 3:
+            operations = [v for v in group if v.kind not in LEAVES]
+            if not operations or (len(operations) < 2 and len(group) < 3):
                 continue
             inner = set(group)
             leaving = [e.source for e in self.edges if e.source in inner and e.target not in inner]
-            last = leaving[-1] if leaving else group[-1]
+            last = leaving[-1] if leaving else operations[-1]
             box = Vertex("folded", last.label, cluster.parent, list(last.names), last.type, last.node, last.path)
             box.role, box.closed, box.count = self._role(cluster), True, sum(v.count for v in group)
             box.notes = [cluster.name, *[n for n in last.notes if n != cluster.name]]

@@ -29,7 +29,6 @@ class StepPlan:
 
     plan: Layered
     sizes: Mapping[Hashable, Size]
-    carries: dict[int, Hashable]
     below: list[Hashable]
     out: dict[Hashable, Hashable]
     top: float
@@ -50,7 +49,8 @@ def step_plan(
     near: set[Any] = set()
     inner: dict[tuple[Any, Any], None] = {}
     enters: dict[tuple[Any, Any], None] = {}
-    leaves: dict[int, Any] = {}
+    # As a sum begins: what is carried may come from something else at the last step, or at the first.
+    leaves: dict[int, dict[Any, int]] = {}
     read: dict[Any, None] = {}
     for v, m in line.at.items():
         if m.row == row and v not in line.entering and m.key != BETWEEN:
@@ -72,12 +72,13 @@ def step_plan(
                 enters[("below", brought(line, e)), b.key] = None
         if here and a is not None:
             if e in line.carried:
-                leaves.setdefault(line.carried[e], a.key)
+                counts = leaves.setdefault(line.carried[e], {})
+                counts[a.key] = counts.get(a.key, 0) + 1
             elif b is None or b.row != row:
                 read[a.key] = None
     out: dict[Any, Any] = {}
     for key in read:
-        out[key] = next((("out", k) for k, source in leaves.items() if source == key), ("show", key))
+        out[key] = next((("out", k) for k, sources in leaves.items() if key in sources), ("show", key))
     numbers = sorted({k for (kind, k), _ in enters if kind == "in"} | set(leaves))
     through = {k: _straight_through(k, enters, inner, leaves, plain) for k in numbers}
     taken: set[Any] = set()
@@ -95,7 +96,7 @@ def step_plan(
     lanes += [Lane(None, exit) for key, exit in out.items() if exit == ("show", key)]
     lanes += [Lane(("in", k) if k in entered else None, ("out", k) if k in leaves else None) for k in others]
     lanes += [Lane(("below", name), None) for name in below]
-    edges = [*enters, *inner, *[(key, ("out", k)) for k, key in leaves.items()]]
+    edges = [*enters, *inner, *[(key, ("out", k)) for k, sources in leaves.items() for key in sources]]
     edges += [(key, exit) for key, exit in out.items() if exit == ("show", key)]
     level = frozenset(m.key for v, m in line.at.items() if m.row == row and v.closed)
     plan = layered(
@@ -108,7 +109,7 @@ def step_plan(
         channel=9.0 if upside_down else 14.0,
     )
     over, under = (0.0, TITLE) if upside_down else (TITLE, 0.0)
-    return StepPlan(plan, sizes, leaves, below, out, plan.top - MARGIN - over, plan.bottom + MARGIN + under)
+    return StepPlan(plan, sizes, below, out, plan.top - MARGIN - over, plan.bottom + MARGIN + under)
 
 
 def brought(line: Timeline, e: Edge) -> Hashable:
@@ -123,11 +124,12 @@ def _straight_through(
     k: int,
     enters: Mapping[tuple[Any, Any], None],
     inner: Mapping[tuple[Any, Any], None],
-    leaves: Mapping[int, Any],
+    leaves: Mapping[int, Mapping[Any, int]],
     plain: Mapping[Any, bool],
 ) -> tuple[Any, ...]:
     """The shortest way of what is carried through elementwise operations alone; nothing where there is none."""
-    goal = leaves.get(k)
+    sources = leaves.get(k, {})
+    goal = max(sources, key=sources.__getitem__, default=None)
     paths = [[b] for (kind, number), b in enters if kind == "in" and number == k and plain.get(b)]
     seen = {path[-1] for path in paths}
     while paths:

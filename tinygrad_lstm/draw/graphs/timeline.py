@@ -12,7 +12,6 @@ from tinygrad_lstm.draw.graphs.backward_half import forward_and_backward
 from tinygrad_lstm.draw.graphs.folding import Folded
 from tinygrad_lstm.draw.graphs.step_folding import BETWEEN, KEPT, Moment, StepFolding, TimeRow
 from tinygrad_lstm.draw.graphs.step_places import StepPlaces, after_step, named_at, reached
-from tinygrad_lstm.draw.graphs.unrolling import Unrolled
 from tinygrad_lstm.draw.graphs.vertices import Edge, Vertex, around
 from tinygrad_lstm.graph.tensor import Node, origin_of
 
@@ -56,14 +55,15 @@ class Timeline:
 def timeline(
     vertices: Sequence[Vertex],
     edges: Sequence[Edge],
-    unrolled: Unrolled,
+    places: StepPlaces,
     depth: int | None,
     limit: int,
     repeats: bool | None,
 ) -> Timeline | None:
-    """The steps of the loops in ``unrolled``.
+    """The steps of loops.
 
     Args:
+        places: the steps that vertices belong to.
         depth: how many levels of scopes are open; by default all but gates, layers, and scopes that hold no steps.
         limit: with more vertices than this the steps in the middle are folded; ``repeats`` folds them in any case
             (True) or never (False).
@@ -72,7 +72,6 @@ def timeline(
         None where there are no steps that can stand in rows: loops stand in loops, gradients are computed in a step of
         the forward pass, or something else stands between one loop and the next.
     """
-    places = StepPlaces(unrolled)
     parts = forward_and_backward(vertices, edges, places)
     if parts is None:
         return None
@@ -253,7 +252,7 @@ class _Sorting(StepFolding):
         around_free = {v: [o for o in (*after.get(v, ()), *before.get(v, ())) if o in free] for v in free}
         left = (ahead & free) | reached(list(ahead & free), around_free)
         result.outside.update((v, v in left) for v in result.vertices if v not in result.at)
-        return all(_passable(e, result) for e in result.edges)
+        return all(_passable(e, result) for e in result.edges) and not _circular(result)
 
 
 def _carry_names(loop: Node) -> list[str]:
@@ -272,6 +271,26 @@ def _carry_names(loop: Node) -> list[str]:
 
 def _is_between(moments: Mapping[Vertex, Moment], v: Vertex) -> bool:
     return v in moments and moments[v].key == BETWEEN
+
+
+def _circular(result: Timeline) -> bool:
+    """Whether something comes before another at one step and after it at the next: they have no place for all steps."""
+    after: dict[tuple[int, int], set[tuple[int, int]]] = {}
+    counts: dict[tuple[int, int], int] = {}
+    for e in result.edges:
+        a, b = result.at.get(e.source), result.at.get(e.target)
+        if a is not None and b is not None and (a.row, a.at) == (b.row, b.at):
+            source, target = (a.row, a.key), (b.row, b.key)
+            if target not in after.setdefault(source, set()):
+                after[source].add(target)
+                counts[target] = counts.get(target, 0) + 1
+    pending = [key for key in after if not counts.get(key)]
+    while pending:
+        for target in after.get(pending.pop(), ()):
+            counts[target] -= 1
+            if not counts[target]:
+                pending.append(target)
+    return any(counts.values())
 
 
 def _passable(e: Edge, result: Timeline) -> bool:
