@@ -88,6 +88,10 @@ def points_on(wire):
 
 def check_marks(placed):
     marks, heads = boxes_of(placed)
+    x0, y0, x1, y1 = placed.box
+    for wire, (left, top, right, bottom) in marks.items():
+        assert not any(left - 3 < x < right + 3 for x in (x0, x1)), f"the mark of {wire.source.label} is on the frame"
+        assert not any(top - 3 < y < bottom + 3 for y in (y0, y1)), f"the mark of {wire.source.label} is on the frame"
     for (one, a), (two, b) in combinations(marks.items(), 2):
         assert not overlap(a, b), (one.source.label, two.source.label)
     for wire, (left, top, right, bottom) in marks.items():
@@ -115,6 +119,34 @@ def test_marks_stand_apart(make, seed):
     else:
         cell = cell_of(program(random.Random(seed)))
         check_marks(placed_cell(dissect(trace_step(cell, tl.tensor(X), tl.tensor(H)))))
+
+
+class Small(tl.nn.Module):
+    """A cell whose states enter layers and operations beside the frame."""
+
+    input_size = 4
+
+    def __init__(self, seed):
+        self.seed = seed
+        self.layers = [tl.nn.Linear(n, 4, key=tl.random.key(n)) for n in (8, 12)]
+
+    def zeros(self, batch):
+        return tl.zeros((batch, 4)), tl.zeros((batch, 4))
+
+    def forward(self, x, state):
+        draw, (h, c) = random.Random(self.seed), state
+        count = draw.randrange(2, 4)
+        a = self.layers[count - 2](tl.concatenate(draw.sample([x, h, c], count), axis=-1))
+        a = draw.choice([tl.tanh, lambda a: a])(a)
+        p, q = draw.sample([h, c], 2)
+        z = draw.choice([lambda: p - a, lambda: a - p, lambda: tl.where(p < q, a, p), lambda: p / (1 + q * q)])()
+        return z.named("h_t"), draw.choice([lambda: c, lambda: c - h, lambda: h, lambda: c * z])()
+
+
+@pytest.mark.parametrize("seeds", [range(30), pytest.param(range(30, 300), marks=pytest.mark.slow)])
+def test_marks_stand_off_the_frame(seeds):
+    for seed in seeds:
+        check_marks(placed_cell(dissect(trace_step(Small(seed)))))
 
 
 def test_curved_wires_have_gaps_where_others_cross():

@@ -29,6 +29,8 @@ def mark_spots(placed: Plan) -> dict[Wire, Point]:
     """For each wire with a mark the middle of it: where it belongs, or as near to there as it stands free."""
     lines = {wire: flattened(wire.way) if wire.curved else list(wire.way) for wire in placed.wires}
     heads = [_head(line) for wire, line in lines.items() if wire.target.kind != "join"]
+    left, top, right, bottom = placed.box
+    corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
     names = [_box((x, y), half_of_name(part.name or ""), 9.0) for part, x, y in placed.labels]
     found: dict[Wire, Point] = {}
     taken = [*heads, *names]
@@ -45,7 +47,8 @@ def mark_spots(placed: Plan) -> dict[Wire, Point]:
             close = sum(any(_meets(around, a, b) for a, b in pairwise(line)) for line in others)
             crossed = sum(any(_meets(box, a, b) for a, b in pairwise(line)) for line in lines.values())
             covered = sum(_covers(box, part.kind == "pointwise", s) for part, s in placed.spots.items() if s.w > 1)
-            return 2 * crossed + 6 * covered + 4 * sum(_overlap(box, other) for other in taken) + 0.4 * close
+            framed = any(_meets(around, a, b) for a, b in pairwise(corners))
+            return 2 * crossed + 6 * covered + 6 * framed + 4 * sum(_overlap(box, other) for other in taken) + 0.4 * close
 
         # The first of the best: they are tried from the usual place outwards.
         found[wire] = min(_candidates(placed, wire, lines[wire], half), key=cost)
