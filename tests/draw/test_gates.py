@@ -214,11 +214,25 @@ def test_a_figure_of_many_panels_is_saved_without_a_warning(tmp_path):
         assert not any(box.overlaps(other) for other in boxes[:k])
 
 
+@pytest.mark.parametrize("steps", [5, 18, 30, 90, 1000])
+def test_words_can_be_read_in_a_notebook(steps, lstm):
+    """At the width of a notebook, 800 pixels, in all panels."""
+    x = tl.random.normal(KEY, (steps, 1, 3))
+    layers = {k.__name__: k(3, 8, key=KEY) for k in (nn.RNN, nn.GRU, nn.LSTM)}
+    for figure in (draw.gates(nn.LSTM(3, 40, key=KEY), x=x), draw.gradient_over_time(layers, x)):
+        root = ET.fromstring(figure.svg())
+        shrunk = min(1.0, 800 / float(root.get("width")))
+        sizes = [float(e.get("font-size")) for e in root.iter() if e.get("font-size")]
+        assert min(sizes) * shrunk > 10.7
+        # Where the gradient is zero, rings stand beside each other, not on each other.
+        assert steps < 1000 or len(list(root.iter(f"{SVG}circle"))) < 300
+
+
 def test_a_long_sequence_fits_a_page(lstm):
     x = tl.random.normal(KEY, (1000, 1, 3))
     figure = draw.gates(lstm, x=x)
-    assert float(ET.fromstring(figure.svg()).get("width")) < 1400
-    assert [word for word in figure.words if word] == [str(k) for k in range(0, 1000, 50)]
+    assert float(ET.fromstring(figure.svg()).get("width")) < 820
+    assert [word for word in figure.words if word] == [str(k) for k in range(0, 1000, 100)]
     part = draw.gates(lstm, x=x, steps=range(100, 140))
     np.testing.assert_array_equal(part.panels[0].values, figure.panels[0].values[:, 100:140])
     assert [word for word in part.words if word] == [str(k) for k in range(100, 140, 5)]
@@ -276,7 +290,7 @@ def test_the_long_term_dependency_is_seen():
     layers = {"RNN": nn.RNN(3, 16, key=KEY), "LSTM": nn.LSTM(3, 16, key=KEY, forget_bias=3.0)}
     figure = draw.gradient_over_time(layers, tl.random.normal(KEY, (40, 1, 3)))
     rnn, lstm = figure.panels
-    assert figure.columns == 2
+    assert figure.columns == 1
     assert rnn.decades == lstm.decades
     assert rnn.values["h_t"][0] < 1e-6 * rnn.values["h_t"][-1]
     assert lstm.values["C_t"][0] > 0.01 * lstm.values["C_t"][-1]

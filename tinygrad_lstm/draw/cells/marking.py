@@ -48,7 +48,9 @@ def mark_spots(placed: Plan) -> dict[Wire, Point]:
             crossed = sum(any(_meets(box, a, b) for a, b in pairwise(line)) for line in lines.values())
             covered = sum(_covers(box, part.kind == "pointwise", s) for part, s in placed.spots.items() if s.w > 1)
             framed = any(_meets(around, a, b) for a, b in pairwise(corners))
-            return 2 * crossed + 6 * covered + 6 * framed + 4 * sum(_overlap(box, other) for other in taken) + 0.4 * close
+            return (
+                2 * crossed + 6 * covered + 6 * framed + 4 * sum(_overlap(box, other) for other in taken) + 0.4 * close
+            )
 
         # The first of the best: they are tried from the usual place outwards.
         found[wire] = min(_candidates(placed, wire, lines[wire], half), key=cost)

@@ -15,9 +15,11 @@ from tinygrad_lstm.draw.markup import shortened, width_of
 __all__ = [
     "LETTER",
     "LINE",
+    "SMALL",
     "Array",
     "Frame",
     "PlacedWord",
+    "abreast",
     "frame_of_curves",
     "frame_of_map",
     "frame_of_text",
@@ -26,6 +28,7 @@ __all__ = [
     "marked_units",
     "panels_in_rows",
     "placed_words",
+    "rings",
     "runs",
     "shown_word",
     "step_width",
@@ -33,8 +36,12 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
-WIDEST: Final = 1200.0
+PAGE: Final = 820.0
+"""Figures are at most about as wide as a page or notebook, which would shrink their words otherwise."""
+WIDEST: Final = 660.0
 """Steps get narrower, so that a sequence takes at most so many pixels."""
+SMALL: Final = 11.0
+"""No words are smaller, so that units are at least so tall."""
 ROOM: Final = 9.0
 """In narrower steps not every word has room."""
 AXIS: Final = 16.0
@@ -83,9 +90,9 @@ def step_width(steps: int) -> float:
     """How wide one of so many steps is.
 
     >>> step_width(20), step_width(100), step_width(1000)
-    (15.0, 12.0, 1.2)
+    (15.0, 6.6, 0.66)
     """
-    return 15.0 if steps <= 90 else min(12.0, WIDEST / steps)
+    return min(15.0, WIDEST / steps)
 
 
 def marked_steps(words: Sequence[str], across: float | None = None) -> tuple[list[tuple[int, str]], bool]:
@@ -117,7 +124,7 @@ def _depth(words: Sequence[str], across: float) -> float:
 
 def frame_of_map(units: int, words: Sequence[str]) -> Frame:
     """For a heat map of so many units, with its scale on the right."""
-    across, down = step_width(len(words)), max(ROOM, min(16.0, 288.0 / units))
+    across, down = step_width(len(words)), max(SMALL, min(16.0, 288.0 / units))
     left, top, wide, tall = 52.0, 30.0, across * len(words), down * units
     width = left + max(wide + 76, UNDER_A_MAP)
     return Frame(left, top, wide, tall, width, top + tall + _depth(words, across) + AXIS, across, down)
@@ -173,6 +180,15 @@ def frame_of_curves(words: Sequence[str]) -> Frame:
     return Frame(left, top, wide, tall, width, top + tall + _depth(words, across) + AXIS, across)
 
 
+def abreast(frame: Frame) -> int:
+    """How many panels of the same width stand beside each other on a page.
+
+    >>> abreast(frame_of_map(8, "a short text")), abreast(frame_of_map(8, "a text of several words"))
+    (2, 1)
+    """
+    return max(1, int(PAGE / frame.width))
+
+
 def panels_in_rows(frames: Sequence[Frame], columns: int, title: str) -> tuple[list[tuple[float, float]], float, float]:
     """The places of panels in rows under a title, and width and height of all."""
     rows = [frames[k : k + columns] for k in range(0, len(frames), columns)]
@@ -185,6 +201,16 @@ def panels_in_rows(frames: Sequence[Frame], columns: int, title: str) -> tuple[l
             x += frame.width
         y += max(f.height for f in row) + BETWEEN
     return places, wide, y
+
+
+def rings(numbers: Array, across: float) -> list[int]:
+    """The steps at which a ring says that a value is zero: of steps closer than a ring is wide some only.
+
+    >>> rings(np.array([0.0, 0.0, 0.0, 0.0, 1.0]), 15.0), rings(np.array([0.0, 0.0, 0.0, 0.0, 1.0]), 3.0)
+    ([0, 1, 2, 3], [0, 3])
+    """
+    zeros = np.flatnonzero(numbers == 0).tolist()
+    return zeros[:: max(1, math.ceil(ROOM / across))]
 
 
 def runs(wanted: NDArray[np.bool_]) -> Iterator[tuple[int, int, int]]:

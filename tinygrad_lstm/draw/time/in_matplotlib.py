@@ -7,7 +7,17 @@ from typing import Any, Final
 import numpy as np
 
 from tinygrad_lstm.draw.markup import shortened, split_name, width_of
-from tinygrad_lstm.draw.time.frames import LINE, Array, Frame, PlacedWord, marked_steps, marked_units, runs
+from tinygrad_lstm.draw.time.frames import (
+    LINE,
+    SMALL,
+    Array,
+    Frame,
+    PlacedWord,
+    marked_steps,
+    marked_units,
+    rings,
+    runs,
+)
 from tinygrad_lstm.draw.time.plotting import (
     DASHES,
     LEVELS,
@@ -66,13 +76,13 @@ class Sheet:
             )
         marked = marked_units(frame, units)
         axes.set_yticks([k for k, _ in marked], [str(unit) for _, unit in marked])
-        axes.tick_params(axis="y", labelsize=min(10.0, frame.down) * POINTS, length=0, pad=4)
+        axes.tick_params(axis="y", labelsize=min(SMALL, frame.down) * POINTS, length=0, pad=4)
         axes.set_ylabel("unit", fontsize=11 * POINTS, color=self.palette.words)
         _name_steps(axes, frame, axis(not finite.all()), self.palette)
         beside = self.figure.add_axes(self._place(at, frame.left + frame.wide + 16, frame.top, 12, frame.tall))
         self.figure.colorbar(image, cax=beside)
         beside.set_yticks(limits, [shown_number(value) for value in limits])
-        beside.tick_params(labelsize=10 * POINTS, length=0, pad=4, labelcolor=self.palette.words)
+        beside.tick_params(labelsize=SMALL * POINTS, length=0, pad=4, labelcolor=self.palette.words)
         for side in beside.spines.values():
             side.set_edgecolor(self.palette.line)
 
@@ -96,9 +106,9 @@ class Sheet:
             dots = {"marker": "o", "markersize": 4.8 * POINTS} if frame.across >= 5 else {}
             axes.plot(shown, linewidth=2 * POINTS, label=_mathematics(curve), **look, **dots)
             # Zeros have no place on the scale: they are rings at its foot.
-            zeros = np.flatnonzero(numbers == 0)
-            if zeros.size:
-                zero, foot = True, np.full(zeros.size, 10.0 ** decades[0])
+            zeros = rings(numbers, frame.across)
+            if zeros:
+                zero, foot = True, np.full(len(zeros), 10.0 ** decades[0])
                 axes.plot(zeros, foot, "o", mfc=self.palette.ground, mec=ink, ms=6 * POINTS, clip_on=False, zorder=4)
         lost = ~np.all([np.isfinite(numbers) for numbers in values.values()], axis=0)
         for _, start, end in runs(lost[None]):
@@ -112,7 +122,7 @@ class Sheet:
         axes.grid(axis="y", color=self.palette.grid)
         axes.set_ylabel("norm of the gradient", fontsize=11 * POINTS, color=self.palette.words)
         _name_steps(axes, frame, axis(bool(lost.any()), zero), self.palette)
-        axes.legend(loc="lower right", frameon=False, fontsize=13 * POINTS, labelcolor=self.palette.words)
+        axes.legend(loc="lower right", frameon=False, fontsize=15 * POINTS, labelcolor=self.palette.words)
 
     def coloured_text(
         self,
@@ -146,7 +156,7 @@ class Sheet:
         beside.yaxis.tick_right()
         beside.set_xticks([])
         beside.set_yticks((0, LEVELS - 1), [shown_number(value) for value in reversed(limits)])
-        beside.tick_params(labelsize=10 * POINTS, length=0, pad=4, labelcolor=self.palette.words)
+        beside.tick_params(labelsize=SMALL * POINTS, length=0, pad=4, labelcolor=self.palette.words)
         for side in beside.spines.values():
             side.set_edgecolor(self.palette.line)
 

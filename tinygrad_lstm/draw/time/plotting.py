@@ -15,6 +15,7 @@ from tinygrad_lstm.draw.markup import FONT, shortened, split_name, width_of
 from tinygrad_lstm.draw.themes import THEMES, ThemeName, contrast
 from tinygrad_lstm.draw.time.frames import (
     LINE,
+    SMALL,
     Array,
     Frame,
     PlacedWord,
@@ -25,6 +26,7 @@ from tinygrad_lstm.draw.time.frames import (
     marked_steps,
     marked_units,
     panels_in_rows,
+    rings,
     runs,
 )
 from tinygrad_lstm.graph.scopes import legal_text
@@ -151,7 +153,7 @@ def heat_map(
     elements.append(_frame(frame.left, frame.top, frame.wide, frame.tall, palette))
     for k, unit in marked_units(frame, numbers):
         y = frame.top + frame.down * (k + 0.5) + 3
-        elements.append(_text(frame.left - 6, y, str(unit), min(10.0, frame.down), anchor="end"))
+        elements.append(_text(frame.left - 6, y, str(unit), min(SMALL, frame.down), anchor="end"))
     elements.append(_text(frame.left - 34, frame.top + frame.tall / 2, "unit", 11, anchor="middle", turn=-90))
     elements += _under(frame, words, axis(not finite.all()))
     elements += _scale(limits, frame.left + frame.wide + 16, frame.top, frame.tall, palette)
@@ -232,7 +234,7 @@ def curves(
     elements.append(_frame(left, top, wide, tall, palette))
     for k, (curve, numbers) in enumerate(values.items()):
         ink, dash = palette.inks[k % len(palette.inks)], " ".join(map(str, DASHES[k % len(DASHES)]))
-        zeros = [left + across * (j + 0.5) for j, v in enumerate(numbers) if v == 0]
+        zeros = [left + across * (j + 0.5) for j in rings(numbers, across)]
         ring = f'r="3" fill="{palette.ground}" stroke="{ink}" stroke-width="1.4"'
         elements += [f'<circle cx="{x:.2f}" cy="{top + tall:g}" {ring}/>' for x in zeros]
         style = f' stroke-dasharray="{dash}"' if dash else ""
@@ -246,7 +248,7 @@ def curves(
         y = top + tall - 14 - 18 * (len(values) - 1 - k)
         x = left + wide - 74
         elements.append(f'<path d="M{x:g} {y - 4:g}h26" stroke="{ink}" stroke-width="2"{style}/>')
-        elements.append(_name(x + 32, y, curve, 13))
+        elements.append(_name(x + 32, y, curve, 15))
     elements.append(_text(16, top + tall / 2, "norm of the gradient", 11, anchor="middle", turn=-90))
     zero = any(bool((numbers == 0).any()) for numbers in values.values())
     elements += _under(frame, words, axis(bool(lost.any()), zero))
@@ -345,8 +347,8 @@ def _scale(limits: tuple[float, float], x: float, y: float, tall: float, palette
         for k in range(count)
     ]
     found.append(_frame(x, y, 12, tall, palette))
-    found.append(_text(x + 17, y + 9, shown_number(limits[1]), 10))
-    found.append(_text(x + 17, y + tall - 1, shown_number(limits[0]), 10))
+    found.append(_text(x + 17, y + 9, shown_number(limits[1]), SMALL))
+    found.append(_text(x + 17, y + tall - 1, shown_number(limits[0]), SMALL))
     return found
 
 

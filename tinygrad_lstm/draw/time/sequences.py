@@ -12,7 +12,7 @@ from tinygrad_lstm.draw.markup import pretty
 from tinygrad_lstm.draw.options import check_look, check_title
 from tinygrad_lstm.draw.themes import ThemeName
 from tinygrad_lstm.draw.time.figures import Curves, Figure, HeatMap, decades_of
-from tinygrad_lstm.draw.time.frames import Array, step_width
+from tinygrad_lstm.draw.time.frames import Array, abreast, frame_of_curves, frame_of_map, step_width
 from tinygrad_lstm.draw.time.recurrence import loops_of, results_of
 from tinygrad_lstm.errors import ShapeError, UsageError
 from tinygrad_lstm.functions.filling import zeros
@@ -34,7 +34,6 @@ USUAL: Final = ("f_t", "i_t", "o_t", "C_t")
 MOST_UNITS: Final = 32
 MOST_COLUMNS: Final = 1200
 """Of longer sequences each column is the mean of several steps."""
-STEPS_ABREAST: Final = 90
 
 
 def gates(
@@ -117,7 +116,8 @@ def gates(
         said.append(f"Each column is the mean of {every} steps.")
         title += f" (each column is the mean of {every} steps)"
         labels = labels[::every]
-    return Figure(title, " ".join(said), panels, labels, 2 if len(labels) <= 40 else 1, theme, transparent)
+    columns = min(2, abreast(frame_of_map(len(chosen), labels)))
+    return Figure(title, " ".join(said), panels, labels, columns, theme, transparent)
 
 
 def _along(what: Any, x: Any, loop: int) -> tuple[str, int, dict[str, Any]]:
@@ -307,8 +307,8 @@ def gradient_over_time(
         words_of.append(f"{name}: {', '.join(ends)}")
     description = f"Norms of the gradient from the last state to the first. {'; '.join(words_of)}."
     said = title or "The gradient of a late loss by each earlier state"
-    # Beside each other as long as a page is wide enough.
-    columns = len(panels) if len(panels) * len(labels) <= STEPS_ABREAST else 1
+    # Beside each other where a page is wide enough.
+    columns = len(panels) if abreast(frame_of_curves(labels)) >= len(panels) else 1
     return Figure(said, description, panels, labels, columns, theme, transparent)
 
 
