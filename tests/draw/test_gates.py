@@ -139,7 +139,7 @@ def test_scales_follow_the_values():
 
 
 def test_values_that_are_no_numbers_have_a_colour_of_their_own():
-    figure = Figure("t", "d", (HeatMap("C_t", np.array([[np.nan, np.inf, 0.5, -0.5]]), (0,)),), tuple("abcd"))
+    figure = Figure("t", "d", (HeatMap("C_t", np.array([[np.nan, np.inf, 0.5, -0.01]]), (0,)),), tuple("abcd"))
     assert 'fill="#e0e0e0"' in figure.svg()
     assert "step; hatched: nan or infinite" in words_of(figure.svg())
     (hatched,) = [p for p in ET.fromstring(figure.svg()).iter(f"{SVG}path") if p.get("stroke") == "#757575"]
@@ -251,6 +251,24 @@ def test_of_a_very_long_sequence_the_columns_are_means(lstm):
     assert figure.title.endswith("(each column is the mean of 3 steps)")
 
 
+def test_cells_below_zero_have_a_sign_that_survives_print():
+    """Printed in grey the ends of a scale through zero look alike."""
+    values = np.array([[0.9, -0.9, -0.5, -0.01], [-0.9, 0.2, np.nan, -0.3]])
+    figure = Figure("t", "d", (HeatMap("C_t", values, (0, 1)),), tuple("abcd"))
+    frame = frame_of_map(2, "abcd")
+    paths = [p.get("d") for p in ET.fromstring(figure.svg()).iter(f"{SVG}path") if p.get("stroke-opacity")]
+    starts = np.array([[float(n) for n in pair] for path in paths for pair in re.findall(r"M(\S+) ([\d.]+)h", path)])
+    at = (starts - (frame.left, frame.top)) // (frame.across, frame.down)
+    assert sorted((int(row), int(column)) for column, row in at) == [(0, 1), (0, 2), (1, 0), (1, 3)]
+    axes = figure.figure().axes[0]
+    assert sum(len(lines.get_segments()) for lines in axes.collections) == 4
+    assert axes.get_xlabel() == "step; – is negative; hatched: nan or infinite"
+    gates = Figure("t", "d", (HeatMap("f_t", np.full((2, 4), 0.1), (0, 1)),), tuple("abcd"))
+    assert "stroke-opacity" not in gates.svg()
+    many = Figure("t", "d", (HeatMap("C_t", np.tile([[-1.0] * 30 + [1.0] * 30], 10), (0,)),), ("",) * 600)
+    assert len(re.findall(r"M[^M]*h", re.search(r'd="([^"]*)" stroke="\S+" stroke-op', many.svg())[1])) == 10
+
+
 def test_a_panel_may_have_its_own_scale(lstm, x):
     figure = draw.gates(lstm, WORD, x=x, scale="own")
     for panel in figure.panels[:3]:
@@ -262,7 +280,7 @@ def test_a_panel_may_have_its_own_scale(lstm, x):
 def test_every_cell_of_the_matrix_is_painted():
     values = np.random.default_rng(0).normal(size=(7, 11))
     root = ET.fromstring(Figure("t", "d", (HeatMap("C_t", values, tuple(range(7))),), tuple("abcdefghijk")).svg())
-    paths = [p.get("d") for p in root.iter(f"{SVG}path")]
+    paths = [p.get("d") for p in root.iter(f"{SVG}path") if p.get("fill") != "none"]
     width = sum(float(move.split("h")[1].split("v")[0]) for path in paths for move in path.split("M")[1:])
     assert width == pytest.approx(7 * 11 * 15.0)
 

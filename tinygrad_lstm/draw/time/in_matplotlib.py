@@ -23,6 +23,7 @@ from tinygrad_lstm.draw.time.plotting import (
     LEVELS,
     Palette,
     axis,
+    below_zero,
     colours_of,
     decades_shown,
     shown_number,
@@ -74,11 +75,16 @@ class Sheet:
                     where, end - start, 1, fill=False, hatch="////", edgecolor=self.palette.hatch, linewidth=0
                 )
             )
+        below = below_zero(values, limits, frame, self.palette)
+        for ink, lines in below.items():
+            left, right, height = (np.array(part) for part in zip(*lines, strict=True))
+            ends = left / frame.across - 0.5, right / frame.across - 0.5
+            axes.hlines(height / frame.down - 0.5, *ends, colors=ink, linewidth=POINTS, alpha=0.8)
         marked = marked_units(frame, units)
         axes.set_yticks([k for k, _ in marked], [str(unit) for _, unit in marked])
         axes.tick_params(axis="y", labelsize=min(SMALL, frame.down) * POINTS, length=0, pad=4)
         axes.set_ylabel("unit", fontsize=11 * POINTS, color=self.palette.words)
-        _name_steps(axes, frame, axis(not finite.all()), self.palette)
+        _name_steps(axes, frame, axis(not finite.all(), negative=bool(below)), self.palette)
         beside = self.figure.add_axes(self._place(at, frame.left + frame.wide + 16, frame.top, 12, frame.tall))
         self.figure.colorbar(image, cax=beside)
         beside.set_yticks(limits, [shown_number(value) for value in limits])

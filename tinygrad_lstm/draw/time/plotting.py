@@ -38,6 +38,7 @@ __all__ = [
     "Palette",
     "Panel",
     "axis",
+    "below_zero",
     "coloured_text",
     "colours_of",
     "curves",
@@ -51,6 +52,9 @@ Color = tuple[int, int, int]
 
 LEVELS: Final = 64
 """In how many steps a scale is cut: cells of one colour are one shape."""
+
+NARROW: Final = 8.0
+"""Cells that are narrower have no room for a sign each."""
 
 DASHES: Final[tuple[tuple[int, ...], ...]] = ((), (7, 4), (2, 3), (9, 3, 2, 3))
 
@@ -118,13 +122,13 @@ class Panel:
     frame: Frame
 
 
-def axis(lost: bool, zero: bool = False) -> str:
+def axis(lost: bool, zero: bool = False, negative: bool = False) -> str:
     """What stands under a panel: the name of the axis, and what marks mean.
 
     >>> axis(False), axis(True)
     ('step', 'step; hatched: nan or infinite')
     """
-    return f"step{'; ○ is exactly 0' * zero}{'; hatched: nan or infinite' * lost}"
+    return f"step{'; ○ is exactly 0' * zero}{'; – is negative' * negative}{'; hatched: nan or infinite' * lost}"
 
 
 def heat_map(
@@ -150,12 +154,16 @@ def heat_map(
     for row, start, end in runs(~finite):
         x, y = frame.left + frame.across * start, frame.top + frame.down * row
         elements.append(_hatched(x, y, frame.across * (end - start), frame.down, palette))
+    below = below_zero(values, limits, frame, palette)
+    for ink, lines in below.items():
+        ways = "".join(f"M{frame.left + a:.2f} {frame.top + y:.2f}h{b - a:.2f}" for a, b, y in lines)
+        elements.append(f'<path d="{ways}" stroke="{ink}" stroke-opacity="0.8" fill="none"/>')
     elements.append(_frame(frame.left, frame.top, frame.wide, frame.tall, palette))
     for k, unit in marked_units(frame, numbers):
         y = frame.top + frame.down * (k + 0.5) + 3
         elements.append(_text(frame.left - 6, y, str(unit), min(SMALL, frame.down), anchor="end"))
     elements.append(_text(frame.left - 34, frame.top + frame.tall / 2, "unit", 11, anchor="middle", turn=-90))
-    elements += _under(frame, words, axis(not finite.all()))
+    elements += _under(frame, words, axis(not finite.all(), negative=bool(below)))
     elements += _scale(limits, frame.left + frame.wide + 16, frame.top, frame.tall, palette)
     return Panel(tuple(elements), frame)
 
@@ -199,6 +207,35 @@ def colours_of(value: float, limits: tuple[float, float], palette: Palette) -> t
         return palette.lost, palette.words
     fill = palette.at(limits, min(max((value - low) / (high - low or 1.0), 0.0), 1.0))
     return fill, max(("#000000", "#ffffff"), key=lambda ink: contrast(fill, ink))
+
+
+def below_zero(
+    values: Array, limits: tuple[float, float], frame: Frame, palette: Palette
+) -> dict[str, list[tuple[float, float, float]]]:
+    """The minus signs in cells below zero, which say the sign where colours are printed in grey.
+
+    Narrow cells have one for a whole run. Values close to zero have none.
+
+    Returns:
+        both ends and the height of each, from the corner of the frame, by their colour.
+    """
+    if not limits[0] < 0 < limits[1]:
+        return {}
+    finite = np.isfinite(values)
+    # A tenth of the way to the end of the scale.
+    marked = np.where(finite, values, 0.0) < 0.1 * limits[0]
+    light = np.zeros(values.shape, dtype=bool)
+    light[marked] = [colours_of(v, limits, palette)[1] == "#ffffff" for v in values[marked].tolist()]
+    across, found = frame.across, defaultdict[str, list[tuple[float, float, float]]](list)
+    for ink, wanted in (("#000000", marked & ~light), ("#ffffff", marked & light)):
+        for row, start, end in runs(wanted):
+            single = [(k, k + 1) for k in range(start, end)] if across >= NARROW else [(start, end)]
+            inset = across * 0.3 if across >= NARROW else 0.5
+            height = frame.down * (row + 0.5)
+            found[ink] += [
+                (across * a + inset, across * b - inset, height) for a, b in single if across * (b - a) >= 2 * inset + 2
+            ]
+    return {ink: lines for ink, lines in found.items() if lines}
 
 
 def decades_shown(decades: tuple[int, int]) -> list[int]:
