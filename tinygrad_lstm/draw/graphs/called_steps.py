@@ -172,13 +172,15 @@ class _Naming:
         counts: dict[Hashable, int] = {}
         last = {row: max(s.at for s in self.step.values() if s.row == row) for row in range(self.rows)}
         inside = [v for v in self.vertices if v in self.step and v.kind != "symbol" and not self._enters(v)]
+        self._name_forward([v for v in inside if not v.gradient], exact, counts)
+        inside = [v for v in inside if v.gradient]
         # A gradient of 1 is no operand: at the last step, what it begins with looks like a factor.
         for at_last in (False, True):
             for v in inside:
                 s = self.step[v]
                 if (s.at == last[s.row]) != at_last:
                     continue
-                factor = v.gradient and all(e.source in exact for e in self.given.get(v, ()))
+                factor = all(e.source in exact for e in self.given.get(v, ()))
                 what = self._described(v, exact, factor)
                 if factor and (not at_last or what in factors):
                     exact.add(v)
@@ -189,22 +191,44 @@ class _Naming:
         for v in reversed(self.vertices):
             if v in self.step and v not in self.keys:
                 s = self.step[v]
-                readers = [e for e in self.readers.get(v, ()) if self.step.get(e.target) == s and not e.target.gradient]
+                readers = [e for e in self.readers.get(v, ()) if self._reads_here(e, v)]
                 said = sorted((str(self.keys.get(e.target)), _slot(e)) for e in readers)
                 self.keys[v] = self._number(("in", tuple(said)), s, counts)
+
+    def _name_forward(self, inside: Sequence[Vertex], exact: set[Vertex], counts: dict[Hashable, int]) -> None:
+        """What is computed alike of alike things is told apart by what is computed of it."""
+        alike: dict[tuple[Hashable, CallPlace], int] = {}
+        for v in inside:
+            what = ("forward", self._described(v, exact, False))
+            key = self.keys[v] = self.known.setdefault(what, len(self.known))
+            alike[key, self.step[v]] = alike.get((key, self.step[v]), 0) + 1
+        several = {key for (key, _), count in alike.items() if count > 1}
+        read: dict[Vertex, int] = {}
+        for v in reversed(inside):
+            readers = sorted((read[e.target], _slot(e)) for e in self.readers.get(v, ()) if self._reads_here(e, v))
+            read[v] = self.known.setdefault(("read", self.keys[v], tuple(readers)), len(self.known))
+        for v in inside:
+            if self.keys[v] in several:
+                self.keys[v] = self._number(("several", read[v]), self.step[v], counts)
+
+    def _reads_here(self, e: Edge, v: Vertex) -> bool:
+        return self.step.get(e.target) == self.step[v] and not e.target.gradient
 
     def _described(self, v: Vertex, exact: set[Vertex], factor: bool) -> Hashable:
         """What a vertex is, as far as it is so at all steps."""
         s = self.step[v]
         cluster = tuple(c.name for c in around(v.cluster)) if factor or not v.gradient else ()
-        what: list[Hashable] = [s.row, v.gradient, v.label, str(v.type), cluster]
+        # A state has its name at each step; what it is called one step later comes after that.
+        names = tuple(v.names[:1]) if not v.gradient else ()
+        what: list[Hashable] = [s.row, v.gradient, v.label, names, str(v.type), cluster]
         what.append(self.keys.get(v.origin) if v.origin is not None else None)
         for e in self.given.get(v, ()):
             if e.source.kind == "parameter":
                 what.append((_slot(e), e.source.label))
             elif self.step.get(e.source) == s and e.source in exact:
                 what.append((_slot(e), self.keys.get(e.source)))
-            elif v.gradient and e.source.gradient and self.step.get(e.source) != s:
+            elif _op(v) == "add" and e.source.gradient and self.step.get(e.source) != s:
+                # The sum of gradients of two steps is not one within a step.
                 what.append((_slot(e), "carried"))
         return tuple(what)
 
@@ -249,10 +273,13 @@ class _Naming:
             readers = [key for key, its in row.classes.items() if its == k]
             edges = [e for e in crossing if row.classes[self.keys[e.target], _slot(e)] == k]
             last = row.length - 1
-            ops = {e.target.node.op if e.target.node is not None and not e.target.part else "" for e in edges}
             repeated = all(self.keys[e.source] == readers[0][0] for e in edges if self.step[e.source].at < last)
-            if row.back and len(readers) == 1 and ops == {"add"} and repeated:
+            only = all(_op(e.target) == "add" and self._is_last_of_step(e.target) for e in edges)
+            if row.back and len(readers) == 1 and repeated and only:
                 row.sums[k] = readers[0][0]
+
+    def _is_last_of_step(self, v: Vertex) -> bool:
+        return all(self.step.get(e.target) != self.step[v] for e in self.readers.get(v, ()))
 
     def _called(self, e: Edge, forward: _Row | None) -> str | None:
         """The name of what an edge carries: ``C``; ``∂C`` for the gradient of it."""
@@ -301,6 +328,11 @@ class _Naming:
 def _in_gradient(v: Vertex) -> int:
     chain = around(v.cluster)
     return int(bool(chain) and chain[0].name == "gradient")
+
+
+def _op(v: Vertex) -> str:
+    """The one operation that a vertex stands for; nothing where it stands for a function."""
+    return v.node.op if v.node is not None and not v.part else ""
 
 
 def _slot(e: Edge) -> int:
