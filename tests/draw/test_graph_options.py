@@ -103,7 +103,7 @@ def test_blocks_that_differ_stay():
 
 def test_a_large_graph_is_folded_by_its_repetitions_first():
     _, x, loss, _ = rnn(60, nn.LSTM)
-    drawing = draw.graph([loss, tl.gradients(loss, x)], loops="unrolled")
+    drawing = draw.graph([loss, tl.gradients(loss, x)], loops="unrolled", direction="TB")
     assert "repetitions" in drawing.description
     assert "stretches" not in drawing.description
     assert len(dot.nodes(drawing)) <= 400
