@@ -44,7 +44,7 @@ def outlines(drawing):
 def test_the_backward_pass_alone_has_a_dashed_outline(cell, kind):
     found = outlines(draw.graph(step_of(cell, kind), TOKENS, TOKENS))
     names = {re.sub(r" \d+ nodes?$", "", text): dashed for text, dashed in found}
-    assert names == {"LanguageModel": False, "gradient": True, kind.__name__: False}
+    assert names == {"LanguageModel": False, "∂L": True, kind.__name__: False}
 
 
 def test_leaves_of_the_backward_pass_do_not_make_it_part_of_the_forward_pass():
@@ -90,13 +90,13 @@ def test_nothing_stands_between_the_gradient_and_the_optimiser():
     found = picture(depth=0)
     assert not [look for look in dot.nodes(found).values() if "stop" in look["label"]]
     before = [a for a, b in dot.pairs(found) if b.startswith("SGD")]
-    assert [a.split(" ")[0] for a in before] == ["11", "gradient"]
+    assert [a.split(" ")[0] for a in before] == ["11", "∂L"]
 
 
 def test_parameters_that_the_model_and_its_optimiser_share_are_drawn_once():
     found = picture()
     reads = [b.split(" ")[0] for a, b in dot.pairs(found) if a == "11 parameters embedding.weight … output.bias"]
-    assert reads == ["LanguageModel", "SGD", "gradient"]
+    assert reads == ["LanguageModel", "SGD", "∂L"]
     assert not [look for look in dot.nodes(picture(depth=1)).values() if "parameters" in dot.shown(look)]
     counted = sum(int(n) for text, _ in outlines(found) for n in re.findall(r"(\d+) nodes", text))
     # Each in the model and in the optimiser, and the gradient reads what is turned round: the output and four gates.

@@ -1,5 +1,6 @@
 """The picture of a computation graph: operations, leaves, scopes, loops."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, get_args
@@ -10,7 +11,7 @@ from tinygrad_lstm.draw.graphs.called_steps import called_steps
 from tinygrad_lstm.draw.graphs.closing import close_functions
 from tinygrad_lstm.draw.graphs.dot import Style, dot_text
 from tinygrad_lstm.draw.graphs.exports import as_json
-from tinygrad_lstm.draw.graphs.folding import Folded, fold_graph
+from tinygrad_lstm.draw.graphs.folding import BACKWARD, Folded, fold_graph
 from tinygrad_lstm.draw.graphs.measures import Measures, measure
 from tinygrad_lstm.draw.graphs.mermaid import mermaid
 from tinygrad_lstm.draw.graphs.numbering import number_nodes
@@ -19,7 +20,7 @@ from tinygrad_lstm.draw.graphs.step_places import StepPlaces
 from tinygrad_lstm.draw.graphs.survey import survey
 from tinygrad_lstm.draw.graphs.timeline import Timeline, timeline
 from tinygrad_lstm.draw.graphs.unrolling import Unrolled, unroll
-from tinygrad_lstm.draw.graphs.vertices import Edge, Vertex, node_in_words
+from tinygrad_lstm.draw.graphs.vertices import Edge, Vertex, around, node_in_words
 from tinygrad_lstm.draw.options import check_at, check_look, check_title
 from tinygrad_lstm.draw.render import Engine
 from tinygrad_lstm.draw.themes import THEMES, ThemeName
@@ -34,6 +35,7 @@ LoopStyle = Literal["rolled", "box", "unrolled"]
 Gradients = Literal["apart", "together"]
 Direction = Literal["LR", "TB"]
 
+_DERIVATIVE: Final = re.compile(r"∂(.+?)/∂", re.DOTALL)
 _WRITTEN: Final = 20_000
 """Parts of more nodes get no expressions in their tooltips: nobody reads them, and each takes its time."""
 
@@ -162,6 +164,7 @@ def graph(
     if direction == "LR" and not ties:
         line = _over_time(vertices, edges, unrolled, gradients, depth, fold, repeats)
     folded = line.folded() if line is not None else fold_graph(vertices, edges, depth, fold, repeats)
+    _call_by_loss(folded.vertices, found.names)
     if folded.said:
         description += f" Folded: {folded.said}."
     types = any(str(v.type) != "f32[]" for v in vertices if v.type is not None)
@@ -229,6 +232,20 @@ class _Content:
     def mermaid(self) -> str:
         style = self.style
         return mermaid(self.folded, style.direction, style.shapes, style.theme, style.types)
+
+
+def _call_by_loss(vertices: list[Vertex], names: Sequence[str]) -> None:
+    """Call the backward pass by what is differentiated, as the results are: ``∂loss`` where they are ``∂loss/∂W_f``."""
+    losses = {match[1] for name in names if (match := _DERIVATIVE.match(name))}
+    if len(losses) != 1:
+        return
+    called = f"∂{losses.pop()}"
+    for v in vertices:
+        if v.gradient and v.kind == "folded" and v.label == BACKWARD:
+            v.label = called
+        for cluster in around(v.cluster):
+            if v.gradient and cluster.level == 1 and cluster.name == BACKWARD:
+                cluster.name = called
 
 
 def _tooltips(graph: Sources, vertices: Sequence[Vertex]) -> dict[Vertex, str]:
