@@ -68,7 +68,8 @@ def test_a_run_that_is_prolonged_is_as_one_that_was_planned_so_long(corpus, tmp_
 
 
 @pytest.mark.parametrize(
-    "place", ["updating.cross_entropy", "updating.clip_grad_norm", "language_model_trainer.learning_rate"]
+    "place",
+    ["language_model_trainer.cross_entropy", "updating.clip_grad_norm", "language_model_trainer.learning_rate"],
 )
 def test_a_first_step_that_is_interrupted_leaves_nothing(trainer, corpus, monkeypatch, place):
     before = everything(trainer)
@@ -158,7 +159,7 @@ def test_validating_changes_nothing(trainer):
 def test_the_state_is_carried_and_starts_from_zeros_in_each_round(trainer, monkeypatch):
     entered = []
     learn = trainer._updates.whole
-    monkeypatch.setattr(trainer._updates, "whole", lambda x, y, state: entered.append(state.h) or learn(x, y, state))
+    monkeypatch.setattr(trainer._updates, "whole", lambda batch, state: entered.append(state.h) or learn(batch, state))
     count = len(trainer._windows)
     for _ in range(count + 1):
         trainer.step()
@@ -173,8 +174,7 @@ def test_a_run_is_compiled_once_for_each_shape_of_a_window(trainer, monkeypatch)
         traced.append(targets.shape)
         return cross_entropy(logits, targets)
 
-    for module in ("language_model_trainer", "updating"):
-        monkeypatch.setattr(f"tinygrad_lstm.train.{module}.cross_entropy", counting)
+    monkeypatch.setattr("tinygrad_lstm.train.language_model_trainer.cross_entropy", counting)
     trainer.run()
     held_out = dict.fromkeys(window.targets.shape for window in trainer._held_out)
     assert len(held_out) == 2

@@ -118,7 +118,7 @@ def test_dropout_is_of_training_alone():
     assert one == two
     inputs, targets, _ = trainer._windows[0]
     losses = {
-        float(trainer._updates.whole(tl.tensor(inputs), tl.tensor(targets), trainer.state[0])[0]) for _ in range(3)
+        float(trainer._updates.whole((tl.tensor(inputs), tl.tensor(targets)), trainer.state[0])[0]) for _ in range(3)
     }
     assert len(losses) == 3
 

@@ -1,4 +1,4 @@
-"""Training a language model, saving it, and writing text with it."""
+"""Training of any module; language models: training one, saving it, and writing text with it."""
 
 from tinygrad_lstm.reflexes import TRAIN, answer
 from tinygrad_lstm.train.checkpoint import load_model
@@ -11,6 +11,7 @@ from tinygrad_lstm.train.parallel import ParallelTrainer
 from tinygrad_lstm.train.progress import Progress
 from tinygrad_lstm.train.sampling import beam_search, sample
 from tinygrad_lstm.train.settings import Settings, read_settings, shipped_settings
+from tinygrad_lstm.train.trainer import Trainer
 
 __all__ = [
     "Evaluation",
@@ -23,6 +24,7 @@ __all__ = [
     "Settings",
     "TextConfig",
     "TrainConfig",
+    "Trainer",
     "beam_search",
     "bits",
     "evaluate_text",

@@ -11,7 +11,7 @@ from typing import IO, Any, Final
 
 from tinygrad_lstm.errors import CheckpointError, UsageError
 from tinygrad_lstm.runtime.files import as_path, regular_file, write_whole
-from tinygrad_lstm.train.language_model_trainer import LanguageModelTrainer
+from tinygrad_lstm.train.loop import TrainingLoop
 
 __all__ = ["Journal", "check_curve", "read_journal", "save_curve"]
 
@@ -22,9 +22,9 @@ _EVERY: Final = 50
 class Journal:
     """Writes what happens in a run, a line of JSON for each 50 steps and each validation.
 
-    Each line has ``step``, ``epoch``, ``seconds`` since the run began, ``loss`` (the mean in nats per token since the
-    last line) and ``lr``; that of a validation ``held_out`` besides. A run that is resumed goes on in its file: lines
-    behind the step from which it goes on are left out.
+    Each line has ``step``, ``epoch``, ``seconds`` since the run began, ``loss`` (the mean since the last line, for a
+    text in nats per token) and ``lr``; that of a validation ``held_out`` besides. A run that is resumed goes on in its
+    file: lines behind the step from which it goes on are left out.
 
     Args:
         path: of the file.
@@ -35,7 +35,7 @@ class Journal:
 
     >>> from tempfile import TemporaryDirectory
     >>> corpus, config = tl.data.Corpus("abc " * 50, "abc"), tl.train.TrainConfig(steps=2, window=4, batch=2)
-    >>> trainer = LanguageModelTrainer(corpus, config=config)
+    >>> trainer = tl.train.LanguageModelTrainer(corpus, config=config)
     >>> with TemporaryDirectory() as folder:
     ...     with Journal(trainer, f"{folder}/log.jsonl") as journal:
     ...         trainer.run(journal)
@@ -44,7 +44,7 @@ class Journal:
     """
 
     def __init__(
-        self, trainer: LanguageModelTrainer, path: str | os.PathLike[str] | None = None, tensorboard: str | None = None
+        self, trainer: TrainingLoop, path: str | os.PathLike[str] | None = None, tensorboard: str | None = None
     ) -> None:
         self._started, self._written, self._told = time.monotonic(), trainer.at, len(trainer.validations)
         self._file: IO[str] | None = None
@@ -70,7 +70,7 @@ class Journal:
             if stream is not None:
                 stream.close()
 
-    def __call__(self, trainer: LanguageModelTrainer) -> None:
+    def __call__(self, trainer: TrainingLoop) -> None:
         """Note the progress of ``trainer``."""
         looked, self._told = len(trainer.validations) > self._told, len(trainer.validations)
         due = trainer.at - self._written >= _EVERY
@@ -152,7 +152,7 @@ def check_curve(path: str | os.PathLike[str]) -> None:
     _imported("matplotlib.figure", "plots")
 
 
-def save_curve(trainer: LanguageModelTrainer, path: str | os.PathLike[str]) -> None:
+def save_curve(trainer: TrainingLoop, path: str | os.PathLike[str]) -> None:
     """Draw the loss of training, and that over the held-out text, over the steps, into an SVG, PNG or PDF file.
 
     Raises:
@@ -168,9 +168,10 @@ def save_curve(trainer: LanguageModelTrainer, path: str | os.PathLike[str]) -> N
     axes.plot(steps, losses, color="#4c78a8", linewidth=1.2, label="training")
     if trainer.validations:
         at, held_out = zip(*trainer.validations, strict=True)
-        axes.plot(at, held_out, color="#c2185b", marker="o", markersize=3, linewidth=1.2, label="held-out text")
+        label = "held-out text" if trainer.unit else "held-out data"
+        axes.plot(at, held_out, color="#c2185b", marker="o", markersize=3, linewidth=1.2, label=label)
     axes.set_xlabel("step")
-    axes.set_ylabel(f"nats per {trainer.vocabulary.unit}")
+    axes.set_ylabel(f"nats per {trainer.unit}" if trainer.unit else "loss")
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
     held = io.BytesIO()

@@ -1,29 +1,20 @@
 """Training a language model: truncated backpropagation through time over the windows of a text."""
 
-import contextlib
 import math
 import os
-import sys
-import time
-from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
-
-import numpy as np
 
 from tinygrad_lstm.data.large import LargeCorpus
 from tinygrad_lstm.data.text import Corpus, Texts
 from tinygrad_lstm.data.windows import TokenSequence, Window, Windows, held_out_windows
-from tinygrad_lstm.errors import AnomalyError, CheckpointError, EvaluationError, UsageError
+from tinygrad_lstm.errors import CheckpointError, UsageError
 from tinygrad_lstm.functions import random
 from tinygrad_lstm.graph.dtypes import as_dtype
 from tinygrad_lstm.graph.structure import flatten, unflatten
 from tinygrad_lstm.graph.tensor import Tensor
-from tinygrad_lstm.graph.variables import Variable, assign_all
-from tinygrad_lstm.jit.jitted import jit
 from tinygrad_lstm.nn.losses import cross_entropy
 from tinygrad_lstm.nn.saving import undrawn
-from tinygrad_lstm.nn.stochastic import deterministic
 from tinygrad_lstm.runtime.creation import tensor
 from tinygrad_lstm.train.checkpoint import (
     Array,
@@ -34,15 +25,14 @@ from tinygrad_lstm.train.checkpoint import (
     restored_model,
     write_checkpoint,
 )
-from tinygrad_lstm.train.checkpoint_file import CheckpointFile
 from tinygrad_lstm.train.config import TextConfig, TrainConfig, learning_rate
 from tinygrad_lstm.train.description import Description
 from tinygrad_lstm.train.earlier import earlier
 from tinygrad_lstm.train.language_model import LanguageModel, ModelConfig
+from tinygrad_lstm.train.loop import TrainingLoop
 from tinygrad_lstm.train.measuring import Evaluation, evaluate_tokens
-from tinygrad_lstm.train.progress import Progress, draws_bars
 from tinygrad_lstm.train.resuming import resumed_config
-from tinygrad_lstm.train.updating import Means, Updates, detached, parted, whole_state
+from tinygrad_lstm.train.updating import Means, parted, parts_of
 
 __all__ = ["LanguageModelTrainer"]
 
@@ -52,7 +42,7 @@ _TRAINING: Final = TrainConfig()
 _READING: Final = TextConfig()
 
 
-class LanguageModelTrainer:
+class LanguageModelTrainer(TrainingLoop):
     """Trains a model on a text.
 
     Updates and validations are compiled by ``jit`` for the backend in use, once for each shape of a window.
@@ -79,6 +69,9 @@ class LanguageModelTrainer:
     (30, True)
     """
 
+    model: LanguageModel
+    _advice = "take a smaller lr or clip (--lr, --clip)"
+    _held_out_data = "held-out text"
     _own: slice = slice(None)
     """The streams of this process."""
     _means: Means | None = None
@@ -101,18 +94,12 @@ class LanguageModelTrainer:
         self._windows = Windows(self._texts.training, config.window, self.batch, self.vocabulary.unit, self._own)
         next(iter(self._held_out))
         key, dtype = random.key(config.seed), as_dtype(config.precision)
-        self.model = LanguageModel(len(self.vocabulary), model, key=key, dtype=dtype)
-        self.optimizer = config.optimizer_of(self.model.parameters())
-        self._updates = Updates(self.model, self.optimizer, config, self._means)
-        self._take_state(self.model.zeros(self.batch))
-        self.at = 0
-        self.losses = array("d")
-        self.validations: list[tuple[int, float]] = []
-        self.best: dict[str, Tensor] = {}
-        self.saved_at: int | None = None
-        self.saved_to: str | None = None
-        self._still = deterministic(self.model)
-        self._score = jit(self._judging)
+        made = LanguageModel(len(self.vocabulary), model, key=key, dtype=dtype)
+        super().__init__(made, config.optimizer_of(made.parameters()), config.clip, self._means)
+        self.unit, self.tokens = self.vocabulary.unit, config.window * self.batch
+        # Guessing costs the logarithm of the number of tokens. At a hundred times that the training has diverged.
+        self._bound = 100 * math.log(max(2, len(self.vocabulary)))
+        self._take_state(made.zeros(self.batch))
 
     def _read(self) -> Texts:
         """The texts as numbers."""
@@ -142,80 +129,25 @@ class LanguageModelTrainer:
         """The rounds over the text that are over."""
         return self.at // len(self._windows)
 
-    @property
-    def lowest(self) -> tuple[int, float]:
-        """The step with the lowest loss over the held-out text, and that loss; inf before the first look at it."""
-        return min(self.validations, key=lambda pair: pair[1], default=(self.at, math.inf))
+    def _batches(self) -> tuple[list[Any], list[Any], list[float] | None]:
+        window, parts = self._windows[self.at], len(self.state)
+        size = window.inputs.shape[1] // parts
+        states = [self.model.zeros(size) for _ in range(parts)] if window.first else self.state
+        return list(parts_of(window, parts)), states, None
 
-    def step(self) -> float:
-        """One update on the next window; returns the loss before it, in nats per token.
+    def _loss(self, model: Any, batch: Any, state: Any) -> tuple[Tensor, Tensor, Any]:
+        inputs, targets = batch
+        logits, state = model(inputs, state)
+        loss = cross_entropy(logits, targets)
+        return loss, loss * inputs.shape[0] if self.config.sum_over_time else loss, state
 
-        An exception during the update, such as Ctrl-C, leaves everything as it was before.
+    def _rate(self) -> float:
+        return learning_rate(self.config, self.at, self.epoch, self.steps)
 
-        Raises:
-            EvaluationError: when the loss or the gradient is no finite number.
-        """
-        at, state = self.at, self.state
-        before: list[tuple[Variable, Any]] = [(variable, variable.leaf) for variable in self._variables()]
-        try:
-            loss = self._update(self._windows[at])
-            self.losses.append(loss)
-            self.at = at + 1
-        except BaseException as error:
-            assign_all(before)
-            self.state, self.at = state, at
-            del self.losses[at:]
-            if isinstance(error, EvaluationError) and not isinstance(error, AnomalyError):
-                window = self._windows[at]
-                error.args = (f"{error}{self._updates.fault(window, self._entering(window, state))}",)
-                assign_all(before)
-            raise
-        finally:
-            self.model.zero_grad()
-        return loss
-
-    def _entering(self, window: Window, states: list[Any]) -> list[Any]:
-        """The state of each part in which a window is read."""
-        size = window.inputs.shape[1] // len(states)
-        return [self.model.zeros(size) for _ in states] if window.first else states
-
-    def _update(self, window: Window) -> float:
-        self.optimizer.lr = learning_rate(self.config, self.at, self.epoch, self.steps)
-        loss, norm, states = self._updates(window, self._entering(window, self.state))
-        # Guessing costs the logarithm of the number of tokens. At a hundred times that the training has diverged.
-        bound = 100 * math.log(max(2, len(self.vocabulary)))
-        if not loss <= bound or not math.isfinite(norm):
-            raise EvaluationError(
-                f"training diverged at step {self.at + 1}: the loss is {loss:.4g} and its gradient has the norm "
-                f"{norm:.4g}; take a smaller lr or clip (--lr, --clip)"
-            )
-        self.state = states
-        return loss
-
-    def _judging(self, inputs: Tensor, targets: Tensor, state: Any) -> tuple[Tensor, Any]:
-        """The loss over a window without dropout, and the state after it."""
-        logits, state = self._still(inputs, state)
-        return cross_entropy(logits, targets), state
-
-    def validate(self) -> float:
-        """The loss over the held-out text in nats per token; nothing is changed.
-
-        Raises:
-            EvaluationError: when it is no finite number.
-        """
-        total, count = 0.0, 0
-        state: Any = None
+    def _held_out_batches(self) -> Iterator[tuple[Any, Any, int]]:
         for window in self._held_out:
-            state = self.model.zeros(window.inputs.shape[1]) if window.first else state
-            loss, state = self._score(tensor(window.inputs), tensor(window.targets), state)
-            state = detached(state)
-            total, count = total + float(loss) * window.inputs.size, count + window.inputs.size
-        if not math.isfinite(total):
-            raise EvaluationError(
-                f"training diverged: the loss over the held-out text at step {self.at:,} is {total / count}; take a "
-                "smaller lr or clip (--lr, --clip)"
-            )
-        return total / count
+            state = self.model.zeros(window.inputs.shape[1]) if window.first else None
+            yield (tensor(window.inputs), tensor(window.targets)), state, window.inputs.size
 
     def evaluate(self, text: str) -> Evaluation:
         """How well the best weights predict ``text``, read in streams as the held-out text is."""
@@ -234,105 +166,12 @@ class LanguageModelTrainer:
         window, batch = self.config.window, self.config.batch
         return evaluate_tokens(model, tokens, words, self.vocabulary.unit, window=window, batch=batch)
 
-    def run(
-        self,
-        report: "Callable[[LanguageModelTrainer], None] | None" = None,
-        checkpoint: str | os.PathLike[str] | None = None,
-        *,
-        keep: int = 1,
-        save_every: float | None = None,
-        time_limit: float | None = None,
-    ) -> None:
-        """Train up to :attr:`steps`, validating every so often and at the end.
-
-        Args:
-            report: called after each update and each validation; by default a bar in a terminal and in Jupyter, and
-                nothing elsewhere. ``lambda trainer: None`` is nothing everywhere.
-            checkpoint: where to save after each validation, and when Ctrl-C ends the run. If its folder goes away
-                meanwhile, the run saves in the working directory, and warns.
-            keep: how many checkpoints stay: that at ``checkpoint``, which is the newest, and earlier ones beside it,
-                ``model.step-250.safetensors``. That with the lowest held-out loss stays besides.
-            save_every: seconds after which to save besides, at the next step.
-            time_limit: seconds after which the run ends, saving, at the next step.
-
-        Raises:
-            CheckpointError: when the checkpoint cannot be written; that is found out before the first step.
-            KeyboardInterrupt: at Ctrl-C, after saving; nothing of the step under way is left.
-        """
-        file = None if checkpoint is None else self._file(checkpoint, keep)
-        with contextlib.ExitStack() as stack:
-            if report is None and draws_bars(sys.stderr):
-                report = stack.enter_context(Progress(self, sys.stderr))
-            self._run(report, file, save_every, time_limit)
-
-    def _file(self, path: str | os.PathLike[str], keep: int) -> CheckpointFile:
-        return CheckpointFile(path, keep, self.saved_at, self.saved_at if self.saved_to == os.fspath(path) else None)
-
-    def _run(
-        self,
-        report: "Callable[[LanguageModelTrainer], None] | None",
-        file: CheckpointFile | None,
-        save_every: float | None,
-        time_limit: float | None,
-    ) -> None:
-        started = saved = time.monotonic()
-        try:
-            while True:
-                if self._validation_is_due():
-                    held_out = self.validate()
-                    # The best weights are stored first: after a Ctrl-C in between, this validation is repeated.
-                    if held_out < self.lowest[1]:
-                        self.best = self.model.state_dict()
-                    self.validations.append((self.at, held_out))
-                    if report:
-                        report(self)
-                    if file is not None:
-                        file.save(self.save, self.at, self.lowest[0])
-                        saved = time.monotonic()
-                elif file is not None and self._is_over(saved, save_every):
-                    file.save(self.save, self.at, self.lowest[0])
-                    saved = time.monotonic()
-                if self.at >= self.steps:
-                    return
-                if self._is_over(started, time_limit):
-                    if file is not None and self.saved_at != self.at:
-                        file.save(self.save, self.at, self.lowest[0])
-                    return
-                self.step()
-                if report:
-                    report(self)
-        except KeyboardInterrupt:
-            if file is not None:
-                file.save(self.save, self.at, self.lowest[0])
-            raise
-
-    def _is_over(self, since: float, seconds: float | None) -> bool:
-        return seconds is not None and time.monotonic() > since + seconds
-
-    def _validation_is_due(self) -> bool:
-        seen = self.validations[-1][0] if self.validations else 0
+    @property
+    def _every(self) -> int:
         usual = min(250, 25 * len(self._windows)) if self.config.epochs is None else len(self._windows)
-        every = self.config.validate_every or usual
-        return self.at > seen and (self.at % every == 0 or self.at >= self.steps)
+        return self.config.validate_every or usual
 
-    def _variables(self) -> list[Variable]:
-        return [variable for part in (self.model, self.optimizer) for _, variable in part.named_variables()]
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write all that :meth:`resume` needs to go on as if there had been no interruption.
-
-        Raises:
-            CheckpointError: when it cannot be written; then the path holds what it held.
-        """
-        self._write(path, whole_state(self.state))
-
-    def _write(self, path: str | os.PathLike[str], state: Sequence[Array]) -> None:
-        """Write a checkpoint with the state of all streams."""
-        arrays = {f"model.{name}": value.numpy() for name, value in self.model.state_dict().items()}
-        arrays |= {f"best.{name}": value.numpy() for name, value in self.best.items()}
-        arrays |= {f"optimizer.{name}": value.numpy() for name, value in self.optimizer.state_dict().items()}
-        arrays |= {f"state.{k}": array for k, array in enumerate(state)}
-        arrays["losses"] = np.array(self.losses)
+    def _store(self, path: str | os.PathLike[str], arrays: Mapping[str, Array]) -> None:
         description = Description(
             self.model.config,
             self.config,
@@ -344,7 +183,6 @@ class LanguageModelTrainer:
             tuple(self.validations),
         )
         write_checkpoint(path, arrays, description)
-        self.saved_at, self.saved_to = self.at, os.fspath(path)
 
     @classmethod
     def resume(
@@ -386,13 +224,11 @@ class LanguageModelTrainer:
             trainer.optimizer.load_state_dict(part(arrays, "optimizer"))
             leaves, structure = flatten(trainer.model.zeros(trainer.batch))
             state = [tensor(arrays[f"state.{k}"]) for k in range(len(leaves))]
-            losses, best = array("d", arrays["losses"].tolist()), part(arrays, "best")
+            losses, kept = arrays["losses"].tolist(), part(arrays, "best")
             fits = [s.type for s in state] == [leaf.type for leaf in leaves]
-            if not fits or len(losses) != saved.step or bool(saved.validations) != bool(best):
+            if not fits or len(losses) != saved.step or bool(saved.validations) != bool(kept):
                 raise CheckpointError(f"{path} is damaged: its state does not fit its settings")
         trainer._take_state(unflatten(structure, state))
-        trainer.at = trainer.saved_at = saved.step
-        trainer.saved_to = os.fspath(path)
-        trainer.losses, trainer.validations = losses, list(saved.validations)
-        trainer.best = model.state_dict() if saved.validations else {}
+        best = model.state_dict() if saved.validations else {}
+        trainer._go_to(path, saved.step, losses, saved.validations, best)
         return trainer

@@ -14,6 +14,7 @@ from tinygrad_lstm.train.checkpoint import Array
 from tinygrad_lstm.train.config import TextConfig, TrainConfig
 from tinygrad_lstm.train.language_model import ModelConfig
 from tinygrad_lstm.train.language_model_trainer import LanguageModelTrainer
+from tinygrad_lstm.train.loop import Callback
 from tinygrad_lstm.train.ranks import Ranks
 from tinygrad_lstm.train.updating import whole_state
 
@@ -59,7 +60,7 @@ class ParallelTrainer(LanguageModelTrainer):
 
     def run(
         self,
-        report: "Callable[[LanguageModelTrainer], None] | None" = None,
+        report: Callback | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         *,
         keep: int = 1,

@@ -12,63 +12,71 @@ from tinygrad_lstm.functions.filling import zeros_like
 from tinygrad_lstm.graph.structure import flatten, unflatten
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.jit.jitted import jit
-from tinygrad_lstm.nn.losses import cross_entropy
+from tinygrad_lstm.nn.module import Module
 from tinygrad_lstm.optim.clipping import clip_grad_norm
 from tinygrad_lstm.optim.optimizer import Optimizer
 from tinygrad_lstm.runtime.anomaly import detect_anomaly
 from tinygrad_lstm.runtime.creation import tensor
 from tinygrad_lstm.runtime.evaluation import evaluate
 from tinygrad_lstm.train.checkpoint import Array
-from tinygrad_lstm.train.config import TrainConfig
-from tinygrad_lstm.train.language_model import LanguageModel
 
-__all__ = ["Means", "Updates", "detached", "parted", "parts_of", "whole_state"]
+__all__ = ["Loss", "Means", "Updates", "detached", "parted", "parts_of", "whole_state"]
 
+Loss = Callable[[Any, Any, Any], tuple[Tensor, Tensor, Any]]
+"""``loss(model, batch, state)``: the loss, that of which the gradient is taken, and the state after the batch."""
 Means = Callable[[float, list[Tensor]], tuple[float, list[Tensor]]]
 
 
 class Updates:
-    """Makes updates of a model from windows, whose streams come in ``config.accumulate`` parts, one after the other.
+    """Makes updates of a model from batches: one, or several of which only one is in memory at a time.
 
-    The gradients of the parts are averaged, so that the update is that of all streams at once, to rounding, and only a
-    part is in memory at a time.
+    The gradients of several are averaged, so that the update is that of all of them at once, to rounding.
 
     Args:
+        clip: bound on the norm of all gradients together.
         means: of a loss and of gradients over several processes, for streams that are shared among them.
     """
 
     def __init__(
-        self,
-        model: LanguageModel,
-        optimizer: Optimizer,
-        config: TrainConfig,
-        means: Means | None = None,
+        self, model: Module, optimizer: Optimizer, loss: Loss, clip: float, means: Means | None = None
     ) -> None:
-        self._model, self._optimizer, self._config, self._means = model, optimizer, config, means
-        self.whole, self._slopes, self._apply = jit(self._learning), jit(self._deriving), jit(self._applying)
+        self._model, self._optimizer, self._loss, self._clip, self._means = model, optimizer, loss, clip, means
+        self._parameters = optimizer.parameters_to_update
+        self.whole, self._slopes = jit(self._learning), jit(self._deriving)
+        self._apply = jit(self._applying, static_argnames="count")
 
-    def __call__(self, window: Window, states: Sequence[Any]) -> tuple[float, float, list[Any]]:
-        """One update; returns the loss before it, the norm of its gradient, and the state of each part behind it."""
-        if len(states) == 1 and self._means is None:
-            loss, norm, after = self.whole(tensor(window.inputs), tensor(window.targets), states[0])
+    def __call__(
+        self, batches: Sequence[Any], states: Sequence[Any], shares: Sequence[float] | None = None
+    ) -> tuple[float, float, list[Any]]:
+        """One update; returns the loss before it, the norm of its gradient, and the states behind it.
+
+        Args:
+            states: one for each batch, or one that goes on through all of them.
+            shares: how much each batch counts, 1 on average; equally by default.
+        """
+        if len(batches) == 1 and self._means is None:
+            loss, norm, after = self.whole(batches[0], states[0])
             return float(loss), float(norm), [detached(after)]
-        total, behind = 0.0, []
-        slopes: list[Tensor] = [] if len(states) == 1 else [zeros_like(p) for p in self._model.parameters()]
-        for part, state in zip(parts_of(window, len(states)), states, strict=True):
-            loss, slopes, after = self._slopes(tensor(part.inputs), tensor(part.targets), state, slopes)
-            total += float(loss)
-            behind.append(detached(after))
-        total /= len(states)
+        total, behind = 0.0, list(states)
+        slopes: list[Any] = [] if len(batches) == 1 else [zeros_like(p) for p in self._parameters]
+        for k, batch in enumerate(batches):
+            own, share = k % len(behind), None if shares is None else tensor(np.float64(shares[k]))
+            loss, slopes, after = self._slopes(batch, behind[own], slopes, share)
+            total += float(loss) if shares is None else float(loss) * shares[k]
+            behind[own] = detached(after)
+        total /= len(batches)
         if self._means is not None:
             total, slopes = self._means(total, slopes)
-        return total, float(self._apply(slopes)), behind
+        return total, float(self._apply(slopes, count=len(batches))), behind
 
-    def fault(self, window: Window, states: Sequence[Any]) -> str:
+    def fault(self, batches: Sequence[Any], states: Sequence[Any]) -> str:
         """Where the first number of an update that is not finite comes from, found op by op; nothing if all are."""
-        parameters = dict(self._model.named_parameters())
-        for part, state in zip(parts_of(window, len(states)), states, strict=True):
-            logits, _ = self._model(tensor(part.inputs), state)
-            loss = cross_entropy(logits, tensor(part.targets))
+        trained = {id(p) for p in self._parameters}
+        parameters = {name: p for name, p in self._model.named_parameters() if id(p) in trained}
+        behind = list(states)
+        for k, batch in enumerate(batches):
+            own = k % len(behind)
+            loss, _, after = self._loss(self._model, batch, behind[own])
             try:
                 with detect_anomaly():
                     evaluate(loss, *gradients(loss, list(parameters.values())))
@@ -76,47 +84,50 @@ class Updates:
                 spoilt = [name for name, p in parameters.items() if not np.isfinite(p.numpy()).all()]
                 weights = f"{', '.join(spoilt[:3])} held such numbers before; " if spoilt else ""
                 return f". The first that is not finite: {weights}{anomaly}"
+            behind[own] = detached(after)
         return ""
 
-    def _learning(self, inputs: Tensor, targets: Tensor, state: Any) -> tuple[Tensor, Tensor, Any]:
-        """One update: the loss before it, the norm of its gradient, and the state after the window."""
-        logits, state = self._model(inputs, state)
-        loss = cross_entropy(logits, targets)
-        self._optimizer.zero_grad()
-        (loss * inputs.shape[0] if self._config.sum_over_time else loss).backward()
-        norm = clip_grad_norm(self._model.parameters(), self._config.clip)
+    def _learning(self, batch: Any, state: Any) -> tuple[Tensor, Tensor, Any]:
+        """One update: the loss before it, the norm of its gradient, and the state after the batch."""
+        loss, derived, state = self._loss(self._model, batch, state)
+        self._model.zero_grad()
+        derived.backward()
+        norm = clip_grad_norm(self._parameters, self._clip)
         self._optimizer.step()
-        self._optimizer.zero_grad()
+        self._model.zero_grad()
         return loss, norm, state
 
     def _deriving(
-        self, inputs: Tensor, targets: Tensor, state: Any, before: list[Tensor]
+        self, batch: Any, state: Any, before: list[Any], share: Tensor | None
     ) -> tuple[Tensor, list[Any], Any]:
-        """The loss of some streams, the gradients added to those before, and the state after the window."""
-        logits, state = self._model(inputs, state)
-        loss = cross_entropy(logits, targets)
-        self._optimizer.zero_grad()
-        (loss * inputs.shape[0] if self._config.sum_over_time else loss).backward()
-        slopes: list[Any] = [p.grad for p in self._model.parameters()]
-        self._optimizer.zero_grad()
-        return loss, [a + b for a, b in zip(before, slopes, strict=True)] if before else slopes, state
+        """The loss of a batch, the gradients added to those before, and the state after it."""
+        loss, derived, state = self._loss(self._model, batch, state)
+        self._model.zero_grad()
+        (derived if share is None else derived * share.astype(derived.dtype)).backward()
+        slopes: list[Any] = [p.grad for p in self._parameters]
+        self._model.zero_grad()
+        return loss, [_sum(a, b) for a, b in zip(before, slopes, strict=True)] if before else slopes, state
 
-    def _applying(self, slopes: list[Tensor]) -> Tensor:
+    def _applying(self, slopes: list[Any], count: int) -> Tensor:
         """One update by the sums of gradients of all parts; returns the norm of their mean."""
-        parts = self._config.accumulate
-        for p, slope in zip(self._model.parameters(), slopes, strict=True):
-            p.grad = slope if parts == 1 else slope / parts
-        norm = clip_grad_norm(self._model.parameters(), self._config.clip)
+        for p, slope in zip(self._parameters, slopes, strict=True):
+            p.grad = slope if count == 1 or slope is None else slope / count
+        norm = clip_grad_norm(self._parameters, self._clip)
         self._optimizer.step()
-        self._optimizer.zero_grad()
+        self._model.zero_grad()
         return norm
 
 
-def parts_of(window: Window, count: int) -> list[Window]:
-    """The streams of a window in ``count`` parts of equal size."""
+def _sum(before: Any, slope: Any) -> Any:
+    """The sum of gradients, of which that of a parameter that the loss does not read is None."""
+    return before if slope is None else slope if before is None else before + slope
+
+
+def parts_of(window: Window, count: int) -> list[tuple[Tensor, Tensor]]:
+    """Inputs and targets of the streams of a window, in ``count`` parts of equal size."""
     size = window.inputs.shape[1] // count
     cuts = [slice(k * size, (k + 1) * size) for k in range(count)]
-    return [Window(window.inputs[:, cut], window.targets[:, cut], window.first) for cut in cuts]
+    return [(tensor(window.inputs[:, cut]), tensor(window.targets[:, cut])) for cut in cuts]
 
 
 def parted(state: Any, own: slice, count: int) -> list[Any]:
