@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm.errors import DataError, UsageError
-from tinygrad_lstm.functions import random
 from tinygrad_lstm.graph.structure import flatten, unflatten
 
 __all__ = ["Batches"]
@@ -55,8 +54,9 @@ class Batches:
             )
         self._order = None
         if seed is not None:
-            random.check_seed(seed)
-            self._order = np.random.default_rng((int(seed), epoch)).permutation(self._count)
+            if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+                raise UsageError(f"Batches: seed is an integer of at least 0, not {seed!r}")
+            self._order = np.random.default_rng((seed, epoch)).permutation(self._count)
         self._seed = seed
 
     def __call__(self, epoch: int) -> "Batches":

@@ -111,7 +111,7 @@ MODULES: Final[Mapping[str, str]] = {
     "device": "read model.parameters()[0].device",
     "double": "give dtype=tl.float64 where the module is made",
     "eval": "there is no mode: tl.nn.deterministic(model) is the model without chance",
-    "fit": "write the loop: loss.backward(), optimizer.step(); or tl.train.LanguageModelTrainer for a text",
+    "fit": "write the loop: loss.backward(), optimizer.step(); or tl.train.Trainer(model, loss, batches, epochs=3)",
     "flatten_parameters": "leave it out; there is nothing to flatten",
     "float": "float32 is the default of dtype= where the module is made",
     "freeze": "do not give its parameters to the optimiser",

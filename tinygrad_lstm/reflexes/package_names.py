@@ -6,7 +6,7 @@ from typing import Final
 __all__ = ["COMPILED", "DATA", "DRAW", "DRAWINGS", "FRAMEWORK", "RANDOM", "TESTING", "TRAIN"]
 
 FRAMEWORK: Final[Mapping[str, str]] = {
-    "DataLoader": "batches of a text are tl.data.Windows; of arrays write x[start : start + size] in a loop",
+    "DataLoader": "write tl.data.Batches((x, y), 32, seed=0); batches of a text are tl.data.Windows",
     "F": ("activations are functions in tl, such as tl.relu, and losses in tl.nn, such as tl.nn.cross_entropy"),
     "FloatTensor": "write tl.tensor(value, dtype=tl.float32)",
     "GradientTape": "nothing has to be recorded: write tl.gradients(y, x), or tl.grad(f)",
@@ -170,17 +170,17 @@ DRAWINGS: Final[Mapping[str, str]] = {
 """Attributes of a drawing."""
 
 DATA: Final[Mapping[str, str]] = {
-    "DataLoader": "batches of a text are tl.data.Windows; of arrays write x[start : start + size] in a loop",
+    "DataLoader": "write tl.data.Batches((x, y), 32, seed=0); batches of a text are tl.data.Windows",
     "Dataset": "a text is tl.data.Corpus, and arrays need none",
-    "TensorDataset": "arrays need none: write x[start : start + size] in a loop",
+    "TensorDataset": "arrays need none: write tl.data.Batches((x, y), 32, seed=0)",
     "random_split": "a text is cut by tl.data.split; arrays by tl.random.permutation(key, len(x))",
 }
 """Names in ``tl.data``."""
 
 TRAIN: Final[Mapping[str, str]] = {
-    "fit": "write tl.train.LanguageModelTrainer(corpus).run()",
-    "save_checkpoint": "tl.train.LanguageModelTrainer writes them by itself",
-    "train": "write tl.train.LanguageModelTrainer(corpus).run()",
+    "fit": "write tl.train.Trainer(model, loss, batches, epochs=3).run()",
+    "save_checkpoint": "a Trainer writes them by itself: trainer.run(checkpoint=path)",
+    "train": "write tl.train.Trainer(model, loss, batches, epochs=3).run()",
 }
 """Names in ``tl.train``."""
 

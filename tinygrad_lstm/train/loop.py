@@ -19,6 +19,7 @@ from tinygrad_lstm.jit.jitted import jit
 from tinygrad_lstm.nn.module import Module
 from tinygrad_lstm.nn.stochastic import deterministic
 from tinygrad_lstm.optim.optimizer import Optimizer
+from tinygrad_lstm.reflexes import answering
 from tinygrad_lstm.train.checkpoint import Array
 from tinygrad_lstm.train.checkpoint_file import CheckpointFile
 from tinygrad_lstm.train.progress import Progress, draws_bars
@@ -30,6 +31,7 @@ Callback = Callable[[Any], object]
 """``callback(trainer)``."""
 
 
+@answering
 class TrainingLoop(ABC):
     """The loop of :class:`Trainer` and :class:`LanguageModelTrainer`, who say what is read, and what is the loss.
 
