@@ -83,6 +83,26 @@ def test_steps_are_those_of_a_loop_by_hand(backend):
     assert_alike(trainer.model, model)
 
 
+def test_batches_that_were_interrupted_are_read_again():
+    class Interrupted(Loader):
+        left = 3
+
+        def __iter__(self):
+            for batch in super().__iter__():
+                self.left -= 1
+                if not self.left:
+                    raise KeyboardInterrupt
+                yield batch
+
+    whole, part = made(batches=Loader()), made(batches=Interrupted())
+    whole.run()
+    with pytest.raises(KeyboardInterrupt):
+        part.run()
+    assert part.at == 2
+    part.run()
+    assert everything(part) == everything(whole)
+
+
 class Loader:
     """Batches that can only be iterated over, as those of a PyTorch DataLoader."""
 
@@ -261,6 +281,7 @@ def test_reports_speak_of_steps(tmp_path):
     with Progress(trainer, stream) as progress, Journal(trainer, tmp_path / "log") as journal:
         trainer.callbacks = (progress, journal)
         trainer.run()
+    assert trainer.validate() == trainer.validations[0][1]  # nothing is dropped
     first, last = stream.getvalue().splitlines()
     assert re.fullmatch(r"step 1 of 4: loss \d\.\d{3}", first)
     assert re.fullmatch(r"step 4 of 4: loss \d\.\d{3}, held-out \d\.\d{3}, [\d.,]+ steps/s, 0 s left", last)
@@ -329,6 +350,8 @@ def test_slips_are_one_sentence(tmp_path):
         (lambda: made(optimizer=tl.optim.SGD).resume(tmp_path / "a"), "is of another model or optimiser"),
         (lambda: made(size=9, accumulate=2).resume(tmp_path / "a"), "5 updates in an epoch and accumulate=1, not"),
         (lambda: tl.data.Batches((X, Y[1:]), 3), "37, 36 examples"),
+        (lambda: tl.data.Batches(X, 3)[:2], "by its number, not by slice"),
+        (lambda: tl.data.Batches(X, 3, seed=-1), "seed is an integer of at least 0, not -1"),
         (lambda: tl.data.Batches(X, 0), "size is an integer of at least 1, not 0"),
         (lambda: tl.data.Batches(X, 99, drop_last=True), "make no batch of 99"),
     ]

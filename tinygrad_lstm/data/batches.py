@@ -68,6 +68,8 @@ class Batches:
         return self._count // self._size if self._drop_last else -(-self._count // self._size)
 
     def __getitem__(self, k: int) -> Any:
+        if not isinstance(k, int | np.integer):
+            raise UsageError(f"Batches: a batch is read by its number, not by {type(k).__name__}; slice the arrays")
         if not -len(self) <= k < len(self):
             raise IndexError(k)
         at = k % len(self) * self._size

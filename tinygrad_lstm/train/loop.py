@@ -46,6 +46,7 @@ class TrainingLoop(ABC):
         best: the weights at the lowest of these losses, as a state dict; empty before the first.
         saved_at: the step of the last checkpoint that was written or read.
         saved_to: the path of that checkpoint.
+        callbacks: called with the trainer after each update and each validation.
         state: what is carried from batch to batch, for each part of an update.
         unit: what a loss is per, where that is a token: ``character`` or ``word``.
         tokens: how many of them a step reads; 1 where it reads none.

@@ -47,7 +47,7 @@ class Rounds:
 
     def _found(self, epoch: int, first: int, count: int) -> list[Any]:
         if epoch != self._epoch:
-            self._epoch, self._iterator = epoch, None
+            self._iterator = None
             if callable(self._batches):
                 self._of_epoch = self._checked(self._batches(epoch))
                 if len(self._of_epoch) != self._count:
@@ -55,19 +55,21 @@ class Rounds:
                         f"{self._name} has {len(self._of_epoch):,} batches in epoch {epoch}, and {self._count:,} in "
                         "epoch 0; give the same number in each"
                     )
+            self._epoch = epoch
         if hasattr(type(self._of_epoch), "__getitem__"):
             return [self._of_epoch[k] for k in range(first, first + count)]
-        if self._iterator is None or self._position != first:
-            self._iterator, self._position = islice(iter(self._of_epoch), first, None), first
-        found = list(islice(self._iterator, count))
-        self._position += count
+        # One that is interrupted while it is read is somewhere, and begun anew.
+        iterator, self._iterator = self._iterator, None
+        if iterator is None or self._position != first:
+            iterator = islice(iter(self._of_epoch), first, None)
+        found = list(islice(iterator, count))
         if len(found) < count:
-            self._iterator = None
             raise DataError(
                 f"{self._name} has a length of {self._count:,} batches, and gave {first + len(found):,}; one that is "
                 "over after one round, such as a generator, cannot be read again: give a list, or a function of the "
                 "epoch that makes it anew"
             )
+        self._iterator, self._position = iterator, first + count
         return found
 
     def _checked(self, batches: Any) -> Any:

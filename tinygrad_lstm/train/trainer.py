@@ -58,8 +58,8 @@ class Trainer(TrainingLoop):
             the state after the batch, in which the next one is read; gradients end between them.
         validate_every: steps between two looks at the held-out batches; an epoch by default. A checkpoint is written
             then, also where nothing is held out.
-        callbacks: called after each update and each validation with the trainer, in this order, such as a
-            :class:`Journal`.
+        callbacks: called with the trainer after each update and each validation, in this order; before what ``run``
+            reports. The attribute may be set later, as to a :class:`Journal`.
 
     Raises:
         UsageError: for arguments of other kinds or out of their range.
