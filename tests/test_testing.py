@@ -70,7 +70,9 @@ def test_mistakes() -> None:
         check_gradients(tl.exp, 1.0, order=0)
     with pytest.raises(UsageError, match="no input"):
         check_gradients(lambda: tl.tensor(1.0))
-    with pytest.raises(DTypeError, match=r"xs\[1\] holds int64, not floats; let f close over it"):
+    with pytest.raises(
+        DTypeError, match=r"xs\[1\] holds int64, not floats; write 1\.0 in place of 1, or let f close over it"
+    ):
         check_gradients(lambda x, i: x[i], POINT, np.array([0]))
     with pytest.raises(GradientError, match="only floats"):
         check_gradients(tl.argmax, POINT)

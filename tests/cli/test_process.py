@@ -98,6 +98,7 @@ def test_a_module_that_is_run_parses_before_it_imports():
         "class Finder:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
         "        if name == 'numpy': os.kill(os.getpid(), signal.SIGINT)\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background\n"
         "sys.meta_path.insert(0, Finder())\n"
         "sys.argv, sys.orig_argv = ['-m', 'backends'], ['python', '-m', 'tinygrad_lstm', 'backends']\n"
         "import tinygrad_lstm\n"

@@ -397,7 +397,7 @@ def test_a_layout_without_values():
         (lambda: tl.draw.page(3), "draws tensors.*got int"),
         (lambda: tl.draw.page(tl.nn.LSTMCell), "LSTMCell is a class"),
         (lambda: tl.draw.page(tl.nn.LSTM(3, 4)), "no arguments came"),
-        (lambda: tl.draw.page(tl.nn.LSTMCell(3, 4), 1, 2, 3), r"takes \(x, state\)"),
+        (lambda: tl.draw.page(tl.nn.LSTMCell(3, 4), 1, 2, 3, 4), r"takes \(x, state, key\)"),
         (lambda: tl.draw.page(lambda x: x, "a"), "of type str and no tensor"),
         (lambda: tl.draw.page(tl.symbol("x"), at={"x": 1.0}), "at= gives values to symbols, and 'x' is none"),
         (lambda: tl.draw.page(tl.symbol("x"), at=1.0), "at= is a dict from symbols to values, not float"),

@@ -23,7 +23,7 @@ def composition(called: str = "") -> Callable[[F], F]:
         called: what to call it in pictures, the name of the function by default.
 
     >>> y = tl.softmax(tl.symbol("x", (2, 3)), axis=0)
-    >>> str(y.scope.parent), y.scope.parent.role, y.scope.parent.note
+    >>> str(y.scope), y.scope.role, y.scope.note
     ('softmax', 'function', 'axis=0')
     """
 
