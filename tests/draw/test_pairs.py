@@ -156,5 +156,6 @@ def test_what_differs_looks_different() -> None:
 
 
 @pytest.mark.slow
-def test_what_differs_looks_different_in_ten_thousand_pairs() -> None:
-    pairs(0, 10_000)
+@pytest.mark.parametrize("part", range(8))
+def test_what_differs_looks_different_in_ten_thousand_pairs(part: int) -> None:
+    pairs(1250 * part, 1250)
