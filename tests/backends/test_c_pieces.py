@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 
 import tinygrad_lstm as tl
+from tests.codegen.small_programs import needs_c
+
+pytestmark = needs_c
 
 FUNCTIONS = {
     "sum": lambda x: x.sum(),
