@@ -7,6 +7,7 @@ import pytest
 
 import tinygrad_lstm as tl
 from tests.batching.looping import agree, looped, weighed
+from tests.codegen.small_programs import needs_c
 from tinygrad_lstm.autodiff import jacobian_rows
 from tinygrad_lstm.errors import Error, ShapeError, StructureError, TraceError, UsageError
 from tinygrad_lstm.graph.function import Graph, topological, verify
@@ -91,7 +92,7 @@ def test_mapped_twice_and_in_every_order_of_transforms() -> None:
     agree(tl.vmap(lambda v, u: tl.hvp(lambda z: (z**3).sum(), v, u))(x, x), 6 * x * x)
 
 
-@pytest.mark.parametrize("backend", ["numpy", "c"])
+@pytest.mark.parametrize("backend", ["numpy", pytest.param("c", marks=needs_c)])
 def test_compiled(backend: str) -> None:
     lstm = tl.nn.LSTM(3, 4, key=tl.random.key(0), dtype=tl.float64)
     x = drawn(5, 6, 1, 3)
