@@ -347,6 +347,17 @@ class Placement:
         wide = width_of(part.label, 17)
         return (16.0, 16.0) if len(part.label) <= 2 else (max(24.0, wide / 2 + 13), 16.0)
 
+    def _before(self, column: Column) -> float:
+        """How far left of its middle a column wants room for arrowheads with the marks over their wires."""
+        return max(
+            [
+                self.size(reader)[0] + 24 + width_of(reader.marks[source], 18)
+                for (source, reader), port in self.port.items()
+                if port == "left" and reader in (*column.stack, column.top) and reader.marks.get(source)
+            ],
+            default=0.0,
+        )
+
     def _place(self) -> None:
         rows, height = self._rows()
         if self.carried is None:
@@ -362,13 +373,16 @@ class Placement:
         inputs = [p for p in self.anatomy.parts if p.kind == "input"]
         self.input_x = spread(inputs, LEFT + 57, 74)
         self.inputs_x = max(self.input_x.values(), default=LEFT + 57)
+        before = [self._before(column) for column in self.columns]
         at = self.inputs_x + 32 + (wide[0] if wide else 0) + (20 if taps or peeps else 0)
+        at = max(at, LEFT + before[0] if before else 0)
         for k, column in enumerate(self.columns):
             column.x = at
             if k + 1 < len(wide):
                 named = [p.name for p in (column.base, *column.stack) if p and p.name]
                 names = max([2 * half_of_name(name) for name in named], default=0.0)
-                at += max(86.0, wide[k] + wide[k + 1] + 29, names + wide[k + 1] + 16) + 24 * len(self.gaps.get(k, []))
+                beside = max(wide[k] + wide[k + 1] + 29, names + wide[k + 1] + 16, wide[k] + before[k + 1])
+                at += max(86.0, beside) + 24 * len(self.gaps.get(k, []))
         for column in self.columns:
             for part in (p for p in (column.base, *column.stack, column.top) if p):
                 y = self.layer_y if part is column.base else CONVEYOR if part is column.top else None
