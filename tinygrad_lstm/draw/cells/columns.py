@@ -8,9 +8,9 @@ its wire, in room of its own. Units: 0.75 points; y grows downwards.
 from collections.abc import Hashable
 from typing import Any, Final
 
-from tinygrad_lstm.draw.cells.anatomy import Anatomy, Part
 from tinygrad_lstm.draw.cells.crossings import with_gaps_at_crossings
 from tinygrad_lstm.draw.cells.curves import Point
+from tinygrad_lstm.draw.cells.parts import Anatomy, Part
 from tinygrad_lstm.draw.cells.placement import Spot, find_conveyors, half_of, half_of_name, spread
 from tinygrad_lstm.draw.cells.wires import Plan, Wire
 from tinygrad_lstm.draw.layered import Curve, Lane, curve_of, layered

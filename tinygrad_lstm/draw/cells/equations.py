@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Final
 
-from tinygrad_lstm.draw.cells.anatomy import Anatomy, Part
+from tinygrad_lstm.draw.cells.parts import Anatomy, Part
 from tinygrad_lstm.draw.cells.recognising import clip_of, is_relu, normalising, thinned, value_of
 from tinygrad_lstm.draw.marks import attribute_note
 from tinygrad_lstm.draw.markup import pretty, split_name

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Final
 
-from tinygrad_lstm.draw.cells.anatomy import Anatomy, Part
+from tinygrad_lstm.draw.cells.parts import Anatomy, Part
 from tinygrad_lstm.draw.cells.picture import Spotlight
 from tinygrad_lstm.draw.cells.placement import find_conveyors
 from tinygrad_lstm.draw.markup import pretty

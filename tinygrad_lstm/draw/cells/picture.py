@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tinygrad_lstm.draw.cells.anatomy import Anatomy, Part, dissect
+from tinygrad_lstm.draw.cells.anatomy import dissect
 from tinygrad_lstm.draw.cells.columns import in_columns
 from tinygrad_lstm.draw.cells.equations import cell_in_words
 from tinygrad_lstm.draw.cells.marking import mark_spots
+from tinygrad_lstm.draw.cells.parts import Anatomy, Part
 from tinygrad_lstm.draw.cells.placed import LOOKS, SIZES, Canvas
 from tinygrad_lstm.draw.cells.placement import Placement, Spot, UnplacedError
 from tinygrad_lstm.draw.cells.timestep import trace_step

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from tinygrad_lstm.draw.cells.anatomy import Anatomy, Part
+from tinygrad_lstm.draw.cells.parts import Anatomy, Part
 from tinygrad_lstm.draw.markup import pretty, split_name, width_of
 
 __all__ = [

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tinygrad_lstm.draw.cells.anatomy import Anatomy, Part, dissect
+from tinygrad_lstm.draw.cells.anatomy import dissect
 from tinygrad_lstm.draw.cells.equations import Equation, cell_in_words, equations
 from tinygrad_lstm.draw.cells.explaining import spotlight_on, stages_of
+from tinygrad_lstm.draw.cells.parts import Anatomy, Part
 from tinygrad_lstm.draw.cells.picture import picture
 from tinygrad_lstm.draw.cells.timestep import example, first_state, trace_step
 from tinygrad_lstm.draw.drawing import Drawing

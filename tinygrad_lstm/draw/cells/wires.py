@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from tinygrad_lstm.draw.cells.anatomy import Part
 from tinygrad_lstm.draw.cells.curves import GAP, RADIUS, Point
+from tinygrad_lstm.draw.cells.parts import Part
 from tinygrad_lstm.draw.cells.placement import (
     CONVEYOR,
     LEFT,

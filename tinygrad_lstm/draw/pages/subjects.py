@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tinygrad_lstm.draw.cells.anatomy import Anatomy, dissect
+from tinygrad_lstm.draw.cells.anatomy import dissect
+from tinygrad_lstm.draw.cells.parts import Anatomy
 from tinygrad_lstm.draw.cells.picture import cell, identifiers
 from tinygrad_lstm.draw.cells.timestep import example, first_state, is_cell, trace_step
 from tinygrad_lstm.draw.graphs.sources import Sources, sources

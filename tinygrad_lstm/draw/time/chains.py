@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from tinygrad_lstm.draw.cells.anatomy import Anatomy
 from tinygrad_lstm.draw.cells.curves import Point
 from tinygrad_lstm.draw.cells.equations import cell_in_words
+from tinygrad_lstm.draw.cells.parts import Anatomy
 from tinygrad_lstm.draw.cells.picture import fixed, identifiers, placed_cell
 from tinygrad_lstm.draw.cells.placed import LOOKS, SIZES, Canvas
 from tinygrad_lstm.draw.cells.placement import Spot, spread

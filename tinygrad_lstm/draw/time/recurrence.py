@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tinygrad_lstm.draw.cells.anatomy import Anatomy, dissect
+from tinygrad_lstm.draw.cells.anatomy import dissect
+from tinygrad_lstm.draw.cells.parts import Anatomy
 from tinygrad_lstm.draw.cells.timestep import TracedStep, is_cell, names_of, trace_step
 from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.graph.convert import as_tensor
