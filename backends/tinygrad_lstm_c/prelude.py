@@ -55,6 +55,12 @@ FUNCTION int64_t share(int64_t n, int64_t worker, int64_t workers) {
   const int64_t start = n * worker / workers;
   return worker < workers && n >= 64 * workers ? start / 16 * 16 : start;
 }
+/* Whether any worker has met an index out of range. Their contexts lie side by side. */
+FUNCTION int faulted(const context *w) {
+  const context *const first = w - w->worker;
+  for (int64_t k = 0; k < w->workers; ++k) if (first[k].fault) return 1;
+  return 0;
+}
 """
 
 PRELUDE: Final = _HEAD + MATH + INTEGERS + HALF + _CONTEXT + PACKED

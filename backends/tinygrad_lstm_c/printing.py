@@ -191,13 +191,16 @@ class _Printer:
                 self._step(step, shared, lines, pad)
 
     def _ask(self, condition: View, shared: bool, lines: _Lines, pad: str) -> None:
-        """Print what ends a loop. All workers read the condition before one of them begins the step that changes it."""
+        """Print what ends a loop: its condition, or an index out of range, after which the condition may hold for ever.
+
+        All workers read both before one of them begins the step that changes them.
+        """
         lines.buffers.add(condition.buffer)
         if shared:
-            lines.text.append(f"{pad}  const int go = *({_address(condition)}) != 0;")
+            lines.text.append(f"{pad}  const int go = *({_address(condition)}) && !faulted(w);")
             lines.text += [f"{pad}  WAIT", f"{pad}  if (!go) break;"]
         else:
-            lines.text.append(f"{pad}  if (!*({_address(condition)}) || w->fault) break;")
+            lines.text.append(f"{pad}  if (!*({_address(condition)}) || faulted(w)) break;")
 
     def _pack(self, loop: Loop, shared: bool, lines: _Lines, pad: str) -> None:
         """Print, before a loop, the packing of right operands of its products that its steps do not change."""

@@ -1,5 +1,7 @@
 """``cond`` and ``while_loop`` against Python's if and while: values, derivatives to second order, compiled, mapped."""
 
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -238,3 +240,36 @@ COUNT = tl.symbol("count", (), tl.int64)
 def assigning() -> tl.Tensor:
     W.assign(W * 2)
     return A
+
+
+CHASE = """
+import numpy as np
+import tinygrad_lstm as tl
+from tinygrad_lstm.runtime.threads import blas_threads
+
+@tl.jit
+def chase(follow, at):
+    return tl.while_loop(lambda at: (at < 9).any(), lambda at: follow[at], at)
+
+at = np.arange(PLACES) % 10
+for wrong in (3, 12):
+    follow = np.append(np.arange(1, 10), 9)
+    follow[[0, wrong % 10]] = [0, wrong + 1]
+    at[at == 0] = 1
+    with tl.use_backend("c"), blas_threads(2):
+        try:
+            print(chase(follow, at).numpy().min())
+        except tl.errors.IndexingError as error:
+            print(error)
+"""
+
+
+@needs_c
+@pytest.mark.parametrize("places", [100, 40_000], ids=["alone", "shared"])
+def test_an_index_out_of_range_ends_a_compiled_loop(places: int) -> None:
+    # Read as 0, the index leads to a place from which no way leads to the end: the loop would never be over.
+    code = CHASE.replace("PLACES", str(places))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    first, second = done.stdout.splitlines()
+    assert first == "9"
+    assert "index 13 is out of bounds for axis 0 with size 10" in second
