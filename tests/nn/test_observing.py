@@ -228,9 +228,32 @@ X = tl.ones((STEPS, BATCH, INPUT))
 LSTM = tl.nn.LSTM(INPUT, HIDDEN, 2, key=tl.random.key(0))
 
 
+def gated(x: Any) -> Any:
+    """A branch, and a loop by its condition, each with a name inside; and one outside of both."""
+    shown = tl.cond(x.sum() > 0, lambda x: tl.tanh(x).named("inner"), lambda x: x, x)
+    return tl.while_loop(lambda x: x.sum() < 50, lambda x: (x * 2).named("doubled"), shown.named("outer"))
+
+
+def scanned(x: Any) -> Any:
+    """A branch in the step of a loop."""
+
+    def step(h: Any, x_t: Any) -> Any:
+        with tl.scope("step"):
+            return tl.cond(x_t.sum() > 0, lambda h: tl.tanh(h).named("inner"), lambda h: h, h), None
+
+    return tl.scan(step, x[0], x)[0]
+
+
 @pytest.mark.parametrize(
     ("error", "message", "call"),
     [
+        (UnknownNameError, "inner is in a branch of cond, which may not be computed, and so is not observed; let the",
+            lambda: tl.observe(gated, X).inner),
+        (UnknownNameError, "doubled is in a while_loop, which takes any number of steps, and so is not observed",
+            lambda: tl.observe(gated, X)["doubled"]),
+        (UnknownNameError, "nothing is named 'middle', and no path begins so; names are outer",
+            lambda: tl.observe(gated, X).middle),
+        (UsageError, "inner is in a branch of cond", lambda: tl.observe(scanned, X)),
         (UsageError, "observe takes a model and its arguments, observe.model, x., not Tensor", lambda: tl.observe(X)),
         (UsageError, "nothing that the model computes has a name; write .named", lambda: tl.observe(tl.tanh, X)),
         (UnknownNameError, r"f_t is at cells.0.forget gate, cells.1.forget gate; say which: observed\['cells",

@@ -12,7 +12,7 @@ from tinygrad_lstm.graph.types import TensorType
 from tinygrad_lstm.ops.call import call_items
 from tinygrad_lstm.ops.loop import loop_node, stacked
 
-__all__ = ["InnerValue", "inner_values", "nudged"]
+__all__ = ["InnerValue", "inner_values", "nudged", "out_of_sight"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +61,21 @@ def _found(order: Sequence[Node], depth: int) -> Iterator[InnerValue]:
             for found in _found(body.nodes(), depth):
                 (value,) = substitute([found.value], dict(zip(body.inputs, node.inputs, strict=True)))
                 yield replace(found, value=value)
+
+
+def out_of_sight(results: Sequence[Tensor], depth: int = 0) -> Iterator[tuple[InnerValue, str]]:
+    """What has a name in branches and loops by a condition, each with the op that it is in.
+
+    They are not among the ``inner_values``: such a branch may not run, and such a loop takes any number of steps.
+    """
+    bodies = [(topological(results), "")]
+    while bodies:
+        order, op = bodies.pop()
+        for node in order:
+            if op and isinstance(node, Tensor) and node.op == "named" and node.origin is None:
+                yield _of(node, depth), op
+            elif isinstance(body := node.attrs.get("body"), Graph):
+                bodies.append((body.nodes(), op or node.op if node.op in ("branch", "while_loop") else op))
 
 
 def _of(node: Tensor, depth: int) -> InnerValue:

@@ -15,7 +15,7 @@ from tinygrad_lstm.graph.scopes import current_scope
 from tinygrad_lstm.graph.structure import Structure, flatten, unflatten
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.trace import followed
-from tinygrad_lstm.nn.inner_values import InnerValue, inner_values, nudged
+from tinygrad_lstm.nn.inner_values import InnerValue, inner_values, nudged, out_of_sight
 from tinygrad_lstm.nn.module import Module
 from tinygrad_lstm.reflexes import is_function
 from tinygrad_lstm.runtime.evaluation import evaluated
@@ -31,6 +31,9 @@ def observe(model: Callable[..., Any], *args: Any, **kwargs: Any) -> "Observatio
     Names are given by ``.named("f_t")``, as the cells do; a path is that of the module and scopes in which a value was
     made. Values in a loop are there for each step, along a first axis: in a recurrent layer ``(time, batch, hidden)``.
     Values of one path and name that are computed several times, as in a loop of Python, are stacked in their order.
+
+    What is named in a branch of ``cond`` or in a ``while_loop`` is not among them, since it may be computed never, or
+    any number of times.
 
     Args:
         model: a module or another function of tensors.
@@ -58,6 +61,8 @@ def observe(model: Callable[..., Any], *args: Any, **kwargs: Any) -> "Observatio
     results = tuple(as_tensor(y) for y in leaves)
     named = inner_values(results, depth)
     if not named:
+        for hidden, op in out_of_sight(results, depth):
+            raise UsageError(_not_observed(hidden.name, op))
         raise UsageError(
             "observe: nothing that the model computes has a name; write .named('f_t') in its equations, and leave out "
             "detach() and whatever else cuts the history of its results"
@@ -156,6 +161,9 @@ class Observation:
                 f"observe: {name} is at {_some([v.path for v in found])}; say which: "
                 f"observed[{found[0].path!r}][{name!r}]"
             )
+        for hidden, op in out_of_sight(self._made.results, self._made.depth):
+            if name in (hidden.name, hidden.path, f"{hidden.path}.{hidden.name}"):
+                raise UnknownNameError(_not_observed(name, op))
         raise UnknownNameError(
             f"observe: nothing is named {name!r}, and no path begins so; names are "
             f"{_some([v.name for v in self.values])}, and paths {_some([v.path for v in self.values])}"
@@ -260,6 +268,18 @@ def _joined(named: Sequence[InnerValue], computed: Sequence[Tensor]) -> tuple[Ob
             group[0][0].given,
         )
         for group in groups.values()
+    )
+
+
+def _not_observed(name: str, op: str) -> str:
+    if op == "branch":
+        return (
+            f"observe: {name} is in a branch of cond, which may not be computed, and so is not observed; let the "
+            "branch return it, and name what cond gives"
+        )
+    return (
+        f"observe: {name} is in a while_loop, which takes any number of steps, and so is not observed; let the loop "
+        "carry it, and name what it ends with, or use scan"
     )
 
 
