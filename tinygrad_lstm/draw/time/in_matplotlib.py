@@ -18,6 +18,7 @@ from tinygrad_lstm.draw.time.frames import (
     rings,
     runs,
 )
+from tinygrad_lstm.draw.time.legends import place_legend
 from tinygrad_lstm.draw.time.plotting import (
     DASHES,
     LEVELS,
@@ -128,7 +129,8 @@ class Sheet:
         axes.grid(axis="y", color=self.palette.grid)
         axes.set_ylabel("norm of the gradient", fontsize=11 * POINTS, color=self.palette.words)
         _name_steps(axes, frame, axis(bool(lost.any()), zero), self.palette)
-        axes.legend(loc="lower right", frameon=False, fontsize=15 * POINTS, labelcolor=self.palette.words)
+        corner = place_legend(values, decades, frame).corner
+        axes.legend(loc=corner, frameon=False, fontsize=15 * POINTS, labelcolor=self.palette.words)
 
     def coloured_text(
         self,

@@ -29,6 +29,7 @@ from tinygrad_lstm.draw.time.frames import (
     rings,
     runs,
 )
+from tinygrad_lstm.draw.time.legends import DASH, NAME, ROW, heights, place_legend
 from tinygrad_lstm.graph.scopes import legal_text
 
 __all__ = [
@@ -254,15 +255,10 @@ def curves(
     """Values over time on a logarithmic scale. Zeros, which have no place on it, are rings at its foot."""
     frame = frame_of_curves(words)
     left, top, tall, wide, across = frame.left, frame.top, frame.tall, frame.wide, frame.across
-    bottom_decade, top_decade = decades
-
-    def height(value: float) -> float:
-        part = (math.log10(value) - bottom_decade) / (top_decade - bottom_decade)
-        return top + tall * (1 - min(1.0, max(0.0, part)))
-
+    legend = place_legend(values, decades, frame)
     elements = [_name(left, 19, name, 16)]
-    for decade in decades_shown(decades):
-        y = height(10.0**decade)
+    marked = decades_shown(decades)
+    for decade, y in zip(marked, (top + heights(10.0 ** np.array(marked), decades, tall)).tolist(), strict=True):
         elements.append(f'<path d="M{left:g} {y:g}h{wide:g}" stroke="{palette.grid}" fill="none"/>')
         elements.append(_text(left - 8, y + 4, _power_of_ten(decade), 11, anchor="end"))
     lost = ~np.all([np.isfinite(numbers) for numbers in values.values()], axis=0)
@@ -275,17 +271,16 @@ def curves(
         ring = f'r="3" fill="{palette.ground}" stroke="{ink}" stroke-width="1.4"'
         elements += [f'<circle cx="{x:.2f}" cy="{top + tall:g}" {ring}/>' for x in zeros]
         style = f' stroke-dasharray="{dash}"' if dash else ""
-        shown = np.isfinite(numbers) & (np.asarray(numbers) > 0)
-        for _, start, end in runs(shown[None]):
-            spots = [(left + across * (j + 0.5), height(float(numbers[j]))) for j in range(start, end)]
+        curve_at = top + heights(numbers, decades, tall)
+        for _, start, end in runs(np.isfinite(curve_at)[None]):
+            spots = [(left + across * (j + 0.5), curve_at[j]) for j in range(start, end)]
             line = " ".join(f"{x:.2f},{y:.2f}" for x, y in spots)
             elements.append(f'<polyline points="{line}" fill="none" stroke="{ink}" stroke-width="2"{style}/>')
             if across >= 5:
                 elements += [f'<circle cx="{x:.2f}" cy="{y:.2f}" r="2.4" fill="{ink}"/>' for x, y in spots]
-        y = top + tall - 14 - 18 * (len(values) - 1 - k)
-        x = left + wide - 74
-        elements.append(f'<path d="M{x:g} {y - 4:g}h26" stroke="{ink}" stroke-width="2"{style}/>')
-        elements.append(_name(x + 32, y, curve, 15))
+        x, y = left + legend.x, top + legend.y + ROW * k
+        elements.append(f'<path d="M{x:g} {y - 4:g}h{DASH:g}" stroke="{ink}" stroke-width="2"{style}/>')
+        elements.append(_name(x + DASH + 6, y, curve, NAME))
     elements.append(_text(16, top + tall / 2, "norm of the gradient", 11, anchor="middle", turn=-90))
     zero = any(bool((numbers == 0).any()) for numbers in values.values())
     elements += _under(frame, words, axis(bool(lost.any()), zero))
