@@ -8,6 +8,7 @@ from tinygrad_lstm.codegen.operations import Block, Carried, Operation
 from tinygrad_lstm.codegen.ordering import STEPS, Unit, ordered
 from tinygrad_lstm.codegen.overwriting import Layout, overwritten
 from tinygrad_lstm.codegen.references import Place, Storage, fresh
+from tinygrad_lstm.codegen.replacing import replaced
 
 __all__ = ["Scheduled", "schedule"]
 
@@ -51,6 +52,8 @@ def schedule(fused: Fused) -> Scheduled:
     layout = Layout(places, over, frozenset())
     for block in _in_order(placed.form.top, units):
         layout = overwritten(layout, fused, placed.form.regions[block], units[block])
+    for block, region in placed.form.regions.items():
+        layout = replaced(layout, fused, region, units[block])
     return Scheduled(fused, units, layout.places, layout.over, frozenset(copied))
 
 

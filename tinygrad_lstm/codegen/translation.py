@@ -190,7 +190,10 @@ def _sum(built: Builder, node: Any, refs: list[Reference], block: Block) -> Refe
 
 
 def _logsumexp(built: Builder, node: Any, refs: list[Reference], block: Block) -> Reference:
-    """``log Σ eˣ``, with the largest element subtracted first where it is finite, as in the interpreter's kernel."""
+    """``log Σ eˣ``, with the largest element subtracted first where it is finite, as in the interpreter's kernel.
+
+    Of ``x − max x`` the largest element is 0, or not a number, and nothing is to be subtracted.
+    """
     (x,), axes, dtype = refs, node.attrs["axis"], node.dtype
     if dtype not in built.floats:
         return built.call(node, refs, block)
@@ -202,16 +205,30 @@ def _logsumexp(built: Builder, node: Any, refs: list[Reference], block: Block) -
     def mapped(name: str, *args: Reference, shape: Shape = kept, of: DType = dtype) -> Reference:
         return built.map(name, args, shape, of, block, node)
 
-    largest = built.reduce("maximum", x, axes, block, node)
-    finite = mapped("less", mapped("abs", largest), built.constant(inf, dtype, block), of=bool_)
-    shift = mapped("where", finite, largest, built.constant(0, dtype, block))
-    terms = mapped("exp", mapped("subtract", x, shift, shape=x.shape), shape=x.shape)
-    total = mapped("add", mapped("log", built.reduce("add", terms, axes, block, node)), shift)
+    shift = None
+    if not _is_shifted(node.inputs[0], axes):
+        largest = built.reduce("maximum", x, axes, block, node)
+        finite = mapped("less", mapped("abs", largest), built.constant(inf, dtype, block), of=bool_)
+        shift = mapped("where", finite, largest, built.constant(0, dtype, block))
+        x = mapped("subtract", x, shift, shape=x.shape)
+    total = mapped("log", built.reduce("add", mapped("exp", x, shape=x.shape), axes, block, node))
+    if shift is not None:
+        total = mapped("add", total, shift)
     if dtype is not node.dtype:
         total = built.map("cast", [total], total.shape, node.dtype, block, node)
     result = reshaped(total, node.shape)
     assert result is not None
     return result
+
+
+def _is_shifted(x: Any, axes: tuple[int, ...]) -> bool:
+    """Whether a value is ``y − max y`` over these axes."""
+    if x.op != "subtract":
+        return False
+    y, largest = x.inputs
+    while largest.op in ("stop_gradient", "broadcast_to"):
+        (largest,) = largest.inputs
+    return bool(largest.op == "max" and largest.inputs[0] is y and largest.attrs["axis"] == axes)
 
 
 def _contract(built: Builder, node: Any, refs: list[Reference], block: Block) -> Reference:
