@@ -1,5 +1,6 @@
 """Losses against NumPy, and their gradients against finite differences."""
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -176,3 +177,58 @@ def test_weights_of_binary_cross_entropy() -> None:
     check_gradients(f, A, order=2)
     with pytest.raises(ShapeError, match=r"bce_with_logits: weight f64\[2\] does not broadcast|do not broadcast"):
         tl.nn.bce_with_logits(A, B, weight=np.ones(2))
+
+
+def steps_of_softmax() -> Any:
+    return tl.scan(lambda h, x: (h, tl.softmax(x)), tl.zeros(()), tl.tensor(LOGITS))[1]
+
+
+X, Y, ONE_HOT = tl.tensor(LOGITS), tl.tensor(CLASSES), tl.tensor(PROBABILITIES)
+
+
+@pytest.mark.parametrize(
+    ("message", "call"),
+    [
+        ("cross_entropy takes logits, not the result of softmax.x. .*; write cross_entropy.x, targets",
+            lambda: tl.nn.cross_entropy(tl.softmax(X), Y)),
+        ("result of softmax", lambda: tl.nn.cross_entropy(tl.softmax(X).reshape((-1, 5)), Y.reshape(-1))),
+        ("result of softmax", lambda: tl.nn.cross_entropy(tl.softmax(X.astype(tl.float16)).named("p"), Y)),
+        ("result of softmax", lambda: tl.nn.cross_entropy(steps_of_softmax(), Y)),
+        ("result of softmax", lambda: tl.nn.cross_entropy(tl.softmax(X).swapaxes(0, 1)[1:], Y.swapaxes(0, 1)[1:])),
+        ("result of softmax", lambda: tl.jit(lambda x: tl.nn.cross_entropy(tl.softmax(x), Y))(X)),
+        ("nll takes log-probabilities, not the result of softmax.*; write nll.tl.log_softmax.x., targets",
+            lambda: tl.nn.nll(tl.softmax(X), Y)),
+        ("kl_div takes log-probabilities, not the result of softmax", lambda: tl.nn.kl_div(tl.softmax(A), ONE_HOT)),
+        ("bce_with_logits takes logits, not the result of sigmoid.*; write bce_with_logits.x, targets",
+            lambda: tl.nn.bce_with_logits(tl.sigmoid(X)[..., 0].reshape(-1), Y.reshape(-1) > 2)),
+        ("result of sigmoid", lambda: tl.nn.bce_with_logits(tl.sigmoid(A).reshape(-1), ONE_HOT.reshape(-1))),
+    ],
+)  # fmt: skip
+def test_a_loss_of_what_it_computes_by_itself_is_warned_of(message: str, call: Any) -> None:
+    with pytest.warns(UserWarning, match=message) as caught:
+        call()
+    (warning,) = caught
+    assert warning.filename == __file__
+
+
+def test_in_a_loop_it_is_said_once() -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        for _ in range(3):
+            tl.nn.cross_entropy(tl.softmax(X), Y)
+    assert len(caught) == 1
+
+
+def test_what_only_looks_like_it_is_not_warned_of() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for scores in (X, tl.exp(X), tl.exp(X - X.max(-1, keepdims=True)), tl.softmax(X, axis=0), tl.softmax(X) * 8):
+            tl.nn.cross_entropy(scores, Y)
+        # Two numbers of each of ten distributions are no distribution.
+        tl.nn.cross_entropy(tl.softmax(X).reshape((30, 2)), tl.zeros(30, dtype=tl.int64))
+        tl.nn.cross_entropy(tl.softmax(X, axis=1).swapaxes(1, 2)[..., :3], Y[:, [0, 0, 0, 0, 0]] % 3)
+        tl.nn.cross_entropy(tl.log_softmax(X), Y)
+        tl.nn.nll(tl.log(tl.softmax(X)), Y)
+        tl.nn.kl_div(tl.log_softmax(A), tl.softmax(B))
+        tl.nn.bce_with_logits(tl.tensor(A), tl.sigmoid(B))
+        tl.nn.mse(tl.softmax(A), tl.softmax(B))

@@ -1,5 +1,6 @@
 """Weights in files."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -67,3 +68,34 @@ def test_mistakes(error: type[Exception], message: str, call: Any, tmp_path: Pat
     (tmp_path / "text").write_text("no weights")
     with pytest.raises(error, match=message):
         call(tmp_path)
+
+
+@pytest.mark.parametrize(("name", "other"), [("m.pt", "PyTorch"), ("m.PTH", "PyTorch"), ("a.b.npz", "NumPy")])
+def test_a_name_of_another_format_is_kept_with_a_warning(tmp_path: Path, name: str, other: str) -> None:
+    path = tmp_path / name
+    better = str(path.with_suffix(".safetensors"))
+    message = (
+        f"safetensors file, but {str(path)!r} ends as files of {other} do, which will not read it; name it {better!r}"
+    )
+    with pytest.warns(UserWarning, match=re.escape(message)) as caught:
+        tl.save(path, {"x": tl.ones(2)})
+    (warning,) = caught
+    assert warning.filename == __file__
+    np.testing.assert_array_equal(tl.load(path)["x"].numpy(), np.ones(2))
+
+
+def test_names_of_any_other_kind_are_not_warned_of(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    for name in ("m", "m.safetensors", "m.bin", "run.3", "m.pt.safetensors", ".pt"):
+        tl.save(str(tmp_path / name), {"x": tl.ones(2)})
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04 a ZIP archive", b"\x80\x02}q\x00."])
+def test_a_file_of_pytorch_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "m.pt"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"m.pt is a file of PyTorch, .* tl.nn.from_pytorch.module, torch.load"):
+        tl.load(path)
+    path.write_bytes(b"neither")
+    with pytest.raises(CheckpointError, match="is no whole safetensors file"):
+        tl.load(path)

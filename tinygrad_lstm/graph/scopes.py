@@ -120,6 +120,10 @@ def inside(entered: Scope | None) -> Iterator[Scope]:
         _current.reset(token)
 
 
+_warned: Final[dict[str, dict[str | tuple[str, type[Warning], int], int]]] = {}
+"""For each file what it was warned of, in the form that ``warnings`` keeps."""
+
+
 def in_scope(scope: Scope | None) -> str:
     """`` in 'outer/inner'``, as errors say it."""
     return f" in {str(scope)!r}" if scope is not None else ""
@@ -151,9 +155,12 @@ def user_line() -> Line | None:
 
 
 def warn(message: str) -> None:
-    """Give a warning on the user's present line, however deep in this package the cause was found."""
+    """Give a warning on the user's present line, however deep in this package the cause was found.
+
+    As with ``warnings.warn``, Python shows it once for a line unless its filters say otherwise.
+    """
     filename, line = user_line() or ("<unknown>", 1)
-    warnings.warn_explicit(message, UserWarning, filename, line)
+    warnings.warn_explicit(message, UserWarning, filename, line, registry=_warned.setdefault(filename, {}))
 
 
 # The characters that XML 1.0 forbids (https://www.w3.org/TR/xml/#charsets), such as NUL and lone surrogates.

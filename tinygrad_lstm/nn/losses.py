@@ -15,7 +15,8 @@ from tinygrad_lstm.functions.statistics import mean
 from tinygrad_lstm.graph.compositions import composition
 from tinygrad_lstm.graph.convert import as_tensor, float_operands
 from tinygrad_lstm.graph.dtypes import float32
-from tinygrad_lstm.graph.scopes import scope
+from tinygrad_lstm.graph.function import slot_value
+from tinygrad_lstm.graph.scopes import at_line, scope, warn
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.types import broadcast_shapes
 from tinygrad_lstm.ops.elementwise import abs, log, softplus
@@ -60,6 +61,7 @@ def cross_entropy(
     2.0794
     """
     scores, indices = _classified("cross_entropy", "logits", logits, targets, ignore_index)
+    _warn_of("cross_entropy takes logits", "softmax", scores, "cross_entropy(x, targets)")
     if not 0 <= label_smoothing <= 1:
         raise UsageError(f"cross_entropy: label_smoothing is in [0, 1], not {label_smoothing}")
     logs = log_softmax(_wide(scores))
@@ -84,6 +86,7 @@ def nll(
     2.0794
     """
     scores, indices = _classified("nll", "log_probabilities", log_probabilities, targets, ignore_index)
+    _warn_of("nll takes log-probabilities", "softmax", scores, "nll(tl.log_softmax(x), targets)")
     return _surprise("nll", _wide(scores), indices, ignore_index, 0.0, weight, reduction).astype(scores.dtype)
 
 
@@ -164,6 +167,7 @@ def bce_with_logits(
     if isinstance(pos_weight, int | float) and not 0 <= pos_weight < math.inf:
         raise UsageError(f"bce_with_logits: pos_weight is a finite number ≥ 0, not {pos_weight}")
     x, y = _alike("bce_with_logits", logits, targets)
+    _warn_of("bce_with_logits takes logits", "sigmoid", x, "bce_with_logits(x, targets)")
     a, p = _wide(x), _wide(y)
     positive = p if pos_weight is None else _beside("bce_with_logits: pos_weight", a, pos_weight) * p
     terms = positive * softplus(-a) + (1 - p) * softplus(a)
@@ -189,12 +193,42 @@ def kl_div(log_probabilities: Any, targets: Any, *, reduction: str = "mean") -> 
     0.6931
     """
     log_q, p = _alike("kl_div", log_probabilities, targets)
+    _warn_of("kl_div takes log-probabilities", "softmax", log_q, "kl_div(tl.log_softmax(x), targets)")
     if not p.shape:
         raise ShapeError("kl_div: a single number is no distribution; the last axis is that of the classes")
     present = p > 0
     # 0·log 0 is 0, and so is its derivative by log q, even where q is 0 too.
     terms = _wide(p) * (log(where(present, _wide(p), 1)) - where(present, _wide(log_q), 0))
     return _reduced("kl_div", sum(terms, -1), reduction).astype(p.dtype)
+
+
+def _warn_of(wanted: str, function: str, given: Tensor, better: str) -> None:
+    """Warn where a loss is given the result of the function that it computes by itself: it would learn, but badly."""
+    node: Any = given
+    while (inner := _rearranged(node)) is not None:
+        moved = node.op == "transpose" and node.attrs["axes"][-1] != len(node.shape) - 1
+        if function == "softmax" and (moved or inner.shape[-1:] != node.shape[-1:]):
+            # It may have been taken along another axis than that of the classes.
+            return
+        node = inner
+    if node.op == "sigmoid" == function or (function == "softmax" and _is_softmax(node)):
+        warn(f"{wanted}, not the result of {function}(x){at_line(node.line)}; write {better}")
+
+
+def _rearranged(node: Any) -> Any:
+    """What ``node`` is another shape, type or part of, or holds for each step of a loop; None where it is made here."""
+    if node.op in ("item", "stacked") and node.inputs[0].op in ("scan", "call"):
+        return slot_value(node)
+    return node.inputs[0] if node.op in ("named", "cast", "reshape", "transpose", "slice") else None
+
+
+def _is_softmax(node: Any) -> bool:
+    """Whether ``node`` is ``exp(x − logsumexp(x))`` along its last axis."""
+    difference = node.inputs[0] if node.op == "exp" else node
+    if difference is node or difference.op != "subtract":
+        return False
+    total = difference.inputs[1]
+    return bool(total.op == "logsumexp" and total.attrs["axis"] == (len(node.shape) - 1,))
 
 
 def _reduced(name: str, terms: Tensor, reduction: str) -> Tensor:

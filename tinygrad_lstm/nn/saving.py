@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, suppress
+from typing import Any, Final
 
-from tinygrad_lstm.errors import DTypeError, ShapeError, UsageError
+from tinygrad_lstm.errors import CheckpointError, DTypeError, ShapeError, UsageError
 from tinygrad_lstm.graph.convert import as_tensor
 from tinygrad_lstm.graph.function import fresh_symbol
+from tinygrad_lstm.graph.scopes import warn
 from tinygrad_lstm.graph.tensor import Tensor
 from tinygrad_lstm.graph.variables import Tracer, tracer
 from tinygrad_lstm.nn.module import Holder, with_article
@@ -16,11 +17,22 @@ from tinygrad_lstm.runtime.files import read_arrays, write_arrays
 
 __all__ = ["load", "save", "undrawn"]
 
+_PYTORCH: Final = (".pt", ".pth")
+_OTHERS: Final = {
+    **dict.fromkeys(_PYTORCH, "PyTorch"),
+    **dict.fromkeys((".npy", ".npz"), "NumPy"),
+    **dict.fromkeys((".pickle", ".pkl"), "pickle"),
+    **dict.fromkeys((".h5", ".hdf5"), "HDF5"),
+    ".onnx": "ONNX",
+}
+"""Whose files end so."""
+
 
 def save(path: str | os.PathLike[str], source: Holder | Mapping[str, Any]) -> None:
     """Write the values of a module, an optimiser, or a dict of tensors to a safetensors file.
 
-    The path changes at once or not at all. Other programs read it as any safetensors file.
+    The path changes at once or not at all. Other programs read it as any safetensors file. A name that ends as those of
+    another format, such as ``.pt``, is kept, with a warning.
 
     Raises:
         CheckpointError: when it cannot be written; then the path holds what it held.
@@ -53,6 +65,13 @@ def save(path: str | os.PathLike[str], source: Holder | Mapping[str, Any]) -> No
         except (DTypeError, ShapeError) as error:
             raise type(error)(f"save: {name}: {error}") from None
     write_arrays(path, arrays)
+    name, suffix = os.path.splitext(path)
+    if (other := _OTHERS.get(suffix.lower())) is not None:
+        # The file is written all the same: what took hours to train is not lost over its name.
+        warn(
+            f"save wrote a safetensors file, but {str(path)!r} ends as files of {other} do, which will not read it; "
+            f"name it {name + '.safetensors'!r}"
+        )
 
 
 def load(path: str | os.PathLike[str]) -> dict[str, Tensor]:
@@ -68,7 +87,15 @@ def load(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     ...     tl.load(f"{folder}/a.safetensors")
     {'x': tensor([1., 1.])}
     """
-    arrays, _ = read_arrays(path)
+    try:
+        arrays, _ = read_arrays(path)
+    except CheckpointError as error:
+        if _is_of_pytorch(path):
+            raise CheckpointError(
+                f"{path} is a file of PyTorch, which can run code when it is read; load reads safetensors files. "
+                "tl.nn.from_pytorch(module, torch.load(path, weights_only=True)) takes its weights"
+            ) from error
+        raise
     result = {}
     for name, array in arrays.items():
         try:
@@ -76,6 +103,15 @@ def load(path: str | os.PathLike[str]) -> dict[str, Tensor]:
         except DTypeError as error:
             raise DTypeError(f"{path}: {name} cannot be loaded: {error}") from None
     return result
+
+
+def _is_of_pytorch(path: str | os.PathLike[str]) -> bool:
+    """Whether a file ends in ``.pt``, and begins as the ZIP archives and pickles of ``torch.save`` do."""
+    if os.path.splitext(path)[1].lower() not in _PYTORCH or not os.path.isfile(path):
+        return False
+    with suppress(OSError), open(path, "rb") as file:
+        return file.read(2) in (b"PK", b"\x80\x02")
+    return False
 
 
 class _WithoutValues(Tracer):
