@@ -1,8 +1,9 @@
 """Vocabularies: the characters or the words that a model knows, as numbers and back."""
 
 from abc import ABC, abstractmethod
+from array import array
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, ClassVar, Final
 
@@ -188,7 +189,11 @@ class WordVocabulary(TokenVocabulary):
             DataError: when the text has no words.
             UsageError: for a size below 3 or a count below 1.
         """
-        return cls.of_counts(Counter(text.split()), size, min_count)
+        # Line by line: a million words at once take a hundred megabytes.
+        counts: Counter[str] = Counter()
+        for line in _lines(text):
+            counts.update(line.split())
+        return cls.of_counts(counts, size, min_count)
 
     @classmethod
     def of_counts(cls, counts: "Counter[str]", size: int | None = None, min_count: int = 1) -> "WordVocabulary":
@@ -223,12 +228,12 @@ class WordVocabulary(TokenVocabulary):
 
     def encode(self, text: str) -> Indices:
         """The numbers of the words of ``text``, ``int32``, with that of ``<eos>`` for each line break."""
-        numbers, unknown, end = self._numbers, self._numbers[UNKNOWN], [self._numbers[SENTENCE_END]]
-        first, *rest = text.split("\n")
-        found = [numbers.get(word, unknown) for word in first.split()]
-        for line in rest:
-            found += end
-            found += [numbers.get(word, unknown) for word in line.split()]
+        numbers, unknown, end = self._numbers, self._numbers[UNKNOWN], self._numbers[SENTENCE_END]
+        found = array("i")
+        for line in _lines(text):
+            found.extend([numbers.get(word, unknown) for word in line.split()])
+            if line.endswith("\n"):
+                found.append(end)
         return np.array(found, np.int32)
 
     def written(self, index: int) -> str:
@@ -242,6 +247,15 @@ class WordVocabulary(TokenVocabulary):
 
     def __repr__(self) -> str:
         return f"<WordVocabulary of {len(self):,}: {', '.join(self.words[:5])}, …>"
+
+
+def _lines(text: str) -> Iterator[str]:
+    """The lines of a text, each with its line break; ``str.splitlines`` knows other breaks too."""
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start) + 1 or len(text)
+        yield text[start:end]
+        start = end
 
 
 def _code_points(text: str) -> NDArray[np.uint32]:
