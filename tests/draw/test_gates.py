@@ -330,7 +330,7 @@ def test_the_loss_can_be_chosen():
         ({"RNN": nn.RNN(3, 4)}, tl.ones((5, 3)), ShapeError, r"wanted is \[time, batch, input\]"),
         ({}, tl.ones((5, 1, 3)), UsageError, "a dict of layers by name"),
         ([nn.RNN(3, 4)], tl.ones((5, 1, 3)), UsageError, "a dict of layers by name"),
-        ({"two": nn.RNN(3, 4, num_layers=2)}, tl.ones((5, 1, 3)), UsageError, "'two' is no cell and no layer of one"),
+        ({"two": nn.RNN(3, 4, num_layers=2)}, tl.ones((5, 1, 3)), UsageError, "'two' is no .*, but RNN of 2 cells$"),
         ({"line": nn.Linear(3, 4)}, tl.ones((5, 1, 3)), UsageError, "'line' is no cell"),
         ({"RNN": nn.RNN(3, 4)}, tl.ones((5, 1, 2)), ShapeError, "expected"),
     ],

@@ -371,3 +371,22 @@ def test_a_layout_in_columns_keeps_things_apart(graph):
         xs = [x for x, _ in way]
         assert all(p <= q + 1e-6 for p, q in pairwise(xs))
         assert found.places[a][0] < found.places[b][0]
+
+
+@pytest.mark.parametrize(
+    ("layers", "names"),
+    [
+        ([nn.LSTM(3, 4, num_layers=2, key=KEY)], ["cells.0", "cells.1"]),
+        ([nn.RNN(3, 4, key=KEY), nn.RNN(4, 4, key=KEY)], ["cells.0 (1)", "cells.0 (2)"]),
+        ([nn.Sequential(nn.RNN(3, 4, key=KEY), nn.GRU(4, 4, key=KEY))], ["layers.0.cells.0", "layers.1.cells.0"]),
+    ],
+)
+def test_no_two_steps_have_one_title(layers, names):
+    def f(x):
+        for layer in layers:
+            out = layer(x)
+            x = out[0] if isinstance(out, tuple) else out
+        return x
+
+    titles = re.findall(r">([^<>]*, step \d)</text>", draw.graph(f, tl.ones((3, 1, 3)), loops="unrolled").svg())
+    assert sorted(titles) == [f"{name}, step {t}" for name in names for t in range(3)]

@@ -12,10 +12,10 @@ from tinygrad_lstm.draw.graphs.backward_half import forward_and_backward
 from tinygrad_lstm.draw.graphs.folding import Folded
 from tinygrad_lstm.draw.graphs.step_folding import BETWEEN, KEPT, Moment, StepFolding, TimeRow
 from tinygrad_lstm.draw.graphs.step_places import StepPlaces, after_step, named_at, reached
-from tinygrad_lstm.draw.graphs.vertices import Edge, Vertex, around
+from tinygrad_lstm.draw.graphs.vertices import Cluster, Edge, Vertex, around
 from tinygrad_lstm.graph.tensor import Node, origin_of
 
-__all__ = ["Timeline", "timeline"]
+__all__ = ["Timeline", "timeline", "told_apart"]
 
 ELEMENTS: Final = -2
 """The key of the elements that these steps take."""
@@ -120,7 +120,13 @@ class _Sorting(StepFolding):
         standing = self.standing = self._summed()
         standing |= self._closed(moments)
         standing |= self._once(self.carried)
-        self.result = Timeline([], [], [self._row(loop, moments) for loop in self.loops])
+        cells = [self._cell_of(row, moments) for row in range(len(self.loops))]
+        paths = [
+            (*(s.name for s in (loop.scope.path if loop.scope is not None else ())), cell.name if cell else "")
+            for loop, cell in zip(self.loops, cells, strict=True)
+        ]
+        rows = [self._row(*row) for row in zip(self.loops, cells, told_apart(paths), strict=True)]
+        self.result = Timeline([], [], rows)
         closed = [box for box in dict.fromkeys(standing.values()) if box.closed]
         if closed:
             total = sum(box.count for box in closed)
@@ -163,21 +169,23 @@ class _Sorting(StepFolding):
                 box.notes.append(f"{name}: {v.label}")
                 box.lent.append(name)
 
-    def _row(self, loop: Node, moments: Mapping[Vertex, Moment]) -> TimeRow:
+    def _cell_of(self, row: int, moments: Mapping[Vertex, Moment]) -> Cluster | None:
+        """The cell whose steps a row shows."""
+        chains = [(around(v.cluster), m.at) for v, m in moments.items() if m.row == row]
+        outer = (c for chain, at in chains for c in chain[after_step(chain, at) :][:1])
+        return next((c for c in outer if self._role(c) == "cell"), None)
+
+    def _row(self, loop: Node, cell: Cluster | None, called: str) -> TimeRow:
         number = self._row_of(loop)
-        length = loop.attrs["length"]
-        chains = [(around(v.cluster), m.at) for v, m in moments.items() if m.row == number]
-        cells = [c for chain, at in chains for c in chain[after_step(chain, at) :][:1] if self._role(c) == "cell"]
-        several = len(self.loops) > 1 and bool(cells)
-        names = [f"{cells[0].name}, step {t}" if several else f"step {t}" for t in range(length)]
+        several = len(self.loops) > 1 and cell is not None
+        names = [f"{called}, step {t}" if several else f"step {t}" for t in range(loop.attrs["length"])]
         if self.back:
             names = [f"gradient of {name}" for name in names]
         carries = _carry_names(loop)
         if number in self.bundled:
             carries[self.bundled[number]] = "Σ"
-        return TimeRow(
-            loop, names, cells[0].role if cells and not self.back else None, bool(loop.attrs["reverse"]), carries
-        )
+        role = cell.role if cell is not None and not self.back else None
+        return TimeRow(loop, names, role, bool(loop.attrs["reverse"]), carries)
 
     def _build(
         self,
@@ -253,6 +261,26 @@ class _Sorting(StepFolding):
         left = (ahead & free) | reached(list(ahead & free), around_free)
         result.outside.update((v, v in left) for v in result.vertices if v not in result.at)
         return all(_passable(e, result) for e in result.edges) and not _circular(result)
+
+
+def told_apart(paths: Sequence[tuple[str, ...]]) -> list[str]:
+    """The last name of each path, with those before it that tell it from the others; where none do, with a number.
+
+    >>> told_apart([("LSTM", "cells.0"), ("LSTM", "cells.1")])
+    ['cells.0', 'cells.1']
+    >>> told_apart([("layers.0", "cells.0"), ("layers.1", "cells.0")])
+    ['layers.0.cells.0', 'layers.1.cells.0']
+    >>> told_apart([("LSTM", "cells.0"), ("LSTM", "cells.0")])
+    ['cells.0 (1)', 'cells.0 (2)']
+    """
+    names = []
+    for k, path in enumerate(paths):
+        if paths.count(path) > 1:
+            names.append(f"{path[-1]} ({paths[:k].count(path) + 1})")
+            continue
+        sizes = (n for n in range(1, len(path)) if sum(p[-n:] == path[-n:] for p in paths) == 1)
+        names.append(".".join(path[-next(sizes, len(path)) :]))
+    return names
 
 
 def _carry_names(loop: Node) -> list[str]:

@@ -316,7 +316,8 @@ def _norms(name: str, layer: Any, sequence: Tensor, loss: Callable[[Tensor], Ten
     """The norm of the gradient by each state before each step."""
     cells = [*getattr(layer, "cells", [layer]), *getattr(layer, "reverse_cells", [])]
     if len(cells) != 1 or not callable(cells[0]) or not callable(getattr(cells[0], "zeros", None)):
-        raise UsageError(f"draw.gradient_over_time: {name!r} is no cell and no layer of one cell, but {layer!r}")
+        what = type(layer).__name__ + (f" of {len(cells)} cells" if len(cells) != 1 else "")
+        raise UsageError(f"draw.gradient_over_time: {name!r} is no cell and no layer of one cell, but {what}")
     cell = cells[0]
     start, structure = flatten(cell.zeros(sequence.shape[1]))
     start = [as_tensor(v) for v in start]
