@@ -1,6 +1,7 @@
 import dataclasses
 import io
 import re
+import struct
 
 import pytest
 
@@ -99,3 +100,17 @@ def test_a_run_elsewhere_or_with_a_report_of_its_own_shows_none(trainer, monkeyp
     trainer.run(lambda run: seen.append(run.at))
     assert stream.getvalue() == terminal.getvalue() == ""
     assert seen[-1] == 21
+
+
+@pytest.mark.parametrize("size", [(0, 0), (0, 80), (24, 0), (24, 100)], ids=str)
+def test_a_terminal_that_tells_no_size_has_a_bar_all_the_same(trainer, size):
+    pty, fcntl, termios = (pytest.importorskip(name) for name in ("pty", "fcntl", "termios"))
+    other, here = pty.openpty()
+    fcntl.ioctl(here, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
+    with open(here, "w", encoding="utf-8") as stream, open(other, "rb", buffering=0) as screen:
+        with Progress(trainer, stream):
+            pass
+        shown = screen.read(10_000).decode()
+    bar, *_ = re.findall(r"\r([^\r\n]+)", shown)
+    assert re.fullmatch(r" +0%\|.*\| 0/20 .*", bar)
+    assert len(bar) == (size[1] - 1 if all(size) else 80)

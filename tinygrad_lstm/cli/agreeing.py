@@ -6,8 +6,6 @@ import shlex
 import sys
 from pathlib import Path
 
-from tqdm import tqdm
-
 from tinygrad_lstm.draw.output import check_folder, write_picture
 from tinygrad_lstm.errors import UsageError, printable
 from tinygrad_lstm.runtime.backend import get_backend, use_backend
@@ -28,6 +26,7 @@ from tinygrad_lstm.tasks.agreement import (
 )
 from tinygrad_lstm.tasks.agreement.report import ABOUT
 from tinygrad_lstm.tasks.results import machine_name
+from tinygrad_lstm.train.progress import bar_on
 
 __all__ = ["checked_folder", "command_of", "note_of", "run_agreement"]
 
@@ -74,7 +73,7 @@ def _told(objective: str) -> str:
 
 def _trained(corpus: AgreementCorpus, cell: str, objective: str, arguments: argparse.Namespace) -> Agreement:
     steps = vars(arguments).get("steps", _STEPS)
-    with tqdm(total=steps, desc=cell, unit=" updates", disable=not sys.stderr.isatty(), leave=False) as bar:
+    with bar_on(sys.stderr, total=steps, desc=cell, unit=" updates", leave=False) as bar:
 
         def watch(at: int, loss: float) -> None:
             bar.set_postfix_str(f"loss {loss:.3f}", refresh=False)

@@ -4,12 +4,10 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from tqdm import tqdm
-
 from tinygrad_lstm.data.large import LargeCorpus, is_large
 from tinygrad_lstm.data.text import Corpus, default_corpus, read_corpus
 from tinygrad_lstm.errors import UsageError
-from tinygrad_lstm.train.progress import draws_bars
+from tinygrad_lstm.train.progress import bar_on, draws_bars
 
 __all__ = ["Report", "corpus_of"]
 
@@ -27,9 +25,7 @@ class Report:
             self._what = what
             if draws_bars(sys.stderr):
                 self.close()
-                self._bar = tqdm(
-                    total=100, desc=what, file=sys.stderr, bar_format="{l_bar}{bar}| {elapsed}", leave=False
-                )
+                self._bar = bar_on(sys.stderr, total=100, desc=what, bar_format="{l_bar}{bar}| {elapsed}", leave=False)
             else:
                 print(f"{what}: a large text is read piece by piece", file=sys.stderr, flush=True)
         if self._bar is not None:

@@ -5,8 +5,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from tinygrad_lstm.cli.agreeing import checked_folder, command_of, note_of, run_agreement
 from tinygrad_lstm.draw.output import write_picture
 from tinygrad_lstm.errors import UsageError, printable
@@ -16,6 +14,7 @@ from tinygrad_lstm.tasks.catalogue import make_task
 from tinygrad_lstm.tasks.definition import Protocol, Task
 from tinygrad_lstm.tasks.learning import CellResult, run_trials
 from tinygrad_lstm.tasks.results import results_page, results_table
+from tinygrad_lstm.train.progress import bar_on
 
 __all__ = ["run_task"]
 
@@ -44,7 +43,7 @@ def run_task(arguments: argparse.Namespace) -> int:
 
 def _tried(task: Task, protocol: Protocol, cell: str, arguments: argparse.Namespace) -> CellResult:
     limit = vars(arguments).get("limit", protocol.limit)
-    with tqdm(total=limit, desc=cell, unit=" sequences", disable=not sys.stderr.isatty(), leave=False) as bar:
+    with bar_on(sys.stderr, total=limit, desc=cell, unit=" sequences", leave=False) as bar:
 
         def watch(seen: int, solved: int) -> None:
             bar.set_postfix_str(f"{solved} of {arguments.trials} trials done", refresh=False)

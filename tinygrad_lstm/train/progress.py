@@ -1,6 +1,7 @@
 """Reports on the progress of training: a bar in a terminal, plain lines elsewhere."""
 
 import math
+import os
 import time
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Final
@@ -12,7 +13,7 @@ from tinygrad_lstm.train.measuring import bits
 if TYPE_CHECKING:
     from tinygrad_lstm.train.loop import TrainingLoop
 
-__all__ = ["Progress", "draws_bars"]
+__all__ = ["Progress", "bar_on", "draws_bars"]
 
 _RECENT: Final = 50
 """The reported loss is the mean over this many steps."""
@@ -27,6 +28,20 @@ _RISEN: Final = 1.01
 def draws_bars(stream: Any) -> bool:
     """Whether a bar on ``stream`` is drawn anew in its place: in a terminal, and in a cell of Jupyter."""
     return bool(stream is not None and (stream.isatty() or type(stream).__module__.startswith("ipykernel.")))
+
+
+def bar_on(stream: Any, **options: Any) -> Any:
+    """A bar of tqdm with these options; it shows nothing where :func:`draws_bars` says no.
+
+    It is as wide as the terminal, and has 80 columns in one that does not tell its size, such as a console behind a
+    serial line: that one says 0 columns, which leave no room for a bar.
+    """
+    try:
+        known = all(os.get_terminal_size(stream.fileno()))
+    except (AttributeError, OSError, ValueError):
+        known = True
+    room = {"dynamic_ncols": True} if known else {"ncols": 80, "nrows": 24}
+    return tqdm(file=stream, disable=not draws_bars(stream), **room, **options)
 
 
 class Progress:
@@ -52,13 +67,11 @@ class Progress:
         self._started, self._from = time.monotonic(), trainer.at
         self._told, self._warned = len(trainer.validations), False
         self._last_line: float | None = None
-        self._bar = tqdm(
+        self._bar = bar_on(
+            stream,
             total=trainer.steps,
             initial=trainer.at,
-            file=stream,
-            disable=not draws_bars(stream),
             unit="step",
-            dynamic_ncols=True,
             bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt} {elapsed}<{remaining}{postfix}",
         )
 
