@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import tinygrad_lstm as tl
 from tests.covering import examples
-from tests.draw.test_page import arrays, data, main
+from tests.draw.payloads import arrays, data, main
 from tests.programs import programs
 from tinygrad_lstm.draw.graphs.sources import sources
 from tinygrad_lstm.graph.function import Graph
