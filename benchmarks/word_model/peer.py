@@ -28,8 +28,11 @@ class Model(torch.nn.Module):
         self.embedding = torch.nn.Embedding(words, HIDDEN)
         self.recurrent = torch.nn.LSTM(HIDDEN, HIDDEN, LAYERS)
         self.output = torch.nn.Linear(HIDDEN, words)
-        for p in self.parameters():
+        for name, p in self.named_parameters():
             torch.nn.init.uniform_(p, -BOUND, BOUND)
+            # With two biases to a gate both would learn, twice as fast as one.
+            if "bias_hh" in name:
+                torch.nn.init.zeros_(p).requires_grad_(False)
 
     def forward(self, indices: torch.Tensor, state: tuple[torch.Tensor, torch.Tensor] | None) -> tuple:
         """The scores at each step, and the last state."""
