@@ -105,9 +105,10 @@ def load(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     return result
 
 
-def _is_of_pytorch(path: str | os.PathLike[str]) -> bool:
+def _is_of_pytorch(path: Any) -> bool:
     """Whether a file ends in ``.pt``, and begins as the ZIP archives and pickles of ``torch.save`` do."""
-    if os.path.splitext(path)[1].lower() not in _PYTORCH or not os.path.isfile(path):
+    named = isinstance(path, str | os.PathLike) and os.path.splitext(path)[1].lower() in _PYTORCH
+    if not named or not os.path.isfile(path):
         return False
     with suppress(OSError), open(path, "rb") as file:
         return file.read(2) in (b"PK", b"\x80\x02")

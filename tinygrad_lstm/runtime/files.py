@@ -15,11 +15,11 @@ from typing import IO, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from tinygrad_lstm.errors import CheckpointError, Error
 from tinygrad_lstm.graph.dtypes import as_dtype
 from tinygrad_lstm.runtime.leftovers import sweep
+from tinygrad_lstm.runtime.serialized import write_safetensors
 
 __all__ = [
     "CHECKSUM",
@@ -67,8 +67,8 @@ def write_arrays(
     try:
         arrays = {name: np.asarray(a, order="C") for name, a in arrays.items()}
         texts = {**(metadata or {}), _MARK: "sha256"}
-        content = save(arrays, texts | {CHECKSUM: _checksum(arrays, texts)})
-        write_whole(target, content)
+        checked = texts | {CHECKSUM: _checksum(arrays, texts)}
+        write_whole(target, lambda file: write_safetensors(file, arrays, checked))
     except (OSError, ValueError) as error:
         # A ValueError comes from a path with a NUL byte.
         reason = getattr(error, "strerror", None) or error
