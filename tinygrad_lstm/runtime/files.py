@@ -65,7 +65,7 @@ def write_arrays(
                 "have; rename the array"
             )
     try:
-        arrays = {name: np.asarray(a, order="C") for name, a in arrays.items()}
+        arrays = {name: _in_file_order(np.asarray(a)) for name, a in arrays.items()}
         texts = {**(metadata or {}), _MARK: "sha256"}
         checked = texts | {CHECKSUM: _checksum(arrays, texts)}
         write_whole(target, lambda file: write_safetensors(file, arrays, checked))
@@ -281,6 +281,11 @@ def _encodable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _in_file_order(array: Array) -> Array:
+    """The array row by row, the least byte of a number first."""
+    return np.asarray(array, array.dtype.newbyteorder("<"), order="C")
 
 
 def _checksum(arrays: Mapping[str, Array], texts: Mapping[str, str]) -> str:

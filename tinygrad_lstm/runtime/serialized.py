@@ -23,6 +23,8 @@ _CODES: Final = {
 def write_safetensors(file: IO[bytes], arrays: Mapping[str, NDArray[Any]], texts: Mapping[str, str]) -> None:
     """Write arrays by name, and texts by name into the header, to a file that is open for writing.
 
+    The arrays have the least byte of a number first, as the format does.
+
     Raises:
         ValueError: for a dtype that the format does not have.
 
@@ -49,6 +51,4 @@ def write_safetensors(file: IO[bytes], arrays: Mapping[str, NDArray[Any]], texts
     text += b" " * (-len(text) % 8)
     file.write(len(text).to_bytes(8, "little") + text)
     for name in ordered:
-        array = arrays[name]
-        array = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
-        file.write(array.reshape(-1).view(np.uint8).data)
+        file.write(np.ascontiguousarray(arrays[name]).reshape(-1).view(np.uint8).data)
