@@ -9,7 +9,7 @@ LOCKED := dev docs browser release
 LOCK := --constraint locks/dev.txt
 CANDIDATES := $(PYTHON) python3.13 python3.12 python3.11 python3 python
 
-.PHONY: help demo test lint browser format docs bench fuzz faults lock audit sbom gpu gpu-wheels clean
+.PHONY: help demo test long lint browser format docs bench fuzz faults lock audit sbom gpu gpu-wheels clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -19,6 +19,9 @@ demo: $(VENV)/.demo ## Train, draw and write everything into out/ (DEMO_STEPS=20
 
 test: lint ## Lint, types, import contracts, tests, doctests and coverage
 	$(BIN)/pytest -n 2 --cov
+
+long: $(VENV)/.dev ## The tests that .ci/run has no time for: all pairs, seeds and options, and 1000 random examples
+	HYPOTHESIS_PROFILE=explore $(BIN)/pytest -n 2 -m "(long or hypothesis) and not gpu and not torch and not browser"
 
 lint: $(VENV)/.dev ## Lint, formatting, types and import contracts
 	$(BIN)/ruff check

@@ -6,7 +6,9 @@ each test are counted (tests/counting.py).
 
 import gc
 import os
+import sys
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +20,11 @@ from tinygrad_lstm.graph.registry import OPS
 
 # Also for the processes that tests start.
 os.environ.setdefault("TINYGRAD_LSTM_VERIFY", "1")
+if sys.dont_write_bytecode:
+    # Each of some hundreds of processes would compile the package again, which takes longer than what it is to show.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix = str(Path(__file__).parent / ".pytest_cache" / "bytecode")
+    sys.dont_write_bytecode = False
 
 COUNTING = pytest.StashKey[Counting]()
 

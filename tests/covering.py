@@ -1,17 +1,19 @@
 """What ``make test`` runs of a table of cases or of a product of options, and how many random examples it draws.
 
-The other cases are marked ``slow``; ``.ci/run`` runs them too, and draws more examples.
+A share of the other cases is marked ``slow``: ``.ci/run`` runs it too, and draws more examples. The rest is marked
+``long`` besides: ``make long`` runs it.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from heapq import heapify, heappop, heappush
 from itertools import combinations
+from random import Random
 from typing import Any, TypeVar
 
 import pytest
 from hypothesis import settings
 
-__all__ = ["covering", "examples", "pairs", "parted"]
+__all__ = ["covering", "examples", "pairs", "parted", "ranked", "share"]
 
 T = TypeVar("T")
 
@@ -42,16 +44,26 @@ def parted(cases: Iterable[T], shows: Callable[[T], Iterable[Hashable]]) -> tupl
     return [c for k, c in enumerate(cases) if k in taken], [c for k, c in enumerate(cases) if k not in taken]
 
 
-def covering(cases: Iterable[T], shows: Callable[[T], Iterable[Hashable]]) -> list[Any]:
-    """All cases for ``parametrize``, a tuple as several arguments; those that ``parted`` leaves out are ``slow``."""
-    cases = list(cases)
-    quick = {id(case) for case in parted(cases, shows)[0]}
+def share(cases: Sequence[T], of: int) -> tuple[list[T], list[T]]:
+    """One in ``of`` cases, drawn once and for all so that no option falls into step with it, and the others."""
+    drawn = set(Random(0).sample(range(len(cases)), -(-len(cases) // of)))
+    return [c for k, c in enumerate(cases) if k in drawn], [c for k, c in enumerate(cases) if k not in drawn]
+
+
+def ranked(quick: Iterable[Any], slow: Iterable[Any], long: Iterable[Any]) -> list[Any]:
+    """For ``parametrize``: what ``make test``, ``.ci/run`` and ``make long`` run; a tuple is several arguments."""
+    marks = {"quick": [], "slow": [pytest.mark.slow], "long": [pytest.mark.slow, pytest.mark.long]}
     return [
-        pytest.param(
-            *(case if isinstance(case, tuple) else (case,)), marks=() if id(case) in quick else pytest.mark.slow
-        )
+        pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=marks[rank])
+        for rank, cases in (("quick", quick), ("slow", slow), ("long", long))
         for case in cases
     ]
+
+
+def covering(cases: Iterable[T], shows: Callable[[T], Iterable[Hashable]], of: int = 4) -> list[Any]:
+    """All cases for ``parametrize``: quick what ``parted`` takes, ``slow`` one in ``of`` others, ``long`` the rest."""
+    quick, others = parted(cases, shows)
+    return ranked(quick, *share(others, of))
 
 
 def pairs(case: Sequence[Any]) -> list[Hashable]:

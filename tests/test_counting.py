@@ -1,11 +1,14 @@
 """Coverage counts the first cases of each test, and one of each name."""
 
 import os
+import signal
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.counting import OF_CHILDREN, Counting
+from tests.counting import OF_CHILDREN, SECONDS, Counting
 
 
 class Switch:
@@ -20,6 +23,18 @@ class Switch:
     def stop(self) -> None:
         assert self.on
         self.on = False
+
+
+@pytest.fixture(autouse=True)
+def _alarm() -> Iterator[None]:
+    """What is counted here may be counted itself."""
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
+    before = signal.getsignal(signal.SIGVTALRM)
+    yield
+    signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+    signal.signal(signal.SIGVTALRM, before)
 
 
 def test_the_first_cases_and_one_of_each_name_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,3 +68,24 @@ def test_the_first_cases_and_one_of_each_name_are_counted(monkeypatch: pytest.Mo
     assert [case for case in cases if case not in counted] == [
         "tests/docs/a.py::f", "a.py::g[add-3]", "a.py::g[add]", "a.py::g[tl.sin(y)]", "a.py::k[-3]"
     ]  # fmt: skip
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no timers of computing time")
+def test_of_a_long_case_the_beginning_is_counted() -> None:
+    switch: Any = Switch()
+    counting = Counting(switch)
+    counting.turn("a.py::f")
+    assert switch.on
+    begun = time.process_time()
+    while switch.on:
+        assert time.process_time() < begun + 10 * SECONDS
+    counting.turn("a.py::g")
+    assert switch.on
+
+
+def test_the_processes_that_set_pictures_are_counted_by_the_tests_of_rendering(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(OF_CHILDREN, "settings")
+    counting = Counting(Switch())  # type: ignore[arg-type]
+    for case, counted in (("tests/draw/test_graph.py::f", False), ("tests/draw/test_render.py::f", True)):
+        counting.turn(case)
+        assert (OF_CHILDREN in os.environ) is counted

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.covering import covering, pairs, parted
+from tests.covering import covering, pairs, parted, share
 from tests.ops.cases import CASES
 from tests.ops.cases.forms import forms
 
@@ -26,11 +26,21 @@ def test_every_pair_of_options_is_taken_in_the_order_of_the_product() -> None:
     assert [taken, left] == [sorted(taken), sorted(left)]
 
 
-def test_what_is_left_out_is_slow_and_nothing_is_lost() -> None:
-    made = covering([("a", 1), ("a", 2), ("b", 2)], set)
-    assert [p.values for p in made] == [("a", 1), ("a", 2), ("b", 2)]
-    assert [[mark.name for mark in p.marks] for p in made] == [[], ["slow"], []]
+def test_what_is_left_out_is_slow_or_long_and_nothing_is_lost() -> None:
+    made = covering([("a", 1), ("a", 2), ("b", 2), ("b", 1)], set, of=2)
+    assert [p.values for p in made[:2]] == [("a", 1), ("b", 2)]
+    assert sorted(p.values for p in made[2:]) == [("a", 2), ("b", 1)]
+    assert [[mark.name for mark in p.marks] for p in made] == [[], [], ["slow"], ["slow", "long"]]
     assert [p.values for p in covering([3], lambda case: {case})] == [(3,)]
+
+
+@pytest.mark.parametrize("of", [1, 2, 5])
+def test_a_share_is_of_that_size_and_no_option_falls_into_step_with_it(of: int) -> None:
+    cases = list(product(range(40), range(of)))
+    taken, left = share(cases, of)
+    assert len(taken) == 40
+    assert sorted([*taken, *left]) == cases
+    assert {option for _, option in taken} == set(range(of))
 
 
 @pytest.mark.parametrize("smooth", [False, True])

@@ -13,7 +13,7 @@ import pytest
 import tinygrad_lstm as tl
 from tests.codegen.small_programs import compile_c, needs_c
 from tests.codegen.test_lowering import assert_same, symbols
-from tests.covering import parted
+from tests.covering import parted, ranked, share
 from tests.ops.cases import CASES, Array, Case
 from tests.ops.cases.forms import forms
 from tests.ops.test_cases import assert_close, of_floats, over_time
@@ -27,12 +27,10 @@ pytestmark = needs_c
 
 
 def programs_of(cases: Sequence[Case]) -> list[Any]:
-    """The cases in parts, each for one program: three of the quick run, and nine that are ``slow``."""
+    """The cases in parts, each for one program: three quick ones, two ``slow`` ones, and seven ``long`` ones."""
     quick, others = parted(cases, forms)
-    return [
-        *[pytest.param(quick[k::3], id=f"quick-{k}") for k in range(3)],
-        *[pytest.param(others[k::9], id=f"slow-{k}", marks=pytest.mark.slow) for k in range(9)],
-    ]
+    slow, long = share(others, 4)
+    return ranked([quick[k::3] for k in range(3)], [slow[k::2] for k in range(2)], [long[k::7] for k in range(7)])
 
 
 SMOOTH = [c for c in CASES if c.smooth]

@@ -8,7 +8,7 @@ import pytest
 
 import tinygrad_lstm as tl
 from tests.batching.looping import agree, looped, weighed
-from tests.covering import covering, parted
+from tests.covering import covering, parted, ranked
 from tests.ops.cases import CASES, Array, Case
 from tests.ops.cases.forms import forms
 from tests.ops.test_cases import over_time
@@ -43,15 +43,17 @@ def test_values(case: Case) -> None:
         agree(got, looped(case.f, axes)(*args))
 
 
-SMOOTH = [c for c in CASES if c.smooth]
+COVER, OTHERS = parted([c for c in CASES if c.smooth], forms)
 
 
 @pytest.mark.parametrize(
     ("case", "every"),
-    [
-        *[pytest.param(c, False, id=str(c)) for c in parted(SMOOTH, forms)[0]],
-        *[pytest.param(c, True, id=f"{c}-every choice", marks=pytest.mark.slow) for c in SMOOTH],
-    ],
+    ranked(
+        [(c, False) for c in COVER],
+        [(c, True) for c in COVER],
+        [(c, True) for c in OTHERS],
+    ),
+    ids=lambda value: {False: "some choices", True: "every choice"}.get(value, str(value)),
 )
 def test_derivatives(case: Case, every: bool) -> None:
     """Of each example, and through the examples; and those of the derivatives.

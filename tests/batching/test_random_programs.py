@@ -12,6 +12,7 @@ import pytest
 
 import tinygrad_lstm as tl
 from tests.batching.looping import looped, weighed
+from tests.covering import ranked
 from tests.fuzz.comparing import as_tensor
 from tests.fuzz.generator import generated
 from tests.fuzz.program import Program, function_text
@@ -94,7 +95,7 @@ def checked(number: int) -> str:
     return "compared"
 
 
-@pytest.mark.parametrize("part", [0, 1, *[pytest.param(k, marks=pytest.mark.slow) for k in range(2, PARTS)]])
+@pytest.mark.parametrize("part", ranked([0], range(1, 5), range(5, PARTS)))
 def test_random_programs(part: int) -> None:
     with np.errstate(all="ignore"):
         found = [checked(number) for number in range(EACH * part, EACH * part + EACH)]

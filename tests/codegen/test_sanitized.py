@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.covering import ranked
 from tests.fuzz.sanitizing import missing, said, sanitized
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=f"no sanitizers: {missing()}")
@@ -62,18 +63,14 @@ def test_the_sanitizers_speak(tmp_path: Path, name: str, value: int, told: str) 
     assert told in said(done.stderr)
 
 
-def test_random_programs(tmp_path: Path) -> None:
-    sound(run(tmp_path, "-c", RANDOM.format(first=0, last=5)))
+@pytest.mark.parametrize(("first", "last"), ranked([(0, 2)], [(2, 10)], [(10, 25)]))
+def test_random_programs(tmp_path: Path, first: int, last: int) -> None:
+    sound(run(tmp_path, "-c", RANDOM.format(first=first, last=last)))
 
 
-@pytest.mark.slow
-def test_more_random_programs(tmp_path: Path) -> None:
-    sound(run(tmp_path, "-c", RANDOM.format(first=5, last=25)))
-
-
-@pytest.mark.slow
-def test_the_table_of_cases(tmp_path: Path) -> None:
-    """The values of all cases as given: `tests/backends/test_c.py`, compiled with the sanitizers."""
+@pytest.mark.parametrize(("marks", "count"), ranked([], [("not slow", 3)], [("slow", 9)]))
+def test_the_table_of_cases(tmp_path: Path, marks: str, count: int) -> None:
+    """The values of the cases as given: `tests/backends/test_c.py`, compiled with the sanitizers."""
     command = [
         "-m",
         "pytest",
@@ -83,9 +80,9 @@ def test_the_table_of_cases(tmp_path: Path) -> None:
         "-k",
         "test_values and not narrower",
         "-m",
-        "slow or not slow",
+        marks,
         "tests/backends/test_c.py",
     ]
     done = run(tmp_path, *command)
     sound(done)
-    assert "12 passed" in done.stdout
+    assert f"{count} passed" in done.stdout

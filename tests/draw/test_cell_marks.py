@@ -7,6 +7,7 @@ from itertools import combinations, pairwise
 import pytest
 
 import tinygrad_lstm as tl
+from tests.covering import ranked
 from tests.draw.test_cell_pairs import H, X, cell_of, program
 from tinygrad_lstm.draw.cells.anatomy import dissect
 from tinygrad_lstm.draw.cells.columns import in_columns
@@ -102,13 +103,15 @@ def check_marks(placed):
     return len(marks)
 
 
-CELLS = [
-    *[(Drawn, seed) for seed in range(8)],
-    # Of these the textbook's arrangement has marks at merging lines, and at operations that it stacks.
-    *[(program, seed) for seed in (2, 5, 12, 34, 45, 70, 82, 87, 96)],
-    *[pytest.param(Drawn, seed, marks=pytest.mark.slow) for seed in range(8, 100)],
-    *[pytest.param(program, seed, marks=pytest.mark.slow) for seed in range(100, 400)],
-]
+CELLS = ranked(
+    [
+        *[(Drawn, seed) for seed in range(8)],
+        # Of these the textbook's arrangement has marks at merging lines, and at operations that it stacks.
+        *[(program, seed) for seed in (2, 5, 12, 34, 45, 70, 82, 87, 96)],
+    ],
+    [*[(Drawn, seed) for seed in range(8, 40)], *[(program, seed) for seed in range(100, 200)]],
+    [*[(Drawn, seed) for seed in range(40, 100)], *[(program, seed) for seed in range(200, 400)]],
+)
 
 
 @pytest.mark.parametrize(("make", "seed"), CELLS)
@@ -143,7 +146,7 @@ class Small(tl.nn.Module):
         return z.named("h_t"), draw.choice([lambda: c, lambda: c - h, lambda: h, lambda: c * z])()
 
 
-@pytest.mark.parametrize("seeds", [range(30), pytest.param(range(30, 300), marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seeds", ranked([range(30)], [range(30, 90)], [range(90, 300)]))
 def test_marks_stand_off_the_frame(seeds):
     for seed in seeds:
         check_marks(placed_cell(dissect(trace_step(Small(seed)))))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import tinygrad_lstm as tl
-from tests.draw.test_pairs import differ
+from tests.draw.test_pairs import PAIRS, differ
 from tinygrad_lstm import draw
 
 N = 4
@@ -118,9 +118,9 @@ def seen(drawing: Any) -> list[str]:
     return sorted(re.sub(r'tooltip="(?:[^"\\]|\\.)*"', "", drawing.dot).splitlines())
 
 
-def pairs(first: int, count: int) -> None:
+def pairs(numbers: range) -> None:
     different = 0
-    for number in range(first, first + count):
+    for number in numbers:
         random = Random(number)
         steps = program(random)
         others = changed(random, steps)
@@ -138,17 +138,12 @@ def pairs(first: int, count: int) -> None:
         if differ(*values):
             # Boxes of layers say nothing of the weights in them, which the words do.
             assert seen(one) != seen(two), f"{number}: {steps} {others}"
-    assert different > count / 5
+    assert different > len(numbers) / 5
 
 
-def test_cells_that_differ_look_different() -> None:
-    pairs(0, 150)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("part", range(8))
-def test_cells_that_differ_look_different_in_ten_thousand_pairs(part: int) -> None:
-    pairs(1250 * part, 1250)
+@pytest.mark.parametrize("numbers", PAIRS)
+def test_cells_that_differ_look_different(numbers: range) -> None:
+    pairs(numbers)
 
 
 def test_a_layer_that_is_used_twice_is_told_from_two() -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import tinygrad_lstm as tl
+from tests.covering import ranked
 
 N = 3
 UNARY = ("sin", "tanh", "exp", "flip", "transpose", "sum", "slice", "square", "power", "scale", "cumsum")
@@ -131,9 +132,9 @@ def differ(a: Any, b: Any) -> bool:
     return not np.allclose(a[known], b[known], rtol=1e-3, atol=1e-3)
 
 
-def pairs(first: int, count: int) -> None:
+def pairs(numbers: range) -> None:
     different = 0
-    for number in range(first, first + count):
+    for number in numbers:
         random = Random(number)
         steps = program(random)
         others = changed(random, steps)
@@ -148,14 +149,13 @@ def pairs(first: int, count: int) -> None:
         assert seen(first_picture) != seen(tl.draw.graph(two).dot), f"{number}: {steps} {others}"
         assert tl.text(one) != tl.text(two), f"{number}: {steps} {others} {tl.text(one)}"
         assert tl.latex(one) != tl.latex(two), f"{number}: {steps} {others} {tl.latex(one)}"
-    assert different > count / 3
+    assert different > len(numbers) / 3
 
 
-def test_what_differs_looks_different() -> None:
-    pairs(0, 150)
+# Ten thousand.
+PAIRS = ranked([range(100)], [range(100, 1000)], [range(first, first + 1000) for first in range(1000, 10_000, 1000)])
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("part", range(8))
-def test_what_differs_looks_different_in_ten_thousand_pairs(part: int) -> None:
-    pairs(1250 * part, 1250)
+@pytest.mark.parametrize("numbers", PAIRS)
+def test_what_differs_looks_different(numbers: range) -> None:
+    pairs(numbers)

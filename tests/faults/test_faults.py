@@ -65,7 +65,7 @@ def test_a_share(harness: str, count: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("harness", ["killed", "disk", "renamed", "damaged", "names", "vectors"])
 def test_a_larger_share(harness: str) -> None:
-    done = tool("--only", harness, "--seed", "8", "--seconds", "20")
+    done = tool("--only", harness, "--seed", "8", "--seconds", "6")
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
 
 

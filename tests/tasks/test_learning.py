@@ -199,8 +199,9 @@ def test_a_quick_run_of_every_task(name):
     if name == "digits":
         pytest.importorskip("sklearn", reason="the images of the task digits come with scikit-learn")
     task = make_task(name, {"lag-a": 8, "lag-c": 5, "adding": 20, "multiplication": 20, "copy": 4, "dyck": 8}.get(name))
-    for protocol in task.protocols.values():
-        found = [run_trials(task, protocol, cell, 2, limit=2 * protocol.batch) for cell in ("lstm", "rnn")]
+    for way, protocol in task.protocols.items():
+        cells = ("lstm", "rnn") if way == "modern" else ("lstm",)
+        found = [run_trials(task, protocol, cell, 2, limit=2 * protocol.batch) for cell in cells]
         assert all(len(result.trials) == 2 for result in found)
         assert all(np.isfinite(trial.error) for result in found for trial in result.trials)
     page = results_page(task, "modern", found, "the command", "The machine.")
