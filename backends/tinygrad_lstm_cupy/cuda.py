@@ -18,7 +18,7 @@ from tinygrad_lstm.codegen.program import (
 )
 from tinygrad_lstm.graph.dtypes import int64
 from tinygrad_lstm_cupy.cuda_kernel import Function, part_functions
-from tinygrad_lstm_cupy.cuda_parts import LaunchMemory, parts
+from tinygrad_lstm_cupy.cuda_parts import LaunchMemory, kernel_parts
 from tinygrad_lstm_cupy.cuda_prelude import PRELUDE
 from tinygrad_lstm_cupy.cuda_steps import Product, gather_functions, product_launches, scatter_functions
 
@@ -134,7 +134,7 @@ class _Printer:
                 case Call():
                     items.append(step)
                 case Kernel():
-                    for part in parts(step, self.scratch, self._overlap):
+                    for part in kernel_parts(step, self.scratch, self._overlap):
                         items += map(self._launch, part_functions(part, self.scratch, self._overlap))
                 case _:
                     items += [f if isinstance(f, Product) else self._launch(f) for f in self._other(step)]

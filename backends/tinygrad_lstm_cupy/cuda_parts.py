@@ -20,7 +20,7 @@ from tinygrad_lstm.codegen.operations import row_major
 from tinygrad_lstm.codegen.program import Buffer, Kernel, Scalar, Store, View
 from tinygrad_lstm.graph.dtypes import DType, float32
 
-__all__ = ["KernelPart", "LaunchMemory", "RowNest", "parts"]
+__all__ = ["KernelPart", "LaunchMemory", "RowNest", "kernel_parts"]
 
 _FEW_ROWS: Final = 64
 _LONG_ROW: Final = 2048
@@ -63,7 +63,7 @@ class KernelPart:
     kernel: Kernel
 
 
-def parts(kernel: Kernel, scratch: LaunchMemory, overlap: Callable[[int, int], bool]) -> list[KernelPart]:
+def kernel_parts(kernel: Kernel, scratch: LaunchMemory, overlap: Callable[[int, int], bool]) -> list[KernelPart]:
     """The parts of a kernel, in order. Combining stores come first, as plain stores may overwrite what these read."""
     nest = RowNest(kernel, overlap)
     if not nest.reduces:

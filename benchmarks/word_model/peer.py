@@ -23,15 +23,15 @@ HIDDEN, LAYERS, WINDOW, BATCH, CLIP, BOUND = 200, 2, 20, 20, 5.0, 0.1
 class Model(torch.nn.Module):
     """Embedding, two layers, and a score for each word."""
 
-    def __init__(self, words: int) -> None:
+    def __init__(self, words: int, biases: int) -> None:
         super().__init__()
         self.embedding = torch.nn.Embedding(words, HIDDEN)
         self.recurrent = torch.nn.LSTM(HIDDEN, HIDDEN, LAYERS)
         self.output = torch.nn.Linear(HIDDEN, words)
         for name, p in self.named_parameters():
             torch.nn.init.uniform_(p, -BOUND, BOUND)
-            # With two biases to a gate both would learn, twice as fast as one.
-            if "bias_hh" in name:
+            # Of two biases to a gate both learn, which is twice as fast as one does.
+            if "bias_hh" in name and biases == 1:
                 torch.nn.init.zeros_(p).requires_grad_(False)
 
     def forward(self, indices: torch.Tensor, state: tuple[torch.Tensor, torch.Tensor] | None) -> tuple:
@@ -67,6 +67,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="stop after so many updates")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--biases", type=int, choices=(1, 2), default=1, help="to each gate; PyTorch's layer has 2")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
@@ -75,7 +76,7 @@ def main() -> None:
     encoded = {part: vocabulary.encode(text) for part, text in texts.items()}
     windows = Windows(encoded["train"], WINDOW, BATCH)
     held_out = {part: list(held_out_windows(encoded[part], WINDOW, BATCH)) for part in ("valid", "test")}
-    model = Model(len(vocabulary))
+    model = Model(len(vocabulary), arguments.biases)
     best, kept, taken = math.inf, model.state_dict(), 0
     for epoch in range(arguments.epochs):
         optimizer = torch.optim.SGD(model.parameters(), lr=1.0 / 2.0 ** max(0, epoch + 1 - 4))

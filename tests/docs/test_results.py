@@ -22,14 +22,25 @@ def command_of(page: Path) -> str:
 PAGES = sorted(page for page in FOLDER.glob("*.md") if page.name != "index.md")
 OF_TASKS = [page for page in PAGES if command_of(page).startswith("tinygrad-lstm task ")]
 
+OF_TRAINING = [page for page in PAGES if command_of(page).startswith("tinygrad-lstm train ")]
+OF_EXAMPLES = [page for page in PAGES if page not in (*OF_TASKS, *OF_TRAINING)]
+TIME = re.compile(r"\d s, .* cores?\.$", re.MULTILINE)
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page not in OF_TASKS], ids=lambda page: page.stem)
+
+@pytest.mark.parametrize("page", OF_EXAMPLES, ids=lambda page: page.stem)
 def test_a_page_of_results_of_an_example_names_its_command(page):
     _, script, *options = shlex.split(command_of(page))
     text = (FOLDER.parent.parent / script).read_text(encoding="utf-8")
     assert all(f'"{option}"' in text for option in options if option.startswith("--"))
     assert {"--seed", "--backend"} <= set(options)
-    assert re.search(r"\d s, .* cores?\.$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert TIME.search(page.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("page", OF_TRAINING, ids=lambda page: page.stem)
+def test_a_page_of_a_training_run_names_its_command(page):
+    arguments = command_parser().parse_args(shlex.split(command_of(page))[1:])
+    assert (arguments.command, arguments.seed) == ("train", 0)
+    assert TIME.search(page.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("page", OF_TASKS, ids=lambda page: page.stem)
