@@ -313,7 +313,7 @@ class _Printer:
         for k, a in zip(reduces, summing, strict=True):
             wide = a.combine == "add" and a.dtype.is_float
             register, start = "double" if wide else REGISTER[a.dtype.name], identity_text(a.combine, a.dtype)
-            pieces, total = f"(({register} *)common)[{len(self.common)} * {self.pieces} + {{}}]", f"total{k}"
+            pieces, total = f"(({register} *)(common + {8 * self.pieces * len(self.common)}))[{{}}]", f"total{k}"
             self.common.append(k)
             totals.append(f"{register} {total} = {start};")
             added = f"{total} = {f'{total} + {{}}' if wide else combined(a.combine, total, '{}', a.dtype)};"

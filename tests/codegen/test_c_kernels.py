@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from hypothesis import given
 
+import tinygrad_lstm as tl
 from tests.codegen.pointwise import assert_executed
 from tests.codegen.small_programs import compile_c, kernels_of, needs_c, program_of, whole
 from tests.covering import examples
@@ -67,3 +68,15 @@ def test_long_sums_stay_accurate() -> None:
         kernel = Kernel(shape, 0, (whole(0, shape),), scalars(("load", (), 0)), (total,))
         (y,) = compile_c(program_of([kernel], [(shape, float32)], [((), float32)]))([x])
         np.testing.assert_allclose(y, x.sum(dtype=float), rtol=3e-7)
+
+
+def test_parts_of_sums_and_of_extremes_have_memory_of_their_own() -> None:
+    """Workers reduce pieces of the row: the parts of a sum are of float64, and those of an extreme of float32."""
+    x = tl.tensor(np.random.default_rng(0).normal(1, 1, 60_000).astype(np.float32))
+
+    def f(x: Any) -> Any:
+        return (x - x.max()) / (x.sum() + x.min())
+
+    with tl.use_backend("c"):
+        found = tl.jit(f)(x)
+    np.testing.assert_allclose(found.numpy(), f(x).numpy(), rtol=1e-5)
