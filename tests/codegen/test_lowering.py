@@ -1,6 +1,6 @@
 """Programs against the interpreter."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from tinygrad_lstm.codegen.program import Program
 from tinygrad_lstm.graph.function import Graph
 from tinygrad_lstm.graph.structure import flatten
 from tinygrad_lstm.graph.tensor import Tensor
+from tinygrad_lstm.ops.source import stop_gradient
 from tinygrad_lstm.runtime.evaluation import evaluated
 
 Array = np.ndarray[Any, Any]
@@ -84,3 +85,21 @@ def test_in_the_body_of_a_loop(case: Case) -> None:
     floats = [x for x in xs if x.dtype.is_float]
     gradients = tl.gradients(total(ys), floats, allow_unused=True) if case.smooth else []
     compared(xs, [*ys, *gradients], given)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: tl.logsumexp(x - x.max(1), axis=1),
+        lambda x: tl.logsumexp(x - stop_gradient(x.max(1)), axis=1),
+        lambda x: tl.logsumexp(x - x.max(0), axis=0),
+        lambda x: tl.logsumexp(x - x.max(1, keepdims=True), axis=1),
+        lambda x: tl.logsumexp(x - x.max(), axis=(0, 1)),
+        lambda x: (lambda y: tl.logsumexp(y - tl.broadcast_to(y.max(), (3, 3)), axis=0))(x[:, 0]),
+    ],
+)
+def test_a_logsumexp_subtracts_the_largest_where_it_is_not_that_of_its_row(f: Callable[[Tensor], Tensor]) -> None:
+    """``max`` without its axis is broadcast over the columns, so that x − max x may be of any size."""
+    values = [np.array([[0.0, 1000.0, 3.0], [2.0, 2.0, 2.0], [-1000.0, 5.0, 6.0]], np.float32)]
+    xs = [tl.symbol("x", (3, 3))]
+    compared(xs, [f(xs[0])], values)

@@ -222,13 +222,16 @@ def _logsumexp(built: Builder, node: Any, refs: list[Reference], block: Block) -
 
 
 def _is_shifted(x: Any, axes: tuple[int, ...]) -> bool:
-    """Whether a value is ``y − max y`` over these axes."""
+    """Whether a value is ``y − max y`` over these axes, with each maximum under the row that it is of."""
     if x.op != "subtract":
         return False
     y, largest = x.inputs
     while largest.op in ("stop_gradient", "broadcast_to"):
         (largest,) = largest.inputs
-    return bool(largest.op == "max" and largest.inputs[0] is y and largest.attrs["axis"] == axes)
+    if largest.op != "max" or largest.inputs[0] is not y or largest.attrs["axis"] != axes or x.shape != y.shape:
+        return False
+    # Without its axes, a maximum may be broadcast along another axis of the same size.
+    return bool(largest.attrs["keepdims"] or axes == tuple(range(len(axes))))
 
 
 def _contract(built: Builder, node: Any, refs: list[Reference], block: Block) -> Reference:
