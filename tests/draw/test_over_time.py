@@ -379,6 +379,10 @@ def test_a_layout_in_columns_keeps_things_apart(graph):
         ([nn.LSTM(3, 4, num_layers=2, key=KEY)], ["cells.0", "cells.1"]),
         ([nn.RNN(3, 4, key=KEY), nn.RNN(4, 4, key=KEY)], ["cells.0 (1)", "cells.0 (2)"]),
         ([nn.Sequential(nn.RNN(3, 4, key=KEY), nn.GRU(4, 4, key=KEY))], ["layers.0.cells.0", "layers.1.cells.0"]),
+        (
+            [nn.Sequential(nn.RNN(n, 4, key=KEY), nn.GRU(4, 4, key=KEY)) for n in (3, 4)],
+            [f"layers.{k}.cells.0 ({n})" for k in (0, 1) for n in (1, 2)],
+        ),
     ],
 )
 def test_no_two_steps_have_one_title(layers, names):

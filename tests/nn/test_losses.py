@@ -224,6 +224,9 @@ def test_what_only_looks_like_it_is_not_warned_of() -> None:
         warnings.simplefilter("error")
         for scores in (X, tl.exp(X), tl.exp(X - X.max(-1, keepdims=True)), tl.softmax(X, axis=0), tl.softmax(X) * 8):
             tl.nn.cross_entropy(scores, Y)
+        # Neither of these is 1 in total.
+        tl.nn.cross_entropy(tl.exp(X - tl.logsumexp(tl.sin(X), axis=-1, keepdims=True)), Y)
+        tl.nn.cross_entropy(tl.exp(X[0, :, :3] - tl.logsumexp(X[0, :, :3], axis=-1)), Y[0] % 3)
         # Two numbers of each of ten distributions are no distribution.
         tl.nn.cross_entropy(tl.softmax(X).reshape((30, 2)), tl.zeros(30, dtype=tl.int64))
         tl.nn.cross_entropy(tl.softmax(X, axis=1).swapaxes(1, 2)[..., :3], Y[:, [0, 0, 0, 0, 0]] % 3)

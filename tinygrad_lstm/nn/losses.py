@@ -227,8 +227,10 @@ def _is_softmax(node: Any) -> bool:
     difference = node.inputs[0] if node.op == "exp" else node
     if difference is node or difference.op != "subtract":
         return False
-    total = difference.inputs[1]
-    return bool(total.op == "logsumexp" and total.attrs["axis"] == (len(node.shape) - 1,))
+    x, total = difference.inputs
+    if total.op != "logsumexp" or total.inputs[0] is not x or not total.attrs["keepdims"]:
+        return False
+    return bool(total.attrs["axis"] == (len(node.shape) - 1,))
 
 
 def _reduced(name: str, terms: Tensor, reduction: str) -> Tensor:

@@ -275,11 +275,9 @@ def told_apart(paths: Sequence[tuple[str, ...]]) -> list[str]:
     """
     names = []
     for k, path in enumerate(paths):
-        if paths.count(path) > 1:
-            names.append(f"{path[-1]} ({paths[:k].count(path) + 1})")
-            continue
-        sizes = (n for n in range(1, len(path)) if sum(p[-n:] == path[-n:] for p in paths) == 1)
-        names.append(".".join(path[-next(sizes, len(path)) :]))
+        sizes = (n for n in range(1, len(path)) if len({p for p in paths if p[-n:] == path[-n:]}) == 1)
+        name = ".".join(path[-next(sizes, len(path)) :])
+        names.append(f"{name} ({paths[:k].count(path) + 1})" if paths.count(path) > 1 else name)
     return names
 
 
