@@ -22,7 +22,7 @@ from tinygrad_lstm.tasks import (
     run_trials,
 )
 from tinygrad_lstm.tasks.counting import parity_bits
-from tinygrad_lstm.tasks.learning import make_network
+from tinygrad_lstm.tasks.learning import Learner, make_network
 from tinygrad_lstm.tasks.trial_network import comparable_hidden
 
 WEIGHTS = {"reber": 276, "lag-a": 10_504, "lag-c": 364, "adding": 93, "multiplication": 93, "order-2": 156}
@@ -72,7 +72,8 @@ def squashed(x):
 @pytest.mark.parametrize("output_gate", [True, False])
 @pytest.mark.parametrize("recurrent", [True, False])
 def test_memory_blocks_are_those_of_the_paper(biased, output_gate, recurrent):
-    blocks = Blocks(3, 2, biased=biased, output_gate=output_gate, recurrent=recurrent, squashed=recurrent)
+    ranges = (1.0, 2.0) if recurrent else None
+    blocks = Blocks(3, 2, biased=biased, output_gate=output_gate, recurrent=recurrent, ranges=ranges)
     network = filled(TrialNetwork("lstm", blocks, 4, 2, randoms(2), 0.1, direct=True, biased=False))
     x = np.random.default_rng(0).normal(size=(5, 2, 3, 4))
     scores = network(tl.tensor(x.astype(np.float32))).numpy()
@@ -85,9 +86,9 @@ def test_memory_blocks_are_those_of_the_paper(biased, output_gate, recurrent):
             net[:, :gates] += cell.gate_bias.numpy()[k] if biased != "none" else 0
             net[:, gates:] += cell.cell_bias.numpy()[k] if biased == "all" else 0
             opened = squashed(net[:, :gates])
-            g = 4 * squashed(net[:, gates:]) - 2 if recurrent else squashed(net[:, gates:])
+            g = 2 * squashed(net[:, gates:]) - 1 if recurrent else squashed(net[:, gates:])
             total = total + np.repeat(opened[:, :3], 2, axis=-1) * g
-            h = 2 * squashed(total) - 1 if recurrent else total
+            h = 4 * squashed(total) - 2 if recurrent else total
             h = h * (np.repeat(opened[:, 3:], 2, axis=-1) if output_gate else 1)
             units = np.concatenate([h, opened], axis=-1)
             expected = np.concatenate([h, x[t, k]], axis=-1) @ network.weight.numpy()[k]
@@ -185,6 +186,33 @@ def test_a_trial_fails_at_its_limit():
     assert "0 of 2" in results_table(task.protocol(), [found])
 
 
+def test_outputs_learn_from_the_inputs_alone_before_the_hidden_layer_is_added():
+    """The direct weights learn what needs no memory, and only then the cells move."""
+    task = make_task("lag-a", 8)
+    protocol = replace(task.protocol("1997"), alone=20)
+    network = make_network(task, protocol, "lstm", randoms(2))
+    learner = Learner(task, protocol, network)
+    sources = [task.data(random) for random in randoms(2, seed=1)]
+    first = {name: p.numpy().copy() for name, p in network.named_parameters()}
+    assert learner.learn(sources, 20)[1] == 20
+    after = {name: p.numpy().copy() for name, p in network.named_parameters()}
+    assert (after["cell.weight"] == first["cell.weight"]).all()
+    assert (after["weight"][:, :1] == first["weight"][:, :1]).all()
+    assert (after["weight"][:, 1:] != first["weight"][:, 1:]).any()
+    learner.learn(sources, 20)
+    assert (network.cell.weight.numpy() != after["cell.weight"]).any(axis=(1, 2)).all()
+    assert (network.weight.numpy()[:, 0] != after["weight"][:, 0]).any(axis=1).all()
+
+
+def test_a_memory_cell_that_is_added_later_learns_sooner():
+    task = make_task("lag-a", 8)
+    protocol = replace(task.protocol("1997"), alone=200)
+    assert str(protocol).startswith("SGD with rate 1, 1 sequence an update, hidden units after 200 sequences; ")
+    added = run_trials(task, protocol, "lstm", 3, limit=2500)
+    at_once = run_trials(task, replace(protocol, alone=0), "lstm", 3, limit=2500)
+    assert len(added.solved) > len(at_once.solved)
+
+
 def test_one_trial_is_clipped_by_its_own_gradient():
     """A bound that only one of two trials reaches changes that one alone."""
     task = easy()
@@ -216,6 +244,8 @@ def test_mistakes_in_protocols():
         Blocks(2, 1, biased="some")
     with pytest.raises(UsageError, match="optimizer is sgd or adam, not 'lion'"):
         Protocol({"lstm": 1}, 0.1, 10, optimizer="lion")
+    with pytest.raises(UsageError, match="alone needs outputs that see the inputs, direct=True, and the optimizer sgd"):
+        Protocol({"lstm": 1}, 0.1, 10, alone=5)
     with pytest.raises(UsageError, match="hidden has no lstm"):
         Protocol({"gru": 1}, 0.1, 10)
     with pytest.raises(UsageError, match="cell is one of lstm, gru, rnn, not 'cnn'"):

@@ -100,12 +100,14 @@ class Protocol:
             numbers, and the negative log-likelihood of classes and bits.
         logistic: with ``squared``, whether the outputs are logistic or linear.
         direct: whether the outputs see the inputs besides the hidden state.
+        alone: with ``direct``, the first sequences, from which the outputs learn by the inputs alone; then the hidden
+            layer is added, so that it is left with the errors that need a memory.
         biased: whether the outputs have biases.
         success: when a trial has learned its task.
         published: what papers say, by cell.
 
     Raises:
-        UsageError: for another optimizer, or without an ``lstm``.
+        UsageError: for another optimizer, without an ``lstm``, or for outputs that are to learn alone from nothing.
     """
 
     hidden: Mapping[str, int | Blocks]
@@ -119,6 +121,7 @@ class Protocol:
     squared: bool = False
     logistic: bool = True
     direct: bool = False
+    alone: int = 0
     biased: bool = True
     success: Recent | OnTest = field(default_factory=Recent)
     published: Mapping[str, Published] = field(default_factory=dict)
@@ -128,12 +131,15 @@ class Protocol:
             raise UsageError(f"Protocol: optimizer is sgd or adam, not {self.optimizer!r}")
         if "lstm" not in self.hidden:
             raise UsageError("Protocol: hidden has no lstm; give its units, such as hidden={'lstm': 16}")
+        if self.alone and not (self.direct and self.optimizer == "sgd"):
+            raise UsageError("Protocol: alone needs outputs that see the inputs, direct=True, and the optimizer sgd")
 
     def __str__(self) -> str:
         method = "SGD" if self.optimizer == "sgd" else "Adam"
         size = "1 sequence" if self.batch == 1 else f"{self.batch} sequences"
         clip = "" if self.clip is None else f", gradient clipped to {self.clip:g}"
-        return f"{method} with rate {self.rate:g}, {size} an update{clip}; success: {self.success}"
+        alone = f", hidden units after {self.alone:,} sequences" if self.alone else ""
+        return f"{method} with rate {self.rate:g}, {size} an update{clip}{alone}; success: {self.success}"
 
 
 def modern(

@@ -21,10 +21,11 @@ from tinygrad_lstm.tasks.sequence_data import Floats, Generator, Judgement, Sequ
 from tinygrad_lstm.tasks.trial_cells import Blocks
 from tinygrad_lstm.tasks.trial_network import TrialNetwork, comparable_hidden
 
-__all__ = ["CellResult", "Trial", "clipped_each_trial", "make_network", "run_trials"]
+__all__ = ["CellResult", "Learner", "Trial", "clipped_each_trial", "make_network", "run_trials"]
 
-Update: TypeAlias = Callable[[Floats, Floats, Floats], Floats]
-"""Several updates, with inputs, targets and weights ``(updates, time, trials, batch, …)``; gives the answers."""
+Update: TypeAlias = Callable[[Floats, Floats, Floats, Floats], Floats]
+"""Several updates, with inputs, targets and weights ``(updates, time, trials, batch, …)``, and for each update the
+share of the hidden state that the outputs see; gives the answers."""
 
 _DRAWN: Final = 256
 """Sequences that a trial draws at a time."""
@@ -110,7 +111,7 @@ def run_trials(
     started, limit = time.perf_counter(), protocol.limit if limit is None else limit
     sources = [task.data(np.random.default_rng([seed, k, 0])) for k in range(trials)]
     network = make_network(task, protocol, cell, [np.random.default_rng([seed, k, 1]) for k in range(trials)])
-    learner = _Learner(task, protocol, network)
+    learner = Learner(task, protocol, network)
     needed: list[int | None] = [None] * trials
     kept = [p.numpy().copy() for p in network.parameters()]
     recent = _RecentRun(protocol.success, trials) if isinstance(protocol.success, Recent) else None
@@ -179,14 +180,15 @@ class _RecentRun:
         return -(-at // batch) * batch
 
 
-class _Learner:
+class Learner:
     """Updates the networks of all trials at once, and asks them."""
 
     def __init__(self, task: Task, protocol: Protocol, network: TrialNetwork) -> None:
         self.task, self.protocol, self.network = task, protocol, network
         self.updates: int | None = None
+        self.seen = 0
         self.update = _descent(network, self) if protocol.optimizer == "sgd" else _adam(network, self)
-        self.answer = jit(lambda x: self.answers(network(x)))
+        self.answer = jit(lambda x, share: self.answers(network(x, share=self.shared(share))))
 
     def answers(self, scores: Tensor) -> Tensor:
         """What the network says, from its scores."""
@@ -224,18 +226,28 @@ class _Learner:
             self.updates = max(1, min(_DRAWN, _FLOATS // per_sequence) // batch)
         count = min(self.updates, -(-most // batch)) * batch
         drawn = [source.draw(count) for source in sources]
-        x, y, w = _beside(drawn)
-        answers = self.update(*[np.stack(np.split(value, count // batch, axis=2)) for value in (x, y, w)])
+        x, y, w = [np.stack(np.split(value, count // batch, axis=2)) for value in _beside(drawn)]
+        answers = self.update(x, y, w, self._shares(np.arange(self.seen, self.seen + count, batch)))
+        self.seen += count
         answers = np.concatenate(list(answers), axis=2)
         return [s.judge(answers[:, k], self.task.tolerance) for k, s in enumerate(drawn)], count
+
+    def shared(self, share: Tensor) -> Tensor | None:
+        """The share where it can be 0: a product with 1 at each step would cost time."""
+        return share if self.protocol.alone else None
+
+    def _shares(self, seen: Floats) -> Floats:
+        """What the outputs see of the hidden state after so many sequences, 0 or 1."""
+        return (seen >= self.protocol.alone).astype(np.float32)
 
     def test(self, sources: Sequence[Data]) -> list[Judgement]:
         """How each trial's network answers its test."""
         tests = [source.test() for source in sources]
         parts: list[list[Judgement]] = []
+        share = tensor(self._shares(np.array(self.seen)))
         for places in _chunks(tests[0].count):
             some = [test.at(places) for test in tests]
-            answers = self.answer(tensor(_beside(some)[0])).numpy()
+            answers = self.answer(tensor(_beside(some)[0]), share).numpy()
             parts.append([s.judge(answers[:, k], self.task.tolerance) for k, s in enumerate(some)])
         count = tests[0].count
         return [
@@ -244,28 +256,28 @@ class _Learner:
         ]
 
 
-def _descent(network: TrialNetwork, learner: _Learner) -> Update:
+def _descent(network: TrialNetwork, learner: Learner) -> Update:
     """Gradient descent: all updates are turns of one loop, so that a small one costs no call from Python."""
     names, parameters = zip(*network.named_parameters(), strict=True)
 
     @jit
-    def updates(x: Tensor, y: Tensor, w: Tensor) -> Tensor:
-        def update(values: tuple[Tensor, ...], lesson: tuple[Tensor, Tensor, Tensor]) -> tuple[Any, Tensor]:
-            now, targets, weights = lesson
-            scores = network(now, dict(zip(names, values, strict=True)))
+    def updates(x: Tensor, y: Tensor, w: Tensor, shares: Tensor) -> Tensor:
+        def update(values: tuple[Tensor, ...], lesson: tuple[Tensor, Tensor, Tensor, Tensor]) -> tuple[Any, Tensor]:
+            now, targets, weights, share = lesson
+            scores = network(now, dict(zip(names, values, strict=True)), learner.shared(share))
             slopes = gradients(learner.loss(scores, targets, weights), list(values))
             slopes = clipped_each_trial(slopes, learner.protocol.clip)
             after = tuple(v - learner.protocol.rate * slope for v, slope in zip(values, slopes, strict=True))
             return after, learner.answers(scores)
 
-        last, answers = scan(update, tuple(p.leaf for p in parameters), (x, y, w))
+        last, answers = scan(update, tuple(p.leaf for p in parameters), (x, y, w, shares))
         assign_all(list(zip(parameters, last, strict=True)))
         return cast(Tensor, answers)
 
-    return lambda x, y, w: updates(tensor(x), tensor(y), tensor(w)).numpy()
+    return lambda x, y, w, shares: updates(tensor(x), tensor(y), tensor(w), tensor(shares)).numpy()
 
 
-def _adam(network: TrialNetwork, learner: _Learner) -> Update:
+def _adam(network: TrialNetwork, learner: Learner) -> Update:
     """Adam, one call for each update."""
     parameters = network.parameters()
     optimizer = Adam(parameters, learner.protocol.rate)
@@ -281,7 +293,8 @@ def _adam(network: TrialNetwork, learner: _Learner) -> Update:
         optimizer.step()
         return learner.answers(scores)
 
-    return lambda x, y, w: np.stack([update(*map(tensor, lesson)).numpy() for lesson in zip(x, y, w, strict=True)])
+    # The whole hidden state is there from the start: only gradient descent has a protocol with ``alone``.
+    return lambda x, y, w, _: np.stack([update(*map(tensor, each)).numpy() for each in zip(x, y, w, strict=True)])
 
 
 def _chunks(count: int) -> Iterator[Floats]:

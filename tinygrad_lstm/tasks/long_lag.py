@@ -3,7 +3,7 @@
 import numpy as np
 
 from tinygrad_lstm.tasks.arithmetic import PAPER
-from tinygrad_lstm.tasks.definition import Protocol, Published, Recent, Task, endless, modern
+from tinygrad_lstm.tasks.definition import OnTest, Protocol, Published, Recent, Task, endless, modern
 from tinygrad_lstm.tasks.sequence_data import Generator, Sequences, one_hot_rows
 from tinygrad_lstm.tasks.trial_cells import Blocks
 
@@ -26,8 +26,12 @@ def noise_free_lag(random: Generator, count: int, length: int) -> Sequences:
 
 
 def long_lag_a(length: int = 100) -> Task:
-    """Task 2a: nothing but the first symbol differs between the two sequences."""
-    net = Blocks(1, 1, biased="none", output_gate=False, recurrent=False, squashed=False)
+    """Task 2a: nothing but the first symbol differs between the two sequences.
+
+    The paper adds the memory cell "once the error has stopped decreasing". After 1000 sequences with the inputs alone
+    all outputs but those of the last step are within 0.04 of their targets.
+    """
+    net = Blocks(1, 1, biased="none", output_gate=False, recurrent=False, ranges=None)
     paper = {"lstm": Published("100 %", "5,040"), "rnn": Published("0 %", "> 5,000,000")} if length == 100 else {}
     return Task(
         "lag-a",
@@ -50,8 +54,9 @@ def long_lag_a(length: int = 100) -> Task:
                 start=0.2,
                 squared=True,
                 direct=True,
+                alone=1000,
                 biased=False,
-                success=Recent(10_000, 1),
+                success=OnTest(1.0, 500),
                 published=paper,
             ),
             "modern": modern(8, batch=16, limit=100_000, success=Recent(2000, 1), forget_bias=5.0),
@@ -82,7 +87,11 @@ def distracted_lag(random: Generator, count: int, lag: int, distractors: int) ->
 
 
 def long_lag_c(length: int = 50) -> Task:
-    """Task 2c: as many kinds of distractors as the lag has steps, at random places."""
+    """Task 2c: as many kinds of distractors as the lag has steps, at random places.
+
+    The paper's text gives g the range ±2 and h ±1, and its table 10 the other way round; the cells learn this task
+    more surely as the table has them.
+    """
     paper = {50: "30,000", 100: "31,000", 200: "33,000", 500: "38,000", 1000: "49,000"}
     return Task(
         "lag-c",
@@ -99,9 +108,9 @@ def long_lag_c(length: int = 50) -> Task:
         endless(lambda random, count: distracted_lag(random, count, length, length)),
         {
             "1997": Protocol(
-                {"lstm": Blocks(2, 1, biased="none")},
+                {"lstm": Blocks(2, 1, biased="none", ranges=(1.0, 2.0))},
                 rate=0.01,
-                limit=150_000,
+                limit=200_000,
                 start=0.2,
                 squared=True,
                 biased=False,

@@ -141,7 +141,7 @@ class Blocks:
         biased: which units have biases: ``all``, ``gates`` or ``none``.
         output_gate: whether there is an output gate.
         recurrent: whether cells and gates see the last step's cells and gates.
-        squashed: g is ``4σ(x) − 2`` and h is ``2σ(x) − 1``; otherwise g is ``σ(x)`` and h the identity.
+        ranges: the bounds of g and h, ``bound·(2σ(x) − 1)``; None makes g ``σ(x)`` and h the identity.
 
     Raises:
         UsageError: for another number of biases than of blocks, or another word for the biased units.
@@ -154,7 +154,7 @@ class Blocks:
     biased: str = "all"
     output_gate: bool = True
     recurrent: bool = True
-    squashed: bool = True
+    ranges: tuple[float, float] | None = (2.0, 1.0)
 
     def __post_init__(self) -> None:
         for name in ("input_bias", "output_bias"):
@@ -184,7 +184,7 @@ class MemoryBlocks(TrialCell):
         i_t = σ([h_{t−1}, i_{t−1}, o_{t−1}, x_t]·W_i + b_i)        one for each block
         o_t = σ([h_{t−1}, i_{t−1}, o_{t−1}, x_t]·W_o + b_o)        one for each block
         s_t = s_{t−1} + i_t∘g([h_{t−1}, i_{t−1}, o_{t−1}, x_t]·W_c + b_c)
-        h_t = o_t∘h(s_t)                                           with g = 4σ − 2 and h = 2σ − 1
+        h_t = o_t∘h(s_t)                                           with g = 4σ − 2 and h = 2σ − 1, or other ranges
 
     The gradient is truncated as there: errors flow back in time within the cells alone, through the sum s, and not
     through what units saw of the last step.
@@ -223,9 +223,9 @@ class MemoryBlocks(TrialCell):
         if blocks.biased == "all":
             cells = cells + own["cell_bias"]
         gates = sigmoid(gates)
-        squeezed = 4 * sigmoid(cells) - 2 if blocks.squashed else sigmoid(cells)
+        squeezed = sigmoid(cells) if blocks.ranges is None else blocks.ranges[0] * (2 * sigmoid(cells) - 1)
         total = total + self._spread(gates[..., : blocks.count]) * squeezed
-        h = 2 * sigmoid(total) - 1 if blocks.squashed else total
+        h = total if blocks.ranges is None else blocks.ranges[1] * (2 * sigmoid(total) - 1)
         if blocks.output_gate:
             h = self._spread(gates[..., blocks.count :]) * h
         return (concatenate([h, gates], axis=-1), total), h

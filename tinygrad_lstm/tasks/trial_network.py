@@ -85,11 +85,15 @@ class TrialNetwork(Module):
         """The weights and biases of one trial."""
         return sum(p.size for p in self.parameters()) // self.cell.trials
 
-    def forward(self, x: Tensor, values: Values | None = None) -> Tensor:
-        """The scores at all steps, with these values of the weights, by default the network's own."""
+    def forward(self, x: Tensor, values: Values | None = None, share: Tensor | None = None) -> Tensor:
+        """The scores at all steps, with these values of the weights, by default the network's own.
+
+        ``share`` scales what the outputs see of the hidden state: with 0 they see none of it, and it learns nothing.
+        """
         own: Values = dict(self.named_parameters()) if values is None else values
         inner = {name.removeprefix("cell."): value for name, value in own.items() if name.startswith("cell.")}
         _, h = scan(lambda state, x_t: self.cell(x_t, state, inner), self.cell.nothing(x.shape[2]), x)
+        h = h if share is None else share * h
         scores = matmul(concatenate([h, x], axis=-1) if self.direct else h, own["weight"])
         return scores + own["bias"] if "bias" in own else scores
 
