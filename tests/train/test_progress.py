@@ -113,4 +113,5 @@ def test_a_terminal_that_tells_no_size_has_a_bar_all_the_same(trainer, size):
         shown = screen.read(10_000).decode()
     bar, *_ = re.findall(r"\r([^\r\n]+)", shown)
     assert re.fullmatch(r" +0%\|.*\| 0/20 .*", bar)
-    assert len(bar) == (size[1] - 1 if all(size) else 80)
+    # The oldest tqdm takes the last column too.
+    assert len(bar) in ((size[1] - 1, size[1]) if all(size) else (80,))

@@ -76,7 +76,8 @@ def from_dlpack(x: Any, *, device: str | None = None, copy: bool | None = None) 
 def to_dlpack(x: Any, **options: Any) -> Any:
     """The DLPack capsule of the value of ``x``, which is evaluated if necessary: the result of ``x.__dlpack__``.
 
-    The memory is shared and must not be written to. For consumers of DLPack 1.0 the capsule says so.
+    The memory is shared and must not be written to. For consumers of DLPack 1.0 the capsule says so; those of an older
+    DLPack get a copy of a view such as a broadcast, which NumPy lets nobody write to.
 
     >>> print(np.from_dlpack(tl.tensor([1.0, 2.0])))
     [1. 2.]
@@ -88,7 +89,12 @@ def to_dlpack(x: Any, **options: Any) -> Any:
     version = options.get("max_version")
     if node.device == "cpu" and version is not None and version[0] >= 1:
         return to_numpy(node).__dlpack__(**options)
-    return value.__dlpack__(**options)
+    try:
+        return value.__dlpack__(**options)
+    except BufferError:
+        if node.device != "cpu" or options.get("copy") is False:
+            raise
+        return to_numpy(node).copy().__dlpack__(**options)
 
 
 @function

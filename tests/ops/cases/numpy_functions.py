@@ -1,11 +1,13 @@
 """Cases of NumPy's functions that are written once, for this package and for NumPy."""
 
+from typing import Any
+
 import numpy as np
 
 from tests.ops.cases.options import alike, both
 from tests.ops.cases.table import FLOATS, INTEGERS, SPECIAL, Array, values
 
-__all__ = ["add"]
+__all__ = ["add", "unstacked"]
 
 
 def add() -> None:
@@ -73,6 +75,11 @@ def turned(x: Array) -> None:
     alike("rot90", lambda m, x: m.rot90(x), np.arange(6).reshape(2, 3))
 
 
+def unstacked(m: Any, x: Any, axis: int = 0) -> list[Any]:
+    """NumPy 2.0 has no unstack."""
+    return list(m.unstack(x, axis=axis) if hasattr(m, "unstack") else m.moveaxis(x, axis, 0))
+
+
 def joined(a: Array, b: Array) -> None:
     for axis in (None, 0, 1):
         both("append", lambda m, x, y, k=axis: m.append(x, y, k), a, b)
@@ -93,8 +100,8 @@ def joined(a: Array, b: Array) -> None:
         for axis in (0, 1):
             alike("array_split", lambda m, x, s=sections, k=axis: list(m.array_split(x, s, k)), values(4, 3, seed=44))
     for axis in (0, 1, -1):
-        alike("unstack", lambda m, x, k=axis: list(m.unstack(x, axis=k)), a)
-    both("unstack", lambda m, x: m.unstack(x)[0] * m.unstack(x)[1], a)
+        alike("unstack", lambda m, x, k=axis: unstacked(m, x, k), a)
+    both("unstack", lambda m, x: unstacked(m, x)[0] * unstacked(m, x)[1], a)
 
 
 def chosen(x: Array) -> None:
