@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from safetensors.numpy import load, save
 
+from tinygrad_lstm.errors import CheckpointError
 from tinygrad_lstm.runtime.files import read_arrays, write_arrays
 from tinygrad_lstm.runtime.serialized import write_safetensors
 
@@ -62,6 +63,15 @@ def test_strides_and_the_order_of_bytes_are_not_those_of_memory(tmp_path):
 def test_what_the_format_does_not_have_is_named():
     with pytest.raises(ValueError, match="the array 'when' is of datetime64"):
         written({"when": np.zeros(2, "datetime64[s]")}, {})
+
+
+@pytest.mark.parametrize("array", [np.array([1, "a"], object), np.array(["a"]), np.zeros(1, "datetime64[s]")])
+def test_what_is_no_number_is_refused_before_the_file_changes(array, tmp_path):
+    path = tmp_path / "x.safetensors"
+    write_arrays(path, {"x": np.zeros(1)})
+    with pytest.raises(CheckpointError, match=r"cannot be written: .*x' (holds objects|is of)"):
+        write_arrays(path, {"x": array})
+    assert read_arrays(path)[0]["x"].tolist() == [0.0]
 
 
 def test_a_file_is_not_held_in_memory(tmp_path):

@@ -56,7 +56,9 @@ def write_arrays(
         CheckpointError: when it cannot be written; then the path holds what it held.
     """
     target = as_path(path)
-    for name in arrays:
+    for name, array in arrays.items():
+        if np.asarray(array).dtype.hasobject:
+            raise CheckpointError(f"{path} cannot be written: {name!a} holds objects of Python, and files hold numbers")
         if name == "__metadata__":
             raise CheckpointError(f"{path} cannot be written: no array is called {name} in safetensors; rename it")
         if not _encodable(name):
