@@ -42,6 +42,8 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **options: object) -> None:
         super().__init__(**options, allow_abbrev=False, argument_default=argparse.SUPPRESS)  # type: ignore[arg-type]
+        # Since Python 3.15 argparse names the nearest choice too, in words and at a place that ``error`` does not know.
+        self.suggest_on_error = False
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As argparse's, but what is left over is refused here, where its command and its options are known."""
