@@ -61,6 +61,7 @@ X = np.array([[0.5, -1.5, 2.0], [3.0, 0.25, -0.75], [1.25, -2.0, 0.125]])
 
 
 @pytest.mark.parametrize("name", sorted(name for name in OTHERWISE if hasattr(np, name)))
+@pytest.mark.filterwarnings("ignore:numpy.fix is deprecated:DeprecationWarning")
 def test_what_is_written_otherwise_gives_the_same(name: str) -> None:
     """Of functions of one array, where the line needs nothing but it."""
     try:

@@ -38,6 +38,7 @@ SYMMETRIC = np.array([[4.0, 1.0], [1.0, 3.0]])
         lambda x: np.allclose(x, X), lambda x: np.isclose(X, x + 1), lambda x: np.array_equal(x, X),
     ],
 )  # fmt: skip
+@pytest.mark.filterwarnings("ignore:numpy.fix is deprecated:DeprecationWarning")
 def test_numpy_functions_give_tensors_with_numpys_values(f) -> None:
     got, want = f(tl.tensor(X)), f(X)
     assert isinstance(got, tl.Tensor)
