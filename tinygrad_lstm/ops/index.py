@@ -75,8 +75,13 @@ def _scatter_add_each(
     return moved(reshape(total, (count, size, *total.shape[1:])), 1, 1 + axis)
 
 
+def _signed(indices: Any) -> Any:
+    """The indices as NumPy 2.0 takes them: it refuses uint64."""
+    return indices.astype("int64") if indices.dtype == "uint64" else indices
+
+
 define(
-    "take", _take, lambda xp, x, indices, *, axis: xp.take(x, indices, axis=axis),
+    "take", _take, lambda xp, x, indices, *, axis: xp.take(x, _signed(indices), axis=axis),
     (lambda g, y, x, i, axis: scatter_add(g, i, axis, size=x.shape[axis]), None), batch=_take_each,
 )  # fmt: skip
 
