@@ -143,7 +143,7 @@ def test_a_missing_checkpoint_and_a_folder(tmp_path):
         load_model(tmp_path / "none")
     with pytest.raises(CheckpointError, match="is a folder"):
         load_model(tmp_path)
-    with pytest.raises(CheckpointError, match="cannot be read: .*embedded null"):
+    with pytest.raises(CheckpointError, match=r"cannot be read: .*embedded null"):
         load_model("a\0b")
 
 
