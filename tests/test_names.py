@@ -68,7 +68,7 @@ UNNAMED = ("__init__", "__main__")
 
 @cache
 def tree_of(source: str) -> ast.Module:
-    return ast.parse((ROOT / source).read_text())
+    return ast.parse((ROOT / source).read_text(encoding="utf-8"))
 
 
 def named(source: str) -> Iterator[str]:

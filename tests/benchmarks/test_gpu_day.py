@@ -48,7 +48,7 @@ def test_parts_of_it_on_a_stand_in(tmp_path: Path, chosen: list[str]) -> None:
     assert [line for line in lines if not line["ok"]] == []
     assert status == 0
     assert "Nothing failed." in printed
-    told = (tmp_path / "gpu.md").read_text()
+    told = (tmp_path / "gpu.md").read_text(encoding="utf-8")
     assert told in printed
     order = list(dict.fromkeys(line["part"] for line in lines))
     assert order == chosen
@@ -83,7 +83,7 @@ def test_without_a_gpu_it_says_so(tmp_path: Path) -> None:
     assert status == 2
     assert "there is no GPU to measure: backend 'cupy': CuPy 14.2.0 is installed, but there is no NVIDIA dr" in printed
     assert {line["part"] for line in lines} == {"environment"}
-    assert "no GPU" in (tmp_path / "gpu.md").read_text()
+    assert "no GPU" in (tmp_path / "gpu.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", ["parts", "record", "smoke", "summary", "systems", "wheels"])

@@ -33,7 +33,10 @@ def test_documents_are_divided(tmp_path, monkeypatch, capsys) -> None:
         (sources / f"{k:02d}.rst.txt").write_text(PAGE)
     monkeypatch.setattr(sys, "argv", ["corpus", str(tmp_path / "out"), "--sources", str(sources)])
     corpus.main()
-    counts = {part: (tmp_path / "out" / f"{part}.txt").read_text().count(WORDS) for part in ("train", "valid", "test")}
+    counts = {
+        part: (tmp_path / "out" / f"{part}.txt").read_text(encoding="utf-8").count(WORDS)
+        for part in ("train", "valid", "test")
+    }
     assert counts == {"train": 16, "valid": 2, "test": 2}
     assert "train: 208 words, 16 paragraphs" in capsys.readouterr().out
 

@@ -164,20 +164,20 @@ def test_sampling_writes_the_prompt_and_goes_on(run):
 @pytest.mark.parametrize("cell", ["lstm", "rnn", "gru"])
 def test_drawing_a_cell(run, tmp_path, cell):
     assert run(f"draw {cell} -o cell.svg") == (0, "cell.svg\n", "")
-    assert (tmp_path / "cell.svg").read_text().startswith("<svg")
+    assert (tmp_path / "cell.svg").read_text(encoding="utf-8").startswith("<svg")
 
 
 @pytest.mark.parametrize("what", ["loss", "gradient"])
 def test_drawing_a_graph(run, tmp_path, what):
     assert run(f"draw {what} -o graph.dot") == (0, "graph.dot\n", "")
-    assert "digraph" in (tmp_path / "graph.dot").read_text()
+    assert "digraph" in (tmp_path / "graph.dot").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("cell", ["lstm", "rnn", "gru"])
 @pytest.mark.parametrize("what", ["chain", "rolled", "unrolled"])
 def test_drawing_a_layer_of_a_cell(run, tmp_path, what, cell):
     assert run(f"draw {what} --cell {cell} -o layer.dot") == (0, "layer.dot\n", "")
-    drawn = (tmp_path / "layer.dot").read_text()
+    drawn = (tmp_path / "layer.dot").read_text(encoding="utf-8")
     wanted = getattr(draw, what)({"lstm": nn.LSTM, "rnn": nn.RNN, "gru": nn.GRU}[cell](3, 4))
     if what != "unrolled":
         assert drawn == wanted.dot
@@ -187,16 +187,16 @@ def test_drawing_a_layer_of_a_cell(run, tmp_path, what, cell):
 
 def test_drawing_how_far_gradients_reach(run, tmp_path):
     assert run("draw gradient_over_time -o reach.svg") == (0, "reach.svg\n", "")
-    drawn = (tmp_path / "reach.svg").read_text()
+    drawn = (tmp_path / "reach.svg").read_text(encoding="utf-8")
     assert all(name in drawn for name in ("RNN", "GRU", "LSTM"))
 
 
 def test_drawing_a_step_explained(run, tmp_path):
     names = [f"walk-{k}.dot" for k in (1, 2, 3)]
     assert run("draw walkthrough --cell gru -o walk.dot") == (0, "\n".join(names) + "\n", "")
-    assert all("digraph" in (tmp_path / name).read_text() for name in names)
+    assert all("digraph" in (tmp_path / name).read_text(encoding="utf-8") for name in names)
     assert run("draw walkthrough -o walk.html") == (0, "walk.html\n", "")
-    assert (tmp_path / "walk.html").read_text().count("<svg") == 4
+    assert (tmp_path / "walk.html").read_text(encoding="utf-8").count("<svg") == 4
 
 
 def test_listing_the_backends(run):
@@ -475,7 +475,7 @@ def test_a_model_of_words_by_flags(run, tmp_path):
         f"train --train train --valid valid --test test {small} --log log.jsonl --curve curve.svg --checkpoint model"
     )
     assert (status, "perplexity" in out, "test text: " in out, "words/s" in err) == (0, True, True, True)
-    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     assert lines[-1]["epoch"] == 3
     assert (tmp_path / "curve.svg").stat().st_size > 1000
     status, out, _ = run("evaluate model test")
@@ -487,7 +487,7 @@ def test_a_model_of_words_by_flags(run, tmp_path):
         assert set(out.split()) <= {*WORDS.split(), "<unk>"}
     status, out, _ = run("inspect model 'the cats sit' -o gates.svg")
     assert (status, out) == (0, "gates.svg\n")
-    assert "cats" in (tmp_path / "gates.svg").read_text()
+    assert "cats" in (tmp_path / "gates.svg").read_text(encoding="utf-8")
     status, _, err = run("inspect model 'the cats' --layer 2 -o gates.svg")
     assert (status, "--layer is at most 1" in err) == (2, True)
     status, out, _ = run("train train --valid valid --test test --checkpoint model --resume --epochs 4")

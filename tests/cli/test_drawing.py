@@ -70,7 +70,7 @@ def test_every_picture_has_the_look_that_was_asked_for(what, run, tmp_path):
     status, _, err = run(f"draw {what} --theme dark -o dark.svg")
     assert (status, err) == (0, "")
     (name,) = {path.name for path in tmp_path.glob("dark*.svg")} & {"dark.svg", "dark-1.svg"}
-    assert THEMES["dark"].background in (tmp_path / name).read_text()
+    assert THEMES["dark"].background in (tmp_path / name).read_text(encoding="utf-8")
     assert run(f"draw {what} --transparent -o clear.png")[0] == 0
     name = name.replace("dark", "clear").replace("svg", "png")
     assert Image.open(io.BytesIO((tmp_path / name).read_bytes())).convert("RGBA").getpixel((0, 0))[3] == 0
@@ -79,7 +79,7 @@ def test_every_picture_has_the_look_that_was_asked_for(what, run, tmp_path):
 def test_pages_have_a_theme(run, tmp_path):
     for what in ("lstm", "loss"):
         assert run(f"draw {what} --theme dark -o page.html")[0] == 0
-        assert 'data-begin="dark"' in (tmp_path / "page.html").read_text()
+        assert 'data-begin="dark"' in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -95,13 +95,13 @@ def test_pages_have_a_theme(run, tmp_path):
 def test_variants_are_those_of_the_cells(what, variants, name, run, tmp_path):
     options = " ".join(f"--variant {v}" for v in variants)
     assert run(f"draw {what} {options} -o cell.dot") == (0, b"cell.dot\n", "")
-    assert (tmp_path / "cell.dot").read_text() == ENTRIES[name].make().dot
+    assert (tmp_path / "cell.dot").read_text(encoding="utf-8") == ENTRIES[name].make().dot
 
 
 def test_layers_have_variants_too(run, tmp_path):
     assert run("draw chain --cell gru --variant reset_after --variant layer_norm -o chain.dot")[0] == 0
     wanted = draw.chain(nn.GRU(3, 4, reset_after=True, layer_norm=True))
-    assert (tmp_path / "chain.dot").read_text().count("\n") == wanted.dot.count("\n")
+    assert (tmp_path / "chain.dot").read_text(encoding="utf-8").count("\n") == wanted.dot.count("\n")
 
 
 def test_dots_an_inch(run, tmp_path):
@@ -137,7 +137,7 @@ def test_a_graph_on_the_standard_output_is_json(run):
 
 def test_gates_of_chosen_units_along_a_text(run, tmp_path):
     assert run("draw gates --text 'to be' --unit 1 --unit 3 -o gates.svg")[0] == 0
-    svg = (tmp_path / "gates.svg").read_text()
+    svg = (tmp_path / "gates.svg").read_text(encoding="utf-8")
     assert svg.count(">3</text>") == 4
     assert ">2</text>" not in svg
 
@@ -147,13 +147,13 @@ def test_gates_of_a_trained_model(run, tmp_path):
     small = "--hidden 6 --embedding 5 --window 8 --batch 5 --validate-every 8"
     assert run(f"train text.txt {small} --steps 3 --checkpoint model")[0] == 0
     assert run("draw gates --checkpoint model --text 'not to' -o gates.svg")[0] == 0
-    assert (tmp_path / "gates.svg").read_text().count(">5</text>") == 4
+    assert (tmp_path / "gates.svg").read_text(encoding="utf-8").count(">5</text>") == 4
 
 
 @pytest.mark.parametrize("name", ["MyCell", "cell"])
 def test_a_cell_of_ones_own(name, run, tmp_path):
     assert run(f"draw my_cell.py:{name} -o my.svg") == (0, b"my.svg\n", "")
-    assert "MyCell: one step" in (tmp_path / "my.svg").read_text()
+    assert "MyCell: one step" in (tmp_path / "my.svg").read_text(encoding="utf-8")
     assert run(f"draw my_cell.py:{name} --theme dark -o my.html")[0] == 0
 
 

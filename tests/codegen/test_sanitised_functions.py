@@ -44,7 +44,8 @@ def test_nothing_is_undefined(tmp_path: Path, level: str) -> None:
     arrays = [f"static volatile {t} of_{t}[] = {{{values}}};" for t, values in VALUES.items()]
     body = ["int main(void) {", *calls(), "return 0;", "}"]
     source, program = tmp_path / "functions.c", tmp_path / "functions"
-    source.write_text(PRELUDE + "\n".join(["#define COUNT(a) ((int)(sizeof(a) / sizeof(a[0])))", *arrays, *body]))
+    main = ["#define COUNT(a) ((int)(sizeof(a) / sizeof(a[0])))", *arrays, *body]
+    source.write_text(PRELUDE + "\n".join(main), encoding="utf-8")
     # Signed integers wrap round, as the backend compiles them.
     flags = ["-fwrapv", "-fsanitize=undefined,float-cast-overflow", "-fno-sanitize-recover", "-fopenmp-simd", "-w"]
     command = ["gcc", level, *flags, str(source), "-o", str(program), "-lm"]

@@ -102,7 +102,7 @@ def test_a_text_that_has_changed_is_read_again(text: Path, capsys: pytest.Captur
     assert [large.TOKENS.fullmatch(path.name) is not None for path in files] == [True]
     assert main(["cache"]) == 0
     assert "1 file of tokens, " in capsys.readouterr().out
-    text.write_text(HAMLET + "§")
+    text.write_text(HAMLET + "§", encoding="utf-8")
     assert of(LargeCorpus([text]).texts(TextConfig())) != before
     assert list((text.parent / "cache").iterdir()) == files
     assert main(["cache", "--clear"]) == 0

@@ -127,7 +127,7 @@ def test_a_picture_that_fails_leaves_the_old_file(tmp_path):
     path.write_text("old")
     with pytest.raises(DrawingError, match="syntax error"):
         Drawing("no graph", "dot", "broken").save(path)
-    assert path.read_text() == "old"
+    assert path.read_text(encoding="utf-8") == "old"
     assert list(tmp_path.iterdir()) == [path]
 
 

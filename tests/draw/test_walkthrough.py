@@ -96,14 +96,14 @@ def test_it_prints_and_shows(lstm):
 def test_it_is_saved_as_a_page_or_as_a_picture_of_each_stage(lstm, tmp_path):
     steps = draw.walkthrough(lstm, tl.ones((1, 3)))
     assert steps.save(tmp_path / "walk.html") == [tmp_path / "walk.html"]
-    page = (tmp_path / "walk.html").read_text()
+    page = (tmp_path / "walk.html").read_text(encoding="utf-8")
     assert page.count("<svg") == 4
     assert "<h2>3. Update the state</h2>" in page
     assert "<p>C<sub>t</sub> = f<sub>t</sub>∘C<sub>t−1</sub> + i<sub>t</sub>∘C̃<sub>t</sub></p>" in page
     assert "http" not in re.sub(r'xmlns(:\w+)?="[^"]*"|<!DOCTYPE[^>]*>', "", page)
     paths = [tmp_path / f"walk-{k}.svg" for k in (1, 2, 3, 4)]
     assert steps.save(str(tmp_path / "walk.svg")) == paths
-    assert [path.read_text() for path in paths] == [stage.drawing.svg() for stage in steps]
+    assert [path.read_text(encoding="utf-8") for path in paths] == [stage.drawing.svg() for stage in steps]
     small, usual = (steps.save(tmp_path / "walk.png", dpi=dpi)[0].read_bytes() for dpi in (20, None))
     assert len(small) < len(usual)
     for name in ("walk", "walk.json", ""):

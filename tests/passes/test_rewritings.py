@@ -342,4 +342,4 @@ def test_rewriting(name: str) -> None:
     if os.environ.get("UPDATE_GOLDEN"):
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
-    assert text == path.read_text()
+    assert text == path.read_text(encoding="utf-8")

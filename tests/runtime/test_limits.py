@@ -123,7 +123,7 @@ def test_a_step_of_training_leaves_nothing_behind() -> None:
 def resident() -> int:
     """The memory of this process in bytes, or the most that it ever had where that is not told."""
     try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
     except OSError:
         resource = pytest.importorskip("resource", reason="no way to ask for the memory of the process")
         return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)

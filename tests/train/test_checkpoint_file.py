@@ -72,7 +72,7 @@ def test_a_file_in_the_working_directory_is_kept(tmp_path: Path, monkeypatch: py
     trainer = make(CORPUS)
     with pytest.warns(UserWarning, match="is gone"):
         trainer.run(at_step(13, lambda: os.rename("runs", "renamed")), "runs/a")
-    assert Path("a").read_text() == "of another program"
+    assert Path("a").read_text(encoding="utf-8") == "of another program"
     assert trainer.saved_to == str(tmp_path / f"a.{os.getpid()}")
     assert same_weights(trainer.saved_to)
 
@@ -109,7 +109,7 @@ def test_a_file_that_another_program_wrote_is_kept(tmp_path: Path) -> None:
 
     with pytest.raises(CheckpointError, match=r"another program has written .* its step 16 is in .*/a\.\d+$"):
         make(CORPUS).run(at_step(13, act), path)
-    assert path.read_text() == "of another program"
+    assert path.read_text(encoding="utf-8") == "of another program"
     assert LanguageModelTrainer.resume(f"{path}.{os.getpid()}", CORPUS).at == 16
 
 

@@ -72,7 +72,7 @@ def test_several_ranks_do_what_one_process_does(folder, ranks):
     # Only rank 0 speaks.
     assert out.count("held-out text: ") == 1
     assert err.count("step 20 of 20") == 1
-    assert (folder / "log").read_text().count('"step": 20,') == 1
+    assert (folder / "log").read_text(encoding="utf-8").count('"step": 20,') == 1
     assert_alike(folder, "one", "several")
 
 

@@ -302,7 +302,10 @@ def test_curves_are_pictures(tmp_path):
     trainer = make()
     trainer.run()
     save_curve(trainer, tmp_path / "a.svg")
-    assert "nats per word" in (tmp_path / "a.svg").read_text() or (tmp_path / "a.svg").stat().st_size > 5_000
+    assert (
+        "nats per word" in (tmp_path / "a.svg").read_text(encoding="utf-8")
+        or (tmp_path / "a.svg").stat().st_size > 5_000
+    )
 
 
 def test_a_checkpoint_of_words_with_another_vocabulary_is_refused(tmp_path):
