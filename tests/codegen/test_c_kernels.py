@@ -1,8 +1,10 @@
 """Fused kernels in C against NumPy over whole spaces."""
 
+import random
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 
 import tinygrad_lstm as tl
@@ -80,3 +82,24 @@ def test_parts_of_sums_and_of_extremes_have_memory_of_their_own() -> None:
     with tl.use_backend("c"):
         found = tl.jit(f)(x)
     np.testing.assert_allclose(found.numpy(), f(x).numpy(), rtol=1e-5)
+
+
+REDUCTIONS = (tl.sum, tl.max, tl.min, tl.mean, tl.logsumexp, lambda x: (x * x).sum(), lambda x: tl.abs(x).max())
+
+
+@pytest.mark.parametrize("seed", [*range(4), *[pytest.param(k, marks=pytest.mark.slow) for k in range(4, 30)]])
+def test_random_reductions_of_one_long_row(seed: int) -> None:
+    """Of two or three stages, each with up to three reductions of what the stage before made of the row."""
+    draw = random.Random(seed)
+    stages = [draw.choices(REDUCTIONS, k=draw.randint(1, 3)) for _ in range(draw.randint(1, 3))]
+
+    def f(x: Any) -> Any:
+        for reductions in stages:
+            x = x / (1 + sum(tl.abs(reduce(x)) for reduce in reductions))
+        return x
+
+    x = np.random.default_rng(seed).normal(1, 1, 60_000)
+    with tl.use_backend("c"):
+        found = tl.jit(f)(tl.tensor(x.astype(np.float32)))
+    want = f(tl.tensor(x)).numpy()
+    np.testing.assert_allclose(found.numpy(), want, rtol=1e-4, atol=1e-6 * np.abs(want).max())

@@ -8,6 +8,7 @@ import math
 from typing import Any
 
 from tinygrad_lstm.errors import DTypeError, IndexingError, ShapeError, UsageError
+from tinygrad_lstm.formula.composed import composed
 from tinygrad_lstm.functions.activations import log_softmax
 from tinygrad_lstm.functions.filling import ones_like
 from tinygrad_lstm.functions.indexing import take_along_last
@@ -211,7 +212,9 @@ def _warn_of(wanted: str, function: str, given: Tensor, better: str) -> None:
             # It may have been taken along another axis than that of the classes.
             return
         node = inner
-    if node.op == "sigmoid" == function or (function == "softmax" and _is_softmax(node)):
+    found = composed(node)
+    softmax = found is not None and found[0] == "softmax" and found[2] == (len(node.shape) - 1,)
+    if node.op == "sigmoid" == function or (softmax and function == "softmax"):
         warn(f"{wanted}, not the result of {function}(x){at_line(node.line)}; write {better}")
 
 
@@ -220,17 +223,6 @@ def _rearranged(node: Any) -> Any:
     if node.op in ("item", "stacked") and node.inputs[0].op in ("scan", "call"):
         return slot_value(node)
     return node.inputs[0] if node.op in ("named", "cast", "reshape", "transpose", "slice") else None
-
-
-def _is_softmax(node: Any) -> bool:
-    """Whether ``node`` is ``exp(x − logsumexp(x))`` along its last axis."""
-    difference = node.inputs[0] if node.op == "exp" else node
-    if difference is node or difference.op != "subtract":
-        return False
-    x, total = difference.inputs
-    if total.op != "logsumexp" or total.inputs[0] is not x or not total.attrs["keepdims"]:
-        return False
-    return bool(total.attrs["axis"] == (len(node.shape) - 1,))
 
 
 def _reduced(name: str, terms: Tensor, reduction: str) -> Tensor:
