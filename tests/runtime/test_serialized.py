@@ -3,6 +3,7 @@
 import io
 import json
 import tracemalloc
+from tempfile import TemporaryDirectory
 
 import ml_dtypes
 import numpy as np
@@ -48,6 +49,17 @@ def test_safetensors_reads_what_is_written(arrays, texts):
     for name, told in header.items():
         assert {k: told[k] for k in ("dtype", "shape")} == {k: theirs[name][k] for k in ("dtype", "shape")}
         assert told["data_offsets"][0] % arrays[name].dtype.itemsize == 0
+
+
+@given(ARRAYS, st.sampled_from("<>"), st.booleans())
+def test_saved_arrays_come_back_in_any_order_of_bytes_and_axes(array, order, turned):
+    given_array = array.astype(array.dtype.newbyteorder(order))
+    given_array = given_array.T if turned else given_array
+    with TemporaryDirectory() as folder:
+        write_arrays(f"{folder}/x.safetensors", {"x": given_array})
+        read = read_arrays(f"{folder}/x.safetensors")[0]["x"]
+    assert (read.dtype, read.shape) == (array.dtype, given_array.shape)
+    np.testing.assert_array_equal(read, given_array)
 
 
 def test_strides_and_the_order_of_bytes_are_not_those_of_memory(tmp_path):
