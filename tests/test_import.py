@@ -8,7 +8,7 @@ import pytest
 
 
 def run(*command: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, *command], cwd=folder, capture_output=True, text=True, check=False)
+    return subprocess.run([sys.executable, *command], cwd=folder, capture_output=True, encoding="utf-8", check=False)
 
 
 @pytest.mark.parametrize("name", ["graphviz", "numpy", "safetensors"])

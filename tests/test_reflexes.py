@@ -101,7 +101,7 @@ def test_the_class_makes_no_tensors() -> None:
 def test_what_is_made_when_it_is_asked_for() -> None:
     text = "import sys, tinygrad_lstm as tl; assert 'tinygrad_lstm.testing' not in sys.modules; "
     text += "tl.testing.check_gradients(tl.tanh, 0.5); print(tl.__version__)"
-    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, encoding="utf-8", check=True)
     assert done.stdout.strip() == metadata.version("tinygrad-lstm")
 
 

@@ -114,7 +114,7 @@ def test_a_directory_that_others_may_write_to_is_not_used(place: Path) -> None:
 
 
 def test_a_directory_that_can_not_be_made_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     monkeypatch.setenv("TINYGRAD_LSTM_CACHE", str(tmp_path / "file" / "cache"))
     assert cache.directory().is_dir()
 
@@ -182,7 +182,7 @@ def test_what_killed_programs_have_left_goes_after_an_hour(place: Path, monkeypa
 
 
 def test_a_temporary_cache_that_was_deleted_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     monkeypatch.setenv("TINYGRAD_LSTM_CACHE", str(tmp_path / "file" / "cache"))
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
@@ -212,7 +212,7 @@ def test_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_cache_is_shown_and_cleared(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     built()
-    (place / "notes.txt").write_text("mine")
+    (place / "notes.txt").write_text("mine", encoding="utf-8")
     assert main(["cache"]) == 0
     shown = capsys.readouterr().out
     assert shown.startswith(f"folder: {place}\nholds: 1 compiled program, 0.0 MiB; beyond 512 MiB those go ")
@@ -230,7 +230,9 @@ def test_the_cache_is_shown_and_cleared(place: Path, capsys: pytest.CaptureFixtu
 
 def test_two_processes_at_once(place: Path) -> None:
     code = f"from tinygrad_lstm_c.toolchain import shared_object; print(shared_object({ANSWER!r}).answer())"
-    running = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    running = [
+        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, encoding="utf-8") for _ in range(2)
+    ]
     assert [p.communicate()[0] for p in running] == ["42\n", "42\n"]
     assert len(built()) == 1
 
@@ -251,15 +253,15 @@ def test_a_compiler_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(BackendError, match="CC='no-such-compiler -m64' cannot be run; correct or unset CC"):
         tl.use_backend("c")
     fake = tmp_path / "fake"
-    fake.write_text("#!/bin/sh\nexit 3\n")
+    fake.write_text("#!/bin/sh\nexit 3\n", encoding="utf-8")
     fake.chmod(0o700)
     monkeypatch.setenv("CC", str(fake))
     with pytest.raises(BackendError, match="ran and failed with exit status 3 when asked for its --version; correct"):
         tl.use_backend("c")
-    fake.write_text("#!/bin/sh\n")
+    fake.write_text("#!/bin/sh\n", encoding="utf-8")
     with pytest.raises(BackendError, match="ran and said nothing when asked for its --version; correct or unset CC"):
         tl.use_backend("c")
-    fake.write_text("no program")
+    fake.write_text("no program", encoding="utf-8")
     with pytest.raises(BackendError, match="cannot be run"):
         tl.use_backend("c")
     monkeypatch.setenv("CC", "gcc 'x")
@@ -269,7 +271,7 @@ def test_a_compiler_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_a_compiler_that_makes_nothing(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake = tmp_path / "fake"
-    fake.write_text("#!/bin/sh\necho 1.0\n")
+    fake.write_text("#!/bin/sh\necho 1.0\n", encoding="utf-8")
     fake.chmod(0o700)
     monkeypatch.setenv("CC", str(fake))
     with pytest.raises(BackendError, match="reported success but made no file; name another one in the environment"):
@@ -313,7 +315,7 @@ def test_an_empty_environment_finds_the_compiler(place: Path) -> None:
     """gcc without a PATH finds its own parts if it is called by its whole path."""
     code = f"from tinygrad_lstm_c.toolchain import shared_object; print(shared_object({ANSWER!r}).answer())"
     env = {"TINYGRAD_LSTM_CACHE": str(place), "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, encoding="utf-8", check=False)
     assert (done.stdout, done.stderr) == ("42\n", "")
 
 
@@ -393,7 +395,7 @@ with blas_threads(2):
         os._exit(0 if same else 1)
     print(same, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", timeout=120, check=False)
     assert done.stdout == "True 0\n", done.stderr
 
 

@@ -15,14 +15,14 @@ def test_a_strangers_backend_is_installed_found_and_conforms(tmp_path: Path) -> 
     pytest.importorskip("pip", reason="an environment of uv has no pip, which installs the example")
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
     offline = ["--no-index", "--no-deps", "--no-build-isolation", "--target", str(tmp_path)]
-    done = subprocess.run([*pip, *offline, str(EXAMPLE)], capture_output=True, text=True, check=False)
+    done = subprocess.run([*pip, *offline, str(EXAMPLE)], capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stderr
     paths = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = {**os.environ, "PYTHONPATH": paths}
 
     def run(*words: str) -> str:
         done = subprocess.run(
-            [sys.executable, *words], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+            [sys.executable, *words], env=environment, cwd=tmp_path, capture_output=True, encoding="utf-8", check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout

@@ -31,7 +31,7 @@ def day(folder: Path, *options: str, stand_in: str = "") -> tuple[int, str, list
     command = [sys.executable, "-m", "benchmarks.gpu_day", "--out", str(folder), "--small"]
     command += ["--through", "tests.benchmarks.stand_in", *options]
     environment = {**os.environ, "STAND_IN": stand_in}
-    found = subprocess.run(command, capture_output=True, text=True, cwd=CHECKOUT, env=environment, check=False)
+    found = subprocess.run(command, capture_output=True, encoding="utf-8", cwd=CHECKOUT, env=environment, check=False)
     return found.returncode, found.stdout + found.stderr, Record(folder / "gpu.jsonl").lines()
 
 
@@ -134,7 +134,7 @@ def test_profilers_are_asked_where_they_are(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("PATH", str(tmp_path))
     assert speed.profiled("nsys", Shape(3, 2, 4), here) == {"note": "not installed"}
     program = tmp_path / "nsys"
-    program.write_text(PROFILER.replace("{status}", str(status)))
+    program.write_text(PROFILER.replace("{status}", str(status)), encoding="utf-8")
     program.chmod(0o755)
     if status:
         with pytest.raises(FailedError, match="nsys ended with status 1"):
@@ -202,7 +202,7 @@ def test_the_record_stays_below_two_megabytes(tmp_path: Path) -> None:
 def test_a_line_that_a_process_died_in_is_left_out(tmp_path: Path) -> None:
     record = Record(tmp_path / "gpu.jsonl")
     record.add("smoke", "whole", True)
-    with record.path.open("a") as file:
+    with record.path.open("a", encoding="utf-8") as file:
         file.write(json.dumps({"part": "smoke", "check": "cut"})[:-4])
     assert [line["check"] for line in record.lines()] == ["whole"]
 
@@ -243,6 +243,6 @@ def test_wheels_are_enough_where_little_is_installed(tmp_path: Path) -> None:
     command = [python, "-m", "benchmarks.gpu_day", "--small", "--seconds", "60", "--out", str(tmp_path / "out")]
     command += ["--wheels", str(tmp_path / "wheels"), "--through", "tests.benchmarks.stand_in"]
     command += ["--parts", "environment", "smoke"]
-    done = subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "From wheels: graphviz-1-py3-none-any.whl, tinygrad_lstm-" in done.stdout

@@ -30,7 +30,7 @@ def test_documents_are_divided(tmp_path, monkeypatch, capsys) -> None:
     sources = tmp_path / "sources"
     sources.mkdir()
     for k in range(20):
-        (sources / f"{k:02d}.rst.txt").write_text(PAGE)
+        (sources / f"{k:02d}.rst.txt").write_text(PAGE, encoding="utf-8")
     monkeypatch.setattr(sys, "argv", ["corpus", str(tmp_path / "out"), "--sources", str(sources)])
     corpus.main()
     counts = {
@@ -55,8 +55,10 @@ def test_a_table_of_two_logs(tmp_path, monkeypatch, capsys) -> None:
         line = {"step": step, "epoch": 0, "seconds": 1.0, "loss": math.log(loss), "lr": 1 / (1 + step // 100)}
         lines.append({**line, "held_out": math.log(10)} if step in (60, 170) else line)
     peer = {"epoch": 1, "train": math.log(9), "valid": math.log(11), "seconds_per_step": 0.05}
-    (tmp_path / "log").write_text("\n".join(map(json.dumps, lines)))
-    (tmp_path / "peer").write_text("\n".join(map(json.dumps, [peer, {**peer, "epoch": 2}, {"test": 1.0}])))
+    (tmp_path / "log").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    (tmp_path / "peer").write_text(
+        "\n".join(map(json.dumps, [peer, {**peer, "epoch": 2}, {"test": 1.0}])), encoding="utf-8"
+    )
     monkeypatch.setattr(sys, "argv", ["table", str(tmp_path / "log"), str(tmp_path / "peer")])
     table.main()
     mean = math.exp((100 * math.log(2) + 10 * math.log(8)) / 110)

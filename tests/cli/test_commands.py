@@ -26,7 +26,7 @@ SMALL = ["--hidden", "6", "--embedding", "5", "--window", "8", "--batch", "5", "
 def _folder(tmp_path, monkeypatch):
     """Each test runs in a folder of its own, with a text in it."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "hamlet.txt").write_text(TEXT)
+    (tmp_path / "hamlet.txt").write_text(TEXT, encoding="utf-8")
 
 
 @pytest.fixture
@@ -309,7 +309,7 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        (folder / "hamlet.txt").write_text(TEXT)
+        (folder / "hamlet.txt").write_text(TEXT, encoding="utf-8")
         assert main(train(1, "--checkpoint a")) == 0
         assert main(train(2, "--checkpoint b")) == 0
     return folder
@@ -403,7 +403,7 @@ def test_a_log_in_a_pipe_that_nobody_reads(run, tmp_path):
 
 def test_names_and_texts_that_a_terminal_would_obey(run, tmp_path, monkeypatch):
     name = "a\x1b[31m"
-    (tmp_path / name).write_text("ab\x1b[32m\tc\n" * 90)
+    (tmp_path / name).write_text("ab\x1b[32m\tc\n" * 90, encoding="utf-8")
     status, out, _ = run(["train", name, *SMALL, "--steps", "2", "--checkpoint", f"{name}b"])
     assert status == 0
     assert "text: a\\x1b[31m, " in out
@@ -468,8 +468,10 @@ WORDS = "the cat sits\nthe cats sit\na dog runs\nthe dogs run\n"
 
 def test_a_model_of_words_by_flags(run, tmp_path):
     for name, times in (("train", 60), ("valid", 5), ("test", 5)):
-        (tmp_path / name).write_text(WORDS * times)
-    (tmp_path / "a.toml").write_text('[text]\nlevel = "word"\n[training]\nepochs = 3\n[model]\ndropout = 0.2\n')
+        (tmp_path / name).write_text(WORDS * times, encoding="utf-8")
+    (tmp_path / "a.toml").write_text(
+        '[text]\nlevel = "word"\n[training]\nepochs = 3\n[model]\ndropout = 0.2\n', encoding="utf-8"
+    )
     small = "--config a.toml --hidden 8 --embedding 8 --tied --window 6 --batch 4 --dropout 0.1"
     status, out, err = run(
         f"train --train train --valid valid --test test {small} --log log.jsonl --curve curve.svg --checkpoint model"

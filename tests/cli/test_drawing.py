@@ -46,10 +46,10 @@ y = tl.sin(tl.symbol("x")) * 2
 @pytest.fixture(autouse=True)
 def _folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "my_cell.py").write_text(CELL)
-    (tmp_path / "beside.py").write_text("SIZE = 6\n")
-    (tmp_path / "broken.py").write_text("x = 1\n\ny = z\n")
-    (tmp_path / "unfinished.py").write_text("def f(:\n")
+    (tmp_path / "my_cell.py").write_text(CELL, encoding="utf-8")
+    (tmp_path / "beside.py").write_text("SIZE = 6\n", encoding="utf-8")
+    (tmp_path / "broken.py").write_text("x = 1\n\ny = z\n", encoding="utf-8")
+    (tmp_path / "unfinished.py").write_text("def f(:\n", encoding="utf-8")
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ def test_gates_of_chosen_units_along_a_text(run, tmp_path):
 
 
 def test_gates_of_a_trained_model(run, tmp_path):
-    (tmp_path / "text.txt").write_text("to be or not to be\n" * 30)
+    (tmp_path / "text.txt").write_text("to be or not to be\n" * 30, encoding="utf-8")
     small = "--hidden 6 --embedding 5 --window 8 --batch 5 --validate-every 8"
     assert run(f"train text.txt {small} --steps 3 --checkpoint model")[0] == 0
     assert run("draw gates --checkpoint model --text 'not to' -o gates.svg")[0] == 0

@@ -24,7 +24,6 @@ def test_a_signal_ends_with_a_checkpoint_and_its_status(tmp_path, name, status):
         env=env,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
         encoding="utf-8",
         # Who runs the tests in the background of a script hands on that a signal is ignored.
         preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
@@ -69,7 +68,7 @@ def test_a_signal_while_modules_are_imported_is_one_line(module, name, status):
         "from tinygrad_lstm_command import main\n"
         "sys.exit(main(['backends']))\n"
     )
-    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, encoding="utf-8", check=False)
     said = "interrupted" if name == "SIGINT" else f"ended by {name}"
     assert (done.returncode, done.stdout, done.stderr) == (status, "", f"tinygrad-lstm: {said}\n")
 
@@ -82,14 +81,14 @@ def test_help_and_wrong_arguments_import_no_arrays(line):
         f"main({line!r})\n"
         "print(sorted({'numpy', 'tinygrad_lstm', 'graphviz'} & set(sys.modules)))\n"
     )
-    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, encoding="utf-8", check=True)
     assert done.stdout.endswith("[]\n")
 
 
 def test_a_module_that_is_run_parses_before_it_imports():
     """``python -m tinygrad_lstm`` is the same command; Python imports its package, and with it everything, first."""
     line = [sys.executable, "-X", "importtime", "-m", "tinygrad_lstm", "train", "--hidden", "0"]
-    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    done = subprocess.run(line, capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 2
     assert "tinygrad-lstm: error: argument --hidden" in done.stderr
     assert "numpy" not in done.stderr
@@ -103,7 +102,7 @@ def test_a_module_that_is_run_parses_before_it_imports():
         "sys.argv, sys.orig_argv = ['-m', 'backends'], ['python', '-m', 'tinygrad_lstm', 'backends']\n"
         "import tinygrad_lstm\n"
     )
-    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, encoding="utf-8", check=False)
     assert (done.returncode, done.stderr) == (130, "tinygrad-lstm: interrupted\n")
 
 
@@ -111,7 +110,7 @@ def test_a_library_that_is_missing_is_one_line():
     text = (
         "import sys; sys.modules['numpy'] = None\nfrom tinygrad_lstm_command import main\nsys.exit(main(['backends']))"
     )
-    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, encoding="utf-8", check=False)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert done.stderr.startswith(
         "tinygrad-lstm: error: tinygrad_lstm needs numpy, which is not installed; in a checkout"
@@ -127,7 +126,7 @@ def test_a_signal_after_the_work_is_done_changes_nothing(name):
         "sys.argv[1:] = ['backends']\n"
         "script()\n"
     )
-    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, encoding="utf-8", check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("backend  usable")
 
@@ -142,14 +141,16 @@ def test_a_signal_that_the_caller_ignores_is_ignored():
         "    with ending(): os.kill(os.getpid(), signal.SIGTERM)\n"
         "except EndedError as ended: print(ended, ended.status)\n"
     )
-    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, encoding="utf-8", check=True)
     assert done.stdout == "still here\nended by SIGTERM 143\n"
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
 def test_a_full_disk_under_the_output_is_one_line():
-    with open("/dev/full", "w") as full:
-        done = subprocess.run([*COMMAND, "backends"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [*COMMAND, "backends"], stdout=full, stderr=subprocess.PIPE, encoding="utf-8", check=False
+        )
     assert (done.returncode, done.stderr) == (2, "tinygrad-lstm: error: No space left on device\n")
 
 
@@ -159,7 +160,9 @@ def test_a_pipe_that_is_closed_ends_quietly(argument):
     os.close(reading)
     # Without a buffer argparse drops the help that it cannot write, and the status is 0.
     env = {**os.environ, "PYTHONUNBUFFERED": ""}
-    done = subprocess.run([*COMMAND, argument], env=env, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(
+        [*COMMAND, argument], env=env, stdout=writing, stderr=subprocess.PIPE, encoding="utf-8", check=False
+    )
     os.close(writing)
     assert (done.returncode, done.stderr) == (141, "")
 
@@ -171,7 +174,7 @@ def test_a_terminal_of_few_characters_gets_codes(tmp_path):
         cwd=tmp_path,
         env={**os.environ, "PYTHONIOENCODING": "ascii"},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=False,
     )
     assert done.returncode == 2

@@ -95,9 +95,9 @@ def built(text: str) -> ctypes.CDLL:
     name = place / hashlib.sha256(text.encode()).hexdigest()[:24]
     source, library, fresh = name.with_suffix(".cpp"), name.with_suffix(".so"), Path(tempfile.mktemp(dir=place))
     if not library.exists():
-        source.write_text(text)
+        source.write_text(text, encoding="utf-8")
         command = [str(COMPILER), "-O1", "-w", "-ffp-contract=off", "-shared", "-fPIC", str(source), "-o", str(fresh)]
-        subprocess.run(command, check=True, capture_output=True, text=True)
+        subprocess.run(command, check=True, capture_output=True, encoding="utf-8")
         fresh.rename(library)
     return ctypes.CDLL(str(library))
 

@@ -49,9 +49,9 @@ def test_nothing_is_undefined(tmp_path: Path, level: str) -> None:
     # Signed integers wrap round, as the backend compiles them.
     flags = ["-fwrapv", "-fsanitize=undefined,float-cast-overflow", "-fno-sanitize-recover", "-fopenmp-simd", "-w"]
     command = ["gcc", level, *flags, str(source), "-o", str(program), "-lm"]
-    built = subprocess.run(command, capture_output=True, text=True)
+    built = subprocess.run(command, capture_output=True, encoding="utf-8")
     if "cannot find" in built.stderr:
         pytest.skip("gcc has no library of the sanitizer here")
     assert built.returncode == 0, built.stderr
-    ran = subprocess.run([str(program)], capture_output=True, text=True, timeout=60)
+    ran = subprocess.run([str(program)], capture_output=True, encoding="utf-8", timeout=60)
     assert (ran.returncode, ran.stderr) == (0, "")

@@ -42,7 +42,9 @@ print(f({value}))
 def run(folder: Path, *command: str) -> Any:
     """A child of this process in which what is compiled is checked as it runs."""
     environment = sanitized(folder)
-    return subprocess.run([sys.executable, *command], env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, *command], env=environment, capture_output=True, encoding="utf-8", check=False
+    )
 
 
 def sound(done: Any) -> None:

@@ -56,7 +56,9 @@ def digests(every: bool) -> list[str]:
 def test_another_process_prints_the_same_texts(every: bool) -> None:
     code = f"from tests.codegen.test_texts import digests; print(*digests({every}), sep='\\n')"
     environment = os.environ | {"PYTHONHASHSEED": "12345"}
-    other = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    other = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, encoding="utf-8", check=True
+    )
     assert other.stdout.splitlines() == digests(every)
 
 

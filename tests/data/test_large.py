@@ -61,7 +61,7 @@ def test_pieces_give_what_the_whole_gives(parts: list[str], read: TextConfig, pi
 @pytest.fixture
 def text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TINYGRAD_LSTM_CACHE", str(tmp_path / "cache"))
-    (tmp_path / "text").write_text(HAMLET)
+    (tmp_path / "text").write_text(HAMLET, encoding="utf-8")
     return tmp_path / "text"
 
 
@@ -91,7 +91,7 @@ def test_training_goes_on_bit_for_bit(text: Path) -> None:
     resumed = LanguageModelTrainer.resume(text.with_name("a"), LargeCorpus([text]), {"steps": 20})
     resumed.run()
     assert resumed.losses == whole.losses
-    text.write_text(HAMLET + "!")
+    text.write_text(HAMLET + "!", encoding="utf-8")
     with pytest.raises(CheckpointError, match="trained on another text"):
         LanguageModelTrainer.resume(text.with_name("a"), LargeCorpus([text]))
 
@@ -115,7 +115,7 @@ def test_a_damaged_file_is_told_or_is_not_read(where: float, bit: int, cut: bool
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         small_pieces(patch)
         path, tokens = Path(folder, "text"), Path(folder, "tokens")
-        path.write_text(HAMLET)
+        path.write_text(HAMLET, encoding="utf-8")
         expected = of(LargeCorpus([path], tokens=tokens).texts(TextConfig("word")))
         content = bytearray(tokens.read_bytes())
         at = int(where * len(content))
@@ -130,7 +130,7 @@ def test_a_damaged_file_is_told_or_is_not_read(where: float, bit: int, cut: bool
 
 def test_files_that_are_none(text: Path) -> None:
     folder = text.parent
-    (folder / "other").write_text("a b\n" * 9)
+    (folder / "other").write_text("a b\n" * 9, encoding="utf-8")
     LargeCorpus([folder / "other"], tokens=folder / "tokens").texts(TextConfig())
     with pytest.raises(DataError, match="holds the tokens of another text"):
         LargeCorpus([text], tokens=folder / "tokens").texts(TextConfig())

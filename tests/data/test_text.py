@@ -91,7 +91,7 @@ def test_a_device_that_never_ends():
 
 def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
     path = tmp_path / "a"
-    path.write_text("a")
+    path.write_text("a", encoding="utf-8")
 
     def refused(*_):
         raise PermissionError(13, "Permission denied")
@@ -154,7 +154,7 @@ def test_a_text_that_does_not_fit_into_the_memory(tmp_path, monkeypatch):
     def exhausted(*_):
         raise MemoryError
 
-    (tmp_path / "a").write_text("a")
+    (tmp_path / "a").write_text("a", encoding="utf-8")
     monkeypatch.setattr("os.read", exhausted)
     with pytest.raises(DataError, match="a does not fit into the memory; name a smaller text"):
         read_corpus([tmp_path / "a"])

@@ -93,7 +93,7 @@ def test_vocabularies_of_two_kinds_differ():
 
 def test_a_corpus_of_three_files(tmp_path):
     for name in ("train", "valid", "test"):
-        (tmp_path / name).write_text(f"the text to {name}\n")
+        (tmp_path / name).write_text(f"the text to {name}\n", encoding="utf-8")
     corpus = read_corpus([tmp_path / "train", tmp_path / "train"], tmp_path / "valid", tmp_path / "test")
     assert corpus.text == "the text to train\n" * 2
     assert (corpus.valid, corpus.test) == ("the text to valid\n", "the text to test\n")

@@ -124,7 +124,7 @@ def test_examples_take_the_backend_of_the_session() -> None:
 def test_the_environment_chooses_the_backend_of_an_example() -> None:
     given = {**os.environ, "TINYGRAD_LSTM_BACKEND": "abacus"}
     done = subprocess.run(
-        [sys.executable, EXAMPLES / "autodiff_basics.py"], env=given, capture_output=True, text=True, check=False
+        [sys.executable, EXAMPLES / "autodiff_basics.py"], env=given, capture_output=True, encoding="utf-8", check=False
     )
     assert done.returncode
     assert "the environment variable TINYGRAD_LSTM_BACKEND is 'abacus'" in done.stderr

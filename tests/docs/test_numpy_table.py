@@ -16,7 +16,7 @@ OTHERWISE, REFUSED = TABLE["OTHERWISE"], TABLE["refused"]()
 
 
 def functions(module: Any) -> set[str]:
-    found = {name: getattr(module, name, None) for name in module.__all__}
+    found = {name: getattr(module, name, None) for name in module.__all__ if not name.startswith("_")}
     return {name for name, value in found.items() if callable(value) and not isinstance(value, type)}
 
 

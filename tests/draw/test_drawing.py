@@ -79,7 +79,7 @@ def test_something_that_is_no_svg_is_refused(monkeypatch):
 @pytest.mark.parametrize("suffix", MAGIC)
 def test_save_writes_the_form_of_the_suffix_and_leaves_nothing_else(suffix, tmp_path):
     path = tmp_path / f"picture{suffix.upper()}"
-    path.write_text("old")
+    path.write_text("old", encoding="utf-8")
     assert HELLO.save(str(path)) == path
     assert path.read_bytes().startswith(MAGIC[suffix])
     assert list(tmp_path.iterdir()) == [path]
@@ -124,7 +124,7 @@ def test_a_path_that_can_not_be_written_is_named_and_nothing_is_left(tmp_path):
 
 def test_a_picture_that_fails_leaves_the_old_file(tmp_path):
     path = tmp_path / "x.svg"
-    path.write_text("old")
+    path.write_text("old", encoding="utf-8")
     with pytest.raises(DrawingError, match="syntax error"):
         Drawing("no graph", "dot", "broken").save(path)
     assert path.read_text(encoding="utf-8") == "old"

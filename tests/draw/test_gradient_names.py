@@ -65,7 +65,7 @@ def test_the_names_are_safe_in_every_form(name, tmp_path):
     text = picture.tikz()
     assert "partial" in text
     if name != "学":
-        (tmp_path / "a.tex").write_text(text)
+        (tmp_path / "a.tex").write_text(text, encoding="utf-8")
         try:
             command = ["pdflatex", "-interaction=batchmode", "-halt-on-error", "a.tex"]
             assert subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=60, check=False).returncode == 0

@@ -189,7 +189,7 @@ lstm = tl.nn.LSTM(3, 4, key=tl.random.key(0))
 sys.stdout.buffer.write(tl.draw.page(lstm, tl.random.normal(tl.random.key(1), (5, 1, 3))).html.encode())
 """
     script = tmp_path / "script.py"
-    script.write_text(program)
+    script.write_text(program, encoding="utf-8")
     runs = [
         subprocess.run(
             [sys.executable, str(script)], env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, check=True
@@ -319,7 +319,7 @@ def test_the_command_line_writes_pages(what, tmp_path, monkeypatch, capsys):
 
 def test_the_command_is_no_line_of_the_users(tmp_path):
     script = tmp_path / "tinygrad-lstm"
-    script.write_text("import sys\nfrom tinygrad_lstm_command import main\nsys.exit(main())\n")
+    script.write_text("import sys\nfrom tinygrad_lstm_command import main\nsys.exit(main())\n", encoding="utf-8")
     subprocess.run([sys.executable, str(script), "draw", "lstm", "-o", "a.html"], cwd=tmp_path, check=True)
     html = (tmp_path / "a.html").read_text(encoding="utf-8")
     assert "sys.exit" not in html

@@ -30,7 +30,7 @@ MAGIC = {"svg": b"<?xml", "png": b"\x89PNG\r\n", "pdf": b"%PDF-"}
 def fake_dot(folder, script):
     """A program named `dot` in a folder that is the PATH."""
     program = folder / "dot"
-    program.write_text(f"#!{sys.executable}\nimport sys\n{script}\n")
+    program.write_text(f"#!{sys.executable}\nimport sys\n{script}\n", encoding="utf-8")
     program.chmod(0o755)
     return program
 
@@ -68,7 +68,7 @@ def test_dpi_scales_a_png():
 
 
 def test_works_where_a_module_in_the_working_folder_hides_one_of_pythons(tmp_path, monkeypatch):
-    (tmp_path / "tempfile.py").write_text("raise RuntimeError")
+    (tmp_path / "tempfile.py").write_text("raise RuntimeError", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     assert render(HELLO, "svg", engine="dot")
@@ -103,7 +103,7 @@ def test_what_graphviz_can_not_draw_raises_what_it_says(dot, engine, message, ca
 
 def test_text_that_is_a_file_name_is_not_read(tmp_path):
     path = tmp_path / "graph.dot"
-    path.write_text(HELLO)
+    path.write_text(HELLO, encoding="utf-8")
     with pytest.raises(DrawingError, match="syntax error"):
         render(str(path), "svg", engine="dot")
 
@@ -147,7 +147,7 @@ except KeyboardInterrupt:
         [sys.executable, "-c", program],
         env=env,
         stdout=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
         # Who runs the tests in the background of a script hands on that Ctrl-C is ignored.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
@@ -178,7 +178,7 @@ def test_without_any_graphviz_the_error_says_how_to_get_one(no_pygraphviz, no_pa
 def test_a_pygraphviz_that_fails_to_import_is_reported(no_path, monkeypatch):
     package = no_path / "pygraphviz"
     package.mkdir()
-    (package / "__init__.py").write_text("raise ImportError('libgvc.so: not found')")
+    (package / "__init__.py").write_text("raise ImportError('libgvc.so: not found')", encoding="utf-8")
     # -S: without the environment's own pygraphviz.
     broken = [sys.executable, "-I", "-S", _layout.__file__, str(no_path), "svg", "dot", "60"]
     monkeypatch.setattr(render_module, "_commands", lambda *args: [broken])
@@ -227,7 +227,7 @@ def test_a_dot_that_fails_is_reported(script, message, no_pygraphviz, no_path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the fake `dot` is a script with a #! line")
 def test_a_dot_that_can_not_start_is_reported(no_pygraphviz, no_path):
-    fake_dot(no_path, "").write_text("#!/no/such/program\n")
+    fake_dot(no_path, "").write_text("#!/no/such/program\n", encoding="utf-8")
     with pytest.raises(DrawingError, match="cannot start"):
         render(HELLO, "svg", engine="dot")
 

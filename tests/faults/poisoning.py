@@ -88,7 +88,7 @@ class Poisoned:
             "nothing in it": lambda: entry.write_bytes(b""),
             "a flipped bit": lambda: entry.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]),
             "a folder": lambda: entry.mkdir(),
-            "a folder with something in it": lambda: (entry.mkdir(), (entry / "x").write_text("x")),
+            "a folder with something in it": lambda: (entry.mkdir(), (entry / "x").write_text("x", encoding="utf-8")),
             "a pipe": lambda: os.mkfifo(entry),
             "a file that all may write": lambda: (entry.write_bytes(content), entry.chmod(0o777)),
             "a file that nobody may read": lambda: (entry.write_bytes(content), entry.chmod(0)),

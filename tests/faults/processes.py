@@ -80,7 +80,6 @@ def started(words: Sequence[str], folder: Path, **more: str) -> "subprocess.Pope
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
         encoding="utf-8",
         errors="replace",
         # Who runs this in the background hands on that signals are ignored.

@@ -36,7 +36,7 @@ def tool(*words: str) -> "subprocess.CompletedProcess[str]":
     env |= {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "backends")])}
     return subprocess.run(
         [sys.executable, "-m", "tests.faults", "--seconds", "500", *words],
-        cwd=ROOT, env=env, capture_output=True, text=True, check=False,
+        cwd=ROOT, env=env, capture_output=True, encoding="utf-8", check=False,
     )  # fmt: skip
 
 

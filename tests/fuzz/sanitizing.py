@@ -19,7 +19,7 @@ SCRIPT = f'#!/bin/sh\nexec gcc "$@" -O1 {FLAGS}\n'
 
 
 def _library() -> str:
-    said = subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=False)
+    said = subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True, encoding="utf-8", check=False)
     path = said.stdout.strip()
     return path if os.path.isabs(path) and os.path.exists(path) else ""
 
@@ -34,7 +34,7 @@ def missing() -> str:
 def sanitized(folder: Path) -> dict[str, str]:
     """The environment of a process whose C programs are compiled with the sanitizers; its files are in ``folder``."""
     script = folder / "gcc-sanitized"
-    script.write_text(SCRIPT)
+    script.write_text(SCRIPT, encoding="utf-8")
     script.chmod(0o700)
     cache = folder / "cache"
     cache.mkdir(mode=0o700, exist_ok=True)

@@ -83,7 +83,7 @@ def test_programs_are_those_of_the_seed() -> None:
     assert len(set(texts)) == 30
     again = "from tests.fuzz.generator import *; from tests.fuzz.program import *; "
     again += "print(program_text(generated(3, 7), 'numpy'), end='')"
-    said = subprocess.run([sys.executable, "-c", again], capture_output=True, text=True, check=True)
+    said = subprocess.run([sys.executable, "-c", again], capture_output=True, encoding="utf-8", check=True)
     assert said.stdout == texts[7]
 
 
@@ -136,11 +136,14 @@ def test_what_is_printed_runs_and_shows_the_difference(tmp_path: Path) -> None:
     program = replace(program, variables=(("s", "State", ONE),), types={**program.types, "s": F32})
     program = replace(program, steps=(*program.steps, Statement((), "{0}.assign({1})", ("s", "w"))))
     path = tmp_path / "program.py"
-    path.write_text(program_text(program, "numpy"))
-    said = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, check=True)
+    path.write_text(program_text(program, "numpy"), encoding="utf-8")
+    said = subprocess.run([sys.executable, str(path)], capture_output=True, encoding="utf-8", check=True)
     assert said.stdout.split() == ["same"] * 6
-    path.write_text(program_text(program, "numpy").replace("jitted = tl.jit(f)", "jitted = tl.jit(lambda a0: f(-a0))"))
-    said = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, check=True)
+    path.write_text(
+        program_text(program, "numpy").replace("jitted = tl.jit(f)", "jitted = tl.jit(lambda a0: f(-a0))"),
+        encoding="utf-8",
+    )
+    said = subprocess.run([sys.executable, str(path)], capture_output=True, encoding="utf-8", check=True)
     assert "jit array" in said.stdout
     assert "plain array" in said.stdout
 
@@ -277,7 +280,9 @@ def test_a_program_that_kills_its_process_is_told_and_the_next_one_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """With a compiler whose shared objects cannot be loaded without an illegal instruction."""
-    (tmp_path / "trap.h").write_text("__attribute__((constructor)) static void die(void) { __builtin_trap(); }\n")
+    (tmp_path / "trap.h").write_text(
+        "__attribute__((constructor)) static void die(void) { __builtin_trap(); }\n", encoding="utf-8"
+    )
     compiler = find_compiler()
     monkeypatch.setenv("CC", shlex.join([*compiler.command, "-include", str(tmp_path / "trap.h")]))
     monkeypatch.setattr(tool, "TRIES", 2)

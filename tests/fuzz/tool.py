@@ -71,7 +71,7 @@ class _Tool:
         worker.errors = self.folder / f"errors-{worker.backend}-{worker.first}"
         with worker.errors.open("wb") as errors:
             worker.process = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=errors, text=True, env=self.environment
+                command, stdout=subprocess.PIPE, stderr=errors, encoding="utf-8", env=self.environment
             )
         worker.at, worker.spoke = -1, time.time()
         threading.Thread(target=self._listen, args=(worker, worker.process), daemon=True).start()
@@ -121,7 +121,7 @@ class _Tool:
         status = worker.process.wait()
         if status == 0:
             return False
-        text = worker.errors.read_text(errors="replace")
+        text = worker.errors.read_text(errors="replace", encoding="utf-8")
         if worker.at < 0:
             sys.exit(f"a process of the fuzz does not start:\n{text}")
         kind = f"dies: {said(text) or (signal.Signals(-status).name if status < 0 else f'exit status {status}')}"
@@ -142,7 +142,7 @@ class _Tool:
 
         def fails(candidate: Program) -> bool:
             path = self.folder / "candidate.py"
-            path.write_text(program_text(candidate, backend))
+            path.write_text(program_text(candidate, backend), encoding="utf-8")
             command = [sys.executable, str(path)]
             environment = {**self.environment, "PYTHONPATH": os.pathsep.join([os.getcwd(), *sys.path])}
             try:
@@ -166,7 +166,7 @@ class _Tool:
         again = f"python -m tests.fuzz --seed {self.options.seed} --only {number} --backend {backend}"
         again += " --sanitize" if self.options.sanitize else ""
         note = "".join(f"# {line}\n" for line in [sign, again, *detail.splitlines()])
-        path.write_text(note + text)
+        path.write_text(note + text, encoding="utf-8")
         print(f"\n{sign}\n{again}\n{detail}\n\n{text}\nkept in {path}\n", flush=True)
 
     def tell(self) -> None:

@@ -49,7 +49,7 @@ print("freed")
 def test_a_thread_with_a_small_stack_frees_a_deep_graph(depth: int) -> None:
     """In a process of its own, which a deep recursion would end with a segmentation fault."""
     done = subprocess.run(
-        [sys.executable, "-c", DEEP.replace("DEPTH", str(depth))], capture_output=True, text=True, check=False
+        [sys.executable, "-c", DEEP.replace("DEPTH", str(depth))], capture_output=True, encoding="utf-8", check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "freed\n", "")
 

@@ -148,7 +148,7 @@ def test_mistakes(mistake: Any, said: str) -> None:
 def test_sympy_is_imported_when_it_is_asked_for() -> None:
     text = "import sys, tinygrad_lstm as tl; assert 'sympy' not in sys.modules; sys.modules['sympy'] = None\n"
     text += "try: tl.to_sympy(tl.symbol('x'))\nexcept tl.errors.UsageError as error: print(error)"
-    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, encoding="utf-8", check=True)
     assert "to_sympy needs SymPy" in done.stdout
     assert "pip install 'tinygrad-lstm[sympy]'" in done.stdout
 

@@ -65,7 +65,7 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Monke
     ],
 )  # fmt: skip
 def test_mistakes(error: type[Exception], message: str, call: Any, tmp_path: Path) -> None:
-    (tmp_path / "text").write_text("no weights")
+    (tmp_path / "text").write_text("no weights", encoding="utf-8")
     with pytest.raises(error, match=message):
         call(tmp_path)
 

@@ -112,7 +112,7 @@ def test_files_hold_it_and_are_read_by_a_program_that_has_not_asked_for_it(tmp_p
         "import sys, tinygrad_lstm as tl; assert 'ml_dtypes' not in sys.modules; "
         f"x = tl.load({str(path)!r})['x']; print(x.dtype, x.tolist())"
     )
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True)
     assert said.stdout == "bfloat16 [1.5, -2.0]\n"
 
 

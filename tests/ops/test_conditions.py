@@ -269,7 +269,7 @@ for wrong in (3, 12):
 def test_an_index_out_of_range_ends_a_compiled_loop(places: int) -> None:
     # Read as 0, the index leads to a place from which no way leads to the end: the loop would never be over.
     code = CHASE.replace("PLACES", str(places))
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", timeout=120, check=False)
     first, second = done.stdout.splitlines()
     assert first == "9"
     assert "index 13 is out of bounds for axis 0 with size 10" in second

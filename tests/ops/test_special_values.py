@@ -60,6 +60,8 @@ def assert_as_in_numpy(name: str, way: str, *arrays: Any) -> None:
         x.flags.writeable = False
     with np.errstate(all="ignore"):
         want = getattr(np, name)(*arrays)
+    if name == "sinc":
+        want[arrays[0] == 0] = 1  # NumPy 2.0 has NaN in float16.
     f = getattr(tl, name)
     with tl.use_backend("numpy" if way == "plain" else way):
         got = (f if way == "plain" else tl.jit(f))(*[tl.tensor(x) for x in arrays]).numpy()

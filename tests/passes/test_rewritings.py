@@ -341,5 +341,5 @@ def test_rewriting(name: str) -> None:
     path = GOLDEN / f"{name}.txt"
     if os.environ.get("UPDATE_GOLDEN"):
         path.parent.mkdir(exist_ok=True)
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
     assert text == path.read_text(encoding="utf-8")

@@ -98,7 +98,7 @@ def test_the_listing_imports_no_backend() -> None:
         "assert 'numpy' in names; assert not [m for m in sys.modules if m.startswith('tinygrad_lstm_')]; "
         "tl.tensor(1.0); assert 'tinygrad_lstm_numpy' in sys.modules"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stderr
 
 
@@ -443,7 +443,7 @@ def test_the_environment_names_the_backend_of_a_session(offered, monkeypatch) ->
 def test_the_command_obeys_the_environment(tmp_path) -> None:
     env = {**os.environ, module.VARIABLE: "torch"}
     command = [sys.executable, "-m", "tinygrad_lstm", "train", "--steps", "1"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env, cwd=tmp_path)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, env=env, cwd=tmp_path)
     assert done.returncode == 2
     assert "the environment variable TINYGRAD_LSTM_BACKEND is 'torch'" in done.stderr
     assert "Traceback" not in done.stderr

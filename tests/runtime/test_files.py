@@ -266,7 +266,7 @@ def test_a_file_larger_than_the_memory(tmp_path: Path) -> None:
         "    try: read(sys.argv[1])\n"
         "    except tl.errors.CheckpointError as error: print(error)\n"
     )
-    done = subprocess.run([sys.executable, "-c", text, str(path)], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", text, str(path)], capture_output=True, encoding="utf-8", check=False)
     assert done.stderr == ""
     assert [line.split("cannot be read")[0].strip(" '") for line in done.stdout.splitlines()] == [str(path)] * 2
 

@@ -70,7 +70,7 @@ PROGRAM = """
 @pytest.mark.parametrize("backend", ["numpy", pytest.param("c", marks=needs_c)])
 def test_a_fork_while_another_thread_compiles(backend: str) -> None:
     text = textwrap.dedent(PROGRAM).replace("{backend!r}", repr(backend))
-    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, timeout=90, check=False)
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, encoding="utf-8", timeout=90, check=False)
     if backend == "c" and "there is no C compiler" in done.stderr:
         pytest.skip("there is no C compiler")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -317,7 +317,7 @@ def test_whether_a_path_can_be_written_is_found_without_a_trace(tmp_path):
 
 
 def test_a_checkpoint_is_not_written_over_another_kind_of_file(tmp_path):
-    (tmp_path / "poem.txt").write_text("{a poem that is long enough to be one}")
+    (tmp_path / "poem.txt").write_text("{a poem that is long enough to be one}", encoding="utf-8")
     with pytest.raises(CheckpointError, match="exists and is no checkpoint"):
         check_writable(tmp_path / "poem.txt")
     with pytest.raises(CheckpointError, match="it is a device, and only regular files are replaced"):

@@ -68,7 +68,7 @@ def test_a_run_whose_folder_goes_away_saves_in_the_working_directory(
 def test_a_file_in_the_working_directory_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "runs").mkdir()
     monkeypatch.chdir(tmp_path)
-    Path("a").write_text("of another program")
+    Path("a").write_text("of another program", encoding="utf-8")
     trainer = make(CORPUS)
     with pytest.warns(UserWarning, match="is gone"):
         trainer.run(at_step(13, lambda: os.rename("runs", "renamed")), "runs/a")
@@ -105,7 +105,7 @@ def test_a_file_that_another_program_wrote_is_kept(tmp_path: Path) -> None:
 
     def act() -> None:
         path.unlink()
-        path.write_text("of another program")
+        path.write_text("of another program", encoding="utf-8")
 
     with pytest.raises(CheckpointError, match=r"another program has written .* its step 16 is in .*/a\.\d+$"):
         make(CORPUS).run(at_step(13, act), path)
@@ -153,7 +153,7 @@ def test_a_held_out_loss_that_is_no_number_ends_the_run(tmp_path: Path, monkeypa
 
 def test_the_command_says_where_it_saves(tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir()
-    (tmp_path / "text").write_text(TEXT)
+    (tmp_path / "text").write_text(TEXT, encoding="utf-8")
     program = (
         "import os, sys\n"
         "from tinygrad_lstm.train import LanguageModelTrainer\n"
@@ -167,7 +167,7 @@ def test_the_command_says_where_it_saves(tmp_path: Path) -> None:
         "--checkpoint runs/a'.split()))\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=100
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, encoding="utf-8", check=False, timeout=100
     )
     assert done.returncode == 0, done.stderr
     told = [line for line in done.stderr.splitlines() if "warning" in line]

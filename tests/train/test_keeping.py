@@ -50,7 +50,7 @@ def test_one_is_kept_if_nothing_is_said(tmp_path):
 @pytest.mark.parametrize("seed", range(3))
 def test_of_a_damaged_one_the_one_before_it_is_named(tmp_path, seed, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "text").write_text(TEXT.text)
+    (tmp_path / "text").write_text(TEXT.text, encoding="utf-8")
     small = ["--window", "4", "--batch", "3", "--hidden", "5", "--embedding", "4", "--validate-every", "2"]
     assert main(["train", "text", *small, "--steps", "6", "--checkpoint", "a", "--keep", "3"]) == 0
     whole = (tmp_path / "a").read_bytes()

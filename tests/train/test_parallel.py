@@ -38,14 +38,14 @@ def command(ranks, *arguments):
 
 
 def run(folder, ranks, *arguments, status=0):
-    done = subprocess.run(command(ranks, *arguments), cwd=folder, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command(ranks, *arguments), cwd=folder, capture_output=True, encoding="utf-8", timeout=300)
     assert done.returncode == status or (status is None and done.returncode), done.stderr[-2000:]
     return done.stdout, done.stderr
 
 
 @pytest.fixture
 def folder(tmp_path):
-    (tmp_path / "text").write_text(GRAMMAR * 40)
+    (tmp_path / "text").write_text(GRAMMAR * 40, encoding="utf-8")
     return tmp_path
 
 
@@ -126,7 +126,7 @@ def started(folder):
         cwd=folder,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
     )
     deadline = time.monotonic() + 120
     while not (folder / "several").exists():

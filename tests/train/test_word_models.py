@@ -218,7 +218,7 @@ def test_settings_come_from_toml(tmp_path):
     assert Settings(read_settings("zaremba-medium")).model.dropout_layers == 0.5
     path = tmp_path / "a.toml"
     model = "[model]\nlayers = 2\ndropout = 0.25\ndropout_output = 0.0\n"
-    path.write_text(f'{model}[training]\nlr = 3\n[text]\nlevel = "word"\n')
+    path.write_text(f'{model}[training]\nlr = 3\n[text]\nlevel = "word"\n', encoding="utf-8")
     settings = Settings({**read_settings(path), "lr": 0.5, "cell": "gru"})
     found = settings.model
     assert (found.dropout_input, found.dropout_layers, found.dropout_output, found.cell) == (0.25, 0.25, 0.0, "gru")
@@ -237,7 +237,7 @@ def test_settings_come_from_toml(tmp_path):
     ],
 )
 def test_wrong_toml_is_told(tmp_path, text, said):
-    (tmp_path / "a.toml").write_text(text)
+    (tmp_path / "a.toml").write_text(text, encoding="utf-8")
     with pytest.raises(UsageError, match=said):
         read_settings(tmp_path / "a.toml")
 
@@ -269,7 +269,7 @@ def test_the_journal_goes_on_where_the_run_does(tmp_path):
 
 
 def test_mistakes_with_journals_and_curves_are_told(tmp_path, monkeypatch):
-    (tmp_path / "a").write_text("no JSON\n")
+    (tmp_path / "a").write_text("no JSON\n", encoding="utf-8")
     trainer = make()
     with pytest.raises(CheckpointError, match="before the first step"):
         save_curve(trainer, tmp_path / "a.svg")
@@ -377,7 +377,7 @@ def test_the_header_holds_words(tmp_path):
 
 def test_settings_of_a_file_and_of_the_command(tmp_path):
     path = tmp_path / "a.toml"
-    path.write_text("[training]\nepochs = 3\nlr = 0.5\n")
+    path.write_text("[training]\nepochs = 3\nlr = 0.5\n", encoding="utf-8")
     assert settings_with(path, {}).training.epochs == 3
     by_steps = settings_with(path, {"steps": 5, "lr": 0.25}).training
     assert (by_steps.steps, by_steps.epochs, by_steps.lr) == (5, None, 0.25)
@@ -389,8 +389,8 @@ def test_settings_of_a_file_and_of_the_command(tmp_path):
         ("steps = 3\nepochs = 3", "steps and epochs both say how long"),
         ('optimizer = "adamm"', "optimizer is one of"),
     ):
-        path.write_text(f"[training]\n{line}\n")
+        path.write_text(f"[training]\n{line}\n", encoding="utf-8")
         with pytest.raises(UsageError, match=rf"a\.toml: {said}"):
             settings_with(path, {"hidden": 4})
-    path.write_text("[training]\nmomentum = 0.9\n")
+    path.write_text("[training]\nmomentum = 0.9\n", encoding="utf-8")
     assert settings_with(path, {"optimizer": "sgd"}).training.momentum == 0.9
