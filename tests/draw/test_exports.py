@@ -182,8 +182,8 @@ def test_hostile_names_in_mermaid_end_no_label(name):
 
 def test_files_of_both_forms(tmp_path):
     drawing = draw.graph(tl.symbol("ß") * 2)
-    assert json.loads(drawing.save(tmp_path / "x.json").read_text("utf-8", encoding="utf-8"))["nodes"][0]["name"] == "ß"
-    assert drawing.save(tmp_path / "x.mmd").read_text("utf-8", encoding="utf-8") == drawing.mermaid()
+    assert json.loads(drawing.save(tmp_path / "x.json").read_text(encoding="utf-8"))["nodes"][0]["name"] == "ß"
+    assert drawing.save(tmp_path / "x.mmd").read_text(encoding="utf-8") == drawing.mermaid()
 
 
 @pytest.mark.parametrize("form", ["json", "mermaid"])

@@ -239,7 +239,7 @@ def test_works_with_an_empty_path_in_a_module_that_is_run(tmp_path, monkeypatch)
     )
     monkeypatch.setenv("PATH", "")
     subprocess.run([sys.executable, "-m", "picture"], cwd=tmp_path, check=True, timeout=120)
-    assert (tmp_path / "x.svg").read_text("utf-8", encoding="utf-8").startswith("<svg ")
+    assert (tmp_path / "x.svg").read_text(encoding="utf-8").startswith("<svg ")
 
 
 CELL = nn.RNNCell(3, 4, key=tl.random.key(0))
