@@ -108,7 +108,9 @@ class Shim:
     def __init__(self, printed: PrintedCuda) -> None:
         runs = []
         for f in printed.functions:
-            types = [p.rpartition("p")[0].replace("__restrict__", "") for p in f.parameters[1:-1].split(", ")]
+            # A kernel that reads and stores nothing has no parameters.
+            given = [p for p in f.parameters[1:-1].split(", ") if p]
+            types = [p.rpartition("p")[0].replace("__restrict__", "") for p in given]
             arguments = ", ".join(f"({t})a[{k}]" for k, t in enumerate(types))
             runs.append(f'extern "C" void run_{f.name}(void **a) {{ {f.name}({arguments}); }}')
         source = printed.source.replace('extern "C" __global__', "__global__")

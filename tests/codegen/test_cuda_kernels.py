@@ -104,6 +104,15 @@ def test_other_types(dtype: DType, how: Any) -> None:
         np.testing.assert_allclose(y.astype(float), want.astype(float), rtol=1e-3)
 
 
+def test_a_kernel_without_parameters() -> None:
+    """Of empty arrays nothing is read, and nothing is stored."""
+    body = (Scalar("load", (), float32, 0), Scalar("reduce", (0,), float32, "add"), Scalar("tanh", (1,), float32))
+    kernel = Kernel((0, 0), 2, (whole(0, (0, 0)),), body, (Store(2, whole(1, (0, 0))),))
+    program = program_of([kernel], [((0,), float32)], [((0, 0), float32)])
+    assert print_cuda(program).functions[0].parameters == "()"
+    assert_same(program, [np.zeros(0, np.float32)])
+
+
 def test_integers_wrap_around() -> None:
     """Also where the answer seems to be known: ``x + 1 > x``."""
     x = np.array([2**31 - 1, -(2**31), 5], np.int32)

@@ -25,7 +25,11 @@ from tests.faults.training import FullDisk, Killed
 from tests.faults.vectors import vector
 from tinygrad_lstm.runtime.files import read_arrays, write_arrays
 
-pytestmark = pytest.mark.faults
+pytestmark = [
+    pytest.mark.faults,
+    # Python warns of it from 3.12 on; a child of the harness that hangs is a fault that it finds.
+    pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning"),
+]
 
 ROOT = Path(__file__).parent.parent.parent
 
