@@ -186,10 +186,11 @@ def test_a_trial_fails_at_its_limit():
     assert "0 of 2" in results_table(task.protocol(), [found])
 
 
-def test_outputs_learn_from_the_inputs_alone_before_the_hidden_layer_is_added():
+@pytest.mark.parametrize("way", ["1997", "modern"])
+def test_outputs_learn_from_the_inputs_alone_before_the_hidden_layer_is_added(way):
     """The direct weights learn what needs no memory, and only then the cells move."""
     task = make_task("lag-a", 8)
-    protocol = replace(task.protocol("1997"), alone=20)
+    protocol = replace(task.protocol(way), alone=20)
     network = make_network(task, protocol, "lstm", randoms(2))
     learner = Learner(task, protocol, network)
     sources = [task.data(random) for random in randoms(2, seed=1)]
@@ -197,11 +198,29 @@ def test_outputs_learn_from_the_inputs_alone_before_the_hidden_layer_is_added():
     assert learner.learn(sources, 20)[1] == 20
     after = {name: p.numpy().copy() for name, p in network.named_parameters()}
     assert (after["cell.weight"] == first["cell.weight"]).all()
-    assert (after["weight"][:, :1] == first["weight"][:, :1]).all()
-    assert (after["weight"][:, 1:] != first["weight"][:, 1:]).any()
+    units = network.cell.hidden
+    assert (after["weight"][:, :units] == first["weight"][:, :units]).all()
+    assert (after["weight"][:, units:] != first["weight"][:, units:]).any()
     learner.learn(sources, 20)
     assert (network.cell.weight.numpy() != after["cell.weight"]).any(axis=(1, 2)).all()
     assert (network.weight.numpy()[:, 0] != after["weight"][:, 0]).any(axis=1).all()
+
+
+@pytest.mark.parametrize(("cell", "gates"), [("lstm", 4), ("gru", 2)])
+def test_gates_start_with_memories_of_all_lengths(cell, gates):
+    """Alone, by its bias, the state of a unit falls to 1/e in 1 to ``lag`` steps, and takes in as it forgets."""
+    task = make_task("adding", 40)
+    network = make_network(task, replace(task.protocol("modern"), hidden={"lstm": 200, "gru": 200}), cell, randoms(2))
+    kept = 1 / (1 + np.exp(-network.cell.bias.numpy()[:, 0].reshape(2, gates, 200)))
+    if cell == "lstm":
+        np.testing.assert_allclose(kept[:, 1], 1 - kept[:, 0], atol=1e-6)
+        assert (kept[:, 2:] == 0.5).all()
+    else:
+        kept[:, 0] = 1 - kept[:, 0]
+    steps = 1 / -np.log(kept[:, 0])
+    assert 1 < steps.min() < 3
+    assert 38 < steps.max() < 41
+    assert 15 < np.median(steps) < 25
 
 
 def test_a_memory_cell_that_is_added_later_learns_sooner():
@@ -244,8 +263,10 @@ def test_mistakes_in_protocols():
         Blocks(2, 1, biased="some")
     with pytest.raises(UsageError, match="optimizer is sgd or adam, not 'lion'"):
         Protocol({"lstm": 1}, 0.1, 10, optimizer="lion")
-    with pytest.raises(UsageError, match="alone needs outputs that see the inputs, direct=True, and the optimizer sgd"):
+    with pytest.raises(UsageError, match="alone needs outputs that see the inputs; give direct=True"):
         Protocol({"lstm": 1}, 0.1, 10, alone=5)
+    with pytest.raises(UsageError, match="lag is at least 1 step, not 0"):
+        Protocol({"lstm": 1}, 0.1, 10, lag=0)
     with pytest.raises(UsageError, match="hidden has no lstm"):
         Protocol({"gru": 1}, 0.1, 10)
     with pytest.raises(UsageError, match="cell is one of lstm, gru, rnn, not 'cnn'"):

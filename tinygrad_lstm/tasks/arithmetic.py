@@ -70,7 +70,9 @@ def adding(length: int = 100) -> Task:
                 success=Recent(2000, 1, 0.01),
                 published=published,
             ),
-            "modern": modern(16, batch=16, limit=300_000, success=Recent(2000, 1, 0.01), forget_bias=5.0),
+            "modern": modern(
+                16, batch=16, limit=300_000, success=Recent(2000, 1, 0.01), lag=length, published=published
+            ),
         },
     )
 
@@ -82,6 +84,7 @@ _WRONG = {100: "1 of 2,560", 500: "0 of 2,560", 1000: "1 of 2,560"}
 def multiplication(length: int = 100) -> Task:
     """The multiplication problem with sequences of ``length`` to ``1.1·length`` steps."""
     blocks = Blocks(2, 2, input_bias=(-3, -6))
+    paper = {140: Published("", "482,000", "139 of 2,560"), 13: Published("", "1,273,000", "14 of 2,560")}
     return Task(
         "multiplication",
         "The multiplication problem",
@@ -104,8 +107,16 @@ def multiplication(length: int = 100) -> Task:
                 squared=True,
                 logistic=False,
                 success=Recent(2000, 140),
-                published={"lstm": Published("", "482,000", "139 of 2,560")} if length == 100 else {},
+                published={"lstm": paper[140]} if length == 100 else {},
             ),
-            "modern": modern(32, batch=16, limit=300_000, success=Recent(2000, 13), forget_bias=5.0),
+            "modern": modern(
+                16,
+                batch=16,
+                limit=300_000,
+                rate=0.003,
+                success=Recent(2000, 10),
+                lag=length,
+                published={"lstm": paper[13]} if length == 100 else {},
+            ),
         },
     )

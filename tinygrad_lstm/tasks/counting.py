@@ -47,7 +47,7 @@ def parity(length: int = 10) -> Task:
         0.5,
         endless(lambda random, count: parity_bits(random, count, length)),
         {
-            "modern": modern(16, batch=32, limit=400_000, success=Recent(2000, 1)),
+            "modern": modern(16, batch=32, limit=400_000, success=Recent(2000, 1), start=1.0),
         },
     )
 
@@ -98,7 +98,7 @@ def counted(kinds: int, longest: int) -> Task:
         0.5,
         data,
         {
-            "modern": modern(8, batch=10, limit=60_000, success=OnTest(1.0, 500)),
+            "modern": modern(4, batch=1, limit=60_000, success=OnTest(1.0, 500), start=1.0, forget_bias=10.0),
         },
     )
 

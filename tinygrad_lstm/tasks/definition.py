@@ -96,6 +96,8 @@ class Protocol:
         start: the first weights lie between ±start; None for ``1/√hidden``.
         clip: bound on the norm of each trial's gradient.
         forget_bias: where the biases of the forget gates start; the state halves in ``ln 2·exp(forget_bias)`` steps.
+        lag: instead, about how many steps lie between what belongs together: the units of an LSTM and of a GRU start
+            with memories of all lengths up to it, see :func:`tinygrad_lstm.tasks.trial_cells.memory_biases`.
         squared: the loss is half the sum of the squared errors, as in 1997. Otherwise it is the mean squared error of
             numbers, and the negative log-likelihood of classes and bits.
         logistic: with ``squared``, whether the outputs are logistic or linear.
@@ -107,7 +109,8 @@ class Protocol:
         published: what papers say, by cell.
 
     Raises:
-        UsageError: for another optimizer, without an ``lstm``, or for outputs that are to learn alone from nothing.
+        UsageError: for another optimizer, without an ``lstm``, for a lag of no step, or for outputs that are to learn
+            alone from nothing.
     """
 
     hidden: Mapping[str, int | Blocks]
@@ -118,6 +121,7 @@ class Protocol:
     start: float | None = None
     clip: float | None = None
     forget_bias: float = 1.0
+    lag: int | None = None
     squared: bool = False
     logistic: bool = True
     direct: bool = False
@@ -131,15 +135,18 @@ class Protocol:
             raise UsageError(f"Protocol: optimizer is sgd or adam, not {self.optimizer!r}")
         if "lstm" not in self.hidden:
             raise UsageError("Protocol: hidden has no lstm; give its units, such as hidden={'lstm': 16}")
-        if self.alone and not (self.direct and self.optimizer == "sgd"):
-            raise UsageError("Protocol: alone needs outputs that see the inputs, direct=True, and the optimizer sgd")
+        if self.lag is not None and self.lag < 1:
+            raise UsageError(f"Protocol: lag is at least 1 step, not {self.lag}")
+        if self.alone and not self.direct:
+            raise UsageError("Protocol: alone needs outputs that see the inputs; give direct=True")
 
     def __str__(self) -> str:
         method = "SGD" if self.optimizer == "sgd" else "Adam"
         size = "1 sequence" if self.batch == 1 else f"{self.batch} sequences"
         clip = "" if self.clip is None else f", gradient clipped to {self.clip:g}"
+        lag = "" if self.lag is None else f", gates that start with memories of 1 to {self.lag:,} steps"
         alone = f", hidden units after {self.alone:,} sequences" if self.alone else ""
-        return f"{method} with rate {self.rate:g}, {size} an update{clip}{alone}; success: {self.success}"
+        return f"{method} with rate {self.rate:g}, {size} an update{clip}{lag}{alone}; success: {self.success}"
 
 
 def modern(
@@ -149,12 +156,13 @@ def modern(
     limit: int,
     success: Recent | OnTest,
     rate: float = 0.01,
-    forget_bias: float = 1.0,
+    **options: Any,
 ) -> Protocol:
     """The protocol of today: Adam, mini-batches, and the gradient of each trial clipped to 1.
 
     Args:
         units: of the LSTM.
+        options: the other attributes of :class:`Protocol`, such as ``lag`` and ``start``.
 
     >>> str(modern(16, batch=32, limit=10_000, success=OnTest()))
     'Adam with rate 0.01, 32 sequences an update, gradient clipped to 1; success: all of the test right, ...'
@@ -165,9 +173,9 @@ def modern(
         limit,
         batch=batch,
         optimizer="adam",
-        forget_bias=forget_bias,
         clip=1.0,
         success=success,
+        **options,
     )
 
 

@@ -79,6 +79,7 @@ def make_network(task: Task, protocol: Protocol, cell: str, randoms: Sequence[Ge
             direct=protocol.direct,
             biased=protocol.biased,
             forget_bias=protocol.forget_bias,
+            lag=protocol.lag,
         )
 
     if cell in protocol.hidden:
@@ -283,8 +284,8 @@ def _adam(network: TrialNetwork, learner: Learner) -> Update:
     optimizer = Adam(parameters, learner.protocol.rate)
 
     @jit
-    def update(x: Tensor, y: Tensor, w: Tensor) -> Tensor:
-        scores = network(x)
+    def update(x: Tensor, y: Tensor, w: Tensor, share: Tensor) -> Tensor:
+        scores = network(x, share=learner.shared(share))
         optimizer.zero_grad()
         learner.loss(scores, y, w).backward()
         slopes = clipped_each_trial([p.grad for p in parameters], learner.protocol.clip)
@@ -293,8 +294,7 @@ def _adam(network: TrialNetwork, learner: Learner) -> Update:
         optimizer.step()
         return learner.answers(scores)
 
-    # The whole hidden state is there from the start: only gradient descent has a protocol with ``alone``.
-    return lambda x, y, w, _: np.stack([update(*map(tensor, each)).numpy() for each in zip(x, y, w, strict=True)])
+    return lambda *lessons: np.stack([update(*map(tensor, each)).numpy() for each in zip(*lessons, strict=True)])
 
 
 def _chunks(count: int) -> Iterator[Floats]:

@@ -44,6 +44,6 @@ def copy_memory(length: int = 30) -> Task:
         None,
         endless(lambda random, count: copy_sequences(random, count, length)),
         {
-            "modern": modern(32, batch=32, limit=300_000, success=Recent(2000, 20)),
+            "modern": modern(32, batch=32, limit=300_000, success=Recent(2000, 20), start=1.0, lag=length + 10),
         },
     )

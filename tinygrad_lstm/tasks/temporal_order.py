@@ -76,6 +76,14 @@ def _task(
                 success=Recent(2000, 1, 0.1),
                 published={"lstm": published},
             ),
-            "modern": modern(16, batch=16, limit=200_000, success=Recent(2000, 1, 0.1), forget_bias=5.0),
+            "modern": modern(
+                16,
+                batch=16,
+                limit=200_000,
+                rate={2: 0.01, 3: 0.005}[relevant],
+                success=Recent(2000, 1, 0.1),
+                lag=100,
+                published={"lstm": published},
+            ),
         },
     )

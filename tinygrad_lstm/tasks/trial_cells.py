@@ -24,7 +24,17 @@ from tinygrad_lstm.ops.shape import broadcast_to, concatenate, reshape
 from tinygrad_lstm.ops.source import stop_gradient
 from tinygrad_lstm.tasks.sequence_data import Floats, Generator
 
-__all__ = ["Blocks", "GRUTrials", "LSTMTrials", "MemoryBlocks", "RNNTrials", "TrialCell", "Values", "drawn_per_trial"]
+__all__ = [
+    "Blocks",
+    "GRUTrials",
+    "LSTMTrials",
+    "MemoryBlocks",
+    "RNNTrials",
+    "TrialCell",
+    "Values",
+    "drawn_per_trial",
+    "memory_biases",
+]
 
 
 Values: TypeAlias = dict[str, Any]
@@ -34,6 +44,20 @@ Values: TypeAlias = dict[str, Any]
 def drawn_per_trial(randoms: Sequence[Generator], bound: float, *shape: int) -> Floats:
     """Numbers between ``±bound``, ``(trials, *shape)``, each trial's from its own generator."""
     return np.stack([random.uniform(-bound, bound, shape) for random in randoms]).astype(np.float32)
+
+
+def memory_biases(randoms: Sequence[Generator], units: int, lag: int) -> Floats:
+    """Biases of forget gates with which memories of all lengths are there: ``ln u``, with u between 1 and the ``lag``.
+
+    The state of a unit whose forget gate has this bias alone falls to 1/e in about u steps. ``(trials, 1, units)``.
+
+    Source: C. Tallec, Y. Ollivier, "Can recurrent neural networks warp time?", 2018.
+
+    >>> biases = memory_biases([np.random.default_rng(0)], 1000, 100)
+    >>> bool(0 < biases.min() and biases.max() < np.log(100)), round(float(np.exp(biases).mean()), -1)
+    (True, 50.0)
+    """
+    return np.stack([np.log(random.uniform(1, lag, (1, units))) for random in randoms]).astype(np.float32)
 
 
 class TrialCell(Module):
@@ -75,12 +99,20 @@ class RNNTrials(TrialCell):
 
 
 class GRUTrials(TrialCell):
-    """:class:`tinygrad_lstm.nn.GRUCell` for many trials; update gate and reset gate lie side by side in ``weight``."""
+    """:class:`tinygrad_lstm.nn.GRUCell` for many trials; update gate and reset gate lie side by side in ``weight``.
 
-    def __init__(self, inputs: int, hidden: int, randoms: Sequence[Generator], start: float) -> None:
+    With a ``lag`` the biases of the update gates start at minus the :func:`memory_biases`.
+    """
+
+    def __init__(
+        self, inputs: int, hidden: int, randoms: Sequence[Generator], start: float, lag: int | None = None
+    ) -> None:
         super().__init__(inputs, hidden, randoms, start)
         self.weight = Parameter(drawn_per_trial(randoms, start, hidden + inputs, 2 * hidden))
-        self.bias = Parameter(np.zeros((len(randoms), 1, 2 * hidden), np.float32))
+        bias = np.zeros((len(randoms), 1, 2 * hidden), np.float32)
+        if lag is not None:
+            bias[..., :hidden] = -memory_biases(randoms, hidden, lag)
+        self.bias = Parameter(bias)
         self.candidate_weight = Parameter(drawn_per_trial(randoms, start, hidden + inputs, hidden))
         self.candidate_bias = Parameter(np.zeros((len(randoms), 1, hidden), np.float32))
 
@@ -98,16 +130,25 @@ class LSTMTrials(TrialCell):
     """:class:`tinygrad_lstm.nn.LSTMCell` for many trials.
 
     Forget gate, input gate, candidate and output gate lie side by side in ``weight``; the bias of the forget gate
-    starts at ``forget_bias``.
+    starts at ``forget_bias``. With a ``lag`` those of the forget gates start at the :func:`memory_biases` instead, and
+    those of the input gates at minus these.
     """
 
     def __init__(
-        self, inputs: int, hidden: int, randoms: Sequence[Generator], start: float, forget_bias: float = 1.0
+        self,
+        inputs: int,
+        hidden: int,
+        randoms: Sequence[Generator],
+        start: float,
+        forget_bias: float = 1.0,
+        lag: int | None = None,
     ) -> None:
         super().__init__(inputs, hidden, randoms, start)
         self.weight = Parameter(drawn_per_trial(randoms, start, hidden + inputs, 4 * hidden))
         bias = np.zeros((len(randoms), 1, 4 * hidden), np.float32)
-        bias[..., :hidden] = forget_bias
+        bias[..., :hidden] = forget_bias if lag is None else memory_biases(randoms, hidden, lag)
+        if lag is not None:
+            bias[..., hidden : 2 * hidden] = -bias[..., :hidden]
         self.bias = Parameter(bias)
 
     def nothing(self, batch: int) -> Any:

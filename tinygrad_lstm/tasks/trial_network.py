@@ -44,6 +44,7 @@ class TrialNetwork(Module):
         direct: whether the outputs see the inputs besides.
         biased: whether the outputs have biases.
         forget_bias: where the biases of the forget gates of an ``lstm`` start.
+        lag: instead, how long the memories of an ``lstm`` or a ``gru`` are at first, at most, in steps.
 
     Raises:
         UsageError: for another cell.
@@ -65,6 +66,7 @@ class TrialNetwork(Module):
         direct: bool = False,
         biased: bool = True,
         forget_bias: float = 1.0,
+        lag: int | None = None,
     ) -> None:
         if cell not in TRIAL_CELLS:
             raise UsageError(f"TrialNetwork: cell is one of {', '.join(TRIAL_CELLS)}, not {cell!r}")
@@ -73,9 +75,11 @@ class TrialNetwork(Module):
         if isinstance(hidden, Blocks):
             self.cell = MemoryBlocks(inputs, hidden, randoms, start)
         elif cell == "lstm":
-            self.cell = LSTMTrials(inputs, hidden, randoms, start, forget_bias)
+            self.cell = LSTMTrials(inputs, hidden, randoms, start, forget_bias, lag)
+        elif cell == "gru":
+            self.cell = GRUTrials(inputs, hidden, randoms, start, lag)
         else:
-            self.cell = TRIAL_CELLS[cell](inputs, hidden, randoms, start)
+            self.cell = RNNTrials(inputs, hidden, randoms, start)
         seen = self.cell.hidden + (inputs if direct else 0)
         self.weight = Parameter(drawn_per_trial(randoms, start, seen, outputs))
         self.bias = Parameter(drawn_per_trial(randoms, start, 1, outputs)) if biased else None
