@@ -10,9 +10,11 @@ from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.tasks import (
     TASKS,
     Blocks,
+    Data,
     OnTest,
     Protocol,
     Recent,
+    Sequences,
     Task,
     TrialNetwork,
     endless,
@@ -230,6 +232,19 @@ def test_a_memory_cell_that_is_added_later_learns_sooner():
     added = run_trials(task, protocol, "lstm", 3, limit=2500)
     at_once = run_trials(task, replace(protocol, alone=0), "lstm", 3, limit=2500)
     assert len(added.solved) > len(at_once.solved)
+
+
+def test_weights_are_kept_as_they_were_at_success():
+    """What a trial learns, or spoils, after it has met the criterion, is not in its test."""
+    steps = np.random.default_rng(0).normal(size=(4, 256, 1)).astype(np.float32)
+    known = Sequences(steps, (steps > 0).astype(np.float32), np.ones((4, 256), np.float32))
+    task = replace(easy(), data=lambda _: Data(lambda count: known.at(np.arange(count)), lambda: known))
+    protocol = replace(task.protocol("modern"), batch=16, rate=0.1, success=Recent(32, 33))
+    learned = run_trials(task, protocol, "lstm", 2)
+    stopped = run_trials(task, protocol, "lstm", 2, limit=32)
+    assert [trial.needed for trial in learned.trials] == [32, 32]
+    for a, b in zip(learned.trials, stopped.trials, strict=True):
+        assert a.error == pytest.approx(b.error, rel=1e-4)
 
 
 def test_one_trial_is_clipped_by_its_own_gradient():

@@ -101,8 +101,8 @@ def run_trials(
     """Train the networks of several trials side by side, until all have learned the task or the limit is reached.
 
     Trial k has its sequences and first weights from the generator ``[seed, k]``, so that it is the same, up to
-    rounding, whatever other trials run. The weights of a trial are kept, and tested at the end, as they were at most
-    256 sequences after it met the criterion.
+    rounding, whatever other trials run. The weights of a trial are kept, and tested at the end, as they were when it
+    met the criterion; by gradient descent, whose updates are turns of one loop, at most 256 sequences later.
 
     Args:
         cell: ``lstm``, ``gru`` or ``rnn``.
@@ -122,16 +122,15 @@ def run_trials(
         news: list[int | None] = [None] * trials
         if recent is not None:
             news = recent.met(judged, seen, protocol.batch)
-        seen += drawn
+        before, seen = seen, seen + drawn
         if not isinstance(protocol.success, Recent) and (seen - asked >= protocol.success.every or seen >= limit):
             asked, share = seen, protocol.success.share
             news = [seen if j.right.mean() >= share else None for j in learner.test(sources)]
         fresh = [k for k, at in enumerate(news) if at is not None and at <= limit and needed[k] is None]
-        for values, p in zip(kept, network.parameters(), strict=True):
-            for k in fresh:
-                values[k] = p.numpy()[k]
         for k in fresh:
-            needed[k] = news[k]
+            at = needed[k] = cast(int, news[k])
+            for values, now in zip(kept, learner.weights_after((at - before) // protocol.batch), strict=True):
+                values[k] = now[k]
         if watch is not None:
             watch(min(seen, limit), trials - needed.count(None))
     for k in range(trials):
@@ -188,6 +187,7 @@ class Learner:
         self.task, self.protocol, self.network = task, protocol, network
         self.updates: int | None = None
         self.seen = 0
+        self.history: list[list[Floats]] = []
         self.update = _descent(network, self) if protocol.optimizer == "sgd" else _adam(network, self)
         self.answer = jit(lambda x, share: self.answers(network(x, share=self.shared(share))))
 
@@ -232,6 +232,10 @@ class Learner:
         self.seen += count
         answers = np.concatenate(list(answers), axis=2)
         return [s.judge(answers[:, k], self.task.tolerance) for k, s in enumerate(drawn)], count
+
+    def weights_after(self, updates: int) -> list[Floats]:
+        """The weights after so many of the last :meth:`learn`'s updates, where they were kept, else after all."""
+        return self.history[updates - 1] if self.history else [p.numpy() for p in self.network.parameters()]
 
     def shared(self, share: Tensor) -> Tensor | None:
         """The share where it can be 0: a product with 1 at each step would cost time."""
@@ -294,7 +298,15 @@ def _adam(network: TrialNetwork, learner: Learner) -> Update:
         optimizer.step()
         return learner.answers(scores)
 
-    return lambda *lessons: np.stack([update(*map(tensor, each)).numpy() for each in zip(*lessons, strict=True)])
+    def updates(*lessons: Floats) -> Floats:
+        answers, learner.history = [], []
+        for lesson in zip(*lessons, strict=True):
+            answers.append(update(*map(tensor, lesson)).numpy())
+            if isinstance(learner.protocol.success, Recent):
+                learner.history.append([p.numpy().copy() for p in parameters])
+        return np.stack(answers)
+
+    return updates
 
 
 def _chunks(count: int) -> Iterator[Floats]:
