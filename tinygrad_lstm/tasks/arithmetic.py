@@ -71,7 +71,13 @@ def adding(length: int = 100) -> Task:
                 published=published,
             ),
             "modern": modern(
-                16, batch=16, limit=300_000, success=Recent(2000, 1, 0.01), lag=length, published=published
+                16,
+                batch=16,
+                limit=300_000,
+                rate=0.005,
+                success=Recent(2000, 1, 0.006),
+                lag=length,
+                published=published,
             ),
         },
     )
@@ -113,8 +119,8 @@ def multiplication(length: int = 100) -> Task:
                 16,
                 batch=16,
                 limit=300_000,
-                rate=0.003,
-                success=Recent(2000, 10),
+                rate=0.005,
+                success=Recent(2000, 7),
                 lag=length,
                 published={"lstm": paper[13]} if length == 100 else {},
             ),
