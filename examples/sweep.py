@@ -1,7 +1,7 @@
 """A sweep over many small models: each on a core of its own.
 
 Which learning rate, and how many units? Each pair is a job of its own: a few LSTMs, side by side in one program, that
-learn aⁿbⁿ. Jobs need nothing of each other, so a pool of processes runs them, as many at a time as there are cores.
+learn aⁿbⁿcⁿ. Jobs need nothing of each other, so a pool of processes runs them, as many at a time as there are cores.
 
 Run it with ``python examples/sweep.py``; ``--pool dask`` takes Dask instead of joblib.
 """
@@ -27,8 +27,8 @@ UNITS, RATES = (4, 8, 16), (0.003, 0.01, 0.03)
 
 
 def job(units: int, rate: float, trials: int, limit: int, seed: int, backend: str) -> CellResult:
-    """The task aⁿbⁿ, with these units and this rate. One thread: the other cores have other jobs."""
-    task = make_task("ab")
+    """The task aⁿbⁿcⁿ, with these units and this rate. One thread: the other cores have other jobs."""
+    task = make_task("abc")
     protocol = replace(task.protocol("modern"), hidden={"lstm": units}, rate=rate)
     with tl.use_backend(backend), tl.blas_threads(1):
         return run_trials(task, protocol, "lstm", trials, seed, limit)
