@@ -60,14 +60,20 @@ def assert_as_in_numpy(name: str, way: str, *arrays: Any) -> None:
         x.flags.writeable = False
     with np.errstate(all="ignore"):
         want = getattr(np, name)(*arrays)
+    signed = name not in ANY_ZERO
     if name == "sinc":
         want[arrays[0] == 0] = 1  # NumPy 2.0 has NaN in float16.
+    if name == "sinh" and want.dtype == np.float16:
+        # NumPy 2.3 has zeros for the least numbers, and its expm1, of which sinh is made, no -0.
+        with np.errstate(all="ignore"):
+            want = np.sinh(arrays[0].astype(np.float32)).astype(np.float16)
+        signed = bool(np.signbit(np.expm1(np.float16([-0.0]))[0]))
     f = getattr(tl, name)
     with tl.use_backend("numpy" if way == "plain" else way):
         got = (f if way == "plain" else tl.jit(f))(*[tl.tensor(x) for x in arrays]).numpy()
     assert got.dtype == want.dtype
     with np.errstate(all="ignore"):
-        places = np.flatnonzero(wrong(got, want, name not in ANY_ZERO))
+        places = np.flatnonzero(wrong(got, want, signed))
     assert not places.size, [(*[float(x[k]) for x in arrays], float(got[k]), float(want[k])) for k in places[:9]]
 
 
