@@ -32,7 +32,7 @@ def test_a_task_prints_its_table_and_writes_its_page(run, tmp_path):
     status, out, err = run(line)
     assert (status, err) == (0, "")
     assert "The adding problem (S. Hochreiter" in out
-    assert "protocol 1997: SGD with rate 0.5, 1 sequence an update; success: of the last 2,000 sequences all" in out
+    assert "protocol 1997: SGD with rate 0.5, 1 sequence an update, first weights between ±0.1; success: of the" in out
     assert re.search(r"^\| LSTM of 1997, 2 × 2 +\| 93 .*\n\| RNN, 8 units +\| 97 ", out, re.MULTILINE)
     assert out.count("0 of 2 ") == out.count("> 64") == 2
     assert "Trials 0 to 1 of the seed 0, side by side in one program, on the backend numpy" in out

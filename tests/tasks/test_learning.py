@@ -228,7 +228,7 @@ def test_gates_start_with_memories_of_all_lengths(cell, gates):
 def test_a_memory_cell_that_is_added_later_learns_sooner():
     task = make_task("lag-a", 8)
     protocol = replace(task.protocol("1997"), alone=200)
-    assert str(protocol).startswith("SGD with rate 1, 1 sequence an update, hidden units after 200 sequences; ")
+    assert str(protocol).startswith("SGD with rate 1, 1 sequence an update, first weights between ±0.2, hidden units")
     added = run_trials(task, protocol, "lstm", 3, limit=2500)
     at_once = run_trials(task, replace(protocol, alone=0), "lstm", 3, limit=2500)
     assert len(added.solved) > len(at_once.solved)

@@ -90,7 +90,7 @@ _WRONG = {100: "1 of 2,560", 500: "0 of 2,560", 1000: "1 of 2,560"}
 def multiplication(length: int = 100) -> Task:
     """The multiplication problem with sequences of ``length`` to ``1.1·length`` steps."""
     blocks = Blocks(2, 2, input_bias=(-3, -6))
-    paper = {140: Published("", "482,000", "139 of 2,560"), 13: Published("", "1,273,000", "14 of 2,560")}
+    published = {"lstm": Published("", "482,000", "139 of 2,560")} if length == 100 else {}
     return Task(
         "multiplication",
         "The multiplication problem",
@@ -113,7 +113,7 @@ def multiplication(length: int = 100) -> Task:
                 squared=True,
                 logistic=False,
                 success=Recent(2000, 140),
-                published={"lstm": paper[140]} if length == 100 else {},
+                published=published,
             ),
             "modern": modern(
                 16,
@@ -122,7 +122,7 @@ def multiplication(length: int = 100) -> Task:
                 rate=0.005,
                 success=Recent(2000, 7),
                 lag=length,
-                published={"lstm": paper[13]} if length == 100 else {},
+                published=published,
             ),
         },
     )

@@ -144,9 +144,12 @@ class Protocol:
         method = "SGD" if self.optimizer == "sgd" else "Adam"
         size = "1 sequence" if self.batch == 1 else f"{self.batch} sequences"
         clip = "" if self.clip is None else f", gradient clipped to {self.clip:g}"
-        lag = "" if self.lag is None else f", gates that start with memories of 1 to {self.lag:,} steps"
+        start = "" if self.start is None else f", first weights between ±{self.start:g}"
+        gates = "" if self.forget_bias == 1 else f", forget gates that start with a bias of {self.forget_bias:g}"
+        if self.lag is not None:
+            gates = f", gates that start with memories of 1 to {self.lag:,} steps"
         alone = f", hidden units after {self.alone:,} sequences" if self.alone else ""
-        return f"{method} with rate {self.rate:g}, {size} an update{clip}{lag}{alone}; success: {self.success}"
+        return f"{method} with rate {self.rate:g}, {size} an update{clip}{start}{gates}{alone}; success: {self.success}"
 
 
 def modern(
