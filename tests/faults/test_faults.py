@@ -54,7 +54,7 @@ def tool(*words: str) -> "subprocess.CompletedProcess[str]":
         ("disk", 1),
         ("renamed", 1),
         ("damaged", 25),
-        ("names", 2),
+        pytest.param("names", 2, marks=needs_c),
         ("vectors", 15),
         pytest.param("poisoned", 2, marks=needs_c),
     ],

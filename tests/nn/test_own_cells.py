@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import tinygrad_lstm as tl
+from tests.codegen.small_programs import needs_c
 from tests.covering import covering, pairs
 from tinygrad_lstm.errors import ShapeError, StructureError, UsageError
 from tinygrad_lstm.graph.function import verify
@@ -236,7 +237,7 @@ def test_dropout_between_layers() -> None:
     np.testing.assert_array_equal(still(x)[0].numpy(), tl.nn.Recurrent(cells)(x)[0].numpy())
 
 
-@pytest.mark.parametrize("backend", ["numpy", "c"])
+@pytest.mark.parametrize("backend", ["numpy", pytest.param("c", marks=needs_c)])
 @pytest.mark.parametrize("kind", OWN)
 def test_compiled(kind: str, backend: str) -> None:
     layer = tl.nn.Recurrent(OWN[kind](INPUT, HIDDEN), OWN[kind](INPUT, HIDDEN, 5))

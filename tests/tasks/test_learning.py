@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import tinygrad_lstm as tl
+from tests.codegen.small_programs import needs_c
 from tinygrad_lstm.errors import UsageError
 from tinygrad_lstm.tasks import (
     TASKS,
@@ -154,7 +155,7 @@ def test_a_trial_is_the_same_alone_and_among_others():
     assert len({trial.needed for trial in three.trials}) > 1
 
 
-@pytest.mark.parametrize("backend", ["numpy", "c"])
+@pytest.mark.parametrize("backend", ["numpy", pytest.param("c", marks=needs_c)])
 def test_backends_agree_on_a_trial(backend):
     task = easy()
     with tl.use_backend(backend):
